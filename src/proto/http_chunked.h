@@ -1,0 +1,51 @@
+// The chunked transfer coding (RFC 9112 §7.1), decoded by pulling one event per call.
+//
+//   chunk-size [;extensions] CRLF data CRLF … 0 CRLF [trailers] CRLF
+//
+// Extensions and trailers are read over and bounded; sizes are strict hexadecimal of at most 16 digits. No
+// allocation; data is a view into the input.
+#pragma once
+
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "proto/http_parser.h"
+
+namespace martlet::proto {
+
+class ChunkedDecoder {
+ public:
+  enum class Event : uint8_t { need_more, data, done, error };
+  struct Step {
+    Event event;
+    size_t consumed;      // bytes of the input that are spent
+    base::ByteSpan data;  // for Event::data: payload within the input, never empty
+  };
+
+  struct Limits {
+    uint32_t extension_bytes = 4096;  // of all chunks of the message together
+    uint32_t trailer_bytes = 8192;
+  };
+
+  ChunkedDecoder() noexcept = default;
+  explicit ChunkedDecoder(Limits limits) noexcept : limits_(limits) {}
+
+  // The next event of the input. After need_more all input is consumed; after done or error the decoder is spent.
+  Step next(base::ByteSpan input) noexcept;
+
+  // Valid after Event::error.
+  const HttpError& error() const noexcept { return error_; }
+
+ private:
+  enum class State : uint8_t { size_first, size, extension, size_lf, data, data_cr, data_lf, trailer_start, trailer,
+                               trailer_lf, end_lf, spent };
+  Limits limits_;
+  HttpError error_;
+  uint64_t remaining_ = 0;
+  uint32_t overhead_bytes_ = 0;
+  uint32_t trailer_bytes_ = 0;
+  uint8_t digits_ = 0;
+  State state_ = State::size_first;
+};
+
+}  // namespace martlet::proto

@@ -1,0 +1,59 @@
+// Every system call of the library that moves bytes, makes descriptors or waits goes through this table, so that
+// tests can count calls, shorten reads and writes, and fail the Nth call. The members have the names and the
+// signatures of the calls; POSIX ones here, those of one platform in its own section.
+// Set before workers start, never changed while they run.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <ctime>
+
+#if defined(__linux__)
+#include <sys/epoll.h>
+#else
+#include <sys/event.h>
+#endif
+
+namespace martlet::sys {
+
+struct Syscalls {
+  ssize_t (*recv)(int, void*, size_t, int);
+  ssize_t (*readv)(int, const iovec*, int);
+  ssize_t (*send)(int, const void*, size_t, int);
+  ssize_t (*sendmsg)(int, const msghdr*, int);
+  ssize_t (*read)(int, void*, size_t);
+  ssize_t (*write)(int, const void*, size_t);
+  int (*accept)(int, sockaddr*, socklen_t*);
+  int (*socket)(int, int, int);
+  int (*bind)(int, const sockaddr*, socklen_t);
+  int (*listen)(int, int);
+  int (*connect)(int, const sockaddr*, socklen_t);
+  int (*setsockopt)(int, int, int, const void*, socklen_t);
+  int (*getsockopt)(int, int, int, void*, socklen_t*);
+  int (*getsockname)(int, sockaddr*, socklen_t*);
+  int (*getpeername)(int, sockaddr*, socklen_t*);
+  int (*shutdown)(int, int);
+  int (*close)(int);
+  int (*open)(const char*, int);
+  int (*set_flags)(int fd);  // non-blocking and close-on-exec by fcntl, where accept4/SOCK_NONBLOCK do not exist
+  int (*clock_gettime)(clockid_t, timespec*);
+#if defined(__linux__)
+  int (*accept4)(int, sockaddr*, socklen_t*, int);
+  int (*epoll_create1)(int);
+  int (*epoll_ctl)(int, int, int, epoll_event*);
+  int (*epoll_wait)(int, epoll_event*, int, int);
+  int (*eventfd)(unsigned, int);
+#else
+  int (*kqueue)();
+  int (*kevent)(int, const struct kevent*, int, struct kevent*, int, const timespec*);
+  int (*pipe)(int*);
+#endif
+};
+
+// The table in force.
+extern Syscalls syscalls;
+
+}  // namespace martlet::sys
