@@ -12,7 +12,8 @@ BUILD ?= build
 
 WARN := -Wall -Wextra -Wshadow -Wconversion
 CXXFLAGS ?= $(OPT) -g1
-override CXXFLAGS += -std=c++20 -Iinclude -Isrc -pthread -ffunction-sections -fdata-sections
+# -iquote, not -I: a system header <sys/socket.h> must not find src/sys/socket.h.
+override CXXFLAGS += -std=c++20 -Iinclude -iquote src -pthread -ffunction-sections -fdata-sections
 LDFLAGS ?= -Wl,--gc-sections
 LIB_FLAGS := $(WARN) -fno-exceptions -fno-rtti
 

@@ -1,7 +1,7 @@
 # Tests: one binary per folder of tests, so that the parsers' tests link without the network.
 
 DOCTEST := $(shell third_party/doctest/find.sh 2>/dev/null)
-TEST_FLAGS := -Itests $(DOCTEST)
+TEST_FLAGS := -iquote tests $(DOCTEST)
 UNIT_SOURCES := $(sort $(wildcard tests/*_test.cc tests/regress/*_test.cc tests/support/*.cc))
 UNIT_OBJECTS := $(UNIT_SOURCES:%.cc=$(BUILD)/obj/%.o)
 INTEGRATION_SOURCES := $(sort $(wildcard tests/integration/*_test.cc tests/support/*.cc))
