@@ -3,19 +3,21 @@
 #   BUILD=build            where everything goes
 #   CXX=g++                or clang++
 #   OPT='-O3'              optimisation
-#   SANITIZE=              address,undefined or thread: builds under $(BUILD)/<name>
+#   WERROR=1               warnings are errors (what CI does)
+#   SANITIZE=              address,undefined or thread; make asan and make tsan set it
 
 CXX ?= g++
 AR ?= ar
 OPT ?= -O3
 BUILD ?= build
 
-WARN := -Wall -Wextra -Wshadow -Wconversion
+WARN := -Wall -Wextra -Wshadow -Wconversion $(if $(WERROR),-Werror)
 CXXFLAGS ?= $(OPT) -g1
-# -iquote, not -I: a system header <sys/socket.h> must not find src/sys/socket.h.
-override CXXFLAGS += -std=c++20 -Iinclude -iquote src -pthread -ffunction-sections -fdata-sections
-LDFLAGS ?= -Wl,--gc-sections
-LIB_FLAGS := $(WARN) -fno-exceptions -fno-rtti
+override CXXFLAGS += -std=c++20 -Iinclude -pthread -ffunction-sections -fdata-sections
+LDFLAGS ?= $(if $(filter Darwin,$(shell uname -s)),-Wl$(comma)-dead_strip,-Wl$(comma)--gc-sections)
+comma := ,
+# -iquote, not -I: a system header <sys/socket.h> must not find src/sys/socket.h. Examples do without: they are users.
+LIB_FLAGS := $(WARN) -iquote src -fno-exceptions -fno-rtti
 
 LIB_SOURCES := $(sort $(wildcard src/*/*.cc))
 LIB_OBJECTS := $(LIB_SOURCES:%.cc=$(BUILD)/obj/%.o)
@@ -24,24 +26,32 @@ EXAMPLES := $(EXAMPLE_SOURCES:%.cc=$(BUILD)/%)
 LIB := $(BUILD)/libmartlet.a
 
 .DELETE_ON_ERROR:
-.PHONY: all lib examples run clean help
+.PHONY: all lib examples run clean help FORCE
 
-all: lib examples
-lib: $(LIB)
-examples: $(EXAMPLES)
+all: lib examples ## (default) the library and the examples
+lib: $(LIB) ## build/libmartlet.a
+examples: $(EXAMPLES) ## build/examples/*
 
-run: $(BUILD)/examples/chat
+run: $(BUILD)/examples/chat ## the chat demo on http://localhost:3000
 	$(BUILD)/examples/chat
+
+include mk/sanitize.mk mk/test.mk mk/bench.mk mk/lint.mk mk/install.mk
+
+# What the objects were built with: they are built anew when it changes.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo $(call quote,$(CXX) $(CXXFLAGS) $(WARN)) | cmp -s - $@ || echo $(call quote,$(CXX) $(CXXFLAGS) $(WARN)) > $@
+quote = '$(subst ','\'',$(1))'
 
 $(LIB): $(LIB_OBJECTS)
 	@rm -f $@
 	$(AR) rcs $@ $(LIB_OBJECTS)
 
-$(BUILD)/obj/src/%.o: src/%.cc
+$(BUILD)/obj/src/%.o: src/%.cc $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS) $(LIB_FLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/obj/examples/%.o: examples/%.cc
+$(BUILD)/obj/examples/%.o: examples/%.cc $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS) $(WARN) -MMD -MP -c -o $@ $<
 
@@ -49,9 +59,10 @@ $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $< $(LIB)
 
-clean:
+clean: ## remove build/
 	rm -rf $(BUILD)
 
-include mk/test.mk
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1	\2/p' $(filter-out %.d,$(MAKEFILE_LIST)) | sort | awk -F'\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
 
 -include $(LIB_OBJECTS:.o=.d) $(EXAMPLE_SOURCES:%.cc=$(BUILD)/obj/%.d)

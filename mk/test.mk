@@ -1,7 +1,11 @@
 # Tests: one binary per folder of tests, so that the parsers' tests link without the network.
+#
+#   TEST_ARGS=             options of doctest, e.g. TEST_ARGS='-tc="ws_frame*"'
 
-DOCTEST := $(shell third_party/doctest/find.sh 2>/dev/null)
-TEST_FLAGS := -iquote tests $(DOCTEST)
+# Only what includes doctest depends on this file, so that only who needs doctest looks for it.
+DOCTEST_FLAGS := $(BUILD)/doctest.flags
+TEST_FLAGS = -Wall -Wextra $(if $(WERROR),-Werror) -iquote src -iquote tests $$(cat $(DOCTEST_FLAGS))
+
 UNIT_SOURCES := $(sort $(wildcard tests/*_test.cc tests/regress/*_test.cc tests/support/*.cc))
 UNIT_OBJECTS := $(UNIT_SOURCES:%.cc=$(BUILD)/obj/%.o)
 INTEGRATION_SOURCES := $(sort $(wildcard tests/integration/*_test.cc tests/support/*.cc))
@@ -9,22 +13,30 @@ INTEGRATION_OBJECTS := $(INTEGRATION_SOURCES:%.cc=$(BUILD)/obj/%.o)
 
 .PHONY: test unit integration
 
-$(BUILD)/obj/tests/%.o: tests/%.cc
+# Both binaries first, then one after the other: with -j they would disturb each other's output and timing.
+test: $(BUILD)/unit_tests $(BUILD)/integration_tests ## all tests
+	$(RUN) $(BUILD)/unit_tests $(TEST_ARGS)
+	$(RUN) $(BUILD)/integration_tests $(TEST_ARGS)
+
+unit: $(BUILD)/unit_tests ## tests of single files and regressions
+	$(RUN) $(BUILD)/unit_tests $(TEST_ARGS)
+
+integration: $(BUILD)/integration_tests ## tests of whole servers in one process
+	$(RUN) $(BUILD)/integration_tests $(TEST_ARGS)
+
+$(DOCTEST_FLAGS): FORCE
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) -Wall -Wextra $(TEST_FLAGS) -MMD -MP -c -o $@ $<
+	@CXX=$(call quote,$(CXX)) third_party/doctest/find.sh > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(BUILD)/obj/tests/%.o: tests/%.cc $(BUILD)/flags $(DOCTEST_FLAGS)
+	@mkdir -p $(@D)
+	$(CXX) $(CXXFLAGS) $(TEST_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/unit_tests: $(UNIT_OBJECTS) $(LIB)
 	$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(UNIT_OBJECTS) $(LIB)
 
 $(BUILD)/integration_tests: $(INTEGRATION_OBJECTS) $(LIB)
 	$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(INTEGRATION_OBJECTS) $(LIB)
-
-unit: $(BUILD)/unit_tests
-	$(BUILD)/unit_tests
-
-integration: $(BUILD)/integration_tests
-	$(BUILD)/integration_tests
-
-test: unit integration
 
 -include $(UNIT_OBJECTS:.o=.d) $(INTEGRATION_OBJECTS:.o=.d)

@@ -33,6 +33,7 @@ enum class FieldName : uint8_t {
   if_modified_since, if_none_match, origin, range, referer, sec_websocket_extensions, sec_websocket_key,
   sec_websocket_protocol, sec_websocket_version, te, transfer_encoding, upgrade, user_agent, x_forwarded_for,
 };
+inline constexpr size_t kFieldNameCount = 24;
 
 // The number of a field name, whatever its case.
 FieldName field_name_of(std::string_view name) noexcept;
@@ -66,7 +67,11 @@ struct RequestHead {
   uint16_t target_at = 0, target_length = 0;  // as sent
   uint16_t path_at = 0, path_length = 0;      // of origin-form and absolute-form; "*" for OPTIONS *
   uint16_t query_at = 0, query_length = 0;    // without the '?'
+  uint16_t authority_at = 0, authority_length = 0;  // host and port of absolute-form and authority-form
   int16_t host_field = -1;                    // index into fields, or -1
+  uint32_t names_present = 0;                 // bit n: there is a field of FieldName n
+  uint32_t names_repeated = 0;                // bit n: there are several
+  uint8_t first_of[kFieldNameCount];          // index of the first, for the names that are present
   Field fields[kMaxFields];
 
   static std::string_view slice(const uint8_t* base, uint16_t at, uint16_t length) noexcept {
@@ -78,8 +83,13 @@ struct RequestHead {
   std::string_view name(const uint8_t* base, const Field& f) const noexcept { return slice(base, f.name_at, f.name_length); }
   std::string_view value(const uint8_t* base, const Field& f) const noexcept { return slice(base, f.value_at, f.value_length); }
 
-  // The first field of this name, or null. The name may have any case.
-  const Field* find(FieldName name) const noexcept;
+  bool has(FieldName name) const noexcept { return (names_present >> static_cast<uint32_t>(name) & 1) != 0; }
+  bool repeats(FieldName name) const noexcept { return (names_repeated >> static_cast<uint32_t>(name) & 1) != 0; }
+
+  // The first field of this name, or null. The name may have any case. By number it is one look, not a search.
+  const Field* find(FieldName name) const noexcept {
+    return has(name) ? &fields[first_of[static_cast<size_t>(name)]] : nullptr;
+  }
   const Field* find(const uint8_t* base, std::string_view name) const noexcept;
 };
 
@@ -97,8 +107,25 @@ class HttpParser {
                                  HttpError& error) noexcept;
 
  private:
-  static constexpr size_t kWindowBlocks = 16;
-  simd::HeadBits window_[kWindowBlocks];  // classes of the bytes around the cursor
+  static constexpr size_t kBlockBytes = 64;         // what one HeadBits describes
+  static constexpr size_t kMaxHead = 65535;         // offsets have 16 bits
+  static constexpr size_t kMaxStep = 16;            // blocks that are classified at once, at most
+  static constexpr size_t kMaxRuns = kMaxStep * 32;  // of control characters, in so many blocks
+
+  struct Walk;
+
+  static ParseStatus skip_empty_lines(Walk& walk, HttpError& error) noexcept;
+  static bool has_end(const Walk& walk, size_t from) noexcept;
+  ParseStatus judge_rest(const Walk& walk, bool at_limit, HttpError& error) const noexcept;
+  ParseStatus parse_lines(Walk& walk, RequestHead& head, HttpError& error) noexcept;
+  ParseStatus parse_request_line(Walk& walk, RequestHead& head, HttpError& error) noexcept;
+  ParseStatus parse_fields(Walk& walk, RequestHead& head, HttpError& error) noexcept;
+  void find_runs(Walk& walk, size_t first_block, size_t blocks) noexcept;
+  size_t token_length(size_t at, size_t end) const noexcept;
+
+  size_t expected_blocks_ = 4;                               // as many as the last head had
+  uint16_t runs_[kMaxRuns + 4];                              // where runs of control characters begin
+  simd::HeadBits bits_[kMaxHead / kBlockBytes + 2] = {};     // of the head, block by block
 };
 
 // Walks a comma-separated list (RFC 9110 §5.6.1): skips empty elements and white space. False at the end.

@@ -1,17 +1,18 @@
 // The vectorised loops, behind one table of pointers.
 //
-// dispatch.cc picks the widest set the CPU has, once, before main() hands out work; MARTLET_FORCE_KERNELS=scalar (or
-// sse2, avx2, avx512, neon) in the environment overrides it for tests. Kernels never read or write outside the range
-// they are given. No state but what is passed in; any thread.
+// dispatch.cc picks the widest set the CPU has, once, before main(); MARTLET_FORCE_KERNELS=scalar (or sse2, avx2,
+// avx512, neon) in the environment overrides it for tests, and a set that is not there changes nothing. Kernels never
+// read or write outside the range they are given. No state but what is passed in; any thread.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
 namespace martlet::simd {
 
 // Where a UTF-8 stream stands between two chunks: inside which sequence, and what may come next.
-// Zero is the start of a stream and every boundary between characters.
+// Zero is the start of a stream and every boundary between characters. All sets use the same numbers (ends.h).
 struct Utf8State {
   uint32_t dfa = 0;
   bool at_boundary() const noexcept { return dfa == 0; }
@@ -41,7 +42,8 @@ struct Kernels {
   void (*classify_head)(const uint8_t* data, size_t size, HeadBits* out);
 };
 
-// The set in use.
+// The set in use. Never null: it is scalar from load time on, and the chosen set once the constructors of static
+// objects have run. It does not change after that.
 extern const Kernels* kernels;
 
 // All sets that this build has and this CPU can run, widest first; scalar is always last. For tests and benchmarks.
@@ -55,12 +57,12 @@ KernelList available_kernels() noexcept;
 
 // The key for the bytes that follow `offset` masked ones.
 inline uint32_t rotate_key(uint32_t key, size_t offset) noexcept {
-  uint8_t bytes[4];
-  uint8_t turned[4];
-  __builtin_memcpy(bytes, &key, 4);
-  for (size_t i = 0; i < 4; i++) turned[i] = bytes[(i + offset) & 3];
-  __builtin_memcpy(&key, turned, 4);
-  return key;
+  const int turn = static_cast<int>(offset & 3) * 8;
+  if constexpr (std::endian::native == std::endian::little) {
+    return std::rotr(key, turn);
+  } else {
+    return std::rotl(key, turn);
+  }
 }
 
 }  // namespace martlet::simd

@@ -50,6 +50,9 @@ struct ListenAddress {
 // the listener where accepted sockets inherit it.
 Result<int> listen_on(const ListenAddress& address) noexcept;
 
+// Whether the kernel spreads new connections over all sockets that share a port (ListenAddress::reuse_port).
+bool reuse_port_balances() noexcept;
+
 // The port a listening socket is bound to; 0 for a Unix socket.
 uint16_t local_port(int fd) noexcept;
 

@@ -38,10 +38,13 @@ struct Syscalls {
   int (*shutdown)(int, int);
   int (*close)(int);
   int (*open)(const char*, int);
-  int (*set_flags)(int fd);  // non-blocking and close-on-exec by fcntl, where accept4/SOCK_NONBLOCK do not exist
+  int (*pipe)(int*);
+  int (*set_flags)(int fd);  // non-blocking and close-on-exec by fcntl: pipes, and sockets without SOCK_NONBLOCK
   int (*clock_gettime)(clockid_t, timespec*);
-#if defined(__linux__)
+#if defined(SOCK_NONBLOCK)  // Linux and the BSDs; macOS has neither the flag nor accept4
   int (*accept4)(int, sockaddr*, socklen_t*, int);
+#endif
+#if defined(__linux__)
   int (*epoll_create1)(int);
   int (*epoll_ctl)(int, int, int, epoll_event*);
   int (*epoll_wait)(int, epoll_event*, int, int);
@@ -49,7 +52,6 @@ struct Syscalls {
 #else
   int (*kqueue)();
   int (*kevent)(int, const struct kevent*, int, struct kevent*, int, const timespec*);
-  int (*pipe)(int*);
 #endif
 };
 

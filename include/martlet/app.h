@@ -1,0 +1,165 @@
+// martlet/app.h: the application: routes, middleware, listening, running.
+#pragma once
+
+#include <martlet/error.h>
+#include <martlet/function.h>
+#include <martlet/loop.h>
+#include <martlet/middleware.h>
+#include <martlet/options.h>
+#include <martlet/request.h>
+#include <martlet/response.h>
+#include <martlet/rooms.h>
+#include <martlet/stats.h>
+#include <martlet/websocket.h>
+
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace martlet {
+
+// A step of a route's chain: a handler (Request&, Response&) or a middleware (Request&, Response&, Next).
+class Step {
+ public:
+  template <typename F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, Step> && std::is_invocable_v<std::decay_t<F>&, Request&, Response&>)
+  Step(F&& handler) : handler_(std::forward<F>(handler)) {}
+
+  template <typename F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, Step> &&
+             !std::is_invocable_v<std::decay_t<F>&, Request&, Response&> &&
+             std::is_invocable_v<std::decay_t<F>&, Request&, Response&, Next>)
+  Step(F&& middleware) : middleware_(std::forward<F>(middleware)) {}
+
+ private:
+  friend class App;
+  friend struct StepAccess;
+  Function<void(Request&, Response&)> handler_;
+  Function<void(Request&, Response&, Next)> middleware_;
+};
+
+// What went wrong in a handler, for App::on_error.
+struct HandlerFailure {
+  std::string_view what;   // the exception's text
+  std::string_view route;  // the pattern of the route
+  WebSocket socket = {};   // the WebSocket, when it was one of its handlers
+};
+
+// An application on one thread: the one that calls run(). All calls that set it up (use, get, ws, …, on_error) come
+// before listen(), from one thread; later ones abort. post(), drain() and close() may be called from any thread.
+//
+// Paths: "/users/:id/files/*". A segment that starts with ':' is a parameter, a last segment "*" matches one or more
+// segments. Static segments win over parameters, parameters over "*", and among equals the first registered.
+// Matching is on the path as sent, segment by segment, case-sensitive; a trailing slash counts.
+class App {
+ public:
+  explicit App(AppOptions options = {});
+  ~App();
+  App(const App&) = delete;
+  App& operator=(const App&) = delete;
+
+  // Middleware for all later routes, HTTP and WebSocket upgrades alike, in order of registration.
+  template <typename F>
+  App& use(F&& middleware) {
+    add_use("", Step(std::forward<F>(middleware)));
+    return *this;
+  }
+  // Only for routes whose path begins with this prefix (whole segments).
+  template <typename F>
+  App& use(std::string_view prefix, F&& middleware) {
+    add_use(prefix, Step(std::forward<F>(middleware)));
+    return *this;
+  }
+
+  // Routes: any number of middleware, the handler last. A GET route answers HEAD too (without the body) unless a HEAD
+  // route of its own matches. Requests that match nothing get 404.
+  template <typename... Steps>
+  App& get(std::string_view path, Steps&&... steps) { return route("GET", path, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  App& post(std::string_view path, Steps&&... steps) { return route("POST", path, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  App& put(std::string_view path, Steps&&... steps) { return route("PUT", path, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  App& patch(std::string_view path, Steps&&... steps) { return route("PATCH", path, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  App& del(std::string_view path, Steps&&... steps) { return route("DELETE", path, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  App& head(std::string_view path, Steps&&... steps) { return route("HEAD", path, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  App& options(std::string_view path, Steps&&... steps) { return route("OPTIONS", path, std::forward<Steps>(steps)...); }
+  // Any method.
+  template <typename... Steps>
+  App& all(std::string_view path, Steps&&... steps) { return route("", path, std::forward<Steps>(steps)...); }
+
+  // A WebSocket route with one set of handlers for all its connections.
+  App& ws(std::string_view path, WsHandlers handlers);
+  // A WebSocket route whose function runs once per connection and sets that connection's handlers.
+  App& ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options = {});
+
+  // Runs when a handler threw; the peer gets 500 or a close with 1011 without it, too.
+  App& on_error(Function<void(const HandlerFailure&)> handler);
+
+  // Listens; may be called more than once. Answers the port (0 for a Unix socket).
+  Result<uint16_t> listen(uint16_t port);
+  Result<uint16_t> listen(std::string_view host, uint16_t port);
+  Result<uint16_t> listen(const ListenOptions& options);
+  // The port of the first listen(), 0 before it.
+  uint16_t port() const noexcept;
+
+  // Serves on this thread until a drain has ended (SIGTERM and SIGINT start one) or close() was called. Answers the
+  // exit status: 0 when drained, 1 when the loop could not run.
+  int run(RunOptions options = {});
+
+  // For those who own the loop: one turn, waiting at most this long for something to do (negative: until there is).
+  // Answers false once drained or closed.
+  bool poll_once(milliseconds timeout);
+  // Readable when poll_once would find something to do; timers apart: see next_timer.
+  int fd() const noexcept;
+  // How long until the next timer wants a turn; negative when there is none.
+  milliseconds next_timer() const noexcept;
+
+  // Any thread: stops accepting, lets requests finish with Connection: close, closes WebSockets with 1001, and cuts
+  // what is left at the deadline. run() then returns.
+  void drain(DrainOptions options = {});
+  // Any thread: ends everything at once.
+  void close();
+
+  // Any thread: runs `fn` on the App's thread, in a later turn. Calls of one thread keep their order.
+  void post(Function<void()> fn);
+
+  // On the App's thread: runs `fn` once after, or again and again every so long (without drift), at millisecond precision.
+  TimerId after(milliseconds delay, Function<void()> fn);
+  TimerId every(milliseconds interval, Function<void()> fn);
+  void cancel(TimerId timer);
+
+  // The room of this name; not ok() when it has no members.
+  Room room(std::string_view name) const noexcept;
+  // Whom to send to: a room, the connections of a WebSocket route (by its pattern), everybody. Any thread.
+  Audience to(std::string_view room) const noexcept;
+  Audience to(const Room& room) const noexcept;
+  Audience to_route(std::string_view pattern) const noexcept;
+  Audience everybody() const noexcept;
+  SendStatus broadcast(std::string_view text) const noexcept;
+
+  // On the App's thread.
+  Stats stats() const noexcept;
+
+ private:
+  friend struct AppAccess;
+  struct Impl;
+
+  template <typename... Steps>
+  App& route(std::string_view method, std::string_view path, Steps&&... steps) {
+    static_assert(sizeof...(Steps) > 0, "a route needs a handler");
+    Step list[] = {Step(std::forward<Steps>(steps))...};
+    add_route(method, path, list, sizeof...(Steps));
+    return *this;
+  }
+  void add_use(std::string_view prefix, Step step);
+  void add_route(std::string_view method, std::string_view path, Step* steps, size_t count);
+
+  Impl* impl_;
+};
+
+}  // namespace martlet

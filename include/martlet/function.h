@@ -1,0 +1,128 @@
+// martlet/function.h: the callable that handlers are kept in.
+#pragma once
+
+#include <martlet/config.h>
+
+#include <cstddef>
+#include <exception>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+namespace martlet {
+
+namespace detail {
+// Keeps `what` (cut to a few hundred bytes) as the text of the last failure on this thread.
+void note_failure(const char* what) noexcept;
+// What note_failure() kept last.
+const char* last_failure() noexcept;
+}  // namespace detail
+
+template <typename Signature>
+class Function;
+
+// A move-only callable returning nothing, with room for 32 bytes of captures inside (larger ones are allocated once,
+// when the Function is made). What the callee returns is ignored.
+//
+// Calling it answers true, or false when the callee threw: the exception is caught here, in code that is compiled in
+// the unit of the one who made the Function (the library itself is built without exceptions). The library turns false
+// into a 500 or a close with 1011 and reports it to App::on_error. Calling an empty Function does nothing.
+template <typename... Args>
+class Function<void(Args...)> {
+ public:
+  static constexpr size_t kInline = 32;
+
+  Function() noexcept = default;
+  Function(std::nullptr_t) noexcept {}
+
+  template <typename F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, Function> && std::is_invocable_v<std::decay_t<F>&, Args...>)
+  Function(F&& callee) {
+    using Stored = std::decay_t<F>;
+    if constexpr (fits<Stored>()) {
+      new (storage_) Stored(std::forward<F>(callee));
+    } else {
+      new (storage_) Stored*(new Stored(std::forward<F>(callee)));
+    }
+    call_ = &call<Stored>;
+    move_ = &relocate<Stored>;
+  }
+
+  Function(Function&& other) noexcept : call_(other.call_), move_(other.move_) {
+    if (move_) move_(other.storage_, storage_);
+    other.call_ = nullptr;
+    other.move_ = nullptr;
+  }
+  Function& operator=(Function&& other) noexcept {
+    if (this != &other) {
+      this->~Function();
+      new (this) Function(std::move(other));
+    }
+    return *this;
+  }
+  Function(const Function&) = delete;
+  Function& operator=(const Function&) = delete;
+  ~Function() {
+    if (move_) move_(storage_, nullptr);
+  }
+
+  explicit operator bool() const noexcept { return call_ != nullptr; }
+
+  // True when the callee returned, false when it threw.
+  bool operator()(Args... args) noexcept { return call_ ? call_(storage_, std::forward<Args>(args)...) : true; }
+
+ private:
+  template <typename Stored>
+  static constexpr bool fits() noexcept {
+    return sizeof(Stored) <= kInline && alignof(Stored) <= alignof(void*) && std::is_nothrow_move_constructible_v<Stored>;
+  }
+
+  template <typename Stored>
+  static Stored& stored(void* storage) noexcept {
+    if constexpr (fits<Stored>()) {
+      return *std::launder(static_cast<Stored*>(storage));
+    } else {
+      return **std::launder(static_cast<Stored**>(storage));
+    }
+  }
+
+  template <typename Stored>
+  static bool call(void* storage, Args... args) {
+#if MARTLET_HAS_EXCEPTIONS
+    try {
+      stored<Stored>(storage)(std::forward<Args>(args)...);
+      return true;
+    } catch (const std::exception& e) {
+      detail::note_failure(e.what());
+    } catch (...) {
+      detail::note_failure("unknown exception");
+    }
+    return false;
+#else
+    stored<Stored>(storage)(std::forward<Args>(args)...);
+    return true;
+#endif
+  }
+
+  // Moves the callee to `to`, or destroys it when `to` is null.
+  template <typename Stored>
+  static void relocate(void* from, void* to) {
+    if constexpr (fits<Stored>()) {
+      Stored& callee = stored<Stored>(from);
+      if (to) new (to) Stored(std::move(callee));
+      callee.~Stored();
+    } else {
+      if (to) {
+        new (to) Stored*(&stored<Stored>(from));
+      } else {
+        delete &stored<Stored>(from);
+      }
+    }
+  }
+
+  alignas(void*) unsigned char storage_[kInline];
+  bool (*call_)(void*, Args...) = nullptr;
+  void (*move_)(void*, void*) = nullptr;
+};
+
+}  // namespace martlet

@@ -1,0 +1,24 @@
+// martlet/log.h: what the library has to say. Peers cannot make it log without bound: repeated lines are rate-limited.
+#pragma once
+
+#include <martlet/function.h>
+
+#include <cstdint>
+#include <string_view>
+
+namespace martlet {
+
+enum class LogLevel : uint8_t { debug, info, warn, error, off };
+
+// Lines below this level are not made. Default: warn. Any thread.
+void set_log_level(LogLevel level) noexcept;
+LogLevel log_level() noexcept;
+
+// Where lines go; standard error when not set. Called with a whole line without its newline, from any worker's thread,
+// one at a time. Set it before App::run.
+void set_log_sink(Function<void(LogLevel, std::string_view)> sink);
+
+// Logs a line through the sink.
+void log(LogLevel level, std::string_view line) noexcept;
+
+}  // namespace martlet

@@ -1,0 +1,16 @@
+// martlet/martlet.h: everything an application needs.
+#pragma once
+
+#include <martlet/app.h>
+#include <martlet/config.h>
+#include <martlet/error.h>
+#include <martlet/function.h>
+#include <martlet/log.h>
+#include <martlet/loop.h>
+#include <martlet/middleware.h>
+#include <martlet/options.h>
+#include <martlet/request.h>
+#include <martlet/response.h>
+#include <martlet/rooms.h>
+#include <martlet/stats.h>
+#include <martlet/websocket.h>

@@ -1,0 +1,32 @@
+// martlet/middleware.h: Next, what a middleware calls to let the request through.
+#pragma once
+
+#include <cstdint>
+
+namespace martlet {
+
+namespace session {
+struct Exchange;
+}
+
+// A middleware is (Request&, Response&, Next). It answers the request itself, or calls next() to run what comes after
+// it. next() runs that before it returns; it may also be kept and called later, from any thread (the request then is
+// held, as after res.defer()). Calling it twice is ignored, counted (Stats::late_nexts) and logged; debug builds abort.
+// Once the connection is gone next() does nothing.
+class Next {
+ public:
+  void operator()() const noexcept;
+
+ private:
+  friend struct session::Exchange;
+  Next(uint32_t worker, uint32_t slot, uint32_t generation, uint32_t request, uint32_t position) noexcept
+      : worker_(worker), slot_(slot), generation_(generation), request_(request), position_(position) {}
+
+  uint32_t worker_;
+  uint32_t slot_;
+  uint32_t generation_;
+  uint32_t request_;
+  uint32_t position_;  // in the chain
+};
+
+}  // namespace martlet

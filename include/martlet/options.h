@@ -1,0 +1,113 @@
+// martlet/options.h: every option, with its unit, its default and the reason for it. Structs for designated
+// initialisers; members stand in alphabetical order, as those need one order to remember.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace martlet {
+
+namespace literals {
+using namespace std::chrono_literals;
+constexpr size_t operator""_KiB(unsigned long long n) noexcept { return static_cast<size_t>(n) << 10; }
+constexpr size_t operator""_MiB(unsigned long long n) noexcept { return static_cast<size_t>(n) << 20; }
+constexpr size_t operator""_GiB(unsigned long long n) noexcept { return static_cast<size_t>(n) << 30; }
+}  // namespace literals
+
+using std::chrono::milliseconds;
+
+// What happens to a WebSocket whose peer does not read, once max_unsent_bytes wait for it.
+enum class SlowConsumerPolicy : uint8_t {
+  close,        // unsent messages are discarded, close 1008, cause slow_consumer; aborted after 2 s
+  drop_newest,  // the message being sent is dropped (SendStatus::dropped)
+  drop_oldest,  // the oldest whole messages that have not begun to leave are dropped
+};
+
+// Of an App. All limits are tested before memory is spent.
+struct AppOptions {
+  // How long the body of a request may pause between two bytes. Then 408.
+  milliseconds body_timeout = std::chrono::seconds(30);
+  // How long a WebSocket's close handshake may take; then the TCP connection ends.
+  milliseconds close_timeout = std::chrono::seconds(5);
+  // How long drain() waits for what is in flight before it cuts it.
+  milliseconds drain_deadline = std::chrono::seconds(5);
+  // How long a head may take from its first byte (from the connection's start for the first). Then 408.
+  milliseconds head_timeout = std::chrono::seconds(10);
+  // How long a WebSocket handshake may take, a middleware that decides later included. Then 408.
+  milliseconds handshake_timeout = std::chrono::seconds(10);
+  // How long an idle keep-alive connection is held.
+  milliseconds keep_alive_timeout = std::chrono::seconds(60);
+  // A request body in memory, in bytes. 413 above it.
+  size_t max_body_bytes = size_t{1} << 20;
+  // Connections at the same time; the ones above it are accepted, answered 503 and closed. 0: what RLIMIT_NOFILE
+  // (raised to its hard limit) allows, less a reserve of 64.
+  uint32_t max_connections = 0;
+  // Request line and fields together, in bytes; at most 65,535. 431 above it (414 when the target alone is too long).
+  uint32_t max_head_bytes = 16 * 1024;
+  // Fields of a head, at most 100. 431 above it.
+  uint32_t max_header_fields = 100;
+  // Memory of this worker for bodies and messages of 64 KiB and more that are still arriving, in bytes. Above it a
+  // request gets 503 and a WebSocket 1013. Keeps many half-sent large messages from using up the machine.
+  size_t receive_budget_bytes = size_t{256} << 20;
+  // A write that makes no progress for this long ends the connection.
+  milliseconds write_timeout = std::chrono::seconds(60);
+};
+
+// Of one WebSocket route.
+struct WsOptions {
+  // A peer that was silent for this long is pinged; any inbound byte counts as life. 0 switches heartbeats off.
+  milliseconds heartbeat_interval = std::chrono::seconds(30);
+  // A peer that was silent for this long is gone: the TCP connection ends with cause heartbeat_timeout. 0: never.
+  milliseconds heartbeat_timeout = std::chrono::seconds(60);
+  // Whether url, origin and user agent are kept for the life of the connection. Costs a block per connection; the
+  // per-connection form of App::ws keeps them whatever this says.
+  bool keep_request = false;
+  // Connections of this route at the same time; 503 above it. 0: no limit of its own.
+  uint32_t max_connections = 0;
+  // Fragments of one message. 1008 above it.
+  uint32_t max_fragments = 65'536;
+  // A message, reassembled, in bytes. 1009 above it.
+  size_t max_message_bytes = size_t{1} << 20;
+  // Bytes that may wait for one connection before `slow_consumer` acts. Below it one more message of any size is taken.
+  size_t max_unsent_bytes = size_t{1} << 20;
+  // Origins that browsers may connect from, compared without case ("https://example.com"); any when empty. 403 for
+  // others. Requests without Origin (no browser) pass.
+  std::vector<std::string> origins = {};
+  // Subprotocols in order of the server's preference; the first one that the client offers too is chosen.
+  std::vector<std::string> protocols = {};
+  // What to do with a peer that does not read.
+  SlowConsumerPolicy slow_consumer = SlowConsumerPolicy::close;
+};
+
+// Where to listen.
+struct ListenOptions {
+  // Connections the kernel may hold before they are accepted.
+  int backlog = 4096;
+  // A numeric address: "127.0.0.1", "0.0.0.0", "::" (IPv6 and IPv4), "::1", or "unix:/path" (port is then ignored).
+  std::string host = "0.0.0.0";
+  // With "::": IPv6 only.
+  bool only_ipv6 = false;
+  // 0: any free port; App::port() tells which.
+  uint16_t port = 0;
+  // Several processes or workers share the port (SO_REUSEPORT).
+  bool reuse_port = false;
+  // Permission bits of a Unix socket's file, for example 0660. -1: as the umask says.
+  int unix_mode = -1;
+};
+
+// Of App::run().
+struct RunOptions {
+  // SIGTERM and SIGINT drain the App; a second one ends it at once. False: the signals are left alone.
+  bool handle_signals = true;
+};
+
+// Of App::drain().
+struct DrainOptions {
+  // What is left after this long is cut.
+  milliseconds deadline = std::chrono::seconds(5);
+};
+
+}  // namespace martlet

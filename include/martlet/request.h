@@ -1,0 +1,58 @@
+// martlet/request.h: one HTTP request, as its handler sees it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace martlet {
+
+namespace session {
+struct Exchange;
+}
+
+// A borrowed view of the request being handled (RFC 9110, RFC 9112). It and every string_view from it are valid until
+// the handler returns, or until res.defer() is called in it; copy what you keep. On the worker's thread only.
+class Request {
+ public:
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+
+  // "GET", "POST", … as sent (case-sensitive).
+  std::string_view method() const noexcept;
+  // The path of the target as sent: still percent-encoded, without the query. "*" for OPTIONS *.
+  std::string_view path() const noexcept;
+  // Path and query as sent.
+  std::string_view url() const noexcept;
+  // The query string as sent, without the '?'.
+  std::string_view query_string() const noexcept;
+
+  // The part of the path that `:name` of the route stands for, percent-decoded; what the trailing `*` stands for with
+  // the name "*". Empty when the route has no such name. A value whose encoding is broken is returned as sent.
+  std::string_view param(std::string_view name) const noexcept;
+  // The first value of a query parameter, decoded ('+' is a space); nothing when it is absent.
+  std::optional<std::string_view> query(std::string_view name) const noexcept;
+  // The value of the first field of this name (any case), without white space around it; nothing when absent.
+  std::optional<std::string_view> header(std::string_view name) const noexcept;
+  // Field number `index` in the order of arrival, for walking all of them; false past the end.
+  bool header_at(size_t index, std::string_view& name, std::string_view& value) const noexcept;
+
+  // The whole body, decoded from chunks; empty when there is none.
+  std::string_view body() const noexcept;
+
+  // The peer's address ("203.0.113.7", "2001:db8::1"), asked of the kernel; empty for a Unix socket.
+  std::string ip() const;
+
+  // True when the request asks for a WebSocket.
+  bool is_upgrade() const noexcept;
+  // 0 or 1: the x of HTTP/1.x.
+  int http_minor_version() const noexcept;
+
+ private:
+  friend struct session::Exchange;
+  explicit Request(session::Exchange* exchange) noexcept : exchange_(exchange) {}
+  session::Exchange* exchange_;
+};
+
+}  // namespace martlet

@@ -1,0 +1,67 @@
+// martlet/response.h: the answer to one request, now or later.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace martlet {
+
+namespace session {
+struct Exchange;
+}
+
+// The answer to a request. status(), set() and type() prepare it, one terminal call (send, json, redirect, end) gives
+// it to the connection; nothing is copied from your arguments after a call has returned.
+//
+// A second terminal call is ignored, counted (Stats::late_responses) and logged; debug builds abort.
+// The handler gets a Response& that is good until it returns. defer() gives a Response to keep: it may be copied, used
+// from any thread (calls of one thread keep their order) and at any time; once the connection is gone its calls do
+// nothing, and it can never answer another request.
+class Response {
+ public:
+  // The status code, 200 when not set. Values outside 200–599 are programmer errors and become 500.
+  Response& status(int code) noexcept;
+  // Adds a field. Names and values that would break the head (RFC 9110 §5) are refused, counted and logged, so that no
+  // text of a peer can split a response. Content-Length, Transfer-Encoding, Connection and Date are the library's and
+  // are ignored. Setting a name again replaces it, except Set-Cookie, which is added.
+  Response& set(std::string_view name, std::string_view value) noexcept;
+  // Content-Type. "html", "text", "json", "css", "js", "svg", "png", "bin" stand for the full types; others are taken
+  // as they are.
+  Response& type(std::string_view content_type) noexcept;
+
+  // Ends the response with a body. Content-Type is text/plain; charset=utf-8 unless set.
+  void send(std::string_view text) noexcept;
+  // With bytes; Content-Type is application/octet-stream unless set.
+  void send(std::span<const std::byte> bytes) noexcept;
+  // With text that is JSON already; Content-Type is application/json unless set.
+  void json(std::string_view text) noexcept;
+  // Sends the client elsewhere: Location and a status of 301, 302, 303, 307 or 308.
+  void redirect(std::string_view location, int code = 302) noexcept;
+  // Without a body.
+  void end() noexcept;
+
+  // True once a terminal call was made (on the worker's thread; elsewhere false).
+  bool sent() const noexcept;
+
+  // Keeps the request open after the handler has returned; the Response that is returned answers it later. The head
+  // and the body are copied aside: views taken from the Request before are no longer valid, ask it again.
+  [[nodiscard]] Response defer() noexcept;
+
+ private:
+  friend struct session::Exchange;
+  explicit Response(session::Exchange* exchange) noexcept : exchange_(exchange) {}
+  Response(uint32_t worker, uint32_t slot, uint32_t generation, uint32_t request) noexcept
+      : worker_(worker), slot_(slot), generation_(generation), request_(request) {}
+  session::Exchange* resolve() const noexcept;
+  bool elsewhere() const noexcept;
+
+  session::Exchange* exchange_ = nullptr;  // set in the handler's Response only
+  uint32_t worker_ = 0;
+  uint32_t slot_ = 0;
+  uint32_t generation_ = 0;
+  uint32_t request_ = 0;
+};
+
+}  // namespace martlet

@@ -1,0 +1,76 @@
+// martlet/rooms.h: rooms, and sending to many at once.
+#pragma once
+
+#include <martlet/websocket.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace martlet {
+
+// A room, by name: a value to copy, store and use at any time. A room exists from its first member to its last; a
+// handle of a room that is gone is not ok(), has size 0, and sending to it reaches nobody.
+// send() may be called from any thread; the queries on the worker only.
+class Room {
+ public:
+  constexpr Room() noexcept = default;
+
+  bool ok() const noexcept;
+  explicit operator bool() const noexcept { return ok(); }
+  // How many connections are in it.
+  size_t size() const noexcept;
+  // Empty when the room is gone.
+  std::string name() const;
+
+  // Sends to every member. The message is encoded once, whatever the size of the room, and leaves at the end of this
+  // turn. Messages to one room arrive in the order they were sent.
+  SendStatus send(std::string_view text) const noexcept;
+  SendStatus send(std::span<const std::byte> bytes) const noexcept;
+  SendStatus send(const Message& message) const noexcept;
+  SendStatus send(const SharedFrame& frame) const noexcept;
+
+  friend constexpr bool operator==(const Room&, const Room&) noexcept = default;
+
+ private:
+  friend struct MessageAccess;
+  constexpr Room(uint32_t worker, uint32_t slot, uint32_t generation) noexcept
+      : worker_(worker), slot_(slot), generation_(generation) {}
+  uint32_t worker_ = 0;
+  uint32_t slot_ = 0;
+  uint32_t generation_ = 0;
+};
+
+// Who a message goes to: the members of one room, or the connections of one route, or all connections of the App, less
+// the excepted. Made by WebSocket::to, App::to, App::to_route; meant to be used in the same expression, on any thread.
+class Audience {
+ public:
+  static constexpr size_t kMaxExcept = 8;
+
+  // Leaves this connection out. At most kMaxExcept; more are a programmer's error.
+  Audience& except(WebSocket ws) noexcept;
+
+  // ok when there is a receiver, closed when there is none, posted from another thread. Slow receivers are treated by
+  // their own route's policy when the turn ends, and counted.
+  SendStatus send(std::string_view text) const noexcept;
+  SendStatus send(std::span<const std::byte> bytes) const noexcept;
+  SendStatus send(const Message& message) const noexcept;
+  SendStatus send(const SharedFrame& frame) const noexcept;
+
+ private:
+  friend struct MessageAccess;
+  enum class Kind : uint8_t { none, room, route, all };
+  Audience() noexcept = default;
+
+  Kind kind_ = Kind::none;
+  uint8_t except_count_ = 0;
+  uint32_t worker_ = 0;
+  uint32_t slot_ = 0;        // of the room, or the number of the route
+  uint32_t generation_ = 0;  // of the room
+  std::string name_;         // of a room on another thread's worker
+  WebSocket except_[kMaxExcept];
+};
+
+}  // namespace martlet

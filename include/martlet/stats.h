@@ -1,0 +1,27 @@
+// martlet/stats.h: counters of one App. All count from its start, but those named `open_`.
+#pragma once
+
+#include <cstdint>
+
+namespace martlet {
+
+struct Stats {
+  uint64_t accepted = 0;            // TCP connections
+  uint64_t open_connections = 0;    // now
+  uint64_t open_websockets = 0;     // now
+  uint64_t refused_connections = 0; // above max_connections (503)
+  uint64_t requests = 0;            // HTTP requests whose head was good, upgrades included
+  uint64_t bad_requests = 0;        // answered by the library with 4xx or 5xx before any handler ran
+  uint64_t messages_received = 0;   // WebSocket messages given to handlers
+  uint64_t messages_sent = 0;       // to one connection each; a room's message counts once per receiver
+  uint64_t messages_dropped = 0;    // by drop_newest, drop_oldest, and what a slow consumer's close discarded
+  uint64_t slow_consumers = 0;      // connections closed for it
+  uint64_t handler_failures = 0;    // handlers that threw, or did not answer
+  uint64_t late_responses = 0;      // second terminal calls
+  uint64_t late_nexts = 0;          // second next() calls
+  uint64_t refused_headers = 0;     // Response::set with text that would have broken the head
+  uint64_t accept_pauses = 0;       // times accepting paused because descriptors or memory ran out
+  uint64_t open_rooms = 0;          // now
+};
+
+}  // namespace martlet

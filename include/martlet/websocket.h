@@ -1,0 +1,252 @@
+// martlet/websocket.h: WebSocket connections (RFC 6455).
+#pragma once
+
+#include <martlet/function.h>
+#include <martlet/options.h>
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace martlet {
+
+class Request;
+class Room;
+class Audience;
+class Message;
+struct MessageAccess;
+
+namespace base {
+struct Block;
+}
+
+// What became of a send.
+enum class SendStatus : uint8_t {
+  ok,            // taken; it leaves at the end of this turn of the loop
+  backpressure,  // taken, but the peer is slow: 64 KiB or more wait. on_drain tells when they are gone
+  dropped,       // not taken: the unsent limit was reached, and the policy says so (counted), or memory was out
+  closed,        // not taken: the connection is closed or closing
+  posted,        // handed to the connection's own thread, which will act on it
+};
+
+// RFC 6455 §7.4.1, and 3000–4999 for applications (cast them).
+enum class CloseCode : uint16_t {
+  normal = 1000,
+  going_away = 1001,
+  protocol_error = 1002,
+  unsupported = 1003,
+  no_status = 1005,  // never sent: the peer's Close had no code
+  abnormal = 1006,   // never sent: the connection ended without a Close
+  invalid_payload = 1007,
+  policy_violation = 1008,
+  too_big = 1009,
+  internal_error = 1011,
+  service_restart = 1012,
+  try_again = 1013,
+};
+
+// Why a connection ended, in more detail than the code: "1006" alone helps nobody.
+enum class CloseCause : uint8_t {
+  peer_close,         // the peer sent Close
+  local_close,        // close() was called here
+  peer_eof,           // the peer ended the TCP connection without Close
+  peer_reset,         // the TCP connection broke
+  protocol_error,     // the peer broke RFC 6455 (1002, 1003)
+  invalid_payload,    // text that is not UTF-8 (1007)
+  message_too_big,    // above max_message_bytes (1009)
+  too_many_fragments, // above max_fragments (1008)
+  slow_consumer,      // above max_unsent_bytes (1008)
+  heartbeat_timeout,  // silent for heartbeat_timeout
+  write_timeout,      // no progress of a write for write_timeout
+  close_timeout,      // the close handshake took longer than close_timeout
+  handler_failure,    // a handler threw (1011)
+  out_of_memory,      // no memory, or receive_budget_bytes spent (1013)
+  drain,              // the server drains (1001)
+};
+// "peer_eof" and so on, for logs.
+std::string_view name_of(CloseCause cause) noexcept;
+
+enum class ReadyState : uint8_t { connecting = 0, open = 1, closing = 2, closed = 3 };
+
+// An encoded message to send often: it is built once and shared by all who send it. Copying copies a reference.
+// Any thread.
+class SharedFrame {
+ public:
+  SharedFrame() noexcept = default;
+  SharedFrame(const SharedFrame& other) noexcept;
+  SharedFrame(SharedFrame&& other) noexcept;
+  SharedFrame& operator=(SharedFrame other) noexcept;
+  ~SharedFrame();
+
+  // Copies the payload. Empty (false) when memory is out.
+  static SharedFrame text(std::string_view payload) noexcept;
+  static SharedFrame binary(std::span<const std::byte> payload) noexcept;
+
+  explicit operator bool() const noexcept { return block_ != nullptr; }
+  // The payload without its frame header.
+  std::span<const std::byte> payload() const noexcept;
+  bool is_text() const noexcept;
+
+ private:
+  friend struct MessageAccess;
+  base::Block* block_ = nullptr;
+  uint32_t begin_ = 0;   // of the frame in the block
+  uint64_t length_ = 0;  // of the frame, header included
+};
+
+// One whole message, as its handler sees it: a view that is valid until the handler returns. It cannot be copied, so
+// keeping one by accident does not compile; share() makes a copy to keep.
+class Message {
+ public:
+  Message(const Message&) = delete;
+  Message& operator=(const Message&) = delete;
+
+  bool is_text() const noexcept { return is_text_; }
+  bool is_binary() const noexcept { return !is_text_; }
+  size_t size() const noexcept { return size_; }
+  // The payload as characters; UTF-8 when is_text().
+  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
+  std::span<const std::byte> bytes() const noexcept { return {reinterpret_cast<const std::byte*>(data_), size_}; }
+  // The message as a frame to keep or to send often. Of a large message this copies nothing.
+  SharedFrame share() const noexcept;
+
+ private:
+  friend struct MessageAccess;
+  Message(uint8_t* data, size_t size, bool is_text, base::Block* block) noexcept
+      : data_(data), size_(size), block_(block), is_text_(is_text) {}
+  uint8_t* data_;
+  size_t size_;
+  base::Block* block_;  // that holds the payload, or null: it lies in the receive buffer
+  bool is_text_;
+  mutable bool framed_ = false;  // our own header stands before the payload
+};
+
+// How a connection ended.
+struct CloseInfo {
+  CloseCause cause = CloseCause::peer_eof;
+  // The code of the Close frame that decided it; abnormal when there was none, no_status when it had none.
+  CloseCode code = CloseCode::abnormal;
+  // Its reason; valid until the handler returns.
+  std::string_view reason = {};
+};
+
+// A WebSocket connection, by name: a small value to copy, store, hash, compare and use at any time. Once the
+// connection is gone every call is a normal "closed".
+//
+// Commands (send, close, ping, join, leave, to, broadcast, on_*) may be called from any thread: on the connection's
+// own worker they act at once, elsewhere they are carried there in order. Queries answer on the worker only; called
+// elsewhere they abort with a message. No command runs a handler before it returns.
+class WebSocket {
+ public:
+  // A handle of no connection: closed.
+  constexpr WebSocket() noexcept = default;
+
+  // Commands ---------------------------------------------------------------------------------------------------------
+
+  // Sends a text message; `text` must be UTF-8 (the peer closes with 1007 when it is not). The bytes are copied.
+  SendStatus send(std::string_view text) const noexcept;
+  // Sends a binary message. The bytes are copied.
+  SendStatus send(std::span<const std::byte> bytes) const noexcept;
+  // Sends a received message as it came, text as text. Inside its handler nothing is copied when it is large.
+  SendStatus send(const Message& message) const noexcept;
+  // Sends a prepared frame. Nothing is copied.
+  SendStatus send(const SharedFrame& frame) const noexcept;
+
+  // Starts the close handshake: what was sent before still leaves, later sends answer closed. The reason is cut to 123
+  // bytes. Codes that may not be sent (RFC 6455 §7.4) become 1000. A second close does nothing.
+  void close(CloseCode code = CloseCode::normal, std::string_view reason = {}) const noexcept;
+  // Ends the TCP connection at once, without a Close.
+  void abort() const noexcept;
+  // Sends a ping with at most 125 bytes (the rest is cut).
+  SendStatus ping(std::string_view payload = {}) const noexcept;
+
+  // Enters a room, which exists from its first member to its last. Entering twice is the same as once. The handle is
+  // not ok() when the connection is gone or memory is out.
+  Room join(std::string_view room) const noexcept;
+  // Leaves it; a connection that closes leaves all its rooms after its close handler has run.
+  void leave(std::string_view room) const noexcept;
+  void leave(const Room& room) const noexcept;
+  // The members of a room but this connection, which need not be a member itself.
+  Audience to(std::string_view room) const noexcept;
+  Audience to(const Room& room) const noexcept;
+  // All other connections of this route.
+  SendStatus broadcast(std::string_view text) const noexcept;
+  SendStatus broadcast(std::span<const std::byte> bytes) const noexcept;
+  SendStatus broadcast(const Message& message) const noexcept;
+
+  // Handlers of this connection alone; they run beside those of the route's WsHandlers, after them. Setting one again
+  // replaces it (also from inside itself).
+  void on_message(Function<void(WebSocket, const Message&)> handler) const;
+  // Runs exactly once, after the last on_message. The handle still answers its rooms; sends answer closed.
+  void on_close(Function<void(WebSocket, const CloseInfo&)> handler) const;
+  // Runs when everything that waited has been given to the kernel, after a send has answered backpressure or dropped.
+  void on_drain(Function<void(WebSocket)> handler) const;
+  // The payload is valid until the handler returns. Pongs are sent by the library.
+  void on_ping(Function<void(WebSocket, std::string_view)> handler) const;
+  void on_pong(Function<void(WebSocket, std::string_view)> handler) const;
+
+  // Runs `fn(ws)` on the connection's worker in a later turn; not at all when it is gone by then.
+  void post(Function<void(WebSocket)> fn) const;
+
+  // Queries, on the worker only ------------------------------------------------------------------------------------
+
+  ReadyState ready_state() const noexcept;
+  bool is_open() const noexcept { return ready_state() == ReadyState::open; }
+  // Bytes that wait for this connection and have not been given to the kernel.
+  size_t buffered_bytes() const noexcept;
+  bool in_room(std::string_view room) const noexcept;
+  // The peer's address, asked of the kernel; empty when it is gone or on a Unix socket.
+  std::string ip() const;
+  // Of the request that opened it, when it was kept (WsOptions::keep_request): empty otherwise. Valid until the
+  // connection closes.
+  std::string_view url() const noexcept;
+  std::string_view origin() const noexcept;
+  std::string_view user_agent() const noexcept;
+
+  // Any thread -----------------------------------------------------------------------------------------------------
+
+  // A name for logs and messages: "ws_" and 26 characters; unique over processes, reveals nothing, cannot be guessed.
+  std::string id() const;
+
+  friend constexpr bool operator==(const WebSocket&, const WebSocket&) noexcept = default;
+  friend constexpr auto operator<=>(const WebSocket&, const WebSocket&) noexcept = default;
+
+ private:
+  friend struct MessageAccess;
+  friend struct std::hash<WebSocket>;
+  constexpr WebSocket(uint32_t worker, uint32_t slot, uint32_t generation) noexcept
+      : worker_(worker), slot_(slot), generation_(generation) {}
+  uint32_t worker_ = 0;
+  uint32_t slot_ = 0;
+  uint32_t generation_ = 0;
+};
+
+// The handlers of a route, shared by all its connections: an idle connection then owns nothing of its own.
+struct WsHandlers {
+  // Runs exactly once per connection whose open handler ran.
+  Function<void(WebSocket, const CloseInfo&)> close = {};
+  // See WebSocket::on_drain.
+  Function<void(WebSocket)> drain = {};
+  // Runs once per message, in order.
+  Function<void(WebSocket, const Message&)> message = {};
+  // Runs after the handshake; the request is valid until it returns.
+  Function<void(WebSocket, Request&)> open = {};
+  WsOptions options = {};
+  // Payloads are valid until the handler returns.
+  Function<void(WebSocket, std::string_view)> ping = {};
+  Function<void(WebSocket, std::string_view)> pong = {};
+};
+
+}  // namespace martlet
+
+template <>
+struct std::hash<martlet::WebSocket> {
+  size_t operator()(const martlet::WebSocket& ws) const noexcept {
+    const uint64_t mixed = (uint64_t{ws.generation_} << 32 | ws.slot_) * 0x9E3779B97F4A7C15u + ws.worker_;
+    return static_cast<size_t>(mixed ^ mixed >> 29);
+  }
+};

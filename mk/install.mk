@@ -1,0 +1,22 @@
+# Installing: headers, library, pkg-config file, CMake package. DESTDIR is put before every path, for packagers.
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+VERSION := $(shell sed -n 's/^.define MARTLET_VERSION "\(.*\)"/\1/p' include/martlet/config.h)
+
+CMAKEDIR := $(LIBDIR)/cmake/martlet
+FILL = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g'
+
+.PHONY: install check-install
+
+install: $(LIB) ## headers, library, martlet.pc and CMake package under PREFIX= (/usr/local), DESTDIR=
+	mkdir -p $(DESTDIR)$(INCLUDEDIR)/martlet $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(CMAKEDIR)
+	install -m 644 include/martlet/*.h $(DESTDIR)$(INCLUDEDIR)/martlet/
+	install -m 644 $(LIB) $(DESTDIR)$(LIBDIR)/
+	$(FILL) mk/martlet.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/martlet.pc
+	$(FILL) mk/martletConfig.cmake.in > $(DESTDIR)$(CMAKEDIR)/martletConfig.cmake
+	$(FILL) mk/martletConfigVersion.cmake.in > $(DESTDIR)$(CMAKEDIR)/martletConfigVersion.cmake
+
+check-install: $(LIB) ## install into a temporary folder and build a program against it, with pkg-config and with CMake
+	CXX=$(call quote,$(CXX)) MAKE=$(call quote,$(MAKE)) BUILD=$(BUILD) tests/install/run.sh

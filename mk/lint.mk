@@ -1,0 +1,22 @@
+# What can be checked without running martlet: layering, sizes, headers alone, warnings of two compilers.
+
+LINT_CXX ?= g++ clang++
+
+.PHONY: lint lint-rules check-headers warnings
+
+lint: lint-rules check-headers warnings ## all of the next three
+
+lint-rules: ## layering, sizes and the other rules of tests/lint/lint.py, and proof that each can fail
+	@command -v python3 >/dev/null || { echo 'make lint needs python3 (any 3.8 or later, no packages)' >&2; exit 1; }
+	python3 tests/lint/selftest.py
+	python3 tests/lint/lint.py
+
+check-headers: ## compile every header alone, with g++ and clang++
+	@command -v python3 >/dev/null || { echo 'make check-headers needs python3 (any 3.8 or later, no packages)' >&2; exit 1; }
+	LINT_CXX=$(call quote,$(LINT_CXX)) python3 tests/lint/lint.py --headers
+
+warnings: $(LINT_CXX:%=warnings-%) ## build library and examples with g++ and clang++, warnings are errors
+
+warnings-%:
+	@command -v $* >/dev/null || { echo 'make warnings needs $*; LINT_CXX= says which compilers to use' >&2; exit 1; }
+	+$(MAKE) --no-print-directory lib examples CXX=$* BUILD=$(BUILD)/werror-$* WERROR=1

@@ -1,0 +1,93 @@
+// Base64 both ways: three bytes are four characters. The two alphabets differ in their last two characters only, and
+// each has its own table for decoding, made at compile time.
+#include "codec/base64.h"
+
+namespace martlet::codec {
+
+namespace {
+
+constexpr char kStandard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr char kUrl[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+constexpr uint32_t kBad = 0xFF000000;  // above the 24 bits of four characters, so an OR keeps it
+
+struct Values {
+  uint32_t of[256];
+};
+
+constexpr Values values_of(const char (&alphabet)[65]) {
+  Values values{};
+  for (uint32_t& value : values.of) value = kBad;
+  for (uint32_t i = 0; i < 64; i++) values.of[static_cast<unsigned char>(alphabet[i])] = i;
+  return values;
+}
+
+constexpr Values kStandardValues = values_of(kStandard);
+constexpr Values kUrlValues = values_of(kUrl);
+
+// Encodes; answers how many characters. One or two bytes at the end become two or three characters.
+size_t encode(base::ByteSpan bytes, const char (&alphabet)[65], char* out) {
+  const char* const begin = out;
+  const uint8_t* p = bytes.data();
+  size_t left = bytes.size();
+  for (; left >= 3; p += 3, left -= 3) {
+    const uint32_t bits = static_cast<uint32_t>(p[0]) << 16 | static_cast<uint32_t>(p[1]) << 8 | p[2];
+    for (int shift = 18; shift >= 0; shift -= 6) *out++ = alphabet[bits >> shift & 63];
+  }
+  if (left > 0) {
+    const uint32_t bits = static_cast<uint32_t>(p[0]) << 16 | (left > 1 ? static_cast<uint32_t>(p[1]) << 8 : 0);
+    *out++ = alphabet[bits >> 18];
+    *out++ = alphabet[bits >> 12 & 63];
+    if (left > 1) *out++ = alphabet[bits >> 6 & 63];
+  }
+  return static_cast<size_t>(out - begin);
+}
+
+// Decodes text without padding.
+std::optional<size_t> decode(std::string_view text, const Values& values, uint8_t* out) {
+  const uint8_t* const begin = out;
+  const auto value = [&](size_t i) { return values.of[static_cast<unsigned char>(text[i])]; };
+  for (; text.size() >= 4; text.remove_prefix(4)) {
+    const uint32_t bits = value(0) << 18 | value(1) << 12 | value(2) << 6 | value(3);
+    if ((value(0) | value(1) | value(2) | value(3)) & kBad) return std::nullopt;
+    *out++ = static_cast<uint8_t>(bits >> 16);
+    *out++ = static_cast<uint8_t>(bits >> 8);
+    *out++ = static_cast<uint8_t>(bits);
+  }
+  if (text.size() == 1) return std::nullopt;
+  if (!text.empty()) {
+    const uint32_t third = text.size() == 3 ? value(2) : 0;
+    const uint32_t bits = value(0) << 18 | value(1) << 12 | third << 6;
+    const uint32_t unused = text.size() == 3 ? 0xFF : 0xFFFF;  // must be zero (RFC 4648 §3.5)
+    if (((value(0) | value(1) | third) & kBad) || (bits & unused)) return std::nullopt;
+    *out++ = static_cast<uint8_t>(bits >> 16);
+    if (text.size() == 3) *out++ = static_cast<uint8_t>(bits >> 8);
+  }
+  return static_cast<size_t>(out - begin);
+}
+
+}  // namespace
+
+size_t encode_base64(base::ByteSpan bytes, char* out) noexcept {
+  size_t size = encode(bytes, kStandard, out);
+  while (size % 4 != 0) out[size++] = '=';
+  return size;
+}
+
+size_t encode_base64url(base::ByteSpan bytes, char* out) noexcept { return encode(bytes, kUrl, out); }
+
+std::optional<size_t> decode_base64(std::string_view text, uint8_t* out) noexcept {
+  if (text.size() % 4 != 0) return std::nullopt;
+  if (text.ends_with("==")) {
+    text.remove_suffix(2);
+  } else if (text.ends_with('=')) {
+    text.remove_suffix(1);
+  }
+  return decode(text, kStandardValues, out);
+}
+
+std::optional<size_t> decode_base64url(std::string_view text, uint8_t* out) noexcept {
+  return decode(text, kUrlValues, out);
+}
+
+}  // namespace martlet::codec

@@ -1,0 +1,117 @@
+// The two sides of mailbox.h.
+//
+// pushed_ is a stack that is emptied as a whole, so there is no ABA problem: a pusher that compares and swaps does not
+// care what lies below the top. Its three kinds of value are null (empty), the newest mail, and closed_mark.
+#include "net/mailbox.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "base/alloc.h"
+#include "base/check.h"
+
+namespace martlet::net {
+
+constinit Mail Inbox::closed_mark{};
+
+Error WakeGate::open() noexcept {
+  MARTLET_CHECK(!waker_);
+  auto* waker = base::create<sys::Waker>();
+  if (!waker) return Error("waker", ENOMEM);
+  if (Error error = waker->open()) {
+    base::destroy(waker);
+    return error;
+  }
+  waker_ = waker;
+  return {};
+}
+
+void WakeGate::close() noexcept {
+  sleeping_.store(false, std::memory_order_seq_cst);
+  // Whoever cleared the flag before us has counted itself before, so it is seen here; it makes one write and goes.
+  while (wakes_in_flight_.load(std::memory_order_seq_cst) != 0) {
+  }
+  base::destroy(std::exchange(waker_, nullptr));
+}
+
+void WakeGate::wake() noexcept {
+  wakes_in_flight_.fetch_add(1, std::memory_order_seq_cst);
+  if (sleeping_.exchange(false, std::memory_order_seq_cst)) waker_->wake();
+  wakes_in_flight_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+void WakeGate::awake(bool woken) noexcept {
+  // A producer that clears the flag just now still writes to the descriptor: one turn of the loop for nothing.
+  sleeping_.store(false, std::memory_order_relaxed);
+  if (woken) waker_->drain();
+}
+
+Error Inbox::open(uint32_t worker) noexcept {
+  MARTLET_CHECK(pushed_.load(std::memory_order_relaxed) == &closed_mark);
+  if (Error error = gate_.open()) return error;
+  worker_ = worker;
+  pushed_.store(nullptr, std::memory_order_seq_cst);
+  return {};
+}
+
+bool Inbox::post(Mail* mail) noexcept {
+  Mail* top = pushed_.load(std::memory_order_relaxed);
+  do {
+    if (top == &closed_mark) return false;
+    mail->next = top;
+  } while (!pushed_.compare_exchange_weak(top, mail, std::memory_order_seq_cst, std::memory_order_relaxed));
+  gate_.notify();
+  return true;
+}
+
+// Moves what was pushed behind what was taken (which is empty then), oldest first.
+void Inbox::take_pushed() noexcept {
+  Mail* mail = pushed_.load(std::memory_order_relaxed);
+  if (!mail || mail == &closed_mark) return;
+  mail = pushed_.exchange(nullptr, std::memory_order_seq_cst);
+  while (mail) {
+    Mail* older = mail->next;
+    mail->next = taken_;
+    taken_ = mail;
+    mail = older;
+  }
+}
+
+bool Inbox::deliver(void* worker, uint32_t budget) noexcept {
+  for (; budget > 0; budget--) {
+    if (!taken_) take_pushed();
+    Mail* mail = taken_;
+    if (!mail) return false;
+    taken_ = mail->next;
+    mail->run(mail, worker);
+  }
+  return taken_ || (pushed_.load(std::memory_order_relaxed) && pushed_.load(std::memory_order_relaxed) != &closed_mark);
+}
+
+bool Inbox::try_sleep() noexcept {
+  gate_.announce_sleep();
+  return !has_mail();
+}
+
+void Inbox::close() noexcept {
+  Mail* newest = pushed_.exchange(&closed_mark, std::memory_order_seq_cst);
+  if (newest == &closed_mark) return;
+  // In the order of posting: first what was taken, then what was pushed.
+  Mail* pushed = nullptr;
+  while (newest) {
+    Mail* older = newest->next;
+    newest->next = pushed;
+    pushed = newest;
+    newest = older;
+  }
+  for (Mail* list : {std::exchange(taken_, nullptr), pushed}) {
+    while (list) {
+      Mail* next = list->next;
+      list->drop(list);
+      list = next;
+    }
+  }
+  gate_.close();
+}
+
+}  // namespace martlet::net

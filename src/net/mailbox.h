@@ -1,0 +1,109 @@
+// How other threads reach a worker: an inbox of messages that run on it, and the flag that decides about waking it.
+//
+// Posting is lock-free: a push onto a list that the worker takes whole and turns round, so that what one thread posts
+// runs in the order in which it was posted. Posting allocates nothing; a Mail is part of whatever is posted.
+//
+// No wake-up is lost and few are made. Producer: push, then look at the `sleeping` flag, and wake if this thread was
+// the one to clear it. Worker: set the flag, then look at the inbox once more, then poll. Both sides write first and
+// read second, with sequentially consistent operations, so at least one of them sees the other's write; and of many
+// producers one makes the system call.
+//
+// An inbox outlives its worker (worker_registry.h). It begins and ends closed; a closed inbox refuses mail.
+// WakeGate is apart from Inbox because there will be more ways into a worker (a ring per pair of workers), and one flag
+// must stand for all of them. post() and notify() from any thread, everything else on the worker's.
+#pragma once
+
+#include <martlet/error.h>
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/ring.h"
+#include "sys/waker.h"
+
+namespace martlet::net {
+
+// A message, embedded in a larger struct. Exactly one of `run` and `drop` is called, once, and either frees it.
+struct Mail {
+  Mail* next = nullptr;
+  void (*run)(Mail* mail, void* worker) = nullptr;
+  // Its worker has closed before it ran.
+  void (*drop)(Mail* mail) = nullptr;
+};
+
+// Decides whether a worker must be woken, and wakes it.
+class WakeGate {
+ public:
+  WakeGate() noexcept = default;
+  WakeGate(const WakeGate&) = delete;
+  WakeGate& operator=(const WakeGate&) = delete;
+
+  Error open() noexcept;
+  // Waits for threads that are about to wake the worker, then gives the descriptor back.
+  void close() noexcept;
+
+  // Any thread, after it has made its work visible by a sequentially consistent write.
+  void notify() noexcept {
+    if (sleeping_.load(std::memory_order_seq_cst)) wake();
+  }
+
+  // Before polling: from here on notify() wakes. The worker must look for work once more after this, by sequentially
+  // consistent reads, and not sleep if there is some.
+  void announce_sleep() noexcept { sleeping_.store(true, std::memory_order_seq_cst); }
+  // After polling, or instead of it. Makes the descriptor unreadable if `woken` (the poller reported it).
+  void awake(bool woken) noexcept;
+
+  // For the poller; -1 while closed.
+  int fd() const noexcept { return waker_ ? waker_->fd() : -1; }
+
+ private:
+  void wake() noexcept;
+
+  std::atomic<bool> sleeping_{false};
+  std::atomic<uint32_t> wakes_in_flight_{0};
+  sys::Waker* waker_ = nullptr;  // made by open(); written only while nobody can be in wake()
+};
+
+class alignas(base::kCacheLine) Inbox {
+ public:
+  Inbox() noexcept : pushed_(&closed_mark) {}
+  Inbox(const Inbox&) = delete;
+  Inbox& operator=(const Inbox&) = delete;
+
+  // Any thread: `mail` will run on the worker, or be dropped when the worker closes first. False when the inbox is
+  // closed: the mail is still the caller's.
+  [[nodiscard]] bool post(Mail* mail) noexcept;
+
+  // The rest on the worker's thread ---------------------------------------------------------------------------------
+
+  Error open(uint32_t worker) noexcept;
+  // Drops what has not run; posting fails from here on. Harmless when repeated.
+  void close() noexcept;
+
+  // Runs at most `budget` messages in order, oldest first; true when more are waiting. Mail that is posted meanwhile
+  // counts as well. A message may post, and may close the inbox.
+  bool deliver(void* worker, uint32_t budget) noexcept;
+
+  // True when the worker may sleep in its poller now; false when there is mail. Call awake() afterwards either way.
+  [[nodiscard]] bool try_sleep() noexcept;
+  // After polling; `woken` when the poller reported wake_fd().
+  void awake(bool woken) noexcept { gate_.awake(woken); }
+
+  bool has_mail() const noexcept { return taken_ || pushed_.load(std::memory_order_seq_cst) != nullptr; }
+  int wake_fd() const noexcept { return gate_.fd(); }
+  WakeGate& gate() noexcept { return gate_; }
+  // The worker's number in worker_registry.h; kept after close().
+  uint32_t worker() const noexcept { return worker_; }
+
+ private:
+  static Mail closed_mark;  // stands in pushed_ for "closed"; never run
+
+  void take_pushed() noexcept;
+
+  std::atomic<Mail*> pushed_;  // newest first
+  WakeGate gate_;
+  alignas(base::kCacheLine) Mail* taken_ = nullptr;  // oldest first; the worker's alone
+  uint32_t worker_ = 0;
+};
+
+}  // namespace martlet::net

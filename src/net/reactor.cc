@@ -1,0 +1,324 @@
+// The turn of the loop: see reactor.h for the numbered list that turn() follows.
+#include "net/reactor.h"
+
+#include <new>
+
+#include "base/check.h"
+#include "sys/clock.h"
+#include "sys/socket.h"
+
+namespace martlet::net {
+
+namespace {
+
+// Tokens of what is not a connection: generation 0, which no connection has.
+constexpr uint32_t kWakerToken = UINT32_MAX;
+constexpr uint32_t kSignalToken = UINT32_MAX - 1;
+
+constexpr uint32_t kTimerBudget = 64;        // timeouts and user timers per turn, each kind
+constexpr uint32_t kMailBudget = 256;        // messages per turn
+constexpr uint32_t kAcceptPauseMs = 50;      // after descriptors ran out
+constexpr uint64_t kTrimNs = 5'000'000'000;  // how often idle blocks are given back
+
+}  // namespace
+
+// SlotList ------------------------------------------------------------------------------------------------------------
+
+SlotList::~SlotList() { base::deallocate(slots_); }
+
+bool SlotList::reserve(uint32_t slots) noexcept {
+  // Twice: an entry of a connection that died may still stand when its slot is used again.
+  const uint32_t wanted = slots * 2;
+  if (wanted <= capacity_) return true;
+  uint32_t capacity = capacity_ ? capacity_ : 128;
+  while (capacity < wanted) capacity *= 2;
+  auto* memory = static_cast<uint32_t*>(base::allocate(capacity * sizeof(uint32_t)));
+  if (!memory) return false;
+  for (uint32_t i = 0; i < size_; i++) memory[i] = slots_[i];
+  base::deallocate(slots_);
+  slots_ = memory;
+  capacity_ = capacity;
+  return true;
+}
+
+void SlotList::consume(uint32_t n) noexcept {
+  for (uint32_t i = n; i < size_; i++) slots_[i - n] = slots_[i];
+  size_ -= n;
+}
+
+// Opening -------------------------------------------------------------------------------------------------------------
+
+Reactor::~Reactor() {
+  for (Listener& listener : listeners_) sys::close_socket(listener.fd);
+  base::BlockPool::set_current(nullptr);
+}
+
+Error Reactor::open(const ReactorHooks& hooks, Inbox& inbox, uint32_t max_connections) noexcept {
+  hooks_ = hooks;
+  inbox_ = &inbox;
+  max_connections_ = max_connections;
+  start_ns_ = sys::monotonic_ns();
+  read_clock();
+  wheel_.start(WheelBuckets::tick_of(now_ns_));
+  buffers_.reset(new (std::nothrow) uint8_t[kReceiveHeadroom + kReceiveBytes + Cork::kBytes]);
+  if (!buffers_) return Error("receive buffer: out of memory");
+  receive_buffer = buffers_.get() + kReceiveHeadroom;
+  cork.buffer = receive_buffer + kReceiveBytes;
+  if (Error error = poller_.open()) return error;
+  return poller_.add(inbox.wake_fd(), base::SlotId{kWakerToken, 0}.packed(), sys::kReadable);
+}
+
+Result<uint16_t> Reactor::listen(const ListenOptions& options) noexcept {
+  sys::ListenAddress address;
+  address.host = options.host;
+  address.port = options.port;
+  address.backlog = options.backlog;
+  address.reuse_port = options.reuse_port;
+  address.only_ipv6 = options.only_ipv6;
+  address.unix_mode = options.unix_mode;
+  Result<int> fd = sys::listen_on(address);
+  if (!fd) return fd.error();
+  const uint32_t index = static_cast<uint32_t>(listeners_.size());
+  if (Error error = poller_.add(*fd, base::SlotId{index, 0}.packed(), sys::kReadable)) {
+    sys::close_socket(*fd);
+    return error;
+  }
+  listeners_.push_back({*fd, sys::local_port(*fd), true});
+  return listeners_.back().port;
+}
+
+void Reactor::stop_listening() noexcept {
+  for (Listener& listener : listeners_) sys::close_socket(listener.fd);
+  listeners_.clear();
+}
+
+Error Reactor::watch_signal(int number) noexcept {
+  if (signals_.fd() < 0) {
+    if (Error error = signals_.open()) return error;
+    if (Error error = poller_.add(signals_.fd(), base::SlotId{kSignalToken, 0}.packed(), sys::kReadable)) return error;
+  }
+  return signals_.watch(number);
+}
+
+// The turn ------------------------------------------------------------------------------------------------------------
+
+void Reactor::turn(int64_t timeout_ns) noexcept {
+  base::BlockPool::set_current(&blocks);
+  const int events = poller_.wait(poll_timeout(timeout_ns));  // 8, then 1
+  inbox_->awake(false);
+  read_clock();                                                 // 2
+  for (int i = 0; i < events; i++) dispatch(poller_.event(i));  // 3
+  dispatch_ready();
+  run_timers();                                               // 4
+  mail_due_ = inbox_->deliver(hooks_.context, kMailBudget);   // 5
+  hooks_.before_flush(hooks_.context);
+  flush_dirty();                                              // 6
+  reap();                                                     // 7
+}
+
+void Reactor::read_clock() noexcept {
+  now_ns_ = sys::monotonic_ns();
+  now_ms_ = static_cast<uint32_t>((now_ns_ - start_ns_) / 1'000'000);
+}
+
+bool Reactor::must_not_sleep() const noexcept {
+  return ready_.size() || dirty_.size() || closing_.size() || timers_due_ || mail_due_;
+}
+
+int64_t Reactor::poll_timeout(int64_t timeout_ns) noexcept {
+  if (timeout_ns == 0 || must_not_sleep()) return 0;
+  const int64_t timer_ns = next_timer_ns();
+  if (timer_ns >= 0 && (timeout_ns < 0 || timer_ns < timeout_ns)) timeout_ns = timer_ns;
+  return inbox_->try_sleep() ? timeout_ns : 0;
+}
+
+int64_t Reactor::next_timer_ns() noexcept {
+  const uint64_t now = sys::monotonic_ns();
+  int64_t next = timers.ns_until_next(now);
+  const int64_t wheel = wheel_.ns_until_next(now);
+  if (wheel >= 0 && (next < 0 || wheel < next)) next = wheel;
+  if (!accepting_) {
+    const int64_t again = static_cast<int64_t>(static_cast<int32_t>(accept_again_ms_ - now_ms_)) * 1'000'000;
+    if (next < 0 || again < next) next = again > 0 ? again : 0;
+  }
+  return next;
+}
+
+void Reactor::dispatch(const sys::PollEvent& event) noexcept {
+  const base::SlotId id = base::SlotId::unpack(event.token);
+  if (id.generation != 0) [[likely]] {
+    if (Connection* c = find(id)) dispatch_connection(*c, event);
+  } else if (id.slot == kWakerToken) {
+    inbox_->awake(true);
+  } else if (id.slot == kSignalToken) {
+    while (const int number = signals_.next()) hooks_.on_signal(hooks_.context, number);
+  } else {
+    accept_from(id.slot);
+  }
+}
+
+void Reactor::dispatch_connection(Connection& c, const sys::PollEvent& event) noexcept {
+  if (event.hangup && c.pause) return broken(c, 0);  // it would be reported again and again
+  if (event.writable && c.out) {
+    c.out->blocked = false;
+    flush_queue(*this, c);
+    if (c.closing) return;
+  }
+  if ((event.readable || event.hangup) && !c.pause) c.protocol->on_readable(*this, c);
+}
+
+void Reactor::dispatch_ready() noexcept {
+  const uint32_t count = ready_.size();
+  for (uint32_t i = 0; i < count; i++) {
+    Connection* c = connections.at(ready_[i]);
+    if (!c || !c->in_ready) continue;
+    c->in_ready = false;
+    if (!c->closing) c->protocol->on_ready(*this, *c);
+  }
+  ready_.consume(count);
+}
+
+void Reactor::run_timers() noexcept {
+  const uint32_t tick = WheelBuckets::tick_of(now_ns_);
+  timers_due_ = wheel_.expire(tick, kTimerBudget, [this](uint32_t slot) {
+    Connection& c = *connections.live(slot);
+    if (!c.closing) c.protocol->on_deadline(*this, c);
+  });
+  if (timers.size()) timers_due_ |= timers.run(now_ns_, kTimerBudget);
+  if (!accepting_ && static_cast<int32_t>(now_ms_ - accept_again_ms_) >= 0) resume_accepting();
+  if (now_ns_ >= next_trim_ns_) {
+    blocks.trim();
+    next_trim_ns_ = now_ns_ + kTrimNs;
+  }
+}
+
+void Reactor::flush_dirty() noexcept {
+  const uint32_t count = dirty_.size();
+  for (uint32_t i = 0; i < count; i++) {
+    Connection* c = connections.at(dirty_[i]);
+    if (!c || !c->in_dirty) continue;
+    c->in_dirty = false;
+    if (c->closing) continue;
+    if (c->out && !c->out->blocked) {
+      flush_queue(*this, *c);
+    } else if (!c->out && c->finish) {
+      abort(*c);
+    }
+  }
+  dirty_.consume(count);
+}
+
+void Reactor::reap() noexcept {
+  timers.reap();
+  if (!closing_.size()) return;
+  // A close handler may close others; they are appended and reaped in the same pass.
+  for (uint32_t i = 0; i < closing_.size(); i++) {
+    Connection& c = *connections.live(closing_[i]);
+    c.protocol->on_reap(*this, c);
+    discard_output(*this, c);
+    wheel_.cancel(c.slot);
+    c.reset ? sys::reset_socket(c.fd) : sys::close_socket(c.fd);
+    connections.destroy(&c);
+  }
+  closing_.consume(closing_.size());
+  if (!accepting_) resume_accepting();
+}
+
+// Connections ---------------------------------------------------------------------------------------------------------
+
+void Reactor::abort(Connection& c, bool with_reset) noexcept {
+  if (c.closing) return;
+  c.closing = true;
+  c.reset = with_reset;
+  closing_.push(c.slot);
+}
+
+void Reactor::finish(Connection& c) noexcept {
+  c.finish = true;
+  if (!c.out && cork.owner != &c) mark_dirty(c);
+}
+
+void Reactor::broken(Connection& c, int os_code) noexcept {
+  if (c.closing) return;
+  abort(c);
+  c.protocol->on_broken(*this, c, os_code);
+}
+
+void Reactor::update_interest(Connection& c) noexcept {
+  const uint8_t wanted = static_cast<uint8_t>((c.pause ? 0 : sys::kReadable) |
+                                              (c.out && c.out->blocked ? sys::kWritable : 0));
+  if (wanted == c.interest || c.closing) return;
+  if (poller_.modify(c.fd, c.id().packed(), wanted)) return broken(c, 0);
+  c.interest = wanted;
+}
+
+void Reactor::arm(Connection& c, uint32_t after_ms) noexcept {
+  const uint32_t tick = WheelBuckets::deadline_of(now_ns_ + uint64_t{after_ms} * 1'000'000);
+  if (c.wheel.linked() && !tick_is_after(c.wheel.deadline_tick, tick)) return;
+  wheel_.schedule(c.slot, tick);
+}
+
+void Reactor::arm_spread(Connection& c, uint32_t interval_ms) noexcept {
+  const uint32_t tick = WheelBuckets::tick_of(now_ns_);
+  wheel_.schedule(c.slot, WheelBuckets::spread_tick(c.slot, tick, WheelBuckets::ticks_of_ms(interval_ms)));
+}
+
+// Accepting -----------------------------------------------------------------------------------------------------------
+
+void Reactor::accept_from(uint32_t index) noexcept {
+  for (int n = 0; n < kAcceptsPerTurn && index < listeners_.size(); n++) {
+    const sys::AcceptResult result = sys::accept_one(listeners_[index].fd);
+    switch (result.status) {
+      case sys::AcceptStatus::ok: take_connection(result.fd); break;
+      case sys::AcceptStatus::again: break;
+      case sys::AcceptStatus::empty: return;
+      case sys::AcceptStatus::no_descriptors:
+      case sys::AcceptStatus::no_memory:
+      case sys::AcceptStatus::failed: return pause_accepting();
+    }
+  }
+}
+
+void Reactor::take_connection(int fd) noexcept {
+  const uint32_t slots = connections.extent() + 1;
+  const bool room = ready_.reserve(slots) && dirty_.reserve(slots) && closing_.reserve(slots);
+  const uint32_t open = connections.size();
+  // A few more than the limit are taken in to be told so; above that even this is too much.
+  Connection* c = room && open < max_connections_ + 32 ? connections.create() : nullptr;
+  if (!c) {
+    stats.refused++;
+    return sys::close_socket(fd);
+  }
+  c->fd = fd;
+  c->last_seen_ms = now_ms_;
+  c->interest = sys::kReadable;
+  stats.accepted++;
+  if (open >= max_connections_) stats.refused++;
+  const bool polled = !poller_.add(fd, c->id().packed(), sys::kReadable);
+  hooks_.on_accept(hooks_.context, *c, open >= max_connections_);
+  if (!polled) abort(*c);
+}
+
+// Descriptors or memory ran out. The kernel keeps the clients in its queue; we look again when a connection has ended
+// or a moment has passed, and do not spin on a listener that stays readable.
+void Reactor::pause_accepting() noexcept {
+  stats.accept_pauses++;
+  accepting_ = false;
+  accept_again_ms_ = now_ms_ + kAcceptPauseMs;
+  for (Listener& listener : listeners_) {
+    if (listener.polled) poller_.remove(listener.fd);
+    listener.polled = false;
+  }
+}
+
+void Reactor::resume_accepting() noexcept {
+  accepting_ = true;
+  for (uint32_t i = 0; i < listeners_.size(); i++) {
+    Listener& listener = listeners_[i];
+    listener.polled = !poller_.add(listener.fd, base::SlotId{i, 0}.packed(), sys::kReadable);
+    if (!listener.polled) accepting_ = false;
+  }
+  if (!accepting_) accept_again_ms_ = now_ms_ + kAcceptPauseMs;
+}
+
+}  // namespace martlet::net

@@ -1,0 +1,198 @@
+// The loop of one worker. It never blocks but in poll, and nothing blocks it.
+//
+// One turn:
+//   1. poll (timeout 0 while the ready or the dirty list is not empty, else until the next timer, rounded up);
+//   2. read the clock, once;
+//   3. dispatch readiness, then the ready list (connections that hold unparsed input);
+//   4. run due timers;
+//   5. take mail, a bounded batch;
+//   6. flush the dirty list (connections that timers, mail, or somebody else's broadcast wrote to);
+//   7. reap what closed: on_close runs here, then memory goes;
+//   8. announce sleep, look at the inboxes once more, and go to 1.
+//
+// Bytes are written at two places and by one function: a connection's own output when its dispatch (3) ends, and
+// everybody else's in 6. No connection, session or callback is destroyed anywhere but in 7.
+// One thread owns a reactor: the one that calls turn(). post() (through the inbox) is for all.
+#pragma once
+
+#include <martlet/error.h>
+#include <martlet/options.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/block.h"
+#include "base/node_pool.h"
+#include "base/slot_table.h"
+#include "net/connection.h"
+#include "net/mailbox.h"
+#include "net/output.h"
+#include "net/timer_wheel.h"
+#include "net/user_timers.h"
+#include "sys/poller.h"
+#include "sys/process.h"
+
+namespace martlet::net {
+
+// A list of slots to visit. Room for every connection is reserved when it is accepted, so push() cannot fail.
+class SlotList {
+ public:
+  ~SlotList();
+  bool reserve(uint32_t slots) noexcept;
+  void push(uint32_t slot) noexcept { slots_[size_++] = slot; }
+  uint32_t size() const noexcept { return size_; }
+  uint32_t operator[](uint32_t i) const noexcept { return slots_[i]; }
+  // Removes the first n.
+  void consume(uint32_t n) noexcept;
+
+ private:
+  uint32_t* slots_ = nullptr;
+  uint32_t size_ = 0;
+  uint32_t capacity_ = 0;
+};
+
+struct Listener {
+  int fd = -1;
+  uint16_t port = 0;
+  bool polled = false;  // the poller knows it
+};
+
+struct ReactorStats {
+  uint64_t accepted = 0;
+  uint64_t refused = 0;
+  uint64_t accept_pauses = 0;
+};
+
+// What the layer above supplies. Called on the worker's thread.
+struct ReactorHooks {
+  void* context = nullptr;
+  // A connection was accepted; it binds a protocol. `over_limit`: it must be refused politely.
+  void (*on_accept)(void* context, Connection& c, bool over_limit) = nullptr;
+  // Before the dirty list is flushed: what rooms published goes to their members.
+  void (*before_flush)(void* context) = nullptr;
+  // A signal that was asked for came.
+  void (*on_signal)(void* context, int number) = nullptr;
+};
+
+class Reactor {
+ public:
+  static constexpr size_t kReceiveBytes = size_t{512} << 10;
+  static constexpr size_t kReceiveHeadroom = 256;  // writable bytes before the receive buffer
+  static constexpr int kAcceptsPerTurn = 64;
+  static constexpr size_t kPauseReadingBytes = size_t{64} << 10;  // of unsent output
+
+  Reactor() noexcept = default;
+  ~Reactor();
+  Reactor(const Reactor&) = delete;
+  Reactor& operator=(const Reactor&) = delete;
+
+  // Makes poller and buffers. The inbox must be open; it stays its owner's.
+  Error open(const ReactorHooks& hooks, Inbox& inbox, uint32_t max_connections) noexcept;
+  Result<uint16_t> listen(const ListenOptions& options) noexcept;
+  void stop_listening() noexcept;
+  Error watch_signal(int number) noexcept;
+
+  // One turn; waits at most timeout_ns (-1: until there is something to do).
+  void turn(int64_t timeout_ns) noexcept;
+  int64_t next_timer_ns() noexcept;
+  int fd() const noexcept { return poller_.fd(); }
+
+  // Time, as of this turn.
+  uint64_t now_ns() const noexcept { return now_ns_; }
+  uint32_t now_ms() const noexcept { return now_ms_; }
+
+  // Lists and marks -------------------------------------------------------------------------------------------------
+
+  void mark_dirty(Connection& c) noexcept {
+    if (c.in_dirty) return;
+    c.in_dirty = true;
+    dirty_.push(c.slot);
+  }
+  void mark_ready(Connection& c) noexcept {
+    if (c.in_ready) return;
+    c.in_ready = true;
+    ready_.push(c.slot);
+  }
+  // Ends the connection at once: nothing more is read, written or dispatched; it is reaped at the end of the turn.
+  void abort(Connection& c, bool with_reset = false) noexcept;
+  // Ends it when its output has left.
+  void finish(Connection& c) noexcept;
+  // Ends it because the transport failed.
+  void broken(Connection& c, int os_code) noexcept;
+
+  void pause(Connection& c, uint8_t reason) noexcept {
+    c.pause |= reason;
+    update_interest(c);
+  }
+  void resume(Connection& c, uint8_t reason) noexcept {
+    if (!(c.pause & reason)) return;
+    c.pause = static_cast<uint8_t>(c.pause & ~reason);
+    update_interest(c);
+  }
+  // Tells the poller what it should know; costs a system call only when that changed.
+  void update_interest(Connection& c) noexcept;
+
+  // Sees to it that on_deadline is called this long from now, or earlier if it was armed for earlier. The session then
+  // looks at what is due and arms the next deadline; activity in between costs nothing.
+  void arm(Connection& c, uint32_t after_ms) noexcept;
+  // The first heartbeat: a moment within the interval that differs from connection to connection.
+  void arm_spread(Connection& c, uint32_t interval_ms) noexcept;
+
+  Connection* find(base::SlotId id) noexcept {
+    Connection* c = connections.find(id);
+    return c && !c->closing ? c : nullptr;
+  }
+
+  base::SlotTable<Connection> connections;
+  base::BlockPool blocks;
+  base::NodePool<Segment> segments;
+  base::NodePool<OutQueue> queues;
+  Cork cork;
+  uint8_t* receive_buffer = nullptr;  // kReceiveBytes, with kReceiveHeadroom before it
+  uint32_t write_timeout_ms = 60'000;
+  ReactorStats stats;
+  UserTimers timers;
+
+ private:
+  void dispatch(const sys::PollEvent& event) noexcept;
+  void dispatch_connection(Connection& c, const sys::PollEvent& event) noexcept;
+  void dispatch_ready() noexcept;
+  void run_timers() noexcept;
+  void flush_dirty() noexcept;
+  void reap() noexcept;
+  void accept_from(uint32_t index) noexcept;
+  void take_connection(int fd) noexcept;
+  void pause_accepting() noexcept;
+  void resume_accepting() noexcept;
+  void read_clock() noexcept;
+  int64_t poll_timeout(int64_t timeout_ns) noexcept;
+  bool must_not_sleep() const noexcept;
+
+  sys::Poller poller_;
+  Inbox* inbox_ = nullptr;
+  sys::SignalWatcher signals_;
+  ReactorHooks hooks_;
+  std::vector<Listener> listeners_;
+  SlotList ready_;
+  SlotList dirty_;
+  SlotList closing_;
+  std::unique_ptr<uint8_t[]> buffers_;
+  uint64_t start_ns_ = 0;
+  uint64_t now_ns_ = 0;
+  uint32_t now_ms_ = 0;
+  uint32_t max_connections_ = 0;
+  uint32_t accept_again_ms_ = 0;
+  uint64_t next_trim_ns_ = 0;
+  bool accepting_ = true;
+  bool timers_due_ = false;  // there were more than one turn's budget
+  bool mail_due_ = false;
+
+  struct WheelAccess {
+    base::SlotTable<Connection>* connections;
+    WheelNode& operator()(uint32_t slot) const noexcept { return connections->live(slot)->wheel; }
+  };
+  TimerWheel<WheelAccess> wheel_{WheelAccess{&connections}};
+};
+
+}  // namespace martlet::net

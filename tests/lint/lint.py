@@ -1,0 +1,455 @@
+#!/usr/bin/env python3
+"""Checks what the design promises and the compiler does not see.
+
+    tests/lint/lint.py [ROOT]             the rules below, over src/, include/, examples/ and tests/
+    tests/lint/lint.py --headers [ROOT]   compiles every header alone, with each compiler of $LINT_CXX (g++ clang++)
+
+Findings are printed as path:line: [rule] message; the exit status is 1 when there are any. Standard library only.
+
+The rules
+  layering      a file includes its own folder and what is left of it in the chains of LAYERS; of the public headers
+                those of LOW_HEADERS are visible everywhere, the others from session up
+  system        only src/sys includes headers of the operating system; intrinsics are for src/simd; the public headers
+                name no operating system; <iostream> and <regex> are for nobody, <coroutine> for task.h alone
+  umbrella      martlet.h includes every public header and nothing else
+  words         std::function, shared_ptr, RTTI and the like, which cost size or portability
+  function-size 60 lines from brace to brace; 100 where the comment above says "switch-shaped" and no case has more
+                than 5 lines
+  file-size     500 lines, unless the opening comment has a line with the word Contents
+  opening       every file opens with a comment; headers have #pragma once
+  ifdef         no conditional compilation inside a function (EXCEPTIONS lists where)
+  todo          TODO names an issue: TODO(#123)
+  dead-code     no commented-out code
+  unreadable    braces do not match: this program cannot read the file
+  exception     an entry of EXCEPTIONS that nothing needs any more
+
+The reader of C++ here is a small one: it blanks comments and literals and matches braces. selftest.py shows for each
+rule that it can fail, and what the reader copes with.
+"""
+import bisect
+import os
+import re
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+# Folder of src/ -> the folders it may include, besides itself.
+LAYERS = {
+    "base": [],
+    "simd": ["base"],
+    "codec": ["simd", "base"],
+    "proto": ["codec", "simd", "base"],
+    "sys": ["base"],
+    "net": ["sys", "base"],
+}
+LAYERS["session"] = sorted(LAYERS)
+LAYERS["app"] = LAYERS["cluster"] = LAYERS["client"] = sorted(LAYERS)
+SEES_ALL_PUBLIC = {"session", "app", "cluster", "client"}
+LOW_HEADERS = {"error.h", "function.h", "config.h", "log.h", "options.h"}
+
+STANDARD = set(
+    """algorithm any array atomic barrier bit bitset charconv chrono codecvt compare complex concepts condition_variable
+    coroutine deque exception execution filesystem format forward_list fstream functional future initializer_list iomanip
+    ios iosfwd iostream istream iterator latch limits list locale map memory memory_resource mutex new numbers numeric
+    optional ostream queue random ranges ratio regex scoped_allocator semaphore set shared_mutex source_location span
+    sstream stack stdexcept stop_token streambuf string string_view strstream syncstream system_error thread tuple
+    type_traits typeindex typeinfo unordered_map unordered_set utility valarray variant vector version
+    cassert cctype cfenv cfloat cinttypes climits clocale cmath csetjmp cstdarg cstddef cstdint cstdio cstdlib cstring
+    ctime cuchar cwchar cwctype
+    assert.h ctype.h fenv.h float.h inttypes.h limits.h locale.h math.h setjmp.h stdarg.h stddef.h stdint.h stdio.h
+    stdlib.h string.h time.h uchar.h wchar.h wctype.h""".split()
+)  # <cerrno> and <csignal> are missing on purpose: they are the operating system's
+INTRINSICS = re.compile(r"(?:\w*intrin|arm_neon|arm_acle|cpuid)\.h$")
+BANNED_HEADERS = {"iostream", "regex"}
+
+# (pattern, why); looked for in src/ and include/ with comments and literals blanked.
+WORDS = [
+    (r"\bstd::function\b", "std::function allocates; use martlet::Function"),
+    (r"\b(?:std::)?(?:shared_ptr|weak_ptr|make_shared|enable_shared_from_this)\b", "shared ownership has no place here; use ids"),
+    (r"\bdynamic_cast\b|\btypeid\b", "the library is built without RTTI"),
+    (r"\bstd::(?:cout|cerr|clog|cin)\b", "the streams cost a megabyte in a static binary"),
+    (r"\bjthread\b", "libc++ lags on jthread; use std::thread"),
+    (r"\bgetaddrinfo\b|\bgethostbyname\w*\b", "addresses are numeric: a static binary cannot use the resolver"),
+    (r"\btarget_clones\b|\bifunc\b", "musl does not have it; use the table in kernels.h"),
+]
+
+# (path, rule) -> why the rule does not hold there. An entry that is not needed any more is itself a finding.
+EXCEPTIONS = {
+    ("src/sys/socket.cc", "ifdef"): "the one file where the variants are a line each",
+    ("include/martlet/function.h", "ifdef"): "try does not compile without exceptions, and the thunk must be in the user's unit",
+}
+
+FUNCTION_LINES, SWITCH_LINES, CASE_LINES, FILE_LINES = 60, 100, 5, 500
+
+LITERAL_OR_COMMENT = re.compile(
+    r"""(?P<comment>//(?:\\\n|[^\n])*|/\*.*?\*/)
+      |R"(?P<mark>[^\s()\\]{0,16})\(.*?\)(?P=mark)"
+      |"(?:\\.|[^"\\\n])*"
+      |(?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'
+      |\b(?:u8)'(?:\\.|[^'\\\n])+'""",
+    re.S | re.X,
+)
+DIRECTIVE = re.compile(r"^[ \t]*#(?:\\\n|[^\n])*", re.M)
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.M)
+CASE = re.compile(r"\b(?:case\b(?:::|[^:;{}])*|default\s*):(?!:)")
+
+
+def blank(match):
+    return re.sub(r"[^\n]", " ", match.group())
+
+
+class File:
+    """A source file in three readings: `text` as it is, `code` without comments and literals, and without directives."""
+
+    def __init__(self, root, path):
+        self.path = path
+        with open(os.path.join(root, path), encoding="utf-8") as f:
+            self.text = f.read()
+        self.no_comments = LITERAL_OR_COMMENT.sub(lambda m: blank(m) if m.group("comment") else m.group(), self.text)
+        with_directives = LITERAL_OR_COMMENT.sub(blank, self.text)
+        self.code = DIRECTIVE.sub(blank, with_directives)
+        self.directives = [(self.line(m.start()), m.group()) for m in DIRECTIVE.finditer(with_directives)]
+        self.lines = self.text.split("\n")
+        self.includes = [(self.line(m.start()), m.group(1), m.group(2)) for m in INCLUDE.finditer(self.no_comments)]
+        self.closer, self.stray = match_brackets(self.code)
+
+    def line(self, position):
+        if not hasattr(self, "newlines"):
+            self.newlines = [m.start() for m in re.finditer("\n", self.text)]
+        return bisect.bisect_left(self.newlines, position) + 1
+
+    @property
+    def folder(self):  # "base" for src/base/x.h
+        parts = self.path.split("/")
+        return parts[1] if parts[0] == "src" and len(parts) > 2 else None
+
+    def opening(self):
+        """The comment that the file opens with, as a list of lines."""
+        lines = self.lines[1:] if self.lines[0].startswith("#!") else self.lines
+        if lines and lines[0].startswith("/*"):
+            return self.text[: self.text.find("*/")].split("\n")
+        count = next((i for i, line in enumerate(lines) if not line.startswith("//")), len(lines))
+        return lines[:count]
+
+    def comment_above(self, line):
+        """The lines of comment that end just above `line` (1-based)."""
+        first = line - 1
+        while first > 0 and self.lines[first - 1].lstrip().startswith(("//", "*", "/*")):
+            first -= 1
+        return "\n".join(self.lines[first : line - 1])
+
+
+def match_brackets(code):
+    """Position of each opening bracket -> position of its closing one; and the first that has none, or None."""
+    closer, opened = {}, []
+    for m in re.finditer(r"[(){}\[\]]", code):
+        c = m.group()
+        if c in "({[":
+            opened.append(m.start())
+        elif opened and code[opened[-1]] + c in ("()", "{}", "[]"):
+            closer[opened.pop()] = m.start()
+        else:
+            return closer, m.start()
+    return closer, opened[-1] if opened else None
+
+
+def without_angles(head, before):
+    """`head` without the <...> that follow the pattern `before`, and without what matched that."""
+    while True:
+        m = re.search(before + r"\s*<", head)
+        if not m:
+            return head
+        depth, i = 1, m.end()
+        while i < len(head) and depth:
+            depth += {"<": 1, ">": -1}.get(head[i], 0) if head[i - 1 : i + 1] not in ("->", "<=", ">=") else 0
+            i += 1
+        head = head[: m.start()] + " " + head[i:]
+
+
+class Function:
+    def __init__(self, name, start, opens, closes):
+        self.name, self.start, self.opens, self.closes = name, start, opens, closes
+
+
+# What a brace opens, told from the text between the end of the statement before and the brace.
+SCOPE, BODY, MEMBER_INIT, OTHER = range(4)
+
+
+def classify(raw_head):
+    head = without_angles(raw_head, r"\btemplate")
+    head = re.sub(r"\[\[.*?\]\]|\b(?:alignas|__attribute__|__declspec|decltype|requires)\s*\(\)|\b(?:public|private|protected)\s*:(?!:)", " ", head)
+    head = head.strip()
+    if re.match(r"(?:inline\s+)?namespace\b|extern$", head):
+        return SCOPE, ""
+    if re.match(r"(?:typedef\s+|static\s+|inline\s+|constexpr\s+)*enum\b", head):
+        return OTHER, ""
+    operator = re.search(r"\boperator\s*(\(\)|[^\s(]+|\s+\w[^(]*)", head)
+    plain = head[: operator.start()] + "operator_" + head[operator.end() :] if operator else head
+    if re.match(r"(?:typedef\s+)?(?:class|struct|union)\b", plain) and not re.search(r"\(\)|=", without_angles(plain, r"\w+")):
+        return SCOPE, ""
+    if "()" not in plain:
+        return OTHER, ""
+    if re.search(r"(?<![=!<>])=(?!=)", plain):  # an initialiser; a lambda is a function all the same
+        return (BODY, "lambda") if re.search(r"=\s*\[\](?:\s*\(\))?[^=;]*$", plain) else (OTHER, "")
+    if re.search(r"\(\)\s*(?:noexcept\s*(?:\(\))?\s*)?:(?!:)", plain) and re.search(r"[\w>]$", plain):
+        return MEMBER_INIT, ""
+    name = re.search(r"([~\w:]+)\s*\(\)", plain)
+    name = "operator" if operator else name.group(1) if name else "?"
+    return BODY, name
+
+
+def functions(file):
+    """Every function with a body at namespace or class scope, local ones not counted."""
+    code, closer, found = file.code, file.closer, []
+    head_start, head, i = 0, "", 0
+    tokens = re.compile(r"[({;}\[]")
+    while True:
+        m = tokens.search(code, i)
+        if not m:
+            return found
+        at, c = m.start(), m.group()
+        head += code[i:at]
+        i = at + 1
+        if c in "([":
+            # A bracket in a head is kept as an empty one; its content does not matter, [[attributes]] vanish.
+            head += c + {"(": ")", "[": "]"}[c] if not code.startswith("[[", at) else ""
+            i = closer[at] + 1
+        elif c in ";}":
+            head, head_start = "", i
+        else:
+            kind, name = classify(head)
+            if kind == BODY:
+                start = head_start + len(code[head_start:at]) - len(code[head_start:at].lstrip())
+                found.append(Function(name, start, at, closer[at]))
+            if kind in (BODY, SCOPE):
+                head, head_start = "", (at if kind == SCOPE else closer[at]) + 1
+            if kind != SCOPE:
+                i = closer[at] + 1
+
+
+def long_cases(file, function):
+    """(line, count) of each case of a switch that has more lines of code than a case may have."""
+    code = file.code
+    inner = [(o, c) for o, c in file.closer.items() if code[o] == "{" and function.opens <= o <= function.closes]
+    labels = []
+    for m in CASE.finditer(code, function.opens, function.closes):
+        block = max((o for o, c in inner if o < m.start() < c), default=function.opens)
+        labels.append((block, m.start(), m.end()))
+    for block, start, end in labels:
+        stop = min([s for b, s, _ in labels if b == block and s > start] + [file.closer[block]])
+        count = sum(1 for line in code[end:stop].split("\n") if re.search(r"[^\s}]", line))
+        if count > CASE_LINES:
+            yield file.line(start), count
+
+
+# ---------------------------------------------------------------- the rules: each yields (path, line, rule, message)
+
+
+def check_layering(file):
+    public = file.path.startswith("include/")
+    folder = file.folder
+    if folder is not None and folder not in LAYERS:
+        yield file.path, 1, "layering", f"src/{folder} is not a folder of the design"
+        return
+    for line, quote, name in file.includes:
+        own = os.path.basename(file.path)
+        if name.startswith("martlet/"):
+            header = name[len("martlet/") :]
+            if public and own in LOW_HEADERS and header not in LOW_HEADERS:
+                yield file.path, line, "layering", f"{own} lies below {header}"
+            if folder and folder not in SEES_ALL_PUBLIC and header not in LOW_HEADERS:
+                yield file.path, line, "layering", f"src/{folder} may not see <{name}>"
+            if quote != "<":
+                yield file.path, line, "layering", f"write <{name}>"
+        elif quote == '"' and public:
+            yield file.path, line, "layering", f'a public header may not include "{name}"'
+        elif quote == '"' and folder:
+            target = name.split("/")[0] if "/" in name else folder
+            if target not in [folder] + LAYERS[folder]:
+                yield file.path, line, "layering", f"src/{folder} may not include {name}"
+        elif quote == '"' and file.path.startswith("examples/") and "/" in name:
+            yield file.path, line, "layering", f"an example is a user: it may not include {name}"
+
+
+def check_system(file):
+    public = file.path.startswith("include/")
+    for line, quote, name in file.includes:
+        if quote != "<" or name.startswith("martlet/"):
+            continue
+        if name in BANNED_HEADERS:
+            yield file.path, line, "system", f"<{name}> is not used in martlet"
+        elif name == "coroutine" and file.path != "include/martlet/task.h":
+            yield file.path, line, "system", "<coroutine> is for task.h alone"
+        elif INTRINSICS.search(name):
+            if file.folder != "simd":
+                yield file.path, line, "system", f"intrinsics are for src/simd: <{name}>"
+        elif name not in STANDARD and (public or file.folder != "sys"):
+            yield file.path, line, "system", f"only src/sys may include <{name}>"
+
+
+def check_umbrella(files):
+    public = {f.path[len("include/") :]: f for f in files if f.path.startswith("include/martlet/")}
+    umbrella = public.pop("martlet/martlet.h", None)
+    if not umbrella:
+        return
+    included = {name for _, _, name in umbrella.includes}
+    for line, _, name in umbrella.includes:
+        if name not in public:
+            yield umbrella.path, line, "umbrella", f"<{name}> is not a public header"
+    for name in sorted(set(public) - included):
+        yield umbrella.path, 1, "umbrella", f"<{name}> is missing"
+    rest = re.search(r"\S", umbrella.code)
+    if rest:
+        yield umbrella.path, umbrella.line(rest.start()), "umbrella", "martlet.h holds nothing but includes"
+
+
+def check_words(file):
+    for pattern, why in WORDS:
+        for m in re.finditer(pattern, file.code):
+            yield file.path, file.line(m.start()), "words", f"{m.group()}: {why}"
+
+
+def check_sizes(file):
+    if len(file.lines) - 1 > FILE_LINES and not re.search(r"\bcontents\b", "\n".join(file.opening()), re.I):
+        yield file.path, 1, "file-size", f"{len(file.lines) - 1} lines; over {FILE_LINES} the opening comment has Contents"
+    for f in functions(file):
+        length = file.line(f.closes) - file.line(f.opens) + 1
+        if length <= FUNCTION_LINES:
+            continue
+        line = file.line(f.start)
+        if "switch-shaped" not in file.comment_above(line):
+            yield file.path, line, "function-size", f"{f.name} has {length} lines; {FUNCTION_LINES} is the limit"
+        elif length > SWITCH_LINES:
+            yield file.path, line, "function-size", f"{f.name} has {length} lines; {SWITCH_LINES} is the limit of a switch"
+        else:
+            for at, count in long_cases(file, f):
+                yield file.path, at, "function-size", f"a case of {count} lines in {f.name}; {CASE_LINES} is the limit"
+
+
+def check_opening(file):
+    if not file.opening():
+        yield file.path, 1, "opening", "a file opens with a comment: what it is, and why it is this way"
+    if file.path.endswith(".h") and not re.search(r"^#pragma once$", file.text, re.M):
+        yield file.path, 1, "opening", "a header has #pragma once"
+
+
+def check_ifdef(file):
+    spans = [(file.line(f.opens), file.line(f.closes)) for f in functions(file)]
+    for line, text in file.directives:
+        if re.match(r"\s*#\s*(?:if|ifdef|ifndef|elif|else)\b", text) and any(a < line < b for a, b in spans):
+            yield file.path, line, "ifdef", "conditional compilation inside a function: make it a file per variant"
+
+
+def check_todo(file):
+    for m in re.finditer(r"\b(?:TODO|FIXME|XXX)\b(?!\(#\d+\))", file.text):
+        yield file.path, file.line(m.start()), "todo", f"{m.group()} without an issue: write TODO(#123)"
+
+
+def check_dead_code(file):
+    # Examples of use in comments are indented by three or more; prose may end in a semicolon but not like code.
+    code_line = re.compile(r"^\s*// {0,2}(?:(?:return|if|for|while|else|auto|const|#include|#if)\b.*[;{]|[\w.:>-]+(?:\(.*\)| = .*);|[}{];?)$")
+    for number, line in enumerate(file.lines, 1):
+        if code_line.match(line):
+            yield file.path, number, "dead-code", f"commented-out code? {line.strip()}"
+
+
+def collect(root):
+    found = []
+    for top, pattern in (("src", r"\.(?:h|cc)$"), ("include", r"\.h$"), ("examples", r"\.(?:h|cc)$"), ("tests", r"\.(?:h|cc)$")):
+        for folder, folders, names in os.walk(os.path.join(root, top)):
+            folders[:] = [f for f in folders if f != "node_modules"]
+            found += [os.path.relpath(os.path.join(folder, n), root).replace(os.sep, "/") for n in names if re.search(pattern, n)]
+    return sorted(found)
+
+
+def lint(root):
+    """All findings, less the exceptions."""
+    found = list(all_findings(root))
+    used = {(path, rule) for path, _, rule, _ in found}
+    for path, rule in sorted(set(EXCEPTIONS) - used):
+        if os.path.exists(os.path.join(root, path)):
+            yield "tests/lint/lint.py", 1, "exception", f"{path} needs no exception from {rule} any more"
+    yield from (f for f in found if (f[0], f[2]) not in EXCEPTIONS)
+
+
+def all_findings(root):
+    files = [File(root, path) for path in collect(root)]
+    for file in files:
+        yield from check_opening(file)
+        yield from check_todo(file)
+        if file.path.startswith("tests/"):
+            continue
+        yield from check_layering(file)
+        yield from check_dead_code(file)
+        if file.stray is not None:
+            yield file.path, file.line(file.stray), "unreadable", "this bracket has no partner"
+            continue
+        yield from check_sizes(file)
+        if file.path.startswith("examples/"):
+            continue
+        yield from check_system(file)
+        yield from check_words(file)
+        yield from check_ifdef(file)
+    yield from check_umbrella(files)
+
+
+# ---------------------------------------------------------------- headers alone
+
+
+def header_jobs(root, compilers):
+    """(what, command, source) for each header and compiler. Public ones also without exceptions and RTTI."""
+    warnings = "-std=c++20 -Wall -Wextra -Wshadow -Wconversion -Werror -fsyntax-only -Iinclude -x c++ -".split()
+    for path in collect(root):
+        if not path.endswith(".h") or path.startswith(("tests/", "examples/")):
+            continue
+        public = path.startswith("include/")
+        include = f"#include <{path[len('include/'):]}>\n" if public else f'#include "{path[len("src/"):]}"\n'
+        for compiler in compilers:
+            for extra in ([], ["-fno-exceptions", "-fno-rtti"]) if public else (["-iquote", "src", "-fno-exceptions", "-fno-rtti"],):
+                yield f"{path} ({' '.join([compiler] + extra)})", shlex.split(compiler) + extra + warnings, include
+
+
+def check_headers(root, compilers):
+    def run(job):
+        what, command, source = job
+        done = subprocess.run(command, input=source, capture_output=True, text=True, cwd=root)
+        return what, done.returncode, done.stderr
+
+    failures = []
+    count = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for what, code, errors in pool.map(run, list(header_jobs(root, compilers))):
+            count += 1
+            if code:
+                failures.append(f"{what} does not compile alone:\n{errors}")
+    return count, failures
+
+
+def usable_compilers():
+    wanted = shlex.split(os.environ.get("LINT_CXX", "g++ clang++"))
+    missing = [c for c in wanted if subprocess.run(["sh", "-c", 'command -v "$1"', "sh", c], stdout=subprocess.DEVNULL).returncode]
+    if missing:
+        sys.exit(f"lint: not installed: {' '.join(missing)}; LINT_CXX= says which compilers to use")
+    return wanted
+
+
+def main():
+    args = sys.argv[1:]
+    headers = "--headers" in args
+    rest = [a for a in args if a != "--headers"]
+    root = rest[0] if rest else os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+    if headers:
+        count, failures = check_headers(root, usable_compilers())
+        print("".join(failures), end="")
+        print(f"headers: {count} compiled alone, {len(failures)} failed")
+        return 1 if failures else 0
+    findings = sorted(set(lint(root)))
+    for path, line, rule, message in findings:
+        print(f"{path}:{line}: [{rule}] {message}")
+    print(f"lint: {len(collect(root))} files, {len(findings)} findings")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
