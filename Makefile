@@ -37,13 +37,15 @@ run: $(BUILD)/examples/chat ## the chat demo on http://localhost:3000
 
 include mk/sanitize.mk mk/test.mk mk/bench.mk mk/lint.mk mk/install.mk
 
-# What the objects were built with: they are built anew when it changes.
-$(BUILD)/flags: FORCE
+# What was built last, and how: objects are compiled anew when the flags change, the library when a source goes away.
+$(BUILD)/flags: REMEMBER = $(CXX) $(CXXFLAGS) $(WARN)
+$(BUILD)/objects: REMEMBER = $(LIB_OBJECTS)
+$(BUILD)/flags $(BUILD)/objects: FORCE
 	@mkdir -p $(@D)
-	@echo $(call quote,$(CXX) $(CXXFLAGS) $(WARN)) | cmp -s - $@ || echo $(call quote,$(CXX) $(CXXFLAGS) $(WARN)) > $@
+	@echo $(call quote,$(REMEMBER)) | cmp -s - $@ || echo $(call quote,$(REMEMBER)) > $@
 quote = '$(subst ','\'',$(1))'
 
-$(LIB): $(LIB_OBJECTS)
+$(LIB): $(LIB_OBJECTS) $(BUILD)/objects
 	@rm -f $@
 	$(AR) rcs $@ $(LIB_OBJECTS)
 

@@ -185,10 +185,10 @@ struct Parlour {
   // The wanted name, with a number when somebody else has it.
   std::string free_name(std::string_view wanted, uint64_t who) const {
     const std::string base = wanted.empty() ? "Guest" : std::string(wanted);
-    std::string name = base;
-    const auto taken = [&](const Person& p) { return p.who != who && lower(p.name) == lower(name); };
-    for (int n = 2; std::any_of(people.begin(), people.end(), taken); ++n) name = base + " " + std::to_string(n);
-    return name;
+    std::string free = base;
+    const auto taken = [&](const Person& p) { return p.who != who && lower(p.name) == lower(free); };
+    for (int n = 2; std::any_of(people.begin(), people.end(), taken); ++n) free = base + " " + std::to_string(n);
+    return free;
   }
 };
 

@@ -19,4 +19,4 @@ install: $(LIB) ## headers, library, martlet.pc and CMake package under PREFIX= 
 	$(FILL) mk/martletConfigVersion.cmake.in > $(DESTDIR)$(CMAKEDIR)/martletConfigVersion.cmake
 
 check-install: $(LIB) ## install into a temporary folder and build a program against it, with pkg-config and with CMake
-	CXX=$(call quote,$(CXX)) MAKE=$(call quote,$(MAKE)) BUILD=$(BUILD) tests/install/run.sh
+	+CXX=$(call quote,$(CXX)) MAKE=$(call quote,$(MAKE)) BUILD=$(BUILD) tests/install/run.sh

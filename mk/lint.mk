@@ -4,7 +4,7 @@ LINT_CXX ?= g++ clang++
 
 .PHONY: lint lint-rules check-headers warnings
 
-lint: lint-rules check-headers warnings ## all of the next three
+lint: lint-rules check-headers warnings ## lint-rules, check-headers and warnings
 
 lint-rules: ## layering, sizes and the other rules of tests/lint/lint.py, and proof that each can fail
 	@command -v python3 >/dev/null || { echo 'make lint needs python3 (any 3.8 or later, no packages)' >&2; exit 1; }

@@ -87,13 +87,16 @@ void append(std::string& text, uint32_t c) {
 
 uint32_t random_character(size_t kind) {
   switch (kind) {
-    case 0: return static_cast<uint32_t>(below(0x80));
-    case 1: return static_cast<uint32_t>(0x80 + below(0x780));
+    case 0:
+      return static_cast<uint32_t>(below(0x80));
+    case 1:
+      return static_cast<uint32_t>(0x80 + below(0x780));
     case 2: {
       const auto c = static_cast<uint32_t>(0x800 + below(0xF800));
       return c >= 0xD800 && c < 0xE000 ? 0xFFFD : c;
     }
-    default: return static_cast<uint32_t>(0x10000 + below(0x100000));
+    default:
+      return static_cast<uint32_t>(0x10000 + below(0x100000));
   }
 }
 
@@ -112,10 +115,22 @@ std::string random_text(size_t size) {
 }
 
 std::string corrupted(std::string text) {
-  static const char* const kBad[] = {"\xC0\x80",     "\xC1\xBF",         "\xE0\x80\x80",     "\xE0\x9F\xBF",
-                                     "\xED\xA0\x80", "\xED\xBF\xBF",     "\xF0\x80\x80\x80", "\xF0\x8F\xBF\xBF",
-                                     "\xF4\x90\x80", "\xF5\x80\x80\x80", "\xFF",             "\xFE",
-                                     "\x80",         "\xBF\xBF",         "\xE1\x80",         "\xC3"};
+  static const char* const kBad[] = {"\xC0\x80",
+                                     "\xC1\xBF",
+                                     "\xE0\x80\x80",
+                                     "\xE0\x9F\xBF",
+                                     "\xED\xA0\x80",
+                                     "\xED\xBF\xBF",
+                                     "\xF0\x80\x80\x80",
+                                     "\xF0\x8F\xBF\xBF",
+                                     "\xF4\x90\x80",
+                                     "\xF5\x80\x80\x80",
+                                     "\xFF",
+                                     "\xFE",
+                                     "\x80",
+                                     "\xBF\xBF",
+                                     "\xE1\x80",
+                                     "\xC3"};
   switch (below(4)) {
     case 0:
       if (!text.empty()) text[below(text.size())] = static_cast<char>(below(256));
@@ -123,8 +138,12 @@ std::string corrupted(std::string text) {
     case 1:
       if (!text.empty()) text.erase(below(text.size()), 1);
       break;
-    case 2: text.insert(below(text.size() + 1), kBad[below(std::size(kBad))]); break;
-    default: text.resize(text.size() - std::min(text.size(), below(4))); break;
+    case 2:
+      text.insert(below(text.size() + 1), kBad[below(std::size(kBad))]);
+      break;
+    default:
+      text.resize(text.size() - std::min(text.size(), below(4)));
+      break;
   }
   return text;
 }
@@ -273,11 +292,36 @@ TEST_CASE("kernels: a text cut at any byte gets the verdict of the whole") {
 
 TEST_CASE("kernels: a bad sequence is refused at its first bad byte, wherever the chunk ends") {
   const std::string sequences[] = {
-      "\x80",         "\xBF",         "\xC0",         "\xC1",             "\xC2\x41",         "\xC2\xC2",
-      "\xE0\x80",     "\xE0\x9F",     "\xE1\x41",     "\xE1\x80\x41",     "\xE1\x80\xE1",     "\xED\xA0",
-      "\xED\xBF",     "\xEF\xBF\x7F", "\xF0\x80",     "\xF0\x8F",         "\xF1\x41",         "\xF1\x80\x41",
-      "\xF1\x80\x80", "\xF4\x90",     "\xF4\x8F\xC0", "\xF5",             "\xF8",             "\xFE",
-      "\xFF",         "\xDF\xBF\x80", "\xEF\xBF\xBF", "\xF4\x8F\xBF\xBF", "\xE0\xA0\x80\x80", "\xF0\x90\x80\x80\x80",
+      "\x80",
+      "\xBF",
+      "\xC0",
+      "\xC1",
+      "\xC2\x41",
+      "\xC2\xC2",
+      "\xE0\x80",
+      "\xE0\x9F",
+      "\xE1\x41",
+      "\xE1\x80\x41",
+      "\xE1\x80\xE1",
+      "\xED\xA0",
+      "\xED\xBF",
+      "\xEF\xBF\x7F",
+      "\xF0\x80",
+      "\xF0\x8F",
+      "\xF1\x41",
+      "\xF1\x80\x41",
+      "\xF1\x80\x80",
+      "\xF4\x90",
+      "\xF4\x8F\xC0",
+      "\xF5",
+      "\xF8",
+      "\xFE",
+      "\xFF",
+      "\xDF\xBF\x80",
+      "\xEF\xBF\xBF",
+      "\xF4\x8F\xBF\xBF",
+      "\xE0\xA0\x80\x80",
+      "\xF0\x90\x80\x80\x80",
   };
   for (const Kernels* set : available_kernels()) {
     for (const std::string& sequence : sequences) {

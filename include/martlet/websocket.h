@@ -122,7 +122,6 @@ class Message {
   size_t size_;
   base::Block* block_;  // that holds the payload, or null: it lies in the receive buffer
   bool is_text_;
-  mutable bool framed_ = false;  // our own header stands before the payload
 };
 
 // How a connection ended.

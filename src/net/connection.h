@@ -54,12 +54,11 @@ struct Connection {
   uint32_t last_seen_ms = 0;  // when bytes last came from the peer
   uint8_t interest = 0;       // what the poller has been told
   uint8_t pause = 0;          // Pause reasons
-  bool closing : 1 = false;      // marked for reaping: nothing is dispatched to it any more
-  bool in_dirty : 1 = false;     // on the dirty list
-  bool in_ready : 1 = false;     // on the ready list
-  bool finish : 1 = false;       // close when the output has left
-  bool pending_broadcast : 1 = false;
-  bool reset : 1 = false;        // close with a reset
+  bool closing : 1 = false;    // marked for reaping: nothing is dispatched to it any more
+  bool in_dirty : 1 = false;   // on the dirty list
+  bool in_ready : 1 = false;   // on the ready list
+  bool finish : 1 = false;     // close when the output has left
+  bool reset : 1 = false;      // close with a reset
   const Protocol* protocol = nullptr;
   OutQueue* out = nullptr;  // null: nothing waits
   alignas(8) unsigned char session[kSessionBytes] = {};

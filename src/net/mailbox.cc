@@ -5,6 +5,7 @@
 #include "net/mailbox.h"
 
 #include <cerrno>
+#include <thread>
 #include <utility>
 
 #include "base/alloc.h"
@@ -29,8 +30,7 @@ Error WakeGate::open() noexcept {
 void WakeGate::close() noexcept {
   sleeping_.store(false, std::memory_order_seq_cst);
   // Whoever cleared the flag before us has counted itself before, so it is seen here; it makes one write and goes.
-  while (wakes_in_flight_.load(std::memory_order_seq_cst) != 0) {
-  }
+  while (wakes_in_flight_.load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
   base::destroy(std::exchange(waker_, nullptr));
 }
 
@@ -66,9 +66,8 @@ bool Inbox::post(Mail* mail) noexcept {
 
 // Moves what was pushed behind what was taken (which is empty then), oldest first.
 void Inbox::take_pushed() noexcept {
-  Mail* mail = pushed_.load(std::memory_order_relaxed);
-  if (!mail || mail == &closed_mark) return;
-  mail = pushed_.exchange(nullptr, std::memory_order_seq_cst);
+  if (!is_mail(pushed_.load(std::memory_order_relaxed))) return;
+  Mail* mail = pushed_.exchange(nullptr, std::memory_order_seq_cst);
   while (mail) {
     Mail* older = mail->next;
     mail->next = taken_;
@@ -85,7 +84,7 @@ bool Inbox::deliver(void* worker, uint32_t budget) noexcept {
     taken_ = mail->next;
     mail->run(mail, worker);
   }
-  return taken_ || (pushed_.load(std::memory_order_relaxed) && pushed_.load(std::memory_order_relaxed) != &closed_mark);
+  return has_mail();
 }
 
 bool Inbox::try_sleep() noexcept {

@@ -89,7 +89,7 @@ class alignas(base::kCacheLine) Inbox {
   // After polling; `woken` when the poller reported wake_fd().
   void awake(bool woken) noexcept { gate_.awake(woken); }
 
-  bool has_mail() const noexcept { return taken_ || pushed_.load(std::memory_order_seq_cst) != nullptr; }
+  bool has_mail() const noexcept { return taken_ || is_mail(pushed_.load(std::memory_order_seq_cst)); }
   int wake_fd() const noexcept { return gate_.fd(); }
   WakeGate& gate() noexcept { return gate_; }
   // The worker's number in worker_registry.h; kept after close().
@@ -98,6 +98,7 @@ class alignas(base::kCacheLine) Inbox {
  private:
   static Mail closed_mark;  // stands in pushed_ for "closed"; never run
 
+  static bool is_mail(const Mail* pushed) noexcept { return pushed && pushed != &closed_mark; }
   void take_pushed() noexcept;
 
   std::atomic<Mail*> pushed_;  // newest first

@@ -163,25 +163,17 @@ void wait_writable(Reactor& reactor, Connection& c) noexcept {
   reactor.update_interest(c);
 }
 
-// Everything is in the queue from here on; the dispatch under way goes on appending there.
-void overflow_cork(Reactor& reactor, Connection& c) noexcept {
-  close_open_run(reactor.cork);
-  queue_cork(reactor, c, 0);
-  reset_cork(reactor.cork);
-}
-
 sys::IoResult write_pieces(int fd, const sys::IoPiece* pieces, int count) noexcept {
   return count == 1 ? sys::transmit(fd, pieces[0].data, pieces[0].size) : sys::transmit_pieces(fd, pieces, count);
 }
 
 // The queue has been emptied.
 void drained(Reactor& reactor, Connection& c) noexcept {
-  const bool tell = c.out->tell_drained;
   release_queue(reactor, c);
   c.pause = static_cast<uint8_t>(c.pause & ~kPauseOutput);
   if (c.finish) return reactor.abort(c);
   reactor.update_interest(c);
-  if (tell) c.protocol->on_drained(reactor, c);
+  if (!c.closing) c.protocol->on_drained(reactor, c);
 }
 
 }  // namespace
@@ -194,7 +186,7 @@ uint8_t* append_room(Reactor& reactor, Connection& c, size_t size) noexcept {
     return room;
   }
   if (cork.owner == &c) {
-    overflow_cork(reactor, c);
+    spill_cork(reactor, c);
     if (c.closing) return nullptr;
   }
   uint8_t* room = queue_room(reactor, c, size);
@@ -228,7 +220,7 @@ bool append_block(Reactor& reactor, Connection& c, base::Block* block, uint8_t* 
     cork.elsewhere += size;
     return true;
   }
-  if (cork.owner == &c) overflow_cork(reactor, c);
+  if (cork.owner == &c) spill_cork(reactor, c);
   if (!push_segment(reactor, c, block, data, size)) {
     block->release();
     return false;
@@ -245,6 +237,14 @@ bool append_borrowed(Reactor& reactor, Connection& c, uint8_t* data, size_t size
   cork.pieces[cork.count++] = {data, size};
   cork.elsewhere += size;
   return true;
+}
+
+void spill_cork(Reactor& reactor, Connection& c) noexcept {
+  if (reactor.cork.owner != &c) return;
+  close_open_run(reactor.cork);
+  queue_cork(reactor, c, 0);
+  reset_cork(reactor.cork);
+  if (c.out && !c.closing) reactor.mark_dirty(c);
 }
 
 void mark_opaque(Reactor& reactor, Connection& c) noexcept {

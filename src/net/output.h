@@ -34,7 +34,6 @@ struct OutQueue {
   size_t bytes = 0;
   uint32_t progress_ms = 0;  // when the kernel last took something
   bool blocked = false;      // the kernel refused: wait for writability
-  bool tell_drained = false;
 };
 
 // The worker's output of the dispatch under way. While no connection owns it, flush_queue() gathers in its memory.
@@ -65,6 +64,9 @@ bool append_copy(Reactor& reactor, Connection& c, const void* bytes, size_t size
 bool append_block(Reactor& reactor, Connection& c, base::Block* block, uint8_t* data, size_t size) noexcept;
 // Appends bytes that stay as they are until the dispatch of this connection ends; only for the cork's owner.
 bool append_borrowed(Reactor& reactor, Connection& c, uint8_t* data, size_t size) noexcept;
+
+// Moves what the cork holds to the queue; the dispatch under way goes on appending there.
+void spill_cork(Reactor& reactor, Connection& c) noexcept;
 
 // The connection becomes framed: what it has said so far is not frames.
 void mark_opaque(Reactor& reactor, Connection& c) noexcept;

@@ -153,6 +153,7 @@ class Reactor {
   uint32_t write_timeout_ms = 60'000;
   ReactorStats stats;
   UserTimers timers;
+  void* sessions = nullptr;  // what the sessions of this worker share; theirs
 
  private:
   void dispatch(const sys::PollEvent& event) noexcept;

@@ -113,66 +113,67 @@ std::string_view method_name(Method method) noexcept { return kMethodNames[stati
 struct HttpParser::Walk {
   const uint8_t* base;
   size_t size;
-  size_t line;                // where the current line begins
+  size_t line;                    // where the current line begins
   uint32_t max_fields;
-  bool in_fields = false;     // the request line is behind us
-  uint64_t carry = 0;         // the last byte of the block before was a control character
-  const uint16_t* run = nullptr;
-  const uint16_t* run_end = nullptr;
+  bool in_fields = false;         // the request line is behind us
+  bool at_limit = false;          // more bytes would be over the limit
+  uint64_t control_carry = 0;     // the block before ended in a control character,
+  uint64_t name_carry = 0;        // in a name,
+  uint64_t line_carry = 0;        // with a line end whose next line begins here, at these bits
+  size_t mark_count = 0;
 };
 
-// Classifies the next blocks and lists where runs of control characters begin in them.
-void HttpParser::find_runs(Walk& walk, size_t first_block, size_t blocks) noexcept {
+// Classifies the next blocks and lists the marks of their lines.
+inline __attribute__((always_inline)) void HttpParser::find_marks(Walk& walk, size_t first_block,
+                                                                  size_t blocks) noexcept {
   const size_t from = first_block * kBlockBytes;
   const size_t bytes = std::min(blocks * kBlockBytes, walk.size - from);
-  simd::HeadBits* bits = bits_ + first_block;
-  simd::kernels->classify_head(walk.base + from, bytes, bits);
-  uint16_t* out = runs_;
-  uint64_t carry = walk.carry;
+  simd::kernels->classify_head(walk.base + from, bytes, bits_);
+  if (from == 0 && walk.line != 0) bits_[0].not_value &= ~uint64_t{0} << walk.line;  // empty lines before the request
+  uint16_t* out = marks_ + walk.mark_count;
+  const simd::HeadBits* bits = bits_;
   for (size_t at = from; at < from + bytes; at += kBlockBytes, bits++) {
     const uint64_t control = bits->not_value;
-    uint64_t starts = control & ~(control << 1 | carry);
-    carry = control >> 63;
-#ifndef BRANCHY
-    // Most blocks hold at most two line ends: these are written without a branch that could be mispredicted.
-    for (int i = 0; i < 2; i++) {
-      *out = static_cast<uint16_t>(at + lowest_bit(starts | uint64_t{1} << 63));
-      out += starts != 0;
-      starts &= starts - 1;
+    const uint64_t not_token = bits->not_token;
+    const uint64_t line_ends = control & ~(control << 1 | walk.control_carry);
+    walk.control_carry = control >> 63;
+    const uint64_t line_starts = line_ends << 2 | walk.line_carry;
+    walk.line_carry = line_ends >> 62;
+    uint64_t reached;
+    const bool carry1 = __builtin_add_overflow(~not_token, line_starts, &reached);
+    const bool carry2 = __builtin_add_overflow(reached, walk.name_carry, &reached);
+    walk.name_carry = carry1 | carry2;
+    const uint64_t name_ends = reached & not_token;
+    uint64_t marks = line_ends | name_ends;
+    uint64_t both = line_ends & name_ends;
+    if (both) [[unlikely]] {
+      for (; marks; marks &= marks - 1) {
+        const uint64_t lowest = marks & (~marks + 1);
+        *out++ = static_cast<uint16_t>(at + lowest_bit(marks));
+        if (both & lowest) *out++ = static_cast<uint16_t>(at + lowest_bit(marks));
+      }
+      continue;
     }
-#endif
-    for (; starts; starts &= starts - 1) *out++ = static_cast<uint16_t>(at + lowest_bit(starts));
+    for (int i = 0; i < SLOTS; i++) {
+      *out = static_cast<uint16_t>(at + lowest_bit(marks | uint64_t{1} << 63));
+      out += marks != 0;
+      marks &= marks - 1;
+    }
+    for (; marks; marks &= marks - 1) *out++ = static_cast<uint16_t>(at + lowest_bit(marks));
   }
-  // Bits past the end are set: a run that begins there is not one.
-  if (out != runs_ && out[-1] >= walk.size) out--;
-  walk.carry = carry;
-  walk.run = runs_;
-  walk.run_end = out;
+  while (out != marks_ && out[-1] + size_t{4} > walk.size) out--;
+  walk.mark_count = static_cast<size_t>(out - marks_);
 }
 
-// How many token characters there are from `at` on; the byte at `end` is known to be none.
-size_t HttpParser::token_length(size_t at, size_t end) const noexcept {
-  size_t length = 0;
-  for (; at + length < end; length += kBlockBytes) {
-    const simd::HeadBits* bits = bits_ + (at + length) / kBlockBytes;
-    const size_t shift = (at + length) % kBlockBytes;
-    const uint64_t not_token = bits[0].not_token >> shift | bits[1].not_token << 1 << (63 - shift);
-    if (not_token) return length + lowest_bit(not_token);
-  }
-  return end - at;
-}
+namespace {
 
-ParseStatus HttpParser::parse_request_line(Walk& walk, RequestHead& head, HttpError& error) noexcept {
-  const uint8_t* base = walk.base;
-  const size_t start = walk.line;
-  const size_t end = *walk.run++;
-  if (end + 4 > walk.size) return ParseStatus::need_more;
+ParseStatus parse_request_line(const uint8_t* base, size_t start, size_t method_end, size_t end, RequestHead& head,
+                               HttpError& error) noexcept {
   if (load_raw<uint16_t>(base + end) != kCrLf) return fail_line_end(base[end], error);
-
-  const size_t method_length = token_length(start, end);
-  if (method_length == 0 || base[start + method_length] != ' ') return fail(error, 400, "malformed method");
+  const size_t method_length = method_end - start;
+  if (method_length == 0 || base[method_end] != ' ') return fail(error, 400, "malformed method");
   if (method_length > kMaxMethod) return fail(error, 501, "method too long");
-  const size_t target = start + method_length + 1;
+  const size_t target = method_end + 1;
   if (end < target + 2 + kVersionBytes) return fail_version(base::as_text({base + start, end - start}), error);
   const uint64_t version = load_raw<uint64_t>(base + end - kVersionBytes);
   if ((version != kHttp11 && version != kHttp10) || base[end - kVersionBytes - 1] != ' ') {
@@ -196,34 +197,30 @@ ParseStatus HttpParser::parse_request_line(Walk& walk, RequestHead& head, HttpEr
   if (base[target] != '/' || head.method == Method::connect) {
     if (!split_target(base, head, error)) return ParseStatus::error;
   }
-  walk.in_fields = true;
-  walk.line = end + 2;
   if (load_raw<uint32_t>(base + end) != kCrLfCrLf) return ParseStatus::need_more;
   head.head_bytes = static_cast<uint32_t>(end + 4);
   return ParseStatus::done;
 }
 
 // Reads the lines whose ends are known. need_more: the head goes on behind them.
-ParseStatus HttpParser::parse_fields(Walk& walk, RequestHead& head, HttpError& error) noexcept {
-  const uint8_t* base = walk.base;
-  size_t line = walk.line;
+inline __attribute__((always_inline)) ParseStatus parse_fields(const uint8_t* base, const uint16_t* marks, const uint16_t* marks_end, size_t& line_io, uint32_t max_fields, RequestHead& head, HttpError& error) noexcept {
+  size_t line = line_io;
   uint32_t count = head.field_count;
   uint32_t present = head.names_present;
   uint32_t repeated = head.names_repeated;
   ParseStatus status = ParseStatus::need_more;
-  for (const uint16_t* run = walk.run; run != walk.run_end; run++) {
-    const size_t end = *run;
-    if (end + 4 > walk.size) break;
+  for (; marks != marks_end; marks += 2) {
+    const size_t colon = marks[0];
+    const size_t end = marks[1];
     const uint32_t line_end = load_raw<uint32_t>(base + end);
     if (load_raw<uint16_t>(base + end) != kCrLf) return fail_line_end(base[end], error);
-    const size_t name_length = token_length(line, end);
-    const size_t colon = line + name_length;
+    const size_t name_length = colon - line;
     if (name_length == 0 || base[colon] != ':') return fail_field_name(base + line, name_length, error);
-    if (count == walk.max_fields) return fail(error, 431, "more fields than the limit allows");
+    if (count == max_fields) return fail(error, 431, "more fields than the limit allows");
 
     size_t value = colon + 1 + (base[colon + 1] == ' ');
     size_t value_end = end;
-    if (base[value] <= ' ' || base[end - 1] <= ' ') {  // an empty value, or more white space than one SP
+    if (base[value] <= ' ' || base[end - 1] <= ' ') [[unlikely]] {  // an empty value, or more white space than one SP
       while (is_blank(base[value])) value++;
       while (value_end > value && is_blank(base[value_end - 1])) value_end--;
     }
@@ -242,98 +239,102 @@ ParseStatus HttpParser::parse_fields(Walk& walk, RequestHead& head, HttpError& e
       break;
     }
   }
-  walk.line = line;
+  line_io = line;
   head.field_count = static_cast<uint8_t>(count);
   head.names_present = present;
   head.names_repeated = repeated;
   return status;
 }
 
-ParseStatus HttpParser::parse_lines(Walk& walk, RequestHead& head, HttpError& error) noexcept {
-  head.field_count = 0;
-  head.names_present = 0;
-  head.names_repeated = 0;
-  const size_t start = walk.line;
-  size_t step = expected_blocks_;
-  for (size_t block = 0; block * kBlockBytes < walk.size; block += step, step = kNextStep) {
-    find_runs(walk, block, step);
-    if (block == 0 && start != 0) walk.run++;  // the empty lines before the request
-    ParseStatus status = ParseStatus::need_more;
-    if (!walk.in_fields) {
-      if (walk.run == walk.run_end) continue;
-      status = parse_request_line(walk, head, error);
-    }
-    if (status == ParseStatus::need_more) status = parse_fields(walk, head, error);
-    if (status == ParseStatus::error) return status;
-    if (status == ParseStatus::done) {
-      expected_blocks_ = std::min((head.head_bytes + kBlockBytes - 1) / kBlockBytes, kMaxStep);
-      return settle_head(walk.base, head, error) ? ParseStatus::done : ParseStatus::error;
-    }
-  }
-  return ParseStatus::need_more;
-}
-
-// Passes over the CRLFs that some clients send after a body. need_more while nothing else has come.
-[[gnu::cold]] ParseStatus HttpParser::skip_empty_lines(Walk& walk, HttpError& error) noexcept {
-  const uint8_t* base = walk.base;
-  size_t at = 0;
-  for (; at < walk.size && base[at] == '\r'; at += 2) {
-    if (at == 2 * kMaxEmptyLines) return fail(error, 400, "too many empty lines before a request");
-    if (at + 1 == walk.size) return ParseStatus::need_more;
-    if (base[at + 1] != '\n') return fail_line_end('\r', error);
-  }
-  walk.line = at;
-  return at == walk.size ? ParseStatus::need_more : ParseStatus::done;
-}
-
 // Whether the head ends at or after `from`, or a bare LF stands there, which the parser will refuse.
-bool HttpParser::has_end(const Walk& walk, size_t from) noexcept {
-  const uint8_t* base = walk.base;
-  while (from < walk.size) {
-    const void* found = std::memchr(base + from, '\n', walk.size - from);
+bool has_end(const uint8_t* base, size_t size, size_t line, size_t from) noexcept {
+  while (from < size) {
+    const void* found = std::memchr(base + from, '\n', size - from);
     if (!found) return false;
     const size_t at = static_cast<size_t>(static_cast<const uint8_t*>(found) - base);
-    if (at == walk.line || base[at - 1] != '\r') return true;
-    if (at >= walk.line + 3 && base[at - 2] == '\n') return true;
+    if (at == line || base[at - 1] != '\r') return true;
+    if (at >= line + 3 && base[at - 2] == '\n') return true;
     from = at + 1;
   }
   return false;
 }
 
+// Passes over the CRLFs that some clients send after a body. need_more while nothing else has come.
+[[gnu::cold]] ParseStatus skip_empty_lines(base::ByteSpan bytes, size_t& line, HttpError& error) noexcept {
+  size_t at = 0;
+  for (; at < bytes.size() && bytes[at] == '\r'; at += 2) {
+    if (at == 2 * kMaxEmptyLines) return fail(error, 400, "too many empty lines before a request");
+    if (at + 1 == bytes.size()) return ParseStatus::need_more;
+    if (bytes[at + 1] != '\n') return fail_line_end('\r', error);
+  }
+  line = at;
+  return at == bytes.size() ? ParseStatus::need_more : ParseStatus::done;
+}
+
 // The bytes ended before the head did. What is clearly no request is refused without waiting for more of it.
-ParseStatus HttpParser::judge_rest(const Walk& walk, bool at_limit, HttpError& error) const noexcept {
-  const size_t left = walk.size - walk.line;
-  const uint8_t* line = walk.base + walk.line;
-  if (!walk.in_fields && left > 0) {
-    const size_t length = token_length(walk.line, walk.size);
-    if (length < left && (length == 0 || line[length] != ' ')) return fail(error, 400, "malformed method");
+[[gnu::cold]] ParseStatus judge_rest(base::ByteSpan rest, bool in_fields, bool at_limit, HttpError& error) noexcept {
+  if (!in_fields && !rest.empty()) {
+    size_t length = 0;
+    while (length < rest.size() && has_class(rest[length], char_class::token)) length++;
+    if (length < rest.size() && (length == 0 || rest[length] != ' ')) return fail(error, 400, "malformed method");
     if (length > kMaxMethod) return fail(error, 501, "method too long");
   }
   if (!at_limit) return ParseStatus::need_more;
-  if (!walk.in_fields) return fail(error, 414, "request target over the limit");
+  if (!in_fields) return fail(error, 414, "request target over the limit");
   return fail(error, 431, "request head over the limit");
+}
+
+}  // namespace
+
+ParseStatus HttpParser::parse_lines(Walk walk, RequestHead& head, HttpError& error) noexcept {
+  head.field_count = 0;
+  head.names_present = 0;
+  head.names_repeated = 0;
+  walk.line_carry = uint64_t{1} << walk.line;
+  size_t step = expected_blocks_;
+  for (size_t block = 0; block * kBlockBytes < walk.size; block += step, step = kNextStep) {
+    find_marks(walk, block, step);
+    const uint16_t* marks = marks_;
+    const uint16_t* marks_end = marks + walk.mark_count / 2 * 2;
+    if (marks == marks_end) continue;
+    ParseStatus status = ParseStatus::need_more;
+    if (!walk.in_fields) {
+      status = parse_request_line(walk.base, walk.line, marks[0], marks[1], head, error);
+      walk.line = marks[1] + size_t{2};
+      walk.in_fields = true;
+      marks += 2;
+    }
+    if (status == ParseStatus::need_more) status = parse_fields(walk.base, marks, marks_end, walk.line, walk.max_fields, head, error);
+    if (status == ParseStatus::error) return status;
+    if (status == ParseStatus::done) {
+      expected_blocks_ = std::min((head.head_bytes + kBlockBytes - 1) / kBlockBytes, kMaxStep);
+      return settle_head(walk.base, head, error) ? ParseStatus::done : ParseStatus::error;
+    }
+    marks_[0] = *marks_end;
+    walk.mark_count &= 1;
+  }
+  return judge_rest({walk.base + walk.line, walk.size - walk.line}, walk.in_fields, walk.at_limit, error);
 }
 
 ParseStatus HttpParser::parse_request_head(base::ByteSpan bytes, const HeadLimits& limits, uint32_t& scanned,
                                            RequestHead& head, HttpError& error) noexcept {
-  const size_t limit = std::min<size_t>(limits.head_bytes, kMaxHead);
+  const size_t limit = std::min<size_t>(limits.head_bytes, 65535);
   Walk walk{.base = bytes.data(),
             .size = std::min(bytes.size(), limit),
             .line = 0,
             .max_fields = std::min(limits.fields, RequestHead::kMaxFields)};
-  if (walk.size > 0 && bytes[0] == '\r') {
-    const ParseStatus status = skip_empty_lines(walk, error);
+  walk.at_limit = walk.size == limit;
+  if (walk.size > 0 && bytes[0] == '\r') [[unlikely]] {
+    const ParseStatus status = skip_empty_lines(bytes.first(walk.size), walk.line, error);
     if (status != ParseStatus::done) return status;
   }
-  const bool at_limit = walk.size == limit;
-  if (scanned != 0 && !at_limit && !has_end(walk, std::max<size_t>(scanned, walk.line))) {
+  if (scanned != 0 && !walk.at_limit && !has_end(walk.base, walk.size, walk.line, std::max<size_t>(scanned, walk.line))) {
     scanned = static_cast<uint32_t>(walk.size);
     return ParseStatus::need_more;
   }
   const ParseStatus status = parse_lines(walk, head, error);
-  if (status != ParseStatus::need_more) return status;
-  scanned = static_cast<uint32_t>(walk.size);
-  return judge_rest(walk, at_limit, error);
+  if (status == ParseStatus::need_more) scanned = static_cast<uint32_t>(walk.size);
+  return status;
 }
 
 }  // namespace martlet::proto

@@ -107,25 +107,18 @@ class HttpParser {
                                  HttpError& error) noexcept;
 
  private:
-  static constexpr size_t kBlockBytes = 64;         // what one HeadBits describes
-  static constexpr size_t kMaxHead = 65535;         // offsets have 16 bits
-  static constexpr size_t kMaxStep = 16;            // blocks that are classified at once, at most
-  static constexpr size_t kMaxRuns = kMaxStep * 32;  // of control characters, in so many blocks
+  static constexpr size_t kBlockBytes = 64;  // what one HeadBits describes
+  static constexpr size_t kMaxStep = 16;     // blocks that are looked at together, at most
+  static constexpr size_t kMaxMarks = kMaxStep * kBlockBytes * 2;
 
   struct Walk;
 
-  static ParseStatus skip_empty_lines(Walk& walk, HttpError& error) noexcept;
-  static bool has_end(const Walk& walk, size_t from) noexcept;
-  ParseStatus judge_rest(const Walk& walk, bool at_limit, HttpError& error) const noexcept;
-  ParseStatus parse_lines(Walk& walk, RequestHead& head, HttpError& error) noexcept;
-  ParseStatus parse_request_line(Walk& walk, RequestHead& head, HttpError& error) noexcept;
-  ParseStatus parse_fields(Walk& walk, RequestHead& head, HttpError& error) noexcept;
-  void find_runs(Walk& walk, size_t first_block, size_t blocks) noexcept;
-  size_t token_length(size_t at, size_t end) const noexcept;
+  ParseStatus parse_lines(Walk walk, RequestHead& head, HttpError& error) noexcept;
+  void find_marks(Walk& walk, size_t first_block, size_t blocks) noexcept;
 
-  size_t expected_blocks_ = 4;                               // as many as the last head had
-  uint16_t runs_[kMaxRuns + 4];                              // where runs of control characters begin
-  simd::HeadBits bits_[kMaxHead / kBlockBytes + 2] = {};     // of the head, block by block
+  size_t expected_blocks_ = 4;         // as many as the last head had
+  uint16_t marks_[kMaxMarks + 8];      // where names and lines end, in turn
+  simd::HeadBits bits_[kMaxStep];
 };
 
 // Walks a comma-separated list (RFC 9110 §5.6.1): skips empty elements and white space. False at the end.

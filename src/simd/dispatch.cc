@@ -35,9 +35,7 @@ bool has_avx512() {
 // Widest first.
 constexpr Candidate kCandidates[] = {
 #if MARTLET_SIMD_X86
-    {&kernels_avx512, has_avx512},
-    {&kernels_avx2, has_avx2},
-    {&kernels_sse2, always},
+    {&kernels_avx512, has_avx512}, {&kernels_avx2, has_avx2}, {&kernels_sse2, always},
 #endif
 #if MARTLET_SIMD_NEON
     {&kernels_neon, always},

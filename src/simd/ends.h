@@ -1,4 +1,5 @@
-// What all sets of kernels share: tables (in tables.cc), the automaton of UTF-8, and short or ragged ends that no vector fits.
+// What all sets of kernels share: tables (in tables.cc), the automaton of UTF-8, and short or ragged ends that no
+// vector fits.
 //
 // Everything here is `static`: each kernel file compiles a copy of its own, so the linker can never give one file the
 // code that another compiled for a wider CPU.
@@ -148,10 +149,15 @@ static inline size_t utf8_finish_open(uint32_t* dfa, uint8_t* p, size_t size, ui
   return i;
 }
 
-// The bitmaps of the last `rest` bytes, from those of the 64 bytes that end with them.
+// The bitmaps of a block that ends after `size` < 64 bytes: what lies past its end is set.
+static inline HeadBits head_until(HeadBits bits, size_t size) {
+  const uint64_t past_end = ~uint64_t{0} << size;
+  return {bits.not_value | past_end, bits.not_token | past_end};
+}
+
+// The bitmaps of the last `rest` < 64 bytes, from those of the 64 bytes that end with them.
 static inline HeadBits head_rest(HeadBits last, size_t rest) {
-  const uint64_t past_end = ~uint64_t{0} << rest;
-  return {last.not_value >> (64 - rest) | past_end, last.not_token >> (64 - rest) | past_end};
+  return head_until({last.not_value >> (64 - rest), last.not_token >> (64 - rest)}, rest);
 }
 
 }  // namespace martlet::simd

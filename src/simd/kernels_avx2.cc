@@ -8,10 +8,7 @@
 
 #if MARTLET_SIMD_X86
 
-#include <immintrin.h>
-
-#define MARTLET_AVX2 __attribute__((target("avx2,bmi2")))
-#define MARTLET_AVX2_INLINE __attribute__((target("avx2,bmi2"), always_inline)) inline
+#include "simd/avx2_short.h"
 
 namespace martlet::simd {
 
@@ -19,34 +16,10 @@ namespace {
 
 constexpr size_t kVector = 32;
 
-MARTLET_AVX2_INLINE __m256i load(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
-MARTLET_AVX2_INLINE void store(uint8_t* p, __m256i v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
-MARTLET_AVX2_INLINE __m128i load16(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
-MARTLET_AVX2_INLINE void store16(uint8_t* p, __m128i v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), v); }
-MARTLET_AVX2_INLINE __m256i spread(uint32_t key) { return _mm256_set1_epi32(static_cast<int>(key)); }
 MARTLET_AVX2_INLINE __m256i low_nibbles(__m256i v) { return _mm256_and_si256(v, _mm256_set1_epi8(0x0F)); }
-MARTLET_AVX2_INLINE uint32_t high_bits(__m256i v) { return static_cast<uint32_t>(_mm256_movemask_epi8(v)); }
 
 MARTLET_AVX2_INLINE __m256i table(const uint8_t* nibbles) {
   return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(nibbles)));
-}
-
-// Unmasks 16 to 63 bytes, each in two vectors that overlap. Returns whether there is a byte over 7F.
-MARTLET_AVX2_INLINE bool unmask_medium(uint8_t* data, size_t size, uint32_t key) {
-  uint8_t* const end = data + size;
-  const uint32_t end_key = rotate_key(key, size);
-  if (size < kVector) {
-    const __m128i first = _mm_xor_si128(load16(data), _mm256_castsi256_si128(spread(key)));
-    const __m128i last = _mm_xor_si128(load16(end - 16), _mm256_castsi256_si128(spread(end_key)));
-    store16(data, first);
-    store16(end - 16, last);
-    return _mm_movemask_epi8(_mm_or_si128(first, last)) != 0;
-  }
-  const __m256i first = _mm256_xor_si256(load(data), spread(key));
-  const __m256i last = _mm256_xor_si256(load(end - kVector), spread(end_key));
-  store(data, first);
-  store(end - kVector, last);
-  return high_bits(_mm256_or_si256(first, last)) != 0;
 }
 
 MARTLET_AVX2 void unmask(uint8_t* data, size_t size, uint32_t key) {
@@ -60,19 +33,19 @@ MARTLET_AVX2 void unmask(uint8_t* data, size_t size, uint32_t key) {
   }
   // Both ends are loaded before the loop and stored after it; the loop in between is aligned.
   uint8_t* const tail = data + size - kVector;
-  const __m256i first = _mm256_xor_si256(load(data), spread(key));
-  const __m256i last = _mm256_xor_si256(load(tail), spread(rotate_key(key, size)));
+  const __m256i first = _mm256_xor_si256(load_ymm(data), spread_ymm(key));
+  const __m256i last = _mm256_xor_si256(load_ymm(tail), spread_ymm(rotate_key(key, size)));
   uint8_t* const head = data;
   const size_t skip = kVector - (reinterpret_cast<uintptr_t>(data) & (kVector - 1));
-  const __m256i k = spread(rotate_key(key, skip));
+  const __m256i k = spread_ymm(rotate_key(key, skip));
   data += skip;
   size -= skip;
   for (; size >= 4 * kVector; data += 4 * kVector, size -= 4 * kVector) {
-    for (size_t i = 0; i < 4 * kVector; i += kVector) store(data + i, _mm256_xor_si256(load(data + i), k));
+    for (size_t i = 0; i < 4 * kVector; i += kVector) store_ymm(data + i, _mm256_xor_si256(load_ymm(data + i), k));
   }
-  for (; size >= kVector; data += kVector, size -= kVector) store(data, _mm256_xor_si256(load(data), k));
-  store(head, first);
-  store(tail, last);
+  for (; size >= kVector; data += kVector, size -= kVector) store_ymm(data, _mm256_xor_si256(load_ymm(data), k));
+  store_ymm(head, first);
+  store_ymm(tail, last);
 }
 
 // The vector check: the tables, what came before, and the errors so far.
@@ -109,26 +82,34 @@ MARTLET_AVX2_INLINE void check_ascii(Check& c, __m256i text) {
   alignas(kVector) static constexpr uint8_t kClosed[kVector] = {
       0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
       0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xEF, 0xDF, 0xBF};
-  c.errors = _mm256_or_si256(c.errors, _mm256_subs_epu8(c.before, load(kClosed)));
+  c.errors = _mm256_or_si256(c.errors, _mm256_subs_epu8(c.before, load_ymm(kClosed)));
   c.before = text;
+}
+
+MARTLET_AVX2_INLINE void check_any(Check& c, __m256i text) {
+  if (high_bits(text)) {
+    check(c, text);
+  } else {
+    check_ascii(c, text);
+  }
 }
 
 // Unmasks (unless only checking) and checks 64 bytes and more that begin at a boundary between characters.
 template <bool kUnmask>
 MARTLET_AVX2 uint32_t check_long(uint8_t* data, size_t size, uint32_t key) {
-  const __m256i k = spread(key);
+  const __m256i k = spread_ymm(key);
   uint8_t* const tail = data + size - kVector;  // overlaps the loop: loaded before it, stored after it
-  const __m256i end_key = spread(rotate_key(key, size));
-  const __m256i before_tail = _mm256_xor_si256(load(tail - kVector), end_key);
-  const __m256i last = _mm256_xor_si256(load(tail), end_key);
-  const uint32_t last_four = load32(tail + kVector - 4) ^ rotate_key(key, size);
+  const uint32_t end_key = rotate_key(key, size);
+  const __m256i before_tail = _mm256_xor_si256(load_ymm(tail - kVector), spread_ymm(end_key));
+  const __m256i last = _mm256_xor_si256(load_ymm(tail), spread_ymm(end_key));
+  const uint32_t last_four = load32(tail + kVector - 4) ^ end_key;
   Check c = begin_check();
   for (; size >= 2 * kVector; data += 2 * kVector, size -= 2 * kVector) {
-    const __m256i first = _mm256_xor_si256(load(data), k);
-    const __m256i second = _mm256_xor_si256(load(data + kVector), k);
+    const __m256i first = _mm256_xor_si256(load_ymm(data), k);
+    const __m256i second = _mm256_xor_si256(load_ymm(data + kVector), k);
     if (kUnmask) {
-      store(data, first);
-      store(data + kVector, second);
+      store_ymm(data, first);
+      store_ymm(data + kVector, second);
     }
     if (high_bits(_mm256_or_si256(first, second))) {
       check(c, first);
@@ -139,13 +120,13 @@ MARTLET_AVX2 uint32_t check_long(uint8_t* data, size_t size, uint32_t key) {
     }
   }
   if (size >= kVector) {
-    const __m256i text = _mm256_xor_si256(load(data), k);
-    if (kUnmask) store(data, text);
-    check(c, text);
+    const __m256i text = _mm256_xor_si256(load_ymm(data), k);
+    if (kUnmask) store_ymm(data, text);
+    check_any(c, text);
   }
+  if (kUnmask) store_ymm(tail, last);
   c.before = before_tail;
-  check(c, last);
-  if (kUnmask) store(tail, last);
+  check_any(c, last);
   if (!_mm256_testz_si256(c.errors, c.errors)) return kReject;
   return utf8_state_at_end(last_four);
 }
@@ -154,7 +135,7 @@ MARTLET_AVX2 uint32_t check_long(uint8_t* data, size_t size, uint32_t key) {
 MARTLET_AVX2 uint32_t check_short(const uint8_t* data, size_t size) {
   if (size < kVector) return utf8_run(kBoundary, data, size);
   Check c = begin_check();
-  check(c, load(data));
+  check(c, load_ymm(data));
   if (!_mm256_testz_si256(c.errors, c.errors)) return kReject;
   return utf8_run(utf8_state_at_end(load32(data + kVector - 4)), data + kVector, size - kVector);
 }
@@ -170,9 +151,9 @@ MARTLET_AVX2 bool validate_utf8(Utf8State* state, const uint8_t* data, size_t si
   if (size >= 2 * kVector) return utf8_answer(state, check_long<false>(const_cast<uint8_t*>(data), size, 0));
   bool ascii;
   if (size >= kVector) {
-    ascii = high_bits(_mm256_or_si256(load(data), load(data + size - kVector))) == 0;
+    ascii = high_bits(_mm256_or_si256(load_ymm(data), load_ymm(data + size - kVector))) == 0;
   } else if (size >= 16) {
-    ascii = _mm_movemask_epi8(_mm_or_si128(load16(data), load16(data + size - 16))) == 0;
+    ascii = high_bits(_mm_or_si128(load_xmm(data), load_xmm(data + size - 16))) == 0;
   } else {
     ascii = is_ascii(gather_short(data, size));
   }
@@ -199,29 +180,32 @@ MARTLET_AVX2_INLINE uint32_t find(__m256i by_low, __m256i by_high, __m256i low, 
   return ~high_bits(_mm256_cmpeq_epi8(hit, _mm256_setzero_si256()));
 }
 
-MARTLET_AVX2 HeadBits classify_block(const uint8_t* data) {
-  const __m256i token = table(head_nibbles.token);
-  const __m256i control = table(head_nibbles.control);
+MARTLET_AVX2_INLINE HeadBits classify_vector(const uint8_t* data) {
+  const __m256i bytes = load_ymm(data);
+  const __m256i high = low_nibbles(_mm256_srli_epi16(bytes, 4));
   const __m256i by_high = table(head_nibbles.high_bits);
-  HeadBits bits{0, 0};
-  for (size_t i = 0; i < 64; i += kVector) {
-    const __m256i bytes = load(data + i);
-    const __m256i high = low_nibbles(_mm256_srli_epi16(bytes, 4));
-    bits.not_value |= uint64_t{find(control, by_high, bytes, high)} << i;
-    bits.not_token |= uint64_t{~find(token, by_high, bytes, high)} << i;
-  }
-  return bits;
+  return {find(table(head_nibbles.control), by_high, bytes, high),
+          static_cast<uint32_t>(~find(table(head_nibbles.token), by_high, bytes, high))};
+}
+
+// 64 bytes, or 32 to 63 whose second half overlaps the first; `at` is where it begins.
+MARTLET_AVX2_INLINE HeadBits classify_two(const uint8_t* data, size_t at) {
+  const HeadBits first = classify_vector(data);
+  const HeadBits second = classify_vector(data + at);
+  return {first.not_value | second.not_value << at, first.not_token | second.not_token << at};
 }
 
 MARTLET_AVX2 void classify_head(const uint8_t* data, size_t size, HeadBits* out) {
-  if (size < 64) {  // zeros stand in both bitmaps
-    alignas(kVector) uint8_t block[64] = {};
+  if (size >= 64) {
+    for (; size >= 64; data += 64, size -= 64) *out++ = classify_two(data, kVector);
+    if (size > 0) *out = head_rest(classify_two(data + size - 64, kVector), size);
+  } else if (size >= kVector) {
+    *out = head_until(classify_two(data, size - kVector), size);
+  } else if (size > 0) {
+    alignas(kVector) uint8_t block[kVector] = {};
     __builtin_memcpy(block, data, size);
-    if (size > 0) *out = classify_block(block);
-    return;
+    *out = head_until(classify_vector(block), size);
   }
-  for (; size >= 64; data += 64, size -= 64) *out++ = classify_block(data);
-  if (size > 0) *out = head_rest(classify_block(data + size - 64), size);
 }
 
 }  // namespace

@@ -1,9 +1,6 @@
 // The kernels for x86-64 with AVX-512 F, BW, VL and VBMI (Ice Lake, Zen 4 and later; earlier machines, whose clocks
-// drop under 512-bit work, take AVX2). Masked loads and stores make short inputs one straight line: what the mask
-// leaves out is neither read nor written, and cannot fault.
-//
-// Long inputs are walked in aligned blocks of 64 bytes: the first is masked at its front, the last at its end, and
-// bytes masked out count as zeros, which are ASCII.
+// drop under 512-bit work, take AVX2). Masked loads take in short inputs at once: what the mask leaves out is not
+// read, cannot fault, and counts as zeros, which are ASCII. Nothing is stored through a mask (avx2_short.h says why).
 //
 // All functions carry the target attribute, so nothing compiled for AVX-512 can reach another file.
 #include "simd/ends.h"
@@ -11,7 +8,7 @@
 
 #if MARTLET_SIMD_X86
 
-#include <immintrin.h>
+#include "simd/avx2_short.h"
 
 // GCC 12 reports the deliberately undefined pass-through operand inside its own intrinsics (GCC PR 105593).
 #if !defined(__clang__)
@@ -20,8 +17,7 @@
 #endif
 
 #define MARTLET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi2")))
-#define MARTLET_AVX512_INLINE \
-  __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi2"), always_inline)) inline
+#define MARTLET_AVX512_INLINE __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,bmi2"), always_inline)) inline
 
 namespace martlet::simd {
 
@@ -32,16 +28,27 @@ constexpr size_t kBlock = 64;
 MARTLET_AVX512_INLINE __m512i spread(uint32_t key) { return _mm512_set1_epi32(static_cast<int>(key)); }
 MARTLET_AVX512_INLINE __mmask64 first_bytes(size_t n) { return _bzhi_u64(~uint64_t{0}, static_cast<unsigned>(n)); }
 
-MARTLET_AVX512 void unmask_long(uint8_t* data, size_t size, uint32_t key) {
-  const size_t lead = reinterpret_cast<uintptr_t>(data) & (kBlock - 1);
-  if (lead != 0) {
-    const __mmask64 mask = first_bytes(kBlock - lead);
-    _mm512_mask_storeu_epi8(data, mask, _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, data), spread(key)));
-    data += kBlock - lead;
-    size -= kBlock - lead;
-    key = rotate_key(key, kBlock - lead);
+MARTLET_AVX512_INLINE __m512i load(const uint8_t* p) { return _mm512_loadu_si512(p); }
+MARTLET_AVX512_INLINE void store(uint8_t* p, __m512i v) { _mm512_storeu_si512(p, v); }
+
+MARTLET_AVX512 void unmask(uint8_t* data, size_t size, uint32_t key) {
+  if (size < 16) {
+    unmask_short(data, size, key);
+    return;
   }
-  const __m512i k = spread(key);
+  if (size <= kBlock) {
+    unmask_medium(data, size, key);
+    return;
+  }
+  // Both ends are loaded before the loop and stored after it; the loop in between is aligned.
+  uint8_t* const head = data;
+  uint8_t* const tail = data + size - kBlock;
+  const __m512i first = _mm512_xor_si512(load(head), spread(key));
+  const __m512i last = _mm512_xor_si512(load(tail), spread(rotate_key(key, size)));
+  const size_t skip = kBlock - (reinterpret_cast<uintptr_t>(data) & (kBlock - 1));
+  const __m512i k = spread(rotate_key(key, skip));
+  data += skip;
+  size -= skip;
   for (; size >= 4 * kBlock; data += 4 * kBlock, size -= 4 * kBlock) {
     for (size_t i = 0; i < 4 * kBlock; i += kBlock) {
       _mm512_store_si512(data + i, _mm512_xor_si512(_mm512_load_si512(data + i), k));
@@ -50,14 +57,8 @@ MARTLET_AVX512 void unmask_long(uint8_t* data, size_t size, uint32_t key) {
   for (; size >= kBlock; data += kBlock, size -= kBlock) {
     _mm512_store_si512(data, _mm512_xor_si512(_mm512_load_si512(data), k));
   }
-  const __mmask64 mask = first_bytes(size);
-  _mm512_mask_storeu_epi8(data, mask, _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, data), k));
-}
-
-MARTLET_AVX512 void unmask(uint8_t* data, size_t size, uint32_t key) {
-  if (size > kBlock) return unmask_long(data, size, key);
-  const __mmask64 mask = first_bytes(size);
-  _mm512_mask_storeu_epi8(data, mask, _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, data), spread(key)));
+  store(head, first);
+  store(tail, last);
 }
 
 // The vector check: the tables, what came before, and the errors so far.
@@ -103,9 +104,6 @@ MARTLET_AVX512_INLINE void check_ascii(Check& c, __m512i text) {
   c.before = text;
 }
 
-MARTLET_AVX512_INLINE bool has_errors(const Check& c) { return _mm512_test_epi8_mask(c.errors, c.errors) != 0; }
-
-// Checks one block, or what is left of one.
 MARTLET_AVX512_INLINE void check_any(Check& c, __m512i text) {
   if (_mm512_movepi8_mask(text)) {
     check(c, text);
@@ -114,59 +112,74 @@ MARTLET_AVX512_INLINE void check_any(Check& c, __m512i text) {
   }
 }
 
-// Unmasks (unless only checking) and checks more than 64 bytes that begin at a boundary between characters.
 template <bool kUnmask>
-MARTLET_AVX512 uint32_t check_long(uint8_t* data, size_t size, uint32_t key) {
-  const uint32_t last_four = load32(data + size - 4) ^ rotate_key(key, size);
-  const size_t lead = reinterpret_cast<uintptr_t>(data) & (kBlock - 1);
-  uint8_t* block = data - lead;
-  size += lead;
-  key = rotate_key(key, size_t{0} - lead);
-  const __m512i k = spread(key);
-  Check c = begin_check();
-  if (lead != 0) {
-    const __mmask64 mask = ~first_bytes(lead);
-    const __m512i text = _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, block), _mm512_maskz_mov_epi8(mask, k));
-    if (kUnmask) _mm512_mask_storeu_epi8(block, mask, text);
-    check_any(c, text);
-    block += kBlock;
-    size -= kBlock;
+MARTLET_AVX512_INLINE void check_four(Check& c, uint8_t* blocks, __m512i k) {
+  __m512i text[4];
+  for (size_t i = 0; i < 4; i++) {
+    text[i] = _mm512_xor_si512(_mm512_load_si512(blocks + i * kBlock), k);
+    if (kUnmask) _mm512_store_si512(blocks + i * kBlock, text[i]);
   }
-  for (; size >= 4 * kBlock; block += 4 * kBlock, size -= 4 * kBlock) {
-    __m512i text[4];
-    for (size_t i = 0; i < 4; i++) {
-      text[i] = _mm512_xor_si512(_mm512_load_si512(block + i * kBlock), k);
-      if (kUnmask) _mm512_store_si512(block + i * kBlock, text[i]);
-    }
-    const __m512i all = _mm512_ternarylogic_epi32(_mm512_or_si512(text[0], text[1]), text[2], text[3], 0xFE);
-    if (_mm512_movepi8_mask(all)) {
-      for (size_t i = 0; i < 4; i++) check(c, text[i]);
-    } else {
-      check_ascii(c, text[0]);
-      c.before = text[3];
-    }
+  const __m512i all = _mm512_ternarylogic_epi32(_mm512_or_si512(text[0], text[1]), text[2], text[3], 0xFE);
+  if (_mm512_movepi8_mask(all)) {
+    for (size_t i = 0; i < 4; i++) check(c, text[i]);
+  } else {
+    check_ascii(c, text[0]);
+    c.before = text[3];
   }
-  for (; size >= kBlock; block += kBlock, size -= kBlock) {
-    const __m512i text = _mm512_xor_si512(_mm512_load_si512(block), k);
-    if (kUnmask) _mm512_store_si512(block, text);
-    check_any(c, text);
-  }
-  const __mmask64 mask = first_bytes(size);
-  const __m512i text = _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, block), _mm512_maskz_mov_epi8(mask, k));
-  if (kUnmask) _mm512_mask_storeu_epi8(block, mask, text);
-  if (has_errors(c)) return kReject;
-  check_any(c, text);
-  // Past the end only the unfinished character could err, and it may go on in the next chunk.
-  if (_mm512_mask_test_epi8_mask(mask, c.errors, c.errors)) return kReject;
-  return utf8_state_at_end(last_four);
 }
 
-// Checks at most 64 bytes, which lie in `text`, and in memory as well.
-MARTLET_AVX512 uint32_t check_short(__m512i text, __mmask64 mask, const uint8_t* data, size_t size) {
+// The 64 bytes before data + n, of which `first` holds those from data on; zeros for what lies before data.
+MARTLET_AVX512_INLINE __m512i bytes_before(__m512i first, size_t n) {
+  alignas(kBlock) static constexpr uint8_t kCount[kBlock] = {
+      0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+      22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
+      44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+  const __m512i from = _mm512_add_epi8(_mm512_load_si512(kCount), _mm512_set1_epi8(static_cast<char>(n)));
+  return _mm512_maskz_permutexvar_epi8(~first_bytes(kBlock - n), from, first);
+}
+
+// Unmasks (unless only checking) and checks more than 64 bytes that begin at a boundary between characters. As in
+// unmask(), both ends are loaded before the loop and stored after it, and the loop takes the aligned blocks between.
+template <bool kUnmask>
+MARTLET_AVX512 uint32_t check_long(uint8_t* data, size_t size, uint32_t key) {
+  uint8_t* const tail = data + size - kBlock;
+  const __m512i end_key = spread(rotate_key(key, size));
+  const __m512i first = _mm512_xor_si512(load(data), spread(key));
+  const __m512i last = _mm512_xor_si512(load(tail), end_key);
+  Check c = begin_check();
+  check_any(c, first);
+  if (size <= 2 * kBlock) {
+    c.before = bytes_before(first, size - kBlock);
+  } else {
+    const __m512i before_tail = _mm512_xor_si512(load(tail - kBlock), end_key);
+    const size_t skip = kBlock - (reinterpret_cast<uintptr_t>(data) & (kBlock - 1));
+    const __m512i k = spread(rotate_key(key, skip));
+    uint8_t* block = data + skip;
+    size -= skip;
+    c.before = bytes_before(first, skip);
+    for (; size >= 4 * kBlock; block += 4 * kBlock, size -= 4 * kBlock) check_four<kUnmask>(c, block, k);
+    for (; size >= kBlock; block += kBlock, size -= kBlock) {
+      const __m512i text = _mm512_xor_si512(_mm512_load_si512(block), k);
+      if (kUnmask) _mm512_store_si512(block, text);
+      check_any(c, text);
+    }
+    c.before = before_tail;
+  }
+  if (kUnmask) {
+    store(data, first);
+    store(tail, last);
+  }
+  check_any(c, last);
+  if (_mm512_test_epi8_mask(c.errors, c.errors)) return kReject;
+  return utf8_state_at_end(static_cast<uint32_t>(_mm_extract_epi32(_mm512_extracti32x4_epi32(last, 3), 3)));
+}
+
+// Checks at most 64 bytes, in `text` (followed by anything there) and unmasked in memory.
+MARTLET_AVX512 uint32_t check_short(__m512i text, const uint8_t* data, size_t size) {
   if (size < 4) return utf8_run(kBoundary, data, size);
   Check c = begin_check();
   check(c, text);
-  if (_mm512_mask_test_epi8_mask(mask, c.errors, c.errors)) return kReject;
+  if (_mm512_mask_test_epi8_mask(first_bytes(size), c.errors, c.errors)) return kReject;
   return utf8_state_at_end(load32(data + size - 4));
 }
 
@@ -179,9 +192,8 @@ MARTLET_AVX512 bool validate_utf8(Utf8State* state, const uint8_t* data, size_t 
     size -= taken;
   }
   if (size > kBlock) return utf8_answer(state, check_long<false>(const_cast<uint8_t*>(data), size, 0));
-  const __mmask64 mask = first_bytes(size);
-  const __m512i text = _mm512_maskz_loadu_epi8(mask, data);
-  return utf8_answer(state, _mm512_movepi8_mask(text) ? check_short(text, mask, data, size) : uint32_t{kBoundary});
+  const __m512i text = _mm512_maskz_loadu_epi8(first_bytes(size), data);
+  return utf8_answer(state, _mm512_movepi8_mask(text) ? check_short(text, data, size) : uint32_t{kBoundary});
 }
 
 MARTLET_AVX512 bool unmask_validate(Utf8State* state, uint8_t* data, size_t size, uint32_t key) {
@@ -194,11 +206,10 @@ MARTLET_AVX512 bool unmask_validate(Utf8State* state, uint8_t* data, size_t size
     key = rotate_key(key, taken);
   }
   if (size > kBlock) return utf8_answer(state, check_long<true>(data, size, key));
-  const __mmask64 mask = first_bytes(size);
-  const __m512i text = _mm512_xor_si512(_mm512_maskz_loadu_epi8(mask, data), spread(key));
-  _mm512_mask_storeu_epi8(data, mask, text);
-  const bool ascii = (_mm512_movepi8_mask(text) & mask) == 0;
-  return utf8_answer(state, ascii ? uint32_t{kBoundary} : check_short(text, mask, data, size));
+  // Loaded before it is stored: a load after it would have to wait for the store.
+  const __m512i text = _mm512_xor_si512(_mm512_maskz_loadu_epi8(first_bytes(size), data), spread(key));
+  const bool ascii = size < 16 ? is_ascii(unmask_short(data, size, key)) : !unmask_medium(data, size, key);
+  return utf8_answer(state, ascii ? uint32_t{kBoundary} : check_short(text, data, size));
 }
 
 MARTLET_AVX512 void classify_head(const uint8_t* data, size_t size, HeadBits* out) {

@@ -49,21 +49,17 @@ bool unmask_validate(Utf8State* state, uint8_t* data, size_t size, uint32_t key)
   return utf8_answer(state, dfa);
 }
 
+// Each bit enters at the top and is shifted to its place by those after it.
 void classify_head(const uint8_t* data, size_t size, HeadBits* out) {
   for (; size > 0; out++) {
     const size_t here = size < 64 ? size : 64;
     HeadBits bits{0, 0};
     for (size_t i = 0; i < here; i++) {
       const uint64_t classes = head_classes.of[data[i]];
-      bits.not_value |= (classes & kHeadControl) << i;
-      bits.not_token |= (classes / kHeadNotToken) << i;
+      bits.not_value = bits.not_value >> 1 | classes << 63;
+      bits.not_token = bits.not_token >> 1 | (classes / kHeadNotToken) << 63;
     }
-    if (here < 64) {
-      const uint64_t past_end = ~uint64_t{0} << here;
-      bits.not_value |= past_end;
-      bits.not_token |= past_end;
-    }
-    *out = bits;
+    *out = here < 64 ? head_rest(bits, here) : bits;
     data += here;
     size -= here;
   }

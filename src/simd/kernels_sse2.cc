@@ -86,25 +86,40 @@ inline __m128i is_token(__m128i bytes) {
   return _mm_or_si128(token, equal(bytes, '~'));
 }
 
+// ORs the bits of 16 bytes into those of a block, at their place.
+inline void classify_vector(HeadBits& bits, const uint8_t* data, size_t at) {
+  const __m128i bytes = load(data + at);
+  bits.not_value |= uint64_t{high_bits(is_control(bytes))} << at;
+  bits.not_token |= uint64_t{high_bits(is_token(bytes)) ^ 0xFFFF} << at;
+}
+
 HeadBits classify_block(const uint8_t* data) {
   HeadBits bits{0, 0};
-  for (size_t i = 0; i < 64; i += 16) {
-    const __m128i bytes = load(data + i);
-    bits.not_value |= uint64_t{high_bits(is_control(bytes))} << i;
-    bits.not_token |= uint64_t{high_bits(is_token(bytes)) ^ 0xFFFF} << i;
-  }
+  for (size_t at = 0; at < 64; at += 16) classify_vector(bits, data, at);
   return bits;
 }
 
-void classify_head(const uint8_t* data, size_t size, HeadBits* out) {
-  if (size < 64) {  // zeros stand in both bitmaps
-    alignas(16) uint8_t block[64] = {};
+// Less than 64 bytes; from 16 on, the last vector overlaps the one before it.
+HeadBits classify_short(const uint8_t* data, size_t size) {
+  HeadBits bits{0, 0};
+  if (size < 16) {
+    alignas(16) uint8_t block[16] = {};
     __builtin_memcpy(block, data, size);
-    if (size > 0) *out = classify_block(block);
-    return;
+    classify_vector(bits, block, 0);
+  } else {
+    for (size_t at = 0; at + 16 < size; at += 16) classify_vector(bits, data, at);
+    classify_vector(bits, data, size - 16);
   }
-  for (; size >= 64; data += 64, size -= 64) *out++ = classify_block(data);
-  if (size > 0) *out = head_rest(classify_block(data + size - 64), size);
+  return head_until(bits, size);
+}
+
+void classify_head(const uint8_t* data, size_t size, HeadBits* out) {
+  if (size >= 64) {
+    for (; size >= 64; data += 64, size -= 64) *out++ = classify_block(data);
+    if (size > 0) *out = head_rest(classify_block(data + size - 64), size);
+  } else if (size > 0) {
+    *out = classify_short(data, size);
+  }
 }
 
 }  // namespace

@@ -34,8 +34,8 @@ struct Inside {
   uint32_t next;
 };
 constexpr Inside kInside[] = {
-    {kOneMore, 0x80, 0xBF, kBoundary}, {kTwoMore, 0x80, 0xBF, kOneMore},  {kThreeMore, 0x80, 0xBF, kTwoMore},
-    {kAfterE0, 0xA0, 0xBF, kOneMore},  {kAfterED, 0x80, 0x9F, kOneMore},  {kAfterF0, 0x90, 0xBF, kTwoMore},
+    {kOneMore, 0x80, 0xBF, kBoundary}, {kTwoMore, 0x80, 0xBF, kOneMore}, {kThreeMore, 0x80, 0xBF, kTwoMore},
+    {kAfterE0, 0xA0, 0xBF, kOneMore},  {kAfterED, 0x80, 0x9F, kOneMore}, {kAfterF0, 0x90, 0xBF, kTwoMore},
     {kAfterF4, 0x80, 0x8F, kTwoMore},
 };
 

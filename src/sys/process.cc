@@ -7,12 +7,12 @@
 #include "sys/process.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #if defined(__linux__)
-#include <sched.h>
 #include <sys/random.h>
 #endif
 
@@ -119,8 +119,7 @@ SignalWatcher::~SignalWatcher() {
     ::sigaction(number, &former_action[number], nullptr);
     watching_pipe[number].store(kUnwatched);
   }
-  while (watched_ && handlers_running.load() != 0) {
-  }
+  while (watched_ && handlers_running.load() != 0) ::sched_yield();
   if (read_fd_ >= 0) syscalls.close(read_fd_);
   if (write_fd_ >= 0) syscalls.close(write_fd_);
 }

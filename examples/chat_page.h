@@ -1,0 +1,696 @@
+// chat_page.h: the page of chat.cc, compiled into the program: kStyle, kBody, kScript, and what puts them together.
+//
+// One document for every room; the script reads the room from the address. Whatever people wrote reaches the document
+// by textContent only, links included, so that no text can become markup; the Content-Security-Policy of chat.cc is the
+// second lock on that door. It works from 320 px of width, by keyboard and with a screen reader, in light and in dark.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+inline constexpr std::string_view kStyle = R"css(
+:root {
+  color-scheme: light dark;
+  --paper: #f5f2ec; --card: #fffdfa; --ink: #24272c; --soft: #686a70; --line: #e3ddd1;
+  --accent: #2c5f8d; --on-accent: #fff; --mine: #d9e8f5; --mine-ink: #17324b; --warn: #fbeecb; --warn-ink: #5c4400;
+  --name: 50% 31%; --face: 45% 88%; --face-ink: 55% 27%; --shade: 0 1px 2px #3a2f1a14;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --paper: #14171b; --card: #1f242a; --ink: #e6e8eb; --soft: #98a1ab; --line: #2d333b;
+    --accent: #8fbfea; --on-accent: #0e2233; --mine: #24445f; --mine-ink: #e4f0fa; --warn: #3d3316; --warn-ink: #f4dfa0;
+    --name: 62% 76%; --face: 28% 30%; --face-ink: 65% 86%; --shade: none;
+  }
+}
+* { box-sizing: border-box; margin: 0; }
+[hidden] { display: none !important; }
+html { height: 100%; -webkit-text-size-adjust: 100%; }
+body { height: 100vh; height: var(--height, 100dvh); overflow: hidden; background: var(--paper); color: var(--ink);
+  font: 16px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
+button, input, textarea { font: inherit; color: inherit; }
+button { border: 0; background: none; cursor: pointer; border-radius: 10px; -webkit-tap-highlight-color: transparent; }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+a { color: inherit; }
+svg { display: block; fill: currentColor; }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.main { background: var(--accent); color: var(--on-accent); font-weight: 600; padding: .7rem 1.2rem; }
+.main:hover { filter: brightness(1.07); }
+.plain { color: var(--accent); padding: .45rem .7rem; }
+.plain:hover { background: color-mix(in srgb, var(--accent) 12%, transparent); }
+
+#door { height: 100%; overflow-y: auto; display: grid; place-items: center; padding: 1.25rem; }
+.card { width: min(26rem, 100%); background: var(--card); color: inherit; border: 1px solid var(--line);
+  border-radius: 20px; padding: 2rem 1.75rem; box-shadow: 0 12px 40px #3a2f1a1a; }
+.card .bird { width: 52px; color: var(--accent); margin-bottom: .9rem; }
+.card h1, .card h2 { font-size: 1.5rem; line-height: 1.2; letter-spacing: -.015em; overflow-wrap: anywhere; }
+.card p { color: var(--soft); margin-top: .4rem; }
+.card label { display: block; font-weight: 600; font-size: .9rem; margin: 1.15rem 0 .35rem; }
+.card input { width: 100%; padding: .7rem .85rem; border: 1px solid var(--line); border-radius: 12px;
+  background: var(--paper); }
+.card .main { width: 100%; margin-top: 1.4rem; border-radius: 12px; }
+.recent { display: flex; flex-wrap: wrap; gap: .4rem; margin-top: .5rem; padding: 0; list-style: none; }
+.recent a { display: block; padding: .25rem .7rem; border-radius: 99px; background: var(--paper); text-decoration: none;
+  border: 1px solid var(--line); font-size: .9rem; max-width: 18rem; overflow: hidden; text-overflow: ellipsis; }
+.recent a:hover { border-color: var(--accent); }
+dialog.card { margin: auto; }
+dialog::backdrop { background: #0006; }
+.row { display: flex; gap: .5rem; justify-content: flex-end; align-items: center; margin-top: 1.2rem; }
+.row .main { width: auto; margin: 0; }
+
+#chat { height: 100%; display: grid; grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr) 15.5rem; }
+header { grid-column: 1 / -1; display: flex; align-items: center; gap: .6rem; background: var(--card); min-width: 0;
+  padding: .55rem max(.8rem, env(safe-area-inset-left)); border-bottom: 1px solid var(--line); z-index: 3; }
+header .bird { width: 34px; color: var(--accent); flex: none; border-radius: 10px; }
+header div { min-width: 0; flex: 1; }
+header h1 { font-size: 1.08rem; line-height: 1.25; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+#state { font-size: .82rem; color: var(--soft); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+#state::before { content: ""; display: inline-block; width: .5rem; height: .5rem; border-radius: 50%; margin-right: .4rem;
+  background: #c98a12; }
+#state.on::before { background: #3f9b63; }
+header button { display: flex; align-items: center; gap: .4rem; min-height: 40px; white-space: nowrap; flex: none; }
+header button svg { width: 20px; }
+#who { display: none; font-variant-numeric: tabular-nums; }
+
+#middle { position: relative; min-height: 0; display: flex; flex-direction: column; }
+#lost { background: var(--warn); color: var(--warn-ink); padding: .45rem 1rem; font-size: .92rem; display: flex;
+  align-items: center; gap: .6rem; justify-content: center; }
+#lost button { text-decoration: underline; font-weight: 600; padding: .3rem; flex: none; }
+#scroll { flex: 1; min-height: 0; overflow-y: auto; overscroll-behavior: contain; padding: 1rem .9rem .4rem;
+  display: flex; flex-direction: column; }
+#scroll > * { width: min(46rem, 100%); margin-inline: auto; padding: 0; list-style: none; flex: none; }
+#log { margin-top: auto; }
+#empty { text-align: center; color: var(--soft); margin-block: auto; padding: 1rem; }
+#empty .bird { width: 84px; margin: 0 auto 1rem; color: color-mix(in srgb, var(--accent) 45%, var(--paper)); }
+#empty b { display: block; color: var(--ink); font-size: 1.15rem; }
+.day, .notice { text-align: center; color: var(--soft); font-size: .82rem; margin: 1rem auto .8rem; overflow-wrap: anywhere; }
+.day { display: flex; align-items: center; gap: .8rem; font-weight: 600; }
+.day::before, .day::after { content: ""; flex: 1; border-top: 1px solid var(--line); }
+
+.group { display: grid; grid-template-columns: 2.3rem minmax(0, 1fr); column-gap: .6rem; margin-top: .9rem;
+  justify-items: start; }
+.face { width: 2.3rem; height: 2.3rem; border-radius: 50%; display: grid; place-items: center; font-weight: 650;
+  background: hsl(var(--hue) var(--face)); color: hsl(var(--hue) var(--face-ink)); user-select: none; flex: none; }
+.group .face { grid-row: 1 / span 99; }
+.head { font-size: .82rem; color: var(--soft); margin: 0 .2rem .15rem; max-width: 100%; overflow-wrap: anywhere;
+  grid-column: 2; }
+.head b { color: hsl(var(--hue) var(--name)); font-size: .92rem; margin-right: .35rem; }
+.bubble { grid-column: 2; width: fit-content; max-width: min(100%, 36rem); padding: .5rem .8rem; margin-bottom: 3px; background: var(--card);
+  border-radius: 6px 16px 16px 6px; box-shadow: var(--shade); white-space: pre-wrap; overflow-wrap: anywhere;
+  unicode-bidi: isolate; overflow: hidden; }
+.head + .bubble { border-top-left-radius: 16px; }
+.bubble:last-child { border-bottom-left-radius: 16px; }
+.bubble a { color: var(--accent); text-underline-offset: 2px; }
+.mine { display: flex; flex-direction: column; align-items: flex-end; padding-left: 12%; }
+.mine .bubble { background: var(--mine); color: var(--mine-ink); border-radius: 16px 6px 6px 16px; }
+.mine .bubble a { color: inherit; }
+.mine .head + .bubble { border-top-right-radius: 16px; }
+.mine .bubble:last-child { border-bottom-right-radius: 16px; }
+.bubble.big { font-size: 2.6rem; line-height: 1.15; background: none; box-shadow: none; padding: .1rem .2rem; }
+#outbox .bubble { opacity: .6; margin-bottom: 3px; }
+#outbox .head::after { content: "sending…"; }
+#outbox.kept .head::after { content: "waits for the connection"; }
+#latest { position: absolute; left: 50%; bottom: .7rem; transform: translateX(-50%); border-radius: 99px;
+  background: var(--accent); color: var(--on-accent); font-weight: 600; font-size: .9rem; padding: .5rem 1rem;
+  box-shadow: 0 4px 16px #0004; white-space: nowrap; }
+
+#shut { display: none; }
+#people.stale ul { opacity: .5; }
+#people { background: var(--card); border-left: 1px solid var(--line); overflow-y: auto; padding: 1rem; grid-row: 2 / 4;
+  grid-column: 2; }
+#people h2 { font-size: .82rem; color: var(--soft); font-weight: 600; margin-bottom: .5rem; }
+#people ul { list-style: none; padding: 0; }
+#people li { display: flex; align-items: center; gap: .6rem; padding: .3rem 0; }
+#people .face { width: 1.9rem; height: 1.9rem; font-size: .85rem; }
+#people .of { min-width: 0; flex: 1; overflow-wrap: anywhere; line-height: 1.25; }
+#people small { display: block; color: var(--soft); }
+#people .plain { padding: .3rem .5rem; font-size: .88rem; min-height: 34px; }
+
+footer { grid-column: 1; padding: 0 .9rem max(.8rem, env(safe-area-inset-bottom)); min-width: 0; }
+footer > * { max-width: 46rem; margin-inline: auto; }
+#typing { height: 1.6rem; display: flex; align-items: center; gap: .5rem; font-size: .85rem; color: var(--soft); min-width: 0; }
+#typing .words { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.dots { display: flex; gap: 3px; flex: none; }
+.dots i { width: 6px; height: 6px; border-radius: 50%; background: var(--soft); animation: hop 1.2s infinite ease-in-out; }
+.dots i:nth-child(2) { animation-delay: .15s; }
+.dots i:nth-child(3) { animation-delay: .3s; }
+@keyframes hop { 0%, 60%, 100% { opacity: .35; transform: none; } 30% { opacity: 1; transform: translateY(-3px); } }
+#composer { display: flex; align-items: flex-end; gap: .4rem; background: var(--card); border: 1px solid var(--line);
+  border-radius: 22px; padding: .3rem .3rem .3rem 1rem; box-shadow: var(--shade); }
+#composer:focus-within { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
+#composer textarea { flex: 1; min-width: 0; border: 0; outline: 0; background: none; resize: none; padding: .5rem 0;
+  max-height: 30vh; line-height: 1.4; }
+#composer textarea::placeholder { color: var(--soft); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+#left { align-self: center; font-size: .8rem; color: var(--soft); font-variant-numeric: tabular-nums; }
+#send { width: 40px; height: 40px; border-radius: 50%; background: var(--accent); color: var(--on-accent); flex: none;
+  display: grid; place-items: center; transition: opacity .15s; }
+#send svg { width: 20px; }
+#send:disabled { opacity: .35; cursor: default; }
+
+@media (max-width: 800px) {
+  #chat { grid-template-columns: minmax(0, 1fr); }
+  #who { display: flex; }
+  #people { position: fixed; inset: 0 0 0 auto; width: min(18rem, 85vw); z-index: 5;
+    visibility: hidden; transform: translateX(102%); transition: transform .18s ease, visibility .18s;
+    padding-top: max(1rem, env(safe-area-inset-top)); }
+  #people.open { visibility: visible; transform: none; box-shadow: 0 0 0 100vmax #0005; }
+  #shut { display: block; position: absolute; top: max(.4rem, env(safe-area-inset-top)); right: .5rem; }
+  .mine { padding-left: 14%; }
+}
+@media (max-width: 480px) {
+  #share span { display: none; }
+  .group { grid-template-columns: 1.9rem minmax(0, 1fr); column-gap: .5rem; }
+  .group .face { width: 1.9rem; height: 1.9rem; font-size: .85rem; }
+}
+@media (prefers-reduced-motion: no-preference) {
+  .fresh { animation: rise .18s ease-out; }
+  @keyframes rise { from { opacity: 0; transform: translateY(6px); } }
+}
+@media (prefers-reduced-motion: reduce) { .dots i, #people { animation: none; transition: none; } }
+)css";
+
+inline constexpr std::string_view kBody = R"html(
+<svg class="unseen" aria-hidden="true"><symbol id="bird" viewBox="0 0 64 64">
+  <path d="M4 30c12-2 20-8 25-22 4 7 5 13 4 20 6-4 12-5 17-3l9 3-8 3c-3 8-9 14-18 16-3 5-8 9-16 11l5-7-11 3 9-9c-7-3-12-8-16-15z"/>
+</symbol></svg>
+
+<main id="door" hidden>
+  <form class="card" id="enter" autocomplete="off">
+    <svg class="bird" viewBox="0 0 64 64" aria-hidden="true"><use href="#bird"/></svg>
+    <h1 id="title">A place to talk</h1>
+    <p id="lead">Pick a name and a room. Whoever has the link can come in; nothing is stored on disk.</p>
+    <label for="name">Your name</label>
+    <input id="name" name="name" maxlength="24" required autocapitalize="words" enterkeyhint="next">
+    <div id="choose">
+      <label for="pick">Room</label>
+      <input id="pick" name="room" maxlength="40" autocapitalize="none" spellcheck="false" enterkeyhint="go">
+      <p>Leave it empty for a new one.</p>
+    </div>
+    <button class="main">Come in</button>
+    <div id="before" hidden>
+      <p>Where you have been</p>
+      <ul class="recent" id="recent"></ul>
+    </div>
+  </form>
+</main>
+
+<div id="chat" hidden>
+  <header>
+    <a class="bird" href="/" aria-label="Other rooms" title="Other rooms"><svg aria-hidden="true" viewBox="0 0 64 64"><use href="#bird"/></svg></a>
+    <div>
+      <h1 id="room"></h1>
+      <p id="state" role="status">Connecting…</p>
+    </div>
+    <button class="plain" id="share" title="Copy the link to this room" aria-label="Copy the link to this room">
+      <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M10.6 13.4a1 1 0 0 1 0-1.4l3-3a1 1 0 1 1 1.4 1.4l-3 3a1 1 0 0 1-1.4 0zm-3 6a4 4 0 0 1-3-6.8l2.6-2.6 1.4 1.4L6 14a2 2 0 1 0 2.8 2.8l2.6-2.6 1.4 1.4-2.6 2.6a4 4 0 0 1-2.6 1.2zm9.2-6.8-1.4-1.4L18 8.6A2 2 0 1 0 15.2 5.8l-2.6 2.6-1.4-1.4 2.6-2.6a4 4 0 1 1 5.600 5.600z"/></svg>
+      <span>Copy link</span>
+    </button>
+    <button class="plain" id="who" aria-expanded="false" aria-controls="people" aria-label="Who is here" title="Who is here">
+      <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M9 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zm0 2c-4 0-7 2-7 4.5V20h14v-1.5C16 16 13 14 9 14zm7.5-2a3.5 3.5 0 1 0-1.600-6.600 6 6 0 0 1-.4 6 3.5 3.5 0 0 0 2 .6zm.7 2c1.800 1.100 2.800 2.600 2.800 4.5V20h2v-1.5c0-2.200-2-3.900-4.800-4.500z"/></svg>
+      <span id="count">1</span>
+    </button>
+  </header>
+  <main id="middle">
+    <div id="lost" hidden><span id="why"></span><button id="now">Try now</button></div>
+    <div id="scroll" tabindex="-1">
+      <div id="empty" hidden><svg class="bird" viewBox="0 0 64 64" aria-hidden="true"><use href="#bird"/></svg>
+        <b>Quiet in here</b>Say something, or send somebody the link.</div>
+      <ol id="log" role="log" aria-live="polite" aria-relevant="additions" aria-label="Messages"></ol>
+      <ol id="outbox" aria-label="Not sent yet"></ol>
+    </div>
+    <button id="latest" hidden></button>
+  </main>
+  <aside id="people" aria-label="Who is here">
+    <h2 id="here">Here now</h2>
+    <ul id="list"></ul>
+    <button class="plain" id="shut">Close</button>
+  </aside>
+  <footer>
+    <div id="typing"></div>
+    <form id="composer">
+      <label class="unseen" for="text">Your message</label>
+      <textarea id="text" rows="1" maxlength="1000" enterkeyhint="send"></textarea>
+      <span id="left" hidden></span>
+      <button id="send" aria-label="Send" title="Send (Enter)" disabled>
+        <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3.4 20.4 21 12 3.4 3.6l-.1 6.500L15 12 3.300 13.900z"/></svg>
+      </button>
+    </form>
+  </footer>
+</div>
+
+<dialog class="card" id="rename" aria-labelledby="rename-title">
+  <form method="dialog" autocomplete="off">
+    <h2 id="rename-title">What shall we call you?</h2>
+    <label for="new-name">Your name</label>
+    <input id="new-name" maxlength="24" required autocapitalize="words">
+    <div class="row"><button class="plain" type="button" id="keep">Cancel</button><button class="main">Change it</button></div>
+  </form>
+</dialog>
+<noscript>This chat needs JavaScript.</noscript>
+)html";
+
+inline constexpr std::string_view kScript = R"js(
+'use strict';
+const $ = (id) => document.getElementById(id);
+// Text only: nothing in this script ever turns a string into markup.
+const make = (tag, className, ...children) => {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  node.append(...children);
+  return node;
+};
+// Storage may be switched off; then things are remembered for as long as the page is open.
+const keep = (storage, name, value) => {
+  try {
+    if (value !== undefined) window[storage].setItem('martlet-chat.' + name, value);
+    return window[storage].getItem('martlet-chat.' + name);
+  } catch { return null; }
+};
+const random = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('');
+const hue = (name) => [...name.toLowerCase()].reduce((h, c) => (h * 31 + c.codePointAt(0)) % 360000, 7) * 137.508 % 360;
+const tint = (node, name) => (node.style.setProperty('--hue', hue(name).toFixed(0)), node);
+const face = (name) => {
+  const node = tint(make('span', 'face', [...name][0].toUpperCase()), name);
+  node.setAttribute('aria-hidden', 'true');
+  return node;
+};
+
+// The door: a name, and a room when the address has none ------------------------------------------------------------
+
+const inRoom = location.pathname.startsWith('/r/');
+let room = '';
+try { room = decodeURIComponent(location.pathname.slice(3)); } catch { /* shown as no room */ }
+let wanted = keep('localStorage', 'name') || '';
+
+function recentRooms() {
+  try {
+    const list = JSON.parse(keep('localStorage', 'rooms') || '[]');
+    return Array.isArray(list) ? list.filter((r) => typeof r === 'string' && r).slice(0, 6) : [];
+  } catch { return []; }
+}
+
+function openDoor() {
+  const pick = (words) => words[crypto.getRandomValues(new Uint32Array(1))[0] % words.length];
+  const fresh = pick(['quiet', 'amber', 'misty', 'early', 'green', 'silver', 'sunny', 'windy', 'gentle', 'northern']) + '-' +
+    pick(['harbour', 'meadow', 'orchard', 'lantern', 'river', 'attic', 'island', 'bridge', 'garden', 'valley']) + '-' +
+    pick([...Array(90)].map((_, i) => i + 10));
+  $('door').hidden = false;
+  $('name').value = wanted;
+  $('pick').placeholder = fresh;
+  if (inRoom && room) {
+    $('title').textContent = '#' + room;
+    $('lead').textContent = 'You are about to come in. What is your name?';
+    $('choose').hidden = true;
+  } else {
+    const rooms = recentRooms();
+    $('before').hidden = rooms.length === 0;
+    for (const name of rooms) {
+      const link = make('a', '', '#' + name);
+      link.href = '/r/' + encodeURIComponent(name);
+      $('recent').append(make('li', '', link));
+    }
+  }
+  document.title = inRoom && room ? '#' + room : 'A place to talk';
+  $(wanted ? 'pick' : 'name').focus();
+  $('enter').onsubmit = (event) => {
+    event.preventDefault();
+    wanted = $('name').value.trim();
+    if (!wanted) return $('name').focus();
+    keep('localStorage', 'name', wanted);
+    if (!inRoom || !room) {
+      const slug = $('pick').value.trim().toLowerCase().replace(/[\s/?#]+/g, '-').replace(/^[-.]+|-+$/g, '');
+      location.href = '/r/' + encodeURIComponent(slug || fresh);
+      return;
+    }
+    $('door').hidden = true;
+    enter();
+  };
+}
+
+// The connection: comes back by itself, and tells what was missed ----------------------------------------------------
+
+let key = keep('sessionStorage', 'key') || keep('sessionStorage', 'key', random()) || random();
+let socket = null, online = false, attempt = 0, retryTimer = 0, countdown = 0, overdue = 0;
+let you = 0, last = 0;
+let people = new Map();      // who -> name
+let expected = new Set();    // names that were here when the connection broke: no fuss when they return
+const outbox = [];           // {nonce, text, node}: sent one by one, each kept until the server sends it back
+
+function connect() {
+  clearTimeout(retryTimer);
+  clearInterval(countdown);
+  if (attempt > 0) { $('why').textContent = 'Connecting again…'; $('now').hidden = true; }
+  const ws = socket = new WebSocket(location.origin.replace(/^http/, 'ws') + '/ws/' + encodeURIComponent(room));
+  overdue = setTimeout(lost, 10000);
+  ws.onopen = () => ws.send(`hello ${key} ${last} ${wanted}`);
+  ws.onmessage = (event) => socket === ws && handle(JSON.parse(event.data));
+  ws.onclose = (event) => {
+    if (socket !== ws) return;
+    // A copy of this tab took our place with the same key: become somebody of our own.
+    if (event.code === 4001) keep('sessionStorage', 'key', key = random());
+    lost();
+  };
+}
+
+// The delay doubles up to 15 s and varies by half, so that a thousand pages do not knock at the same moment.
+function lost() {
+  const ws = socket;
+  socket = null;
+  if (ws) ws.close();
+  online = false;
+  clearTimeout(overdue);
+  const delay = Math.min(15000, 500 * 2 ** attempt++) * (0.5 + Math.random() / 2);
+  const due = Date.now() + delay;
+  const show = () => {
+    $('why').textContent = `Connection lost. Trying again in ${Math.max(1, Math.ceil((due - Date.now()) / 1000))} s.`;
+  };
+  clearTimeout(retryTimer);
+  clearInterval(countdown);
+  retryTimer = setTimeout(connect, delay);
+  countdown = setInterval(show, 500);
+  show();
+  $('now').hidden = false;
+  typists.clear();
+  showTypists();
+  showState();
+}
+const tryNow = () => { if (!socket && !$('chat').hidden) connect(); };
+
+function handle(m) {
+  if (m.t === 'welcome') welcome(m);
+  else if (m.t === 'say') receive(m, true);
+  else if (m.t === 'here') arrive(m);
+  else if (m.t === 'gone') depart(m);
+  else if (m.t === 'typing') { typists.set(m.who, Date.now() + 4000); showTypists(); }
+  else if (m.t === 'slow') { clearTimeout(overdue); overdue = setTimeout(sendNext, 1500); }
+  else if (m.t === 'drop') { taken(m.nonce); }
+}
+
+function welcome(m) {
+  clearTimeout(overdue);
+  you = m.you;
+  online = true;
+  attempt = 0;
+  if (room !== m.room) {   // the server's spelling of it
+    $('room').textContent = '#' + (room = m.room);
+    history.replaceState(null, '', '/r/' + encodeURIComponent(room));
+  }
+  const before = [...people.values()];
+  people = new Map(m.people.map((p) => [p.who, p.name]));
+  expected = new Set(before);
+  for (const name of people.values()) expected.delete(name);
+  $('log').setAttribute('aria-busy', 'true');   // nobody wants fifty messages read aloud
+  for (const line of m.lines) receive(line, false);
+  $('log').removeAttribute('aria-busy');
+  showPeople();
+  showState();
+  sendNext();
+}
+
+function arrive(m) {
+  const before = people.get(m.who);
+  people.set(m.who, m.name);
+  if (before) notice(`${before} is now ${m.name}`);
+  else if (!expected.delete(m.name)) notice(`${m.name} joined`);
+  showPeople();
+}
+
+function depart(m) {
+  if (people.has(m.who)) notice(`${people.get(m.who)} left`);
+  people.delete(m.who);
+  showTypists();
+  showPeople();
+}
+
+function sendNext() {
+  if (!online || !outbox.length) return;
+  clearTimeout(overdue);
+  socket.send(`say ${outbox[0].nonce} ${outbox[0].text}`);
+  overdue = setTimeout(lost, 8000);   // no receipt: the connection is dead, whatever the browser thinks
+}
+
+// The server has it: it is no longer ours to send.
+function taken(nonce) {
+  const i = outbox.findIndex((waiting) => waiting.nonce === nonce);
+  if (i < 0) return;
+  outbox.splice(i, 1)[0].node.remove();
+  if (!outbox.length) $('outbox').replaceChildren();
+  clearTimeout(overdue);
+  sendNext();
+}
+
+// Messages -----------------------------------------------------------------------------------------------------------
+
+let group = null;            // the last one: {who, name, at, node}
+let day = '', unread = 0, stuck = true;
+const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const date = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
+
+function nameOfDay(at) {
+  const midnight = (time) => new Date(time).setHours(0, 0, 0, 0);
+  const ago = Math.round((midnight(Date.now()) - midnight(at)) / 86400000);
+  return ago === 0 ? 'Today' : ago === 1 ? 'Yesterday' : date.format(at);
+}
+
+// Text with its links: only http and https, only by property, never by markup.
+function linked(text) {
+  const parts = [];
+  let from = 0;
+  for (const match of text.matchAll(/https?:\/\/[^\s<>"]+/gi)) {
+    const url = match[0].replace(/[.,;:!?'")\]}*]+$/, '');
+    if (!URL.canParse?.(url) && URL.canParse) continue;
+    const link = make('a', '', url);
+    link.href = url;
+    link.target = '_blank';
+    link.rel = 'noopener noreferrer nofollow ugc';
+    parts.push(text.slice(from, match.index), link);
+    from = match.index + url.length;
+  }
+  return [...parts, text.slice(from)];
+}
+
+function bubble(text) {
+  const shown = text.replace(/\n{3,}/g, '\n\n');
+  const big = /^[\p{Extended_Pictographic}\p{Emoji_Modifier}\u200d\ufe0f\s]{1,12}$/u.test(shown);
+  const node = make('div', big ? 'bubble big' : 'bubble', ...linked(shown));
+  node.dir = 'auto';
+  return node;
+}
+
+function receive(line, live) {
+  taken(line.nonce);
+  if (line.at <= last) return;   // a line we have seen
+  last = line.at;
+  typists.delete(line.who);
+  showTypists();
+  const mine = line.who === you;
+  if (nameOfDay(line.at) !== day) {
+    $('log').append(make('li', 'day', day = nameOfDay(line.at)));
+    group = null;
+  }
+  if (!group || group.who !== line.who || group.name !== line.name || line.at - group.at > 300000) {
+    const time = make('time', '', clock.format(line.at));
+    time.dateTime = new Date(line.at).toISOString();
+    const name = make('b', mine ? 'unseen' : '', line.name);
+    const node = tint(make('li', mine ? 'group mine' : 'group', make('div', 'head', name, time)), line.name);
+    if (!mine) node.prepend(face(line.name));
+    group = { who: line.who, name: line.name, node };
+    $('log').append(node);
+  }
+  group.at = line.at;
+  const node = bubble(line.text);
+  node.title = full.format(line.at);
+  if (live && !mine) node.classList.add('fresh');
+  group.node.append(node);
+  if (!mine && (document.hidden || !stuck)) unread += 1;
+  showUnread();
+  settle();
+}
+
+function notice(text) {
+  const log = $('log');
+  if (log.lastChild?.className === 'notice') log.lastChild.append(' · ' + text);
+  else log.append(make('li', 'notice', text));
+  group = null;
+  settle();
+}
+
+function settle() {
+  // A day of a page that stays open is bounded, too.
+  while ($('log').childElementCount > 600) $('log').firstChild.remove();
+  $('empty').hidden = !online || $('log').querySelector('.group') !== null || outbox.length > 0;
+  if (stuck) $('scroll').scrollTop = $('scroll').scrollHeight;
+}
+
+function showUnread() {
+  if (stuck && !document.hidden) unread = 0;
+  document.title = (unread ? `(${unread}) ` : '') + '#' + room;
+  $('latest').hidden = stuck;
+  $('latest').textContent = unread ? `${unread} new message${unread > 1 ? 's' : ''} ↓` : 'To the latest ↓';
+}
+
+// Who is here, who is typing, how the connection is ------------------------------------------------------------------
+
+const typists = new Map();   // who -> when to forget it
+let typistTimer = 0;
+
+function showTypists() {
+  clearTimeout(typistTimer);
+  const now = Date.now();
+  for (const [who, until] of typists) if (until <= now || !people.has(who)) typists.delete(who);
+  const names = [...typists.keys()].map((who) => people.get(who));
+  const text = names.length === 0 ? '' : names.length === 1 ? `${names[0]} is typing` :
+    names.length === 2 ? `${names[0]} and ${names[1]} are typing` : `${names.length} people are typing`;
+  if ($('typing').textContent !== text) {
+    $('typing').replaceChildren(...(text ? [make('span', 'dots', make('i'), make('i'), make('i')), make('span', 'words', text)] : []));
+  }
+  if (names.length) typistTimer = setTimeout(showTypists, Math.min(...typists.values()) - now + 10);
+}
+
+function showPeople() {
+  $('list').replaceChildren(...[...people].sort(([a], [b]) => (b === you) - (a === you)).map(([who, name]) => {
+    const of = make('span', 'of', name);
+    const item = make('li', '', face(name), of);
+    if (who === you) {
+      of.append(make('small', '', 'you'));
+      const edit = make('button', 'plain', 'Rename');
+      edit.onclick = () => { $('new-name').value = name; $('rename').showModal(); $('new-name').select(); };
+      item.append(edit);
+    }
+    return item;
+  }));
+  $('count').textContent = people.size;
+  $('here').textContent = `Here now · ${people.size}`;
+  $('text').placeholder = `Write as ${people.get(you) ?? wanted}`;
+  showState();
+}
+
+function showState() {
+  const others = people.size - 1;
+  $('state').className = online ? 'on' : '';
+  $('state').textContent = !online ? (last || you ? 'Offline' : 'Connecting…') :
+    others < 1 ? 'Only you are here' : others === 1 ? 'You and one other' : `You and ${others} others`;
+  $('people').classList.toggle('stale', !online);
+  $('lost').hidden = online || attempt === 0;
+  $('outbox').className = online ? '' : 'kept';
+  settle();
+}
+
+function openPeople(open) {
+  $('people').classList.toggle('open', open);
+  $('who').setAttribute('aria-expanded', String(open));
+}
+
+// Writing ------------------------------------------------------------------------------------------------------------
+
+let typedAt = 0;
+
+function resize() {
+  const text = $('text');
+  text.style.height = 'auto';
+  text.style.height = text.scrollHeight + 'px';
+  $('send').disabled = !text.value.trim();
+  const left = 1000 - text.value.length;
+  $('left').hidden = left > 100;
+  $('left').textContent = left;
+  settle();
+}
+
+function submit() {
+  const text = $('text').value.trim();
+  if (!text) return;
+  $('text').value = '';
+  typedAt = 0;
+  stuck = true;
+  const first = outbox.length === 0;
+  const node = bubble(text);
+  if (first) $('outbox').append(make('li', 'group mine', make('div', 'head')));
+  $('outbox').firstChild.append(node);
+  outbox.push({ nonce: random().slice(0, 16), text, node });
+  resize();
+  showUnread();
+  if (first) sendNext();
+}
+
+async function copyLink() {
+  let done = true;
+  try {
+    await navigator.clipboard.writeText(location.href);
+  } catch {   // without https there is no clipboard API: the old way
+    const area = make('textarea', 'unseen', location.href);
+    document.body.append(area);
+    area.select();
+    done = document.execCommand('copy');
+    area.remove();
+    $('text').focus();
+  }
+  $('share').lastElementChild.textContent = done ? 'Copied' : 'Copy link';
+  $('state').textContent = done ? 'Link copied' : location.href;
+  setTimeout(() => { $('share').lastElementChild.textContent = 'Copy link'; showState(); }, 2500);
+}
+
+function enter() {
+  $('chat').hidden = false;
+  $('room').textContent = '#' + room;
+  keep('localStorage', 'rooms', JSON.stringify([room, ...recentRooms().filter((r) => r !== room)].slice(0, 6)));
+
+  $('composer').onsubmit = (event) => { event.preventDefault(); submit(); $('text').focus(); };
+  $('text').onkeydown = (event) => {
+    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); }
+  };
+  $('text').oninput = () => {
+    resize();
+    if (online && $('text').value.trim() && Date.now() - typedAt > 2000) { typedAt = Date.now(); socket.send('typing'); }
+  };
+  $('share').onclick = copyLink;
+  $('now').onclick = tryNow;
+  $('latest').onclick = () => { stuck = true; settle(); showUnread(); };
+  $('who').onclick = (event) => { event.stopPropagation(); openPeople(!$('people').classList.contains('open')); };
+  $('shut').onclick = () => { openPeople(false); $('who').focus(); };
+  $('keep').onclick = () => $('rename').close();
+  $('rename').querySelector('form').onsubmit = () => {
+    const name = $('new-name').value.trim();
+    if (!name) return;
+    keep('localStorage', 'name', wanted = name);
+    if (online) socket.send('name ' + name);
+  };
+  document.addEventListener('click', (event) => { if (!event.target.closest('#people, dialog')) openPeople(false); });
+  document.addEventListener('keydown', (event) => { if (event.key === 'Escape') openPeople(false); });
+
+  const scroll = $('scroll');
+  scroll.onscroll = () => {
+    stuck = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
+    showUnread();
+  };
+  new ResizeObserver(() => { if (stuck) scroll.scrollTop = scroll.scrollHeight; }).observe(scroll);
+  // The on-screen keyboard of iOS covers the page without telling its layout.
+  const view = window.visualViewport;
+  if (view) view.onresize = () => document.documentElement.style.setProperty('--height', Math.round(view.height) + 'px');
+
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) { showUnread(); tryNow(); } });
+  window.addEventListener('online', tryNow);
+  showUnread();
+  if (matchMedia('(pointer: fine)').matches) $('text').focus();
+  connect();
+}
+
+if (inRoom && room && wanted) enter();
+else openDoor();
+)js";
+
+// The whole document. The browser runs only the style and the script that carry the nonce of the response's policy.
+inline std::string chat_page(std::string_view nonce) {
+  const std::string mark = " nonce=\"" + std::string(nonce) + "\">";
+  std::string page = R"html(<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content">
+<meta name="theme-color" content="#fffdfa" media="(prefers-color-scheme: light)">
+<meta name="theme-color" content="#1f242a" media="(prefers-color-scheme: dark)">
+<title>A place to talk</title>
+<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 64 64'%3E%3Cpath fill='%234583b8' d='M4 30c12-2 20-8 25-22 4 7 5 13 4 20 6-4 12-5 17-3l9 3-8 3c-3 8-9 14-18 16-3 5-8 9-16 11l5-7-11 3 9-9c-7-3-12-8-16-15z'/%3E%3C/svg%3E">
+<style)html";
+  page.append(mark).append(kStyle).append("</style>").append(kBody);
+  page.append("<script").append(mark).append(kScript).append("</script>\n</html>\n");
+  return page;
+}

@@ -1,0 +1,52 @@
+// The life of an exchange outside its handler: see exchange.h.
+#include "session/exchange.h"
+
+#include "net/reactor.h"
+#include "session/http_session.h"
+#include "session/sessions.h"
+
+namespace martlet::session {
+
+namespace {
+constexpr size_t kKeepFields = 4096;  // warm memory for response fields
+}
+
+char* Exchange::text_room(size_t size) noexcept {
+  if (!texts || texts->capacity - texts_used < size) {
+    base::Block* block = sessions->reactor.blocks.acquire(size);
+    if (!block) return nullptr;
+    block->next = texts;
+    texts = block;
+    texts_used = 0;
+  }
+  char* room = reinterpret_cast<char*>(texts->data()) + texts_used;
+  texts_used += size;
+  return room;
+}
+
+void Exchange::reset(net::Connection& c) noexcept {
+  connection = &c;
+  base = nullptr;
+  body = {};
+  responded = deferred = in_handler = detached = is_upgrade = upgraded = close_after = chain_over = false;
+  route = nullptr;
+  position = 0;
+  param_count = 0;
+  status = 200;
+  has_content_type = false;
+  fields.shrink(kKeepFields);
+  while (texts) {
+    base::Block* next = texts->next;
+    texts->release();
+    texts = next;
+  }
+  if (kept) kept->release();
+  kept = nullptr;
+  body_at = body_have = 0;
+  sessions->receiving_bytes -= charged;
+  charged = 0;
+  chunked = proto::ChunkedDecoder();
+  chunks.shrink(0);
+}
+
+}  // namespace martlet::session

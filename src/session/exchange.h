@@ -1,0 +1,99 @@
+// One request and its response, from the head to the last byte of the answer.
+//
+// An exchange is taken from a pool when a head is complete and given back when the response is with the connection's
+// output. While its handler runs, the head is a view of the receive buffer; an exchange that outlives its handler
+// (deferred, or a Next that was kept) has been detached: head and body were copied to a block of its own.
+// Nobody outside holds a pointer to it across turns: late calls name it by {connection, request number}.
+// The worker's thread.
+#pragma once
+
+#include <martlet/middleware.h>
+#include <martlet/request.h>
+#include <martlet/response.h>
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/block.h"
+#include "base/byte_buffer.h"
+#include "net/connection.h"
+#include "proto/http_chunked.h"
+#include "proto/http_parser.h"
+
+namespace martlet::session {
+
+struct Sessions;
+
+struct Exchange {
+  static constexpr int kMaxParams = 16;
+
+  struct Param {
+    std::string_view name;     // of the route, which outlives the exchange
+    uint16_t value_at = 0;     // in the head, as sent
+    uint16_t value_length = 0;
+  };
+
+  Exchange(Sessions& s, net::Connection& c) noexcept : sessions(&s), connection(&c) {}
+
+  // Where the exchange stands.
+  Sessions* sessions;
+  net::Connection* connection;
+  const uint8_t* base = nullptr;  // what the offsets of the head count from
+  base::ByteSpan body;
+  uint32_t request_number = 0;
+  bool responded = false;   // a terminal call was made
+  bool deferred = false;    // res.defer() was called
+  bool in_handler = false;  // a step of its chain is on the stack
+  bool detached = false;    // head and body are in `kept`
+  bool is_upgrade = false;  // asks for a WebSocket
+  bool upgraded = false;
+  bool close_after = false;
+  bool chain_over = false;  // the last step has been run
+
+  // The chain: which route, and the next step.
+  const void* route = nullptr;
+  uint32_t position = 0;
+  uint8_t param_count = 0;
+  Param params[kMaxParams];
+
+  // The response so far.
+  uint16_t status = 200;
+  bool has_content_type = false;
+  base::ByteBuffer fields;  // "Name: value\r\n" …
+
+  // Text made for the handler (decoded parameters and the like): a chain of blocks, so that views stay where they are.
+  base::Block* texts = nullptr;
+  size_t texts_used = 0;
+
+  // A body that is still coming, and what keeps a detached exchange.
+  base::Block* kept = nullptr;
+  size_t body_at = 0;      // in `kept`
+  size_t body_have = 0;
+  size_t charged = 0;      // of the receive budget
+  proto::ChunkedDecoder chunked;
+  base::ByteBuffer chunks;
+
+  Request request{make_request(this)};
+  Response response{make_response(this)};
+  proto::RequestHead head;
+
+  std::string_view field(const proto::Field* f) const noexcept {
+    return f ? head.value(base, *f) : std::string_view();
+  }
+  // Memory for `size` characters that lasts as long as the exchange; null when out.
+  char* text_room(size_t size) noexcept;
+  // Forgets everything, keeping warm memory, for the pool.
+  void reset(net::Connection& c) noexcept;
+
+  // Handles by name, for keeping.
+  Response deferred_response() const noexcept;
+  Next next_at(uint32_t step) const noexcept;
+  static Exchange* of(const Request& r) noexcept { return r.exchange_; }
+  static Exchange* of(const Response& r) noexcept { return r.exchange_; }
+
+ private:
+  static Request make_request(Exchange* e) noexcept { return Request(e); }
+  static Response make_response(Exchange* e) noexcept { return Response(e); }
+};
+
+}  // namespace martlet::session

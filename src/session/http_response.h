@@ -1,0 +1,26 @@
+// The response on the wire (RFC 9112 §4, §6): status line, Date, framing and connection fields by the library, the
+// application's fields, the body. One contiguous append to the connection's output. The worker's thread.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "session/exchange.h"
+
+namespace martlet::session {
+
+// "Not Found" for 404; "Unknown" for codes without a name.
+std::string_view reason_phrase(int status) noexcept;
+
+// Answers the exchange. `content_type` is used unless the application set one; empty: none.
+void send_response(Exchange& e, base::ByteSpan body, std::string_view content_type) noexcept;
+
+// An answer by the library itself: closes after it. `extra` are whole field lines, or empty.
+void send_error(Sessions& s, net::Connection& c, int status, std::string_view text, std::string_view extra = {},
+                bool head_only = false) noexcept;
+
+// "HTTP/1.1 100 Continue".
+void send_continue(Sessions& s, net::Connection& c) noexcept;
+
+}  // namespace martlet::session

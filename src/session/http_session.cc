@@ -1,0 +1,554 @@
+// HTTP/1.1 on a connection: see http_session.h. From top to bottom: exchanges, errors, bodies, one request, the loop
+// over what was read, reading, deadlines, the protocol's entry points.
+#include "session/http_session.h"
+
+#include <cstring>
+
+#include "net/output.h"
+#include "net/reactor.h"
+#include "proto/ws_handshake.h"
+#include "session/http_response.h"
+#include "session/ws_session.h"
+#include "sys/socket.h"
+
+namespace martlet::session {
+
+namespace {
+
+constexpr size_t kReadBytes = size_t{64} << 10;     // per readiness
+constexpr uint32_t kHeldBytes = uint32_t{64} << 10;  // above it reading stops
+constexpr int kRequestBudget = 256;                 // per dispatch
+constexpr uint32_t kLingerMs = 2000;
+constexpr uint32_t kLingerBytes = uint32_t{64} << 10;
+
+// Exchanges -----------------------------------------------------------------------------------------------------------
+
+Exchange* take_exchange(Sessions& s, net::Connection& c) noexcept {
+  Exchange* e = s.spare ? s.spare : s.exchanges.take(s, c);
+  s.spare = nullptr;
+  if (e) e->connection = &c;
+  return e;
+}
+
+void give_back_exchange(Sessions& s, Exchange* e) noexcept {
+  e->reset(*e->connection);
+  if (s.spare) {
+    s.exchanges.give_back(e);
+  } else {
+    s.spare = e;
+  }
+}
+
+void enter(Sessions& s, net::Connection& c, HttpPhase phase) noexcept {
+  HttpState& http = c.state<HttpState>();
+  http.phase = phase;
+  http.since_ms = s.reactor.now_ms();
+}
+
+// Errors --------------------------------------------------------------------------------------------------------------
+
+// After an answer that leaves input unread: the sending side is shut when the answer is out, and what still comes is
+// thrown away for a while. Closing at once would make the kernel send a reset, which may overtake the answer.
+void linger(Sessions& s, net::Connection& c) noexcept {
+  enter(s, c, HttpPhase::lingering);
+  HttpState& http = c.state<HttpState>();
+  if (http.held) http.held->release();
+  http.held = nullptr;
+  s.reactor.arm(c, kLingerMs);
+}
+
+// Once everything is written (or is queued) at the end of a dispatch.
+void shut_after_output(Sessions& s, net::Connection& c) noexcept {
+  if (c.closing) return;
+  if (c.out) {
+    s.reactor.resume(c, net::kPauseOutput);  // the rest of the input is to be thrown away, not to wait
+  } else {
+    sys::shutdown_sending(c.fd);
+  }
+}
+
+void refuse(Sessions& s, net::Connection& c, int status, std::string_view cause, std::string_view extra = {}) noexcept {
+  s.stats.bad_requests++;
+  send_error(s, c, status, cause, extra);
+  linger(s, c);
+}
+
+// Bodies --------------------------------------------------------------------------------------------------------------
+
+enum class Body : uint8_t { whole, coming, refused };
+
+// Copies head and what is here of a body of known length into one block of its exact size.
+bool keep_body(Sessions& s, Exchange& e, const uint8_t* bytes, size_t have, size_t body_bytes) noexcept {
+  const size_t head_bytes = e.head.head_bytes;
+  const size_t total = head_bytes + body_bytes;
+  if (total >= kReadBytes) {
+    if (!s.charge(total)) return false;
+    e.charged = total;
+  }
+  e.kept = s.reactor.blocks.acquire(total);
+  if (!e.kept) return false;
+  std::memcpy(e.kept->data(), bytes, head_bytes + have);
+  e.base = e.kept->data();
+  e.body_at = head_bytes;
+  e.body_have = have;
+  e.detached = true;
+  return true;
+}
+
+// Decodes what is here of a chunked body. `bytes` advances over what was used.
+Body take_chunks(Sessions& s, Exchange& e, const uint8_t*& bytes, const uint8_t* end) noexcept {
+  for (;;) {
+    const auto step = e.chunked.next({bytes, end});
+    bytes += step.consumed;
+    switch (step.event) {
+      case proto::ChunkedDecoder::Event::need_more: return Body::coming;
+      case proto::ChunkedDecoder::Event::done: e.body = {e.chunks.data(), e.chunks.size()}; return Body::whole;
+      case proto::ChunkedDecoder::Event::error:
+        refuse(s, *e.connection, e.chunked.error().status, e.chunked.error().cause);
+        return Body::refused;
+      case proto::ChunkedDecoder::Event::data:
+        if (step.data.size() > s.limits.body_bytes - e.chunks.size()) {
+          refuse(s, *e.connection, 413, "The body is larger than this server takes.");
+          return Body::refused;
+        }
+        if (!s.charge(step.data.size())) {
+          refuse(s, *e.connection, 503, "Too much is being received at the moment.");
+          return Body::refused;
+        }
+        e.charged += step.data.size();
+        if (!e.chunks.append(step.data)) {
+          refuse(s, *e.connection, 503, "Out of memory.");
+          return Body::refused;
+        }
+    }
+  }
+}
+
+void wait_for_body(Sessions& s, net::Connection& c, Exchange* e) noexcept {
+  c.state<HttpState>().exchange = e;
+  enter(s, c, HttpPhase::body);
+  s.reactor.arm(c, s.limits.body_timeout_ms);
+  if (e->head.expects_continue && e->head.minor_version == 1) {
+    if (s.http.has_route(s.http.context, *e)) send_continue(s, c);
+  }
+}
+
+// The body of the request whose head begins at `at`; `next` is set to what follows it.
+Body begin_body(Sessions& s, net::Connection& c, Exchange& e, const uint8_t* at, const uint8_t* end,
+                const uint8_t*& next) noexcept {
+  const uint8_t* after_head = at + e.head.head_bytes;
+  const size_t have = static_cast<size_t>(end - after_head);
+  next = after_head;
+  switch (e.head.framing) {
+    case proto::BodyFraming::none: return Body::whole;
+    case proto::BodyFraming::content_length: {
+      if (e.head.content_length > s.limits.body_bytes) {
+        refuse(s, c, 413, "The body is larger than this server takes.");
+        return Body::refused;
+      }
+      const size_t wanted = static_cast<size_t>(e.head.content_length);
+      if (have >= wanted) {
+        e.body = {after_head, wanted};
+        next = after_head + wanted;
+        return Body::whole;
+      }
+      next = end;
+      if (keep_body(s, e, at, have, wanted)) return Body::coming;
+      break;
+    }
+    case proto::BodyFraming::chunked: {
+      const Body body = take_chunks(s, e, next, end);
+      if (body != Body::coming || keep_body(s, e, at, 0, 0)) return body;
+      break;
+    }
+  }
+  refuse(s, c, 503, "Too much is being received at the moment.");
+  return Body::refused;
+}
+
+// One request ---------------------------------------------------------------------------------------------------------
+
+// After the handler has returned, or the last answer of an exchange that outlived it has been given.
+void end_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
+  HttpState& http = c.state<HttpState>();
+  const bool close = e->close_after;
+  if (!e->upgraded) {
+    http.exchange = nullptr;
+    enter(s, c, HttpPhase::idle);
+    if (close) s.reactor.finish(c);
+  }
+  give_back_exchange(s, e);
+}
+
+// Runs a whole request. False when the connection cannot go on with the next one now.
+bool run_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
+  HttpState& http = c.state<HttpState>();
+  e->request_number = ++http.request_number;
+  s.stats.requests++;
+  e->in_handler = true;
+  if (e->is_upgrade) [[unlikely]] {
+    const proto::Handshake handshake = proto::check_handshake(e->head, e->base);
+    if (handshake.status == 101) {
+      s.http.on_upgrade(s.http.context, *e);
+    } else {
+      const bool version = handshake.status == 426;
+      refuse(s, c, handshake.status, handshake.cause,
+             version ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "");
+      e->in_handler = false;
+      give_back_exchange(s, e);
+      return false;
+    }
+  } else {
+    s.http.on_request(s.http.context, *e);
+  }
+  e->in_handler = false;
+  if (c.closing) return give_back_exchange(s, e), false;
+  if (e->responded || e->upgraded) {
+    const bool go_on = !e->close_after && !e->upgraded;
+    end_exchange(s, c, e);
+    return go_on;
+  }
+  // Somebody will answer later.
+  if (!e->detached && !detach_exchange(*e)) {
+    give_back_exchange(s, e);
+    refuse(s, c, 503, "Out of memory.");
+    return false;
+  }
+  http.exchange = e;
+  enter(s, c, HttpPhase::response);
+  if (e->is_upgrade) s.reactor.arm(c, s.limits.handshake_ms);
+  return false;
+}
+
+// The loop over what was read -----------------------------------------------------------------------------------------
+
+// Parses and runs one request at `at`. True: it was taken and `at` stands behind it. False: stop here.
+bool take_request(Sessions& s, net::Connection& c, const uint8_t*& at, const uint8_t* end) noexcept {
+  HttpState& http = c.state<HttpState>();
+  Exchange* e = take_exchange(s, c);
+  if (!e) return s.reactor.abort(c), false;
+  proto::HttpError error;
+  const auto status = s.parser.parse_request_head({at, end}, s.limits.head, http.scanned, e->head, error);
+  if (status != proto::ParseStatus::done) {
+    s.spare = e;
+    if (status == proto::ParseStatus::error) {
+      at = end;
+      refuse(s, c, error.status, error.cause);
+    }
+    return false;
+  }
+  http.scanned = 0;
+  e->base = at;
+  e->is_upgrade = e->head.connection_upgrade && proto::asks_for_websocket(e->head, at);
+  const uint8_t* next;
+  const Body body = begin_body(s, c, *e, at, end, next);
+  at = next;
+  if (body == Body::refused) return give_back_exchange(s, e), false;
+  if (body == Body::coming) return wait_for_body(s, c, e), false;
+  return run_exchange(s, c, e);
+}
+
+void release_held(HttpState& http) noexcept {
+  if (http.held) http.held->release();
+  http.held = nullptr;
+  http.held_begin = http.held_end = 0;
+}
+
+// Keeps what is not parsed yet. `at` lies in the held block already, or in the receive buffer.
+void hold(Sessions& s, net::Connection& c, const uint8_t* at, const uint8_t* end) noexcept {
+  HttpState& http = c.state<HttpState>();
+  const uint32_t size = static_cast<uint32_t>(end - at);
+  if (size == 0) return release_held(http);
+  if (http.held && at >= http.held->data() && at <= http.held->data() + http.held->capacity) {
+    http.held_begin = static_cast<uint32_t>(at - http.held->data());
+    return;
+  }
+  base::Block* block = s.reactor.blocks.acquire(size * 2 < 4096 ? 2048 : size * 2);
+  if (!block) return s.reactor.abort(c);
+  std::memcpy(block->data(), at, size);
+  release_held(http);
+  http.held = block;
+  http.held_end = size;
+}
+
+// Where the connection stands after the requests that could be run: waits for the rest of a head, or goes on later.
+void after_requests(Sessions& s, net::Connection& c, bool stopped_early) noexcept {
+  HttpState& http = c.state<HttpState>();
+  const uint32_t held = http.held_end - http.held_begin;
+  if (http.phase == HttpPhase::idle || http.phase == HttpPhase::head) {
+    if (stopped_early && held) {
+      if (!(c.pause & net::kPauseOutput)) s.reactor.mark_ready(c);
+    } else if (c.pause & net::kPauseEof) {
+      s.reactor.finish(c);
+    } else if (held && http.phase == HttpPhase::idle) {
+      enter(s, c, HttpPhase::head);
+      s.reactor.arm(c, s.limits.head_timeout_ms);
+    }
+  } else if (http.phase == HttpPhase::response && held >= kHeldBytes) {
+    s.reactor.pause(c, net::kPauseInput);
+  }
+}
+
+// Works through [at, end). The cork is open.
+void run_requests(Sessions& s, net::Connection& c, const uint8_t* at, const uint8_t* end) noexcept {
+  int budget = kRequestBudget;
+  bool stopped_early = false;
+  while (at < end) {
+    if (budget-- == 0 || net::unsent_bytes(s.reactor, c) >= net::Reactor::kPauseReadingBytes) {
+      stopped_early = true;
+      break;
+    }
+    if (!take_request(s, c, at, end)) break;
+  }
+  if (c.closing) return;
+  if (c.protocol != &http_protocol) {
+    feed_websocket(s, c, at, end);
+    return;
+  }
+  if (c.finish || c.state<HttpState>().phase == HttpPhase::lingering) return release_held(c.state<HttpState>());
+  hold(s, c, at, end);
+  if (!c.closing) after_requests(s, c, stopped_early);
+}
+
+// Reading -------------------------------------------------------------------------------------------------------------
+
+void peer_ended(Sessions& s, net::Connection& c) noexcept {
+  HttpState& http = c.state<HttpState>();
+  s.reactor.pause(c, net::kPauseEof);
+  if (http.phase == HttpPhase::response || c.in_ready) return;  // what was asked is still answered
+  if (c.out && http.phase != HttpPhase::lingering) return s.reactor.finish(c);
+  s.reactor.abort(c);
+}
+
+// Room behind what is held, for the next read.
+bool grow_held(Sessions& s, HttpState& http) noexcept {
+  if (http.held_begin > 0) {
+    std::memmove(http.held->data(), http.held->data() + http.held_begin, http.held_end - http.held_begin);
+    http.held_end -= http.held_begin;
+    http.held_begin = 0;
+  }
+  if (http.held_end < http.held->capacity) return true;
+  base::Block* block = s.reactor.blocks.acquire(http.held->capacity * 2);
+  if (!block) return false;
+  std::memcpy(block->data(), http.held->data(), http.held_end);
+  http.held->release();
+  http.held = block;
+  return true;
+}
+
+void read_requests(Sessions& s, net::Connection& c) noexcept {
+  HttpState& http = c.state<HttpState>();
+  uint8_t* to = s.reactor.receive_buffer;
+  size_t room = kReadBytes;
+  if (http.held) {
+    if (!grow_held(s, http)) return s.reactor.abort(c);
+    to = http.held->data() + http.held_end;
+    room = http.held->capacity - http.held_end;
+  }
+  const sys::IoResult io = sys::receive(c.fd, to, room);
+  if (io.status != sys::IoStatus::ok || io.bytes == 0) [[unlikely]] {
+    if (io.status == sys::IoStatus::failed) return s.reactor.broken(c, io.os_code);
+    if (io.end_of_stream()) peer_ended(s, c);
+    return;
+  }
+  c.last_seen_ms = s.reactor.now_ms();
+  http.got_bytes = true;
+  const uint8_t* begin = to;
+  if (http.held) {
+    http.held_end += static_cast<uint32_t>(io.bytes);
+    begin = http.held->data() + http.held_begin;
+  }
+  if (http.phase == HttpPhase::response) {  // an answer is owed: this waits
+    hold(s, c, begin, to + io.bytes);
+    return after_requests(s, c, false);
+  }
+  run_requests(s, c, begin, to + io.bytes);
+}
+
+void read_body(Sessions& s, net::Connection& c) noexcept {
+  HttpState& http = c.state<HttpState>();
+  Exchange* e = http.exchange;
+  const bool chunked = e->head.framing == proto::BodyFraming::chunked;
+  uint8_t* to = chunked ? s.reactor.receive_buffer : e->kept->data() + e->body_at + e->body_have;
+  const size_t missing = static_cast<size_t>(e->head.content_length) - e->body_have;
+  const sys::IoResult io = sys::receive(c.fd, to, chunked ? kReadBytes : missing);
+  if (io.status == sys::IoStatus::failed) return s.reactor.broken(c, io.os_code);
+  if (io.status == sys::IoStatus::would_block) return;
+  if (io.bytes == 0) return s.reactor.abort(c);  // the body will never be whole
+  c.last_seen_ms = s.reactor.now_ms();
+  const uint8_t* at = to + io.bytes;
+  if (chunked) {
+    at = to;
+    const Body body = take_chunks(s, *e, at, to + io.bytes);
+    if (body == Body::coming) return;
+    http.exchange = nullptr;
+    if (body == Body::refused) return give_back_exchange(s, e);
+  } else {
+    e->body_have += io.bytes;
+    if (io.bytes < missing) return;
+    http.exchange = nullptr;
+    e->body = {e->kept->data() + e->body_at, e->body_have};
+  }
+  http.phase = HttpPhase::idle;
+  if (run_exchange(s, c, e)) return run_requests(s, c, at, to + io.bytes);
+  if (!c.closing && http.phase == HttpPhase::response) hold(s, c, at, to + io.bytes);
+}
+
+void discard_input(Sessions& s, net::Connection& c) noexcept {
+  HttpState& http = c.state<HttpState>();
+  const sys::IoResult io = sys::receive(c.fd, s.reactor.receive_buffer, kReadBytes);
+  if (io.status == sys::IoStatus::would_block) return;
+  http.discarded_bytes += static_cast<uint32_t>(io.bytes);
+  const bool over = io.status == sys::IoStatus::failed || io.bytes == 0 || http.discarded_bytes > kLingerBytes;
+  if (over) s.reactor.abort(c);
+}
+
+void finish_dispatch(Sessions& s, net::Connection& c) noexcept {
+  net::close_cork(s.reactor, c);
+  release_upgraded_input(s);
+  if (c.closing || c.protocol != &http_protocol) return;
+  if (c.state<HttpState>().phase == HttpPhase::lingering) shut_after_output(s, c);
+}
+
+// Entry points --------------------------------------------------------------------------------------------------------
+
+void on_readable(net::Reactor& reactor, net::Connection& c) {
+  Sessions& s = sessions_of(reactor);
+  const HttpPhase phase = c.state<HttpState>().phase;
+  if (phase == HttpPhase::lingering) return discard_input(s, c);
+  net::open_cork(reactor, c);
+  phase == HttpPhase::body ? read_body(s, c) : read_requests(s, c);
+  finish_dispatch(s, c);
+}
+
+void on_ready(net::Reactor& reactor, net::Connection& c) {
+  HttpState& http = c.state<HttpState>();
+  if (!http.held || http.exchange || (c.pause & net::kPauseOutput)) return;
+  Sessions& s = sessions_of(reactor);
+  net::open_cork(reactor, c);
+  run_requests(s, c, http.held->data() + http.held_begin, http.held->data() + http.held_end);
+  finish_dispatch(s, c);
+}
+
+void on_drained(net::Reactor& reactor, net::Connection& c) {
+  HttpState& http = c.state<HttpState>();
+  if (http.phase == HttpPhase::lingering) return sys::shutdown_sending(c.fd);
+  if (http.held && !http.exchange) reactor.mark_ready(c);
+}
+
+bool passed(const net::Reactor& reactor, uint32_t since_ms, uint32_t timeout_ms, uint32_t& left_ms) noexcept {
+  const uint32_t spent = reactor.now_ms() - since_ms;
+  if (spent >= timeout_ms) return true;
+  if (timeout_ms - spent < left_ms) left_ms = timeout_ms - spent;
+  return false;
+}
+
+// What is due now; false: nothing, and left_ms says when to look again.
+void check_phase(Sessions& s, net::Connection& c, uint32_t& left_ms) noexcept {
+  HttpState& http = c.state<HttpState>();
+  const net::Reactor& r = s.reactor;
+  switch (http.phase) {
+    case HttpPhase::idle:
+      if (passed(r, c.last_seen_ms, s.limits.keep_alive_ms, left_ms)) s.reactor.finish(c);
+      return;
+    case HttpPhase::head:
+      if (!passed(r, http.since_ms, s.limits.head_timeout_ms, left_ms)) return;
+      return http.got_bytes ? refuse(s, c, 408, "The head of the request took too long.") : s.reactor.abort(c);
+    case HttpPhase::body:
+      if (!passed(r, c.last_seen_ms, s.limits.body_timeout_ms, left_ms)) return;
+      give_back_exchange(s, http.exchange);
+      http.exchange = nullptr;
+      return refuse(s, c, 408, "The body of the request took too long.");
+    case HttpPhase::response:
+      if (!http.exchange->is_upgrade || !passed(r, http.since_ms, s.limits.handshake_ms, left_ms)) return;
+      give_back_exchange(s, http.exchange);
+      http.exchange = nullptr;
+      return refuse(s, c, 408, "The handshake took too long.");
+    case HttpPhase::lingering:
+      if (passed(r, http.since_ms, kLingerMs, left_ms)) s.reactor.abort(c);
+      return;
+  }
+}
+
+void on_deadline(net::Reactor& reactor, net::Connection& c) {
+  Sessions& s = sessions_of(reactor);
+  uint32_t left_ms = s.limits.keep_alive_ms;
+  if (c.out && c.out->blocked && passed(reactor, c.out->progress_ms, reactor.write_timeout_ms, left_ms)) {
+    return reactor.abort(c, true);
+  }
+  net::open_cork(reactor, c);
+  check_phase(s, c, left_ms);
+  finish_dispatch(s, c);
+  if (!c.closing) reactor.arm(c, left_ms);
+}
+
+void on_broken(net::Reactor&, net::Connection&, int) {}
+
+void on_reap(net::Reactor& reactor, net::Connection& c) {
+  Sessions& s = sessions_of(reactor);
+  HttpState& http = c.state<HttpState>();
+  if (http.exchange) give_back_exchange(s, http.exchange);
+  http.exchange = nullptr;
+  release_held(http);
+}
+
+}  // namespace
+
+const net::Protocol http_protocol{on_readable, on_ready, on_drained, on_deadline, on_broken, on_reap, false};
+
+void start_http(Sessions& s, net::Connection& c, bool refuse_it) noexcept {
+  c.protocol = &http_protocol;
+  new (c.session) HttpState{};
+  enter(s, c, HttpPhase::head);
+  s.reactor.arm(c, s.limits.head_timeout_ms);
+  if (!refuse_it) return;
+  net::open_cork(s.reactor, c);
+  refuse(s, c, 503, "Too many connections.");
+  finish_dispatch(s, c);
+}
+
+Exchange* find_exchange(Sessions& s, base::SlotId id, uint32_t request_number) noexcept {
+  net::Connection* c = s.reactor.find(id);
+  if (!c || c->protocol != &http_protocol) return nullptr;
+  Exchange* e = c->state<HttpState>().exchange;
+  return e && e->request_number == request_number ? e : nullptr;
+}
+
+bool detach_exchange(Exchange& e) noexcept {
+  if (e.detached) return true;
+  const size_t head_bytes = e.head.head_bytes;
+  e.kept = e.sessions->reactor.blocks.acquire(head_bytes + e.body.size());
+  if (!e.kept) return false;
+  std::memcpy(e.kept->data(), e.base, head_bytes);
+  if (!e.body.empty()) std::memcpy(e.kept->data() + head_bytes, e.body.data(), e.body.size());
+  e.base = e.kept->data();
+  if (!e.body.empty()) e.body = {e.kept->data() + head_bytes, e.body.size()};
+  e.detached = true;
+  return true;
+}
+
+void settle_exchange(Exchange& e) noexcept {
+  if (e.in_handler) return;
+  Sessions& s = *e.sessions;
+  net::Connection& c = *e.connection;
+  if (e.upgraded) {
+    give_back_exchange(s, &e);
+    return adopt_upgraded_input(s, c);
+  }
+  end_exchange(s, c, &e);
+  if (c.closing || c.finish) return;
+  s.reactor.resume(c, net::kPauseInput);
+  if (c.state<HttpState>().held) {
+    s.reactor.mark_ready(c);
+  } else if (c.pause & net::kPauseEof) {
+    s.reactor.finish(c);
+  }
+}
+
+void drain_http(Sessions& s, net::Connection& c) noexcept {
+  const HttpState& http = c.state<HttpState>();
+  if (http.phase == HttpPhase::idle && !http.held) s.reactor.finish(c);
+  if (http.phase == HttpPhase::head && !http.got_bytes) s.reactor.abort(c);
+}
+
+}  // namespace martlet::session

@@ -1,0 +1,75 @@
+// What the sessions of one worker share: limits, the sinks that the application fills, pools, and the date of the
+// second. The reactor carries a pointer to it. The worker's thread.
+#pragma once
+
+#include <martlet/stats.h>
+
+#include <cstdint>
+
+#include "base/node_pool.h"
+#include "net/reactor.h"
+#include "proto/http_parser.h"
+#include "session/exchange.h"
+
+namespace martlet::session {
+
+struct WsInput;
+
+struct HttpLimits {
+  proto::HeadLimits head;
+  uint64_t body_bytes = uint64_t{1} << 20;
+  uint64_t receive_budget_bytes = uint64_t{256} << 20;
+  uint32_t head_timeout_ms = 10'000;
+  uint32_t body_timeout_ms = 30'000;
+  uint32_t keep_alive_ms = 60'000;
+  uint32_t handshake_ms = 10'000;
+  uint32_t close_ms = 5'000;
+};
+
+// The application's side of HTTP. Called with the connection's cork open.
+struct HttpSink {
+  void* context = nullptr;
+  // A whole request: runs its chain. It is answered on return, or deferred, or the application will go on later.
+  void (*on_request)(void* context, Exchange& exchange) = nullptr;
+  // A request that asks for a WebSocket and is a good handshake.
+  void (*on_upgrade)(void* context, Exchange& exchange) = nullptr;
+  // Whether any route would take this request: asked before "100 Continue" is sent.
+  bool (*has_route)(void* context, Exchange& exchange) = nullptr;
+};
+
+struct Sessions {
+  Sessions(net::Reactor& r, Stats& counters) noexcept;
+  ~Sessions();
+
+  net::Reactor& reactor;
+  Stats& stats;
+  HttpLimits limits;
+  HttpSink http;
+  bool draining = false;
+  uint64_t receiving_bytes = 0;  // charged to the receive budget
+
+  proto::HttpParser parser;
+  base::NodePool<Exchange, 4> exchanges;
+  base::NodePool<WsInput, 8> inputs;
+  Exchange* spare = nullptr;  // the last exchange, kept warm
+
+  // What came behind a handshake, between the change of the session and its first frames.
+  base::Block* upgraded_input = nullptr;
+  uint32_t upgraded_begin = 0;
+  uint32_t upgraded_end = 0;
+
+  // "HTTP/1.1 200 OK\r\nDate: …\r\n" of the present second; ok_bytes of it.
+  char ok_start[64];
+  int64_t date_second = -1;
+  uint64_t date_until_ns = 0;
+
+  bool charge(size_t bytes) noexcept {
+    if (receiving_bytes + bytes > limits.receive_budget_bytes) return false;
+    receiving_bytes += bytes;
+    return true;
+  }
+};
+
+inline Sessions& sessions_of(net::Reactor& reactor) noexcept { return *static_cast<Sessions*>(reactor.sessions); }
+
+}  // namespace martlet::session

@@ -1,0 +1,301 @@
+// See ws_input.h. The common case, a whole unfragmented message in the receive buffer, is the first branch of
+// take_frames(); all else is further down.
+#include "session/ws_input.h"
+
+#include <cstring>
+
+#include "net/output.h"
+#include "net/reactor.h"
+#include "simd/kernels.h"
+#include "sys/socket.h"
+
+namespace martlet::session {
+
+namespace {
+
+constexpr int kFrameBudget = 1024;                       // per dispatch
+constexpr size_t kChargedBytes = size_t{64} << 10;       // blocks from here on count against the receive budget
+constexpr size_t kCorkPauseBytes = size_t{512} << 10;    // output above it goes out before more is read
+
+WsInput* need_input(Sessions& s, net::Connection& c) noexcept {
+  WsState& ws = c.state<WsState>();
+  if (!ws.input) ws.input = s.inputs.take();
+  return ws.input;
+}
+
+void fail(Sessions& s, net::Connection& c, const proto::WsError& error) noexcept {
+  const CloseCause cause = error.code == proto::close_code::invalid_payload ? CloseCause::invalid_payload
+                           : error.code == proto::close_code::too_big       ? CloseCause::message_too_big
+                           : error.code == proto::close_code::policy_violation ? CloseCause::too_many_fragments
+                                                                               : CloseCause::protocol_error;
+  fail_websocket(s, c, error.code, error.cause, cause);
+}
+
+void out_of_memory(Sessions& s, net::Connection& c) noexcept {
+  fail_websocket(s, c, proto::close_code::try_again, "Too much is being received at the moment.",
+                 CloseCause::out_of_memory);
+}
+
+void release_message(Sessions& s, WsInput& in) noexcept {
+  if (in.block) in.block->release();
+  in.block = nullptr;
+  in.have = 0;
+  s.receiving_bytes -= in.charged;
+  in.charged = 0;
+  in.in_frame = false;
+  in.message.reset();
+}
+
+void release_if_idle(Sessions& s, WsState& ws) noexcept {
+  if (!ws.input || !ws.input->idle()) return;
+  s.inputs.give_back(ws.input);
+  ws.input = nullptr;
+}
+
+// Room in the block for the message as announced so far. The limit has been checked.
+bool reserve_block(Sessions& s, WsInput& in, bool last_frame) noexcept {
+  const size_t wanted = static_cast<size_t>(in.message.announced_bytes());
+  if (in.block && in.block->capacity >= wanted) return true;
+  size_t capacity = wanted;
+  if (!last_frame && in.block && in.block->capacity * 2 > capacity) capacity = in.block->capacity * 2;
+  const size_t charge = capacity >= kChargedBytes ? capacity - in.charged : 0;
+  if (charge && !s.charge(charge)) return false;
+  in.charged += charge;
+  base::Block* block = s.reactor.blocks.acquire(capacity);
+  if (!block) return false;
+  if (in.block) {
+    std::memcpy(block->data(), in.block->data(), in.have);
+    in.block->release();
+  }
+  in.block = block;
+  return true;
+}
+
+// The open frame's payload bytes at the end of the block have come: `size` more of them. False: failed.
+bool took_payload(Sessions& s, net::Connection& c, WsInput& in, size_t size) noexcept {
+  proto::WsError error;
+  if (!in.message.take_payload(in.block->data() + in.have, size, in.frame, in.frame_taken, error)) {
+    return fail(s, c, error), false;
+  }
+  in.have += size;
+  in.frame_taken += size;
+  return true;
+}
+
+// The open frame is whole. False: failed, or the connection takes no more.
+bool end_frame(Sessions& s, net::Connection& c, WsInput& in) noexcept {
+  proto::WsError error;
+  in.in_frame = false;
+  if (!in.message.end_frame(in.frame, error)) {
+    if (error.code) fail(s, c, error);
+    return error.code == 0;
+  }
+  base::Block* block = in.block;
+  const MessageView message{block ? block->data() : in.stash, in.have, block, in.message.is_text()};
+  in.block = nullptr;
+  release_message(s, in);
+  deliver(s, c, message);
+  if (block) block->release();
+  return !c.closing;
+}
+
+// A data frame that is fragmented, continues a message, or is not whole yet.
+bool take_data(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at, uint8_t* end) noexcept {
+  WsInput* in = need_input(s, c);
+  if (!in) return out_of_memory(s, c), false;
+  proto::WsError error;
+  const WsLimits& limits = c.state<WsState>().route->limits;
+  if (!in->message.begin_frame(header, limits.message, error)) return fail(s, c, error), false;
+  if (header.length && !reserve_block(s, *in, header.fin)) return out_of_memory(s, c), false;
+  in->frame = header;
+  in->frame_taken = 0;
+  in->in_frame = true;
+  uint8_t* payload = at + header.header_bytes;
+  const size_t left = static_cast<size_t>(end - payload);
+  const size_t here = header.length < left ? static_cast<size_t>(header.length) : left;
+  if (here) {
+    std::memcpy(in->block->data() + in->have, payload, here);
+    if (!took_payload(s, c, *in, here)) return false;
+  }
+  at = payload + here;
+  return in->frame_taken == header.length ? end_frame(s, c, *in) : true;
+}
+
+// Keeps a few raw bytes: a header, or a control frame, that is not whole.
+bool stash(Sessions& s, net::Connection& c, uint8_t*& at, uint8_t* end) noexcept {
+  WsInput* in = need_input(s, c);
+  if (!in) return out_of_memory(s, c), false;
+  in->stashed = static_cast<uint8_t>(end - at);
+  std::memcpy(in->stash, at, in->stashed);
+  at = end;
+  return false;
+}
+
+void take_close(Sessions& s, net::Connection& c, base::ByteSpan payload) noexcept {
+  WsState& ws = c.state<WsState>();
+  proto::ClosePayload close;
+  proto::WsError error;
+  if (!proto::parse_close_payload(payload, close, error)) return fail(s, c, error);
+  if (!ws.close_sent) {
+    keep_close_reason(s, c, base::as_text(close.reason));
+    close_websocket(s, c, close.code, {}, CloseCause::peer_close);
+  }
+  s.reactor.finish(c);  // both sides have said Close (RFC 6455 §7.1.1: the server ends the TCP connection)
+}
+
+// A control frame. False: stop here.
+bool take_control(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at,
+                  uint8_t* end) noexcept {
+  uint8_t* payload = at + header.header_bytes;
+  if (static_cast<size_t>(end - payload) < header.length) return stash(s, c, at, end);
+  const size_t size = static_cast<size_t>(header.length);
+  simd::kernels->unmask(payload, size, header.masking_key);
+  at = payload + size;
+  WsState& ws = c.state<WsState>();
+  if (header.opcode == proto::Opcode::close) return take_close(s, c, {payload, size}), false;
+  if (ws.ready != ReadyState::open) return true;
+  const std::string_view text(reinterpret_cast<char*>(payload), size);
+  bool handled;
+  if (header.opcode == proto::Opcode::ping) {
+    send_frame(s, c, proto::Opcode::pong, payload, size);
+    handled = !ws.route->sink->on_ping || ws.route->sink->on_ping(*ws.route, c, text);
+  } else {
+    handled = !ws.route->sink->on_pong || ws.route->sink->on_pong(*ws.route, c, text);
+  }
+  if (!handled) handler_failed(s, c);
+  return !c.closing && !c.finish;
+}
+
+// Keeps whole frames for a later dispatch.
+void hold(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noexcept {
+  WsInput* in = need_input(s, c);
+  if (!in) return out_of_memory(s, c);
+  if (in->held) {  // that is where they lie
+    in->held_begin = in->held_end - static_cast<size_t>(end - at);
+  } else {
+    const size_t size = static_cast<size_t>(end - at);
+    in->held = s.reactor.blocks.acquire(size);
+    if (!in->held) return out_of_memory(s, c);
+    std::memcpy(in->held->data(), at, size);
+    in->held_begin = 0;
+    in->held_end = size;
+  }
+  s.reactor.mark_ready(c);
+}
+
+// A frame that is not the common case. False: stop here.
+bool take_other(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at, uint8_t* end) noexcept {
+  return proto::is_control(header.opcode) ? take_control(s, c, header, at, end) : take_data(s, c, header, at, end);
+}
+
+}  // namespace
+
+void deliver(Sessions& s, net::Connection& c, const MessageView& message) noexcept {
+  WsState& ws = c.state<WsState>();
+  if (ws.ready != ReadyState::open) return;  // we have said Close: what still comes is not for the application
+  s.stats.messages_received++;
+  if (!ws.route->sink->on_message(*ws.route, c, message)) [[unlikely]] handler_failed(s, c);
+}
+
+void take_frames(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noexcept {
+  WsState& ws = c.state<WsState>();
+  const uint64_t limit = ws.route->limits.message.message_bytes;
+  int budget = kFrameBudget;
+  while (at < end) {
+    if (budget-- == 0 || s.reactor.cork.size > kCorkPauseBytes || c.pause) return hold(s, c, at, end);
+    proto::FrameHeader header;
+    proto::WsError error;
+    const auto status = proto::parse_frame_header({at, end}, proto::Role::server, false, header, error);
+    if (status == proto::ParseStatus::need_more) {
+      stash(s, c, at, end);
+      break;
+    }
+    if (status == proto::ParseStatus::error) return fail(s, c, error);
+    uint8_t* payload = at + header.header_bytes;
+    const bool text = header.opcode == proto::Opcode::text;
+    if (header.fin && (text || header.opcode == proto::Opcode::binary) && header.length <= limit &&
+        header.length <= static_cast<size_t>(end - payload) &&
+        (!ws.input || !ws.input->message.in_message())) [[likely]] {
+      const size_t size = static_cast<size_t>(header.length);
+      simd::Utf8State utf8;
+      if (!text) {
+        simd::kernels->unmask(payload, size, header.masking_key);
+      } else if (!simd::kernels->unmask_validate(&utf8, payload, size, header.masking_key) || !utf8.at_boundary()) {
+        return fail(s, c, {proto::close_code::invalid_payload, "Text that is not UTF-8."});
+      }
+      at = payload + size;
+      deliver(s, c, {payload, size, nullptr, text});
+    } else if (!take_other(s, c, header, at, end)) {
+      break;
+    }
+    if (c.closing || ws.failing || c.finish) return;
+  }
+  if (!c.closing) release_if_idle(s, ws);
+}
+
+void take_held(Sessions& s, net::Connection& c) noexcept {
+  WsState& ws = c.state<WsState>();
+  base::Block* block = ws.input->held;
+  block->retain();  // output may borrow from it until the cork is closed
+  uint8_t* at = block->data() + ws.input->held_begin;
+  ws.input->held_begin = ws.input->held_end;  // hold() moves it back when something is left again
+  take_frames(s, c, at, block->data() + ws.input->held_end);
+  net::close_cork(s.reactor, c);
+  if (ws.input && ws.input->held == block && ws.input->held_begin == ws.input->held_end) {
+    ws.input->held = nullptr;
+    block->release();
+    release_if_idle(s, ws);
+  }
+  block->release();
+}
+
+void keep_close_reason(Sessions& s, net::Connection& c, std::string_view reason) noexcept {
+  if (reason.empty() || reason.size() > proto::kMaxControlPayload) return;
+  WsInput* in = need_input(s, c);
+  if (!in || in->reason_bytes) return;
+  std::memcpy(in->reason, reason.data(), reason.size());
+  in->reason_bytes = static_cast<uint8_t>(reason.size());
+}
+
+void read_on(Sessions& s, net::Connection& c) noexcept {
+  WsState& ws = c.state<WsState>();
+  WsInput& in = *ws.input;
+  if (in.held) return;  // it is on the ready list; reading goes on after that
+  uint8_t* buffer = s.reactor.receive_buffer;
+  const size_t missing = in.in_frame ? static_cast<size_t>(in.frame.length - in.frame_taken) : 0;
+  sys::IoResult io;
+  if (missing) {
+    const sys::IoPiece pieces[2] = {{in.block->data() + in.have, missing}, {buffer, net::Reactor::kReceiveBytes}};
+    io = sys::receive_pieces(c.fd, pieces, 2);
+  } else {
+    io = sys::receive(c.fd, buffer, net::Reactor::kReceiveBytes);
+  }
+  if (io.status == sys::IoStatus::would_block) return;
+  if (io.status == sys::IoStatus::failed) return s.reactor.broken(c, io.os_code);
+  if (io.bytes == 0) return end_of_stream(s, c);
+  c.last_seen_ms = s.reactor.now_ms();
+  size_t rest = io.bytes;
+  if (missing) {
+    const size_t here = rest < missing ? rest : missing;
+    rest -= here;
+    if (!took_payload(s, c, in, here)) return;
+    if (in.frame_taken < in.frame.length) return;
+    if (!end_frame(s, c, in) || ws.failing || c.closing || c.finish) return;
+  }
+  uint8_t* at = buffer - in.stashed;
+  if (in.stashed) std::memcpy(at, in.stash, in.stashed);
+  in.stashed = 0;
+  release_if_idle(s, ws);
+  if (rest) take_frames(s, c, at, buffer + rest);
+}
+
+void release_input(Sessions& s, net::Connection& c) noexcept {
+  WsState& ws = c.state<WsState>();
+  if (!ws.input) return;
+  release_message(s, *ws.input);
+  if (ws.input->held) ws.input->held->release();
+  s.inputs.give_back(ws.input);
+  ws.input = nullptr;
+}
+
+}  // namespace martlet::session

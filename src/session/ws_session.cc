@@ -1,0 +1,344 @@
+// See ws_session.h: the sending side, closing, deadlines, and the protocol's entry points. Receiving is in ws_input.cc.
+#include "session/ws_session.h"
+
+#include <cstring>
+#include <new>
+
+#include "net/output.h"
+#include "net/reactor.h"
+#include "session/http_session.h"
+#include "session/ws_input.h"
+#include "sys/socket.h"
+
+namespace martlet::session {
+
+namespace {
+
+constexpr size_t kBorrowBytes = 512;      // from here on a piece of a gathered write costs less than copying
+constexpr uint32_t kLingerMs = 2000;      // after an error, and for a slow consumer's last words
+constexpr size_t kSlowBytes = net::Reactor::kPauseReadingBytes;  // queued: "backpressure"
+
+// Decides why the connection ends; the first word counts.
+void set_cause(WsState& ws, CloseCause cause, uint16_t code) noexcept {
+  if (ws.caused) return;
+  ws.caused = true;
+  ws.cause = cause;
+  ws.close_code = code;
+}
+
+SendStatus sent(Sessions& s, net::Connection& c, uint32_t messages) noexcept {
+  s.stats.messages_sent += messages;
+  if (!c.out || c.out->bytes < kSlowBytes) [[likely]] return SendStatus::ok;
+  c.state<WsState>().want_drain = true;
+  return SendStatus::backpressure;
+}
+
+SendStatus dropped(Sessions& s, net::Connection& c, uint32_t messages) noexcept {
+  s.stats.messages_dropped += messages;
+  c.state<WsState>().want_drain = true;
+  return SendStatus::dropped;
+}
+
+// The unsent limit is reached. True: there is room again.
+bool make_room(Sessions& s, net::Connection& c) noexcept {
+  WsState& ws = c.state<WsState>();
+  const WsLimits& limits = ws.route->limits;
+  switch (limits.slow_consumer) {
+    case SlowConsumerPolicy::drop_newest: return false;
+    case SlowConsumerPolicy::drop_oldest: {
+      net::spill_cork(s.reactor, c);
+      const size_t over = net::unsent_bytes(s.reactor, c) - limits.unsent_bytes + 1;
+      s.stats.messages_dropped += net::drop_frames(s.reactor, c, over);
+      ws.want_drain = true;
+      return net::unsent_bytes(s.reactor, c) < limits.unsent_bytes;
+    }
+    case SlowConsumerPolicy::close: break;
+  }
+  net::spill_cork(s.reactor, c);
+  s.stats.messages_dropped += net::drop_frames(s.reactor, c, SIZE_MAX);
+  s.stats.slow_consumers++;
+  fail_websocket(s, c, proto::close_code::policy_violation, "The connection reads too slowly.",
+                 CloseCause::slow_consumer);
+  return false;
+}
+
+// Whether a data message may be appended now.
+inline SendStatus may_send(Sessions& s, net::Connection& c, uint32_t messages) noexcept {
+  WsState& ws = c.state<WsState>();
+  if (ws.ready != ReadyState::open || c.closing) [[unlikely]] return SendStatus::closed;
+  if (net::unsent_bytes(s.reactor, c) < ws.route->limits.unsent_bytes) [[likely]] return SendStatus::ok;
+  return make_room(s, c) ? SendStatus::ok : dropped(s, c, messages);
+}
+
+bool append_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload, size_t size) noexcept {
+  const size_t header = proto::frame_header_size(size);
+  uint8_t* room = net::append_room(s.reactor, c, header + size);
+  if (!room) return false;
+  proto::encode_frame_header(room, opcode, size);
+  if (size) std::memcpy(room + header, payload, size);
+  return true;
+}
+
+void send_close(Sessions& s, net::Connection& c, uint16_t code, std::string_view reason) noexcept {
+  uint8_t payload[proto::kMaxControlPayload];
+  const bool empty = code == proto::close_code::no_status;
+  const size_t size = empty ? 0 : proto::encode_close_payload(payload, code, reason);
+  append_frame(s, c, proto::Opcode::close, payload, size);
+  WsState& ws = c.state<WsState>();
+  ws.close_sent = true;
+  ws.ready = ReadyState::closing;
+  ws.since_ms = s.reactor.now_ms();
+}
+
+}  // namespace
+
+SendStatus send_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload, size_t size) noexcept {
+  const bool control = proto::is_control(opcode);
+  // Pings and pongs are not held back by the limit, but nobody may fill memory with them either.
+  const SendStatus may = control && net::unsent_bytes(s.reactor, c) < kSlowBytes &&
+                                 c.state<WsState>().ready == ReadyState::open
+                             ? SendStatus::ok
+                             : may_send(s, c, 1);
+  if (may != SendStatus::ok) [[unlikely]] return may;
+  if (!append_frame(s, c, opcode, payload, size)) return dropped(s, c, 1);
+  return sent(s, c, control ? 0 : 1);
+}
+
+SendStatus send_message(Sessions& s, net::Connection& c, const MessageView& message) noexcept {
+  const proto::Opcode opcode = message.is_text ? proto::Opcode::text : proto::Opcode::binary;
+  const bool borrow = !message.block && s.reactor.cork.owner == &c;
+  if (message.size < kBorrowBytes || (!message.block && !borrow)) {
+    return send_frame(s, c, opcode, message.data, message.size);
+  }
+  const SendStatus may = may_send(s, c, 1);
+  if (may != SendStatus::ok) return may;
+  // Our header is shorter than the one that the message came with, or stands in the block's headroom.
+  const size_t header = proto::frame_header_size(message.size);
+  uint8_t* frame = message.data - header;
+  proto::encode_frame_header(frame, opcode, message.size);
+  const size_t size = header + message.size;
+  const bool appended = message.block ? net::append_block(s.reactor, c, message.block, frame, size)
+                                      : net::append_borrowed(s.reactor, c, frame, size);
+  return appended ? sent(s, c, 1) : dropped(s, c, 1);
+}
+
+SendStatus send_frames(Sessions& s, net::Connection& c, base::Block* block, uint8_t* data, size_t size,
+                       uint32_t messages) noexcept {
+  const SendStatus may = may_send(s, c, messages);
+  if (may != SendStatus::ok) return may;
+  return net::append_block(s.reactor, c, block, data, size) ? sent(s, c, messages) : dropped(s, c, messages);
+}
+
+// Closing -------------------------------------------------------------------------------------------------------------
+
+void close_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string_view reason,
+                     CloseCause cause) noexcept {
+  WsState& ws = c.state<WsState>();
+  if (ws.ready != ReadyState::open || c.closing) return;
+  set_cause(ws, cause, code);
+  send_close(s, c, code, reason);
+  s.reactor.arm(c, s.limits.close_ms);
+}
+
+void abort_websocket(Sessions& s, net::Connection& c, CloseCause cause) noexcept {
+  set_cause(c.state<WsState>(), cause, proto::close_code::abnormal);
+  s.reactor.abort(c);
+}
+
+void fail_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string_view reason,
+                    CloseCause cause) noexcept {
+  WsState& ws = c.state<WsState>();
+  if (ws.failing || c.closing) return;
+  set_cause(ws, cause, code);
+  if (!ws.close_sent) {
+    send_close(s, c, code, reason);
+    keep_close_reason(s, c, reason);
+  }
+  ws.failing = true;
+  ws.since_ms = s.reactor.now_ms();
+  s.reactor.resume(c, net::kPauseOutput);
+  s.reactor.arm(c, kLingerMs);
+  if (!c.out && s.reactor.cork.owner != &c) s.reactor.mark_dirty(c);
+}
+
+void handler_failed(Sessions& s, net::Connection& c) noexcept {
+  fail_websocket(s, c, proto::close_code::internal_error, "Internal server error", CloseCause::handler_failure);
+}
+
+void end_of_stream(Sessions& s, net::Connection& c) noexcept {
+  WsState& ws = c.state<WsState>();
+  set_cause(ws, CloseCause::peer_eof, proto::close_code::abnormal);
+  s.reactor.abort(c);
+}
+
+// Starting ------------------------------------------------------------------------------------------------------------
+
+void start_websocket(Sessions& s, net::Connection& c, WsRoute& route) noexcept {
+  HttpState& http = c.state<HttpState>();
+  s.upgraded_input = http.held;
+  s.upgraded_begin = http.held_begin;
+  s.upgraded_end = http.held_end;
+  net::mark_opaque(s.reactor, c);
+  c.protocol = &ws_protocol;
+  WsState* ws = new (c.session) WsState{};
+  ws->route = &route;
+  s.reactor.resume(c, net::kPauseInput | net::kPauseDecision);
+  if (route.limits.heartbeat_interval_ms) {
+    s.reactor.arm_spread(c, route.limits.heartbeat_interval_ms);
+  } else if (route.limits.heartbeat_timeout_ms) {
+    s.reactor.arm(c, route.limits.heartbeat_timeout_ms);
+  }
+}
+
+void feed_websocket(Sessions& s, net::Connection& c, const uint8_t* at, const uint8_t* end) noexcept {
+  // The bytes are the worker's own receive buffer or the connection's held block: const only on HTTP's side.
+  if (at < end) take_frames(s, c, const_cast<uint8_t*>(at), const_cast<uint8_t*>(end));
+}
+
+void adopt_upgraded_input(Sessions& s, net::Connection& c) noexcept {
+  base::Block* block = s.upgraded_input;
+  s.upgraded_input = nullptr;
+  if (!block) return;
+  WsState& ws = c.state<WsState>();
+  if (!ws.input) ws.input = s.inputs.take();
+  if (!ws.input) {
+    block->release();
+    return abort_websocket(s, c, CloseCause::out_of_memory);
+  }
+  ws.input->held = block;
+  ws.input->held_begin = s.upgraded_begin;
+  ws.input->held_end = s.upgraded_end;
+  s.reactor.mark_ready(c);
+}
+
+void release_upgraded_input(Sessions& s) noexcept {
+  if (!s.upgraded_input) return;
+  s.upgraded_input->release();
+  s.upgraded_input = nullptr;
+}
+
+// Deadlines and entry points ------------------------------------------------------------------------------------------
+
+namespace {
+
+void discard_input(Sessions& s, net::Connection& c) noexcept {
+  const sys::IoResult io = sys::receive(c.fd, s.reactor.receive_buffer, net::Reactor::kReceiveBytes);
+  if (io.status == sys::IoStatus::would_block) return;
+  if (io.status == sys::IoStatus::failed || io.bytes == 0) s.reactor.abort(c);
+}
+
+// After an error: nothing more comes from us; the peer is given a moment to read our Close.
+void shut_after_output(net::Connection& c) noexcept {
+  if (!c.closing && c.state<WsState>().failing && !c.out) sys::shutdown_sending(c.fd);
+}
+
+void on_readable(net::Reactor& reactor, net::Connection& c) {
+  Sessions& s = sessions_of(reactor);
+  WsState& ws = c.state<WsState>();
+  if (ws.failing) [[unlikely]] return discard_input(s, c);
+  net::open_cork(reactor, c);
+  if (ws.input) [[unlikely]] {
+    read_on(s, c);
+  } else {
+    const sys::IoResult io = sys::receive(c.fd, reactor.receive_buffer, net::Reactor::kReceiveBytes);
+    if (io.status == sys::IoStatus::ok && io.bytes) [[likely]] {
+      c.last_seen_ms = reactor.now_ms();
+      take_frames(s, c, reactor.receive_buffer, reactor.receive_buffer + io.bytes);
+    } else if (io.status == sys::IoStatus::ok) {
+      end_of_stream(s, c);
+    } else if (io.status == sys::IoStatus::failed) {
+      reactor.broken(c, io.os_code);
+    }
+  }
+  net::close_cork(reactor, c);
+  shut_after_output(c);
+}
+
+void on_ready(net::Reactor& reactor, net::Connection& c) {
+  WsState& ws = c.state<WsState>();
+  if (!ws.input || !ws.input->held || c.pause || ws.failing) return;
+  net::open_cork(reactor, c);
+  take_held(sessions_of(reactor), c);
+  net::close_cork(reactor, c);
+  shut_after_output(c);
+}
+
+void on_drained(net::Reactor& reactor, net::Connection& c) {
+  Sessions& s = sessions_of(reactor);
+  WsState& ws = c.state<WsState>();
+  if (ws.failing) return shut_after_output(c);
+  if (ws.input && ws.input->held) reactor.mark_ready(c);
+  if (!ws.want_drain || ws.ready != ReadyState::open) return;
+  ws.want_drain = false;
+  if (ws.route->sink->on_drain && !ws.route->sink->on_drain(*ws.route, c)) handler_failed(s, c);
+}
+
+uint32_t left_of(uint32_t now_ms, uint32_t since_ms, uint32_t timeout_ms) noexcept {
+  const uint32_t spent = now_ms - since_ms;
+  return spent >= timeout_ms ? 0 : timeout_ms - spent;
+}
+
+// Closing: how long until the TCP connection is ended; 0 when it has been.
+uint32_t check_closing(Sessions& s, net::Connection& c) noexcept {
+  WsState& ws = c.state<WsState>();
+  const uint32_t left = left_of(s.reactor.now_ms(), ws.since_ms, ws.failing ? kLingerMs : s.limits.close_ms);
+  if (left == 0) {
+    if (!ws.failing && ws.cause == CloseCause::local_close) ws.cause = CloseCause::close_timeout;
+    s.reactor.abort(c, ws.failing);
+  }
+  return left;
+}
+
+// Open: pings the silent; how long until the next look; 0 when the connection was ended.
+uint32_t check_heartbeat(Sessions& s, net::Connection& c) noexcept {
+  const WsLimits& limits = c.state<WsState>().route->limits;
+  const uint32_t now = s.reactor.now_ms();
+  uint32_t next = UINT32_MAX;
+  if (limits.heartbeat_timeout_ms) {
+    next = left_of(now, c.last_seen_ms, limits.heartbeat_timeout_ms);
+    if (next == 0) return abort_websocket(s, c, CloseCause::heartbeat_timeout), 0;
+  }
+  if (!limits.heartbeat_interval_ms) return next;
+  uint32_t ping_in = left_of(now, c.last_seen_ms, limits.heartbeat_interval_ms);
+  if (ping_in == 0) {
+    send_frame(s, c, proto::Opcode::ping, nullptr, 0);
+    ping_in = limits.heartbeat_interval_ms;
+  }
+  return ping_in < next ? ping_in : next;
+}
+
+void on_deadline(net::Reactor& reactor, net::Connection& c) {
+  Sessions& s = sessions_of(reactor);
+  WsState& ws = c.state<WsState>();
+  uint32_t write_left = UINT32_MAX;
+  if (c.out && c.out->blocked) {
+    write_left = left_of(reactor.now_ms(), c.out->progress_ms, reactor.write_timeout_ms);
+    if (write_left == 0) return abort_websocket(s, c, CloseCause::write_timeout);
+  }
+  const uint32_t left = ws.ready == ReadyState::open ? check_heartbeat(s, c) : check_closing(s, c);
+  if (c.closing) return;
+  const uint32_t next = left < write_left ? left : write_left;
+  if (next != UINT32_MAX) reactor.arm(c, next);
+}
+
+void on_broken(net::Reactor&, net::Connection& c, int) {
+  set_cause(c.state<WsState>(), CloseCause::peer_reset, proto::close_code::abnormal);
+}
+
+void on_reap(net::Reactor& reactor, net::Connection& c) {
+  Sessions& s = sessions_of(reactor);
+  WsState& ws = c.state<WsState>();
+  ws.ready = ReadyState::closed;
+  CloseInfo close;
+  close.cause = ws.cause;
+  close.code = static_cast<CloseCode>(ws.caused ? ws.close_code : proto::close_code::abnormal);
+  if (ws.input && ws.input->reason_bytes) close.reason = {ws.input->reason, ws.input->reason_bytes};
+  ws.route->sink->on_close(*ws.route, c, close);
+  release_input(s, c);
+}
+
+}  // namespace
+
+const net::Protocol ws_protocol{on_readable, on_ready, on_drained, on_deadline, on_broken, on_reap, true};
+
+}  // namespace martlet::session

@@ -1,0 +1,112 @@
+// A WebSocket on a connection (RFC 6455): frames in, messages out to the application; and the sending side with its
+// limits. Receiving follows DESIGN's way of the bytes: messages are handled where they lie in the receive buffer;
+// what is not whole goes to a block of its announced size and is read straight into it. An idle connection owns none
+// of that: all its state is WsState, inside the connection.
+// The worker's thread.
+#pragma once
+
+#include <martlet/options.h>
+#include <martlet/websocket.h>
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/block.h"
+#include "net/connection.h"
+#include "proto/ws_frame.h"
+#include "proto/ws_message.h"
+#include "session/sessions.h"
+
+namespace martlet::session {
+
+// A whole message as the application gets it.
+struct MessageView {
+  uint8_t* data;
+  size_t size;
+  base::Block* block;  // null: in memory that lasts for this dispatch, behind its frame header
+  bool is_text;
+};
+
+struct WsLimits {
+  proto::MessageLimits message;
+  uint64_t unsent_bytes = uint64_t{1} << 20;
+  uint32_t heartbeat_interval_ms = 30'000;  // 0: off
+  uint32_t heartbeat_timeout_ms = 60'000;   // 0: never
+  SlowConsumerPolicy slow_consumer = SlowConsumerPolicy::close;
+};
+
+struct WsRoute;
+
+// The application's side. A false answer means that the handler failed: the connection closes with 1011.
+struct WsSink {
+  bool (*on_message)(WsRoute&, net::Connection&, const MessageView&) = nullptr;
+  bool (*on_ping)(WsRoute&, net::Connection&, std::string_view payload) = nullptr;
+  bool (*on_pong)(WsRoute&, net::Connection&, std::string_view payload) = nullptr;
+  bool (*on_drain)(WsRoute&, net::Connection&) = nullptr;
+  // Once, when the connection is reaped.
+  void (*on_close)(WsRoute&, net::Connection&, const CloseInfo&) = nullptr;
+};
+
+// What the connections of a route share. The application derives its own.
+struct WsRoute {
+  WsLimits limits;
+  const WsSink* sink = nullptr;
+};
+
+struct WsExtras;
+struct Membership;
+
+struct WsState {
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  WsRoute* route = nullptr;
+  WsInput* input = nullptr;        // null unless something is not whole
+  WsExtras* extras = nullptr;      // the application's; null unless used
+  Membership* rooms = nullptr;     // the application's
+  uint64_t published = 0;          // the application's: how far this connection has taken what was published
+  uint32_t route_previous = kNone; // the application's list of the route's connections
+  uint32_t route_next = kNone;
+  uint32_t since_ms = 0;           // when closing began
+  uint16_t close_code = 0;         // of the first Close, either way; 0: none yet
+  CloseCause cause = CloseCause::peer_eof;
+  ReadyState ready : 2 = ReadyState::open;
+  bool caused : 1 = false;      // `cause` is decided
+  bool close_sent : 1 = false;
+  bool failing : 1 = false;     // we closed for an error: input is thrown away, the TCP connection ends soon
+  bool want_drain : 1 = false;  // a send answered backpressure or dropped
+};
+static_assert(sizeof(WsState) <= net::Connection::kSessionBytes);
+
+extern const net::Protocol ws_protocol;
+
+// Turns the connection of an accepted handshake into a WebSocket; the 101 is with its output already. Input that was
+// held behind the handshake is kept in Sessions until one of the three below deals with it.
+void start_websocket(Sessions& s, net::Connection& c, WsRoute& route) noexcept;
+// Frames that came in the same dispatch.
+void feed_websocket(Sessions& s, net::Connection& c, const uint8_t* at, const uint8_t* end) noexcept;
+// Input held behind a handshake that was decided outside a dispatch.
+void adopt_upgraded_input(Sessions& s, net::Connection& c) noexcept;
+// At the end of a dispatch, when output no longer borrows from it.
+void release_upgraded_input(Sessions& s) noexcept;
+
+// Sending. None of these calls the application.
+SendStatus send_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload, size_t size) noexcept;
+// A received message as it came; nothing is copied when it is large and `c` is the connection being dispatched.
+SendStatus send_message(Sessions& s, net::Connection& c, const MessageView& message) noexcept;
+// Whole frames in a block, `messages` of them.
+SendStatus send_frames(Sessions& s, net::Connection& c, base::Block* block, uint8_t* data, size_t size,
+                       uint32_t messages) noexcept;
+
+// Starts the close handshake.
+void close_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string_view reason, CloseCause cause) noexcept;
+// Ends the TCP connection without one.
+void abort_websocket(Sessions& s, net::Connection& c, CloseCause cause) noexcept;
+// Closes for an error of the peer or of the application: Close, then the sending side is shut and input discarded.
+void fail_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string_view reason, CloseCause cause) noexcept;
+
+// A handler threw: reported by the application already; closes with 1011.
+void handler_failed(Sessions& s, net::Connection& c) noexcept;
+// The peer has ended its direction.
+void end_of_stream(Sessions& s, net::Connection& c) noexcept;
+
+}  // namespace martlet::session

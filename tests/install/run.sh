@@ -1,0 +1,56 @@
+#!/bin/sh
+# Installs into a temporary folder and builds and runs a program against what was installed, with pkg-config and with
+# CMake: what a user does. make check-install calls it; CXX, MAKE and BUILD come from there.
+#
+#   STAGE=DIR tests/install/run.sh     checks what somebody else (meson install) put under DIR/usr
+set -eu
+cd "$(dirname "$0")/../.."
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+stage=${STAGE:-$scratch/stage}
+[ -n "${STAGE:-}" ] || ${MAKE:-make} install PREFIX=/usr DESTDIR="$stage" BUILD="${BUILD:-build}" >"$scratch/log" 2>&1 ||
+  { cat "$scratch/log"; exit 1; }
+version=$(sed -n 's/^.define MARTLET_VERSION "\(.*\)"/\1/p' include/martlet/config.h)
+
+mkdir "$scratch/user"
+cat >"$scratch/user/main.cc" <<'CC'
+#include <martlet/martlet.h>
+
+#include <cstdio>
+
+int main() {
+  martlet::App app;
+  app.get("/", [](martlet::Request&, martlet::Response& res) { res.send("Hello, World!"); });
+  std::printf("martlet %s\n", MARTLET_VERSION);
+}
+CC
+cat >"$scratch/user/CMakeLists.txt" <<'CMAKE'
+cmake_minimum_required(VERSION 3.13)
+project(user CXX)
+find_package(martlet ${WANTED} REQUIRED)
+add_executable(user main.cc)
+target_link_libraries(user PRIVATE martlet::martlet)
+CMAKE
+
+pc=$(find "$stage" -name martlet.pc)
+flags=$(PKG_CONFIG_PATH=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$stage PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 \
+  pkg-config --static --cflags --libs martlet)
+# shellcheck disable=SC2086  # the flags are words
+${CXX:-c++} -std=c++20 -o "$scratch/with_pkg_config" "$scratch/user/main.cc" $flags
+test "$("$scratch/with_pkg_config")" = "martlet $version"
+test "$(PKG_CONFIG_PATH=${pc%/*} pkg-config --modversion martlet)" = "$version"
+echo "pkg-config: ok"
+
+with_cmake() { # WANTED
+  cmake -S "$scratch/user" -B "$scratch/cmake" -DWANTED="$1" -DCMAKE_PREFIX_PATH="$stage/usr" -DCMAKE_CXX_COMPILER="${CXX:-c++}" \
+    >"$scratch/log" 2>&1
+}
+for wanted in "" "$version" "${version%.*}"; do
+  rm -rf "$scratch/cmake"
+  with_cmake "$wanted" || { cat "$scratch/log"; echo "CMake did not find version '$wanted'"; exit 1; }
+done
+cmake --build "$scratch/cmake" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+test "$("$scratch/cmake/user")" = "martlet $version"
+rm -rf "$scratch/cmake"
+! with_cmake 99.0 || { echo "CMake accepted version 99.0"; exit 1; }
+echo "CMake: ok"
