@@ -28,6 +28,7 @@ inline void deallocate(void* memory) noexcept {
 // new/delete over the hooks; `create` answers null when memory is out.
 template <typename T, typename... Args>
 [[nodiscard]] T* create(Args&&... args) noexcept {
+  static_assert(alignof(T) <= alignof(std::max_align_t), "allocate() aligns like malloc");
   void* memory = allocate(sizeof(T));
   return memory ? new (memory) T(std::forward<Args>(args)...) : nullptr;
 }

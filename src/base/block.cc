@@ -99,6 +99,7 @@ void BlockPool::trim() noexcept {
 }
 
 BlockPool::~BlockPool() {
+  if (current_pool == this) current_pool = nullptr;  // a block released later goes to the allocator
   for (Block* block : free_) {
     while (block) {
       Block* next = block->next;

@@ -62,6 +62,7 @@ class ByteBuffer {
 
  private:
   bool grow(size_t more) noexcept {
+    if (more > SIZE_MAX / 4 || size_ > SIZE_MAX / 4) return failed_ = true, false;
     size_t capacity = capacity_ ? capacity_ * 2 : 256;
     while (capacity - size_ < more) capacity *= 2;
     auto* data = static_cast<uint8_t*>(allocate(capacity));

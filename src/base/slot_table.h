@@ -9,16 +9,18 @@
 // whose generation would wrap is retired. Generations are odd while a slot is in use and even while it is free:
 // an id of generation 0 never matches.
 //
-// T needs `uint32_t generation` and `uint32_t slot` members that it leaves alone, and is constructed in place.
-// One thread.
+// The first two members of T are `uint32_t generation` and `uint32_t slot` (so T has no base class with members); it
+// leaves them alone and is constructed in place. One thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <new>
 #include <utility>
-#include <vector>
 
 #include "base/alloc.h"
+#include "base/check.h"
 
 namespace martlet::base {
 
@@ -46,7 +48,8 @@ class SlotTable {
     for (uint32_t slot = 0; slot < touched_; slot++) {
       if (T* object = at(slot)) object->~T();
     }
-    for (Cell* chunk : chunks_) deallocate(chunk);
+    for (uint32_t i = 0; i < chunk_count_; i++) deallocate(chunks_[i]);
+    deallocate(chunks_);
   }
 
   // A new object in a free slot, or null when memory or slots are out.
@@ -63,6 +66,7 @@ class SlotTable {
       if (slot == kNone) return nullptr;
     }
     T* object = new (&cell(slot).memory) T(std::forward<Args>(args)...);
+    MARTLET_CHECK(static_cast<void*>(object) == &object->generation && &object->generation + 1 == &object->slot);
     object->slot = slot;
     object->generation = generation;
     size_++;
@@ -87,14 +91,14 @@ class SlotTable {
   T* find(SlotId id) const noexcept {
     if (id.slot >= touched_) return nullptr;
     Cell& cell = this->cell(id.slot);
-    return (id.generation & 1) && cell.free.generation == id.generation ? &cell.object() : nullptr;
+    return (id.generation & 1) && cell.generation() == id.generation ? &cell.object() : nullptr;
   }
 
   // The object in this slot, or null when the slot is free.
   T* at(uint32_t slot) const noexcept {
     if (slot >= touched_) return nullptr;
     Cell& cell = this->cell(slot);
-    return (cell.free.generation & 1) ? &cell.object() : nullptr;
+    return (cell.generation() & 1) ? &cell.object() : nullptr;
   }
 
   // As at(), for a slot that is known to be in use.
@@ -117,21 +121,46 @@ class SlotTable {
     FreeCell free;
     alignas(T) unsigned char memory[sizeof(T)];
     T& object() noexcept { return *std::launder(reinterpret_cast<T*>(memory)); }
+    // Of the slot, whether it holds a T or a FreeCell: copied out, as the type of what is there is not known yet.
+    uint32_t generation() const noexcept {
+      uint32_t value;
+      std::memcpy(&value, memory, sizeof value);
+      return value;
+    }
   };
 
   Cell& cell(uint32_t slot) const noexcept { return chunks_[slot / kChunkSlots][slot % kChunkSlots]; }
 
   uint32_t fresh_slot() noexcept {
     if (touched_ >= max_slots_) return kNone;
-    if (touched_ % kChunkSlots == 0 && touched_ / kChunkSlots == chunks_.size()) {
-      auto* chunk = static_cast<Cell*>(allocate(sizeof(Cell) * kChunkSlots));
-      if (!chunk) return kNone;
-      chunks_.push_back(chunk);
-    }
+    if (touched_ % kChunkSlots == 0 && !add_chunk()) return kNone;
     return touched_++;
   }
 
-  std::vector<Cell*> chunks_;
+  bool add_chunk() noexcept {
+    if (chunk_count_ == chunk_room_ && !widen_directory()) return false;
+    auto* chunk = static_cast<Cell*>(allocate(sizeof(Cell) * kChunkSlots));
+    if (!chunk) return false;
+    chunks_[chunk_count_++] = chunk;
+    return true;
+  }
+
+  bool widen_directory() noexcept {
+    const uint32_t room = chunk_room_ ? chunk_room_ * 2 : 16;
+    auto** wider = static_cast<Cell**>(allocate(room * sizeof(Cell*)));
+    if (!wider) return false;
+    if (chunks_) std::memcpy(wider, chunks_, chunk_count_ * sizeof(Cell*));
+    deallocate(chunks_);
+    chunks_ = wider;
+    chunk_room_ = room;
+    return true;
+  }
+
+  static_assert(alignof(T) <= alignof(std::max_align_t), "allocate() aligns like malloc");
+
+  Cell** chunks_ = nullptr;
+  uint32_t chunk_count_ = 0;
+  uint32_t chunk_room_ = 0;
   uint32_t touched_ = 0;
   uint32_t free_ = kNone;
   uint32_t size_ = 0;

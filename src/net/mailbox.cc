@@ -4,7 +4,6 @@
 // care what lies below the top. Its three kinds of value are null (empty), the newest mail, and closed_mark.
 #include "net/mailbox.h"
 
-#include <cerrno>
 #include <thread>
 #include <utility>
 
@@ -18,7 +17,7 @@ constinit Mail Inbox::closed_mark{};
 Error WakeGate::open() noexcept {
   MARTLET_CHECK(!waker_);
   auto* waker = base::create<sys::Waker>();
-  if (!waker) return Error("waker", ENOMEM);
+  if (!waker) return Error("no memory for a waker");
   if (Error error = waker->open()) {
     base::destroy(waker);
     return error;

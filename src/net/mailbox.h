@@ -70,6 +70,9 @@ class alignas(base::kCacheLine) Inbox {
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
 
+  // Any thread, a moment's view: whether mail is taken.
+  bool is_open() const noexcept { return pushed_.load(std::memory_order_seq_cst) != &closed_mark; }
+
   // Any thread: `mail` will run on the worker, or be dropped when the worker closes first. False when the inbox is
   // closed: the mail is still the caller's.
   [[nodiscard]] bool post(Mail* mail) noexcept;

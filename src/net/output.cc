@@ -87,14 +87,6 @@ void close_open_run(Cork& cork) noexcept {
 // Two pieces are always left: one for the run that is open, one for what is added.
 bool cork_has_piece(const Cork& cork) noexcept { return cork.count + 2 < Cork::kPieces; }
 
-// The length of the unmasked frame that starts here.
-size_t frame_bytes(const uint8_t* header) noexcept {
-  const uint8_t length = header[1] & 0x7f;
-  if (length < 126) return 2u + length;
-  if (length == 126) return 4u + base::load_be16(header + 2);
-  return 10u + static_cast<size_t>(base::load_be64(header + 2));
-}
-
 // When `offset` bytes of a run of frames have left, of which the first `begun` were the rest of an earlier frame: how
 // many of the remaining ones belong to a frame that is cut.
 size_t begun_after(const uint8_t* data, size_t begun, size_t offset) noexcept {
@@ -177,6 +169,13 @@ void drained(Reactor& reactor, Connection& c) noexcept {
 }
 
 }  // namespace
+
+size_t frame_bytes(const uint8_t* header) noexcept {
+  const uint8_t length = header[1] & 0x7f;
+  if (length < 126) return 2u + length;
+  if (length == 126) return 4u + base::load_be16(header + 2);
+  return 10u + static_cast<size_t>(base::load_be64(header + 2));
+}
 
 uint8_t* append_room(Reactor& reactor, Connection& c, size_t size) noexcept {
   Cork& cork = reactor.cork;

@@ -54,6 +54,9 @@ struct Cork {
   size_t bytes() const noexcept { return size + elsewhere; }
 };
 
+// The length of the unmasked WebSocket frame that starts here.
+size_t frame_bytes(const uint8_t* header) noexcept;
+
 // Room for `size` contiguous bytes of output, which count as appended at once; null when memory is out.
 uint8_t* append_room(Reactor& reactor, Connection& c, size_t size) noexcept;
 // Gives the last `unused` bytes of the room that was just appended back.

@@ -92,6 +92,14 @@ void Reactor::stop_listening() noexcept {
   listeners_.clear();
 }
 
+void Reactor::end_all() noexcept {
+  stop_listening();
+  for (uint32_t slot = 0; slot < connections.extent(); slot++) {
+    if (Connection* c = connections.at(slot)) abort(*c);
+  }
+  reap();
+}
+
 Error Reactor::watch_signal(int number) noexcept {
   if (signals_.fd() < 0) {
     if (Error error = signals_.open()) return error;
@@ -106,6 +114,7 @@ void Reactor::turn(int64_t timeout_ns) noexcept {
   base::BlockPool::set_current(&blocks);
   const int events = poller_.wait(poll_timeout(timeout_ns));  // 8, then 1
   inbox_->awake(false);
+  turn_wanted_ = false;
   read_clock();                                                 // 2
   for (int i = 0; i < events; i++) dispatch(poller_.event(i));  // 3
   dispatch_ready();
@@ -122,7 +131,7 @@ void Reactor::read_clock() noexcept {
 }
 
 bool Reactor::must_not_sleep() const noexcept {
-  return ready_.size() || dirty_.size() || closing_.size() || timers_due_ || mail_due_;
+  return ready_.size() || dirty_.size() || closing_.size() || timers_due_ || mail_due_ || turn_wanted_;
 }
 
 int64_t Reactor::poll_timeout(int64_t timeout_ns) noexcept {

@@ -91,6 +91,8 @@ class Reactor {
   Error open(const ReactorHooks& hooks, Inbox& inbox, uint32_t max_connections) noexcept;
   Result<uint16_t> listen(const ListenOptions& options) noexcept;
   void stop_listening() noexcept;
+  // Aborts and reaps every connection: the close handlers run here. The last thing done to a reactor.
+  void end_all() noexcept;
   Error watch_signal(int number) noexcept;
 
   // One turn; waits at most timeout_ns (-1: until there is something to do).
@@ -114,6 +116,8 @@ class Reactor {
     c.in_ready = true;
     ready_.push(c.slot);
   }
+  // There is work for the next turn that no list shows: it will not sleep.
+  void want_turn() noexcept { turn_wanted_ = true; }
   // Ends the connection at once: nothing more is read, written or dispatched; it is reaped at the end of the turn.
   void abort(Connection& c, bool with_reset = false) noexcept;
   // Ends it when its output has left.
@@ -188,6 +192,7 @@ class Reactor {
   bool accepting_ = true;
   bool timers_due_ = false;  // there were more than one turn's budget
   bool mail_due_ = false;
+  bool turn_wanted_ = false;
 
   struct WheelAccess {
     base::SlotTable<Connection>* connections;

@@ -6,7 +6,6 @@
 #include "net/worker_registry.h"
 
 #include <atomic>
-#include <cerrno>
 #include <mutex>
 #include <new>
 
@@ -29,12 +28,12 @@ constinit uint32_t next_worker = 1;  // under `growing`
 Result<Inbox*> register_worker() noexcept {
   const std::lock_guard lock(growing);
   const uint32_t worker = next_worker;
-  if (worker >= kMaxWorkers) return Error("worker numbers are used up", ENOSPC);
+  if (worker >= kMaxWorkers) return Error("worker numbers are used up");
   std::atomic<Chunk*>& entry = chunks[worker / kChunkSize];
   Chunk* chunk = entry.load(std::memory_order_relaxed);
   if (!chunk) {
     chunk = new (std::nothrow) Chunk;
-    if (!chunk) return Error("worker registry", ENOMEM);
+    if (!chunk) return Error("no memory for another worker");
     entry.store(chunk, std::memory_order_release);
   }
   Inbox* inbox = &chunk->inboxes[worker % kChunkSize];

@@ -14,6 +14,13 @@ FieldName field_name_of(std::string_view name) noexcept {
   return base::equals_lower(name, kFieldNames[static_cast<size_t>(found)]) ? found : FieldName::other;
 }
 
+const Field* RequestHead::find_first(FieldName wanted) const noexcept {
+  for (size_t i = 0; i < field_count; i++) {
+    if (fields[i].name == wanted) return &fields[i];
+  }
+  return nullptr;
+}
+
 const Field* RequestHead::find(const uint8_t* base, std::string_view wanted) const noexcept {
   const FieldName known = field_name_of(wanted);
   if (known != FieldName::other) return find(known);

@@ -32,10 +32,10 @@ struct alignas(64) FieldNameSlot {
 };
 
 inline constexpr size_t kLongestFieldName = 24;
-inline constexpr size_t kFieldNameSlots = 64;
+inline constexpr size_t kFieldNameSlots = 128;
 
 constexpr size_t field_name_slot(size_t length, uint8_t first) noexcept {
-  return ((first | 0x20u) ^ (length * 12)) % kFieldNameSlots;
+  return ((first | 0x20u) * 3 + length * 4) % kFieldNameSlots;
 }
 
 constexpr std::array<FieldNameSlot, kFieldNameSlots> make_field_name_slots() noexcept {
@@ -49,7 +49,7 @@ constexpr std::array<FieldNameSlot, kFieldNameSlots> make_field_name_slots() noe
     std::array<char, kLongestFieldName> mask{};
     for (size_t i = 0; i < name.size(); i++) {
       text[kLongestFieldName - name.size() + i] = name[i];
-      mask[kLongestFieldName - name.size() + i] = static_cast<char>(0xFF);
+      mask[kLongestFieldName - name.size() + i] = static_cast<char>(0xDF);  // any case
     }
     for (size_t word = 0; word < 3; word++) {
       slot.words[word] = raw_word<uint64_t>({text.data() + 16 - 8 * word, 8});
@@ -76,13 +76,12 @@ static_assert(every_name_has_its_slot());
 inline FieldName field_name_at(const uint8_t* base, size_t at, size_t length) noexcept {
   const FieldNameSlot& slot = kFieldNameSlotTable[field_name_slot(length, base[at])];
   const size_t end = at + length;
-  const uint64_t last = load_raw<uint64_t>(base + end - 8) | kLowerCase;
-  const uint64_t middle = load_raw<uint64_t>(base + (end < 16 ? 0 : end - 16)) | kLowerCase;
-  const uint64_t first = load_raw<uint64_t>(base + (end < 24 ? 0 : end - 24)) | kLowerCase;
-  const uint64_t difference = ((last ^ slot.words[0]) & slot.masks[0]) | ((middle ^ slot.words[1]) & slot.masks[1]) |
-                              ((first ^ slot.words[2]) & slot.masks[2]) | (length ^ slot.length);
-  // Not a choice but a product: which names are known to us is nothing a branch could predict.
-  return static_cast<FieldName>(static_cast<uint8_t>(slot.name) * (difference == 0));
+  const uint64_t last = load_raw<uint64_t>(base + end - 8);
+  const uint64_t before = load_raw<uint64_t>(base + (end < 16 ? 0 : end - 16));
+  const uint64_t difference =
+      ((last ^ slot.words[0]) & slot.masks[0]) | ((before ^ slot.words[1]) & slot.masks[1]) | (length ^ slot.length);
+  // Not a choice but a mask: which names are known to us is nothing that a branch could predict.
+  return static_cast<FieldName>(static_cast<uint32_t>(slot.name) & (difference == 0 ? ~0u : 0u));
 }
 
 }  // namespace martlet::proto

@@ -82,25 +82,23 @@ Method method_of(std::string_view name) noexcept {
   return fail(error, 400, "malformed request line");
 }
 
-// What a word of the target holds, as the top bits of bytes: exact up to and including the first that is set.
-uint64_t zero_bytes(uint64_t word) noexcept { return (word - kEveryByte) & ~word & (0x80 * kEveryByte); }
-uint64_t bytes_equal_to(uint64_t word, uint8_t c) noexcept { return zero_bytes(word ^ (c * kEveryByte)); }
-
-uint64_t bytes_bad_in_target(uint64_t word) noexcept {
-  const uint64_t up_to_space = (word - 0x21 * kEveryByte) & ~word & (0x80 * kEveryByte);
-  return up_to_space | bytes_equal_to(word, '#') | (word & (0x80 * kEveryByte));
-}
-
 // Looks over target[0, length): false when it has a space, a tab, a '#' or a byte above 0x7F. `question` becomes the
 // place of the first '?', or length. Reads up to seven bytes more, which the version behind the target provides.
+// A subtraction borrows from a byte's top bit when the byte is too small; what is marked above such a byte is not to
+// be trusted, what is marked first is.
 bool scan_target(const uint8_t* target, size_t length, size_t& question) noexcept {
+  constexpr uint64_t kTopBits = 0x80 * kEveryByte;
   question = length;
   for (size_t at = 0; at < length; at += 8) {
     const uint64_t word = load_le64(target + at);
+    const uint64_t not_ascii = word & kTopBits;
+    const uint64_t ascii = not_ascii ^ kTopBits;
+    const uint64_t up_to_space = (word - 0x21 * kEveryByte) & ascii;
+    const uint64_t number_sign = ((word ^ '#' * kEveryByte) - kEveryByte) & ascii;
+    const uint64_t question_mark = ((word ^ '?' * kEveryByte) - kEveryByte) & ascii;
     const uint64_t inside = length - at >= 8 ? ~uint64_t{0} : ~(~uint64_t{0} << (length - at) * 8);
-    if (bytes_bad_in_target(word) & inside) return false;
-    const uint64_t found = bytes_equal_to(word, '?') & inside;
-    if (found && question == length) question = at + lowest_bit(found) / 8;
+    if ((not_ascii | up_to_space | number_sign) & inside) return false;
+    if ((question_mark & inside) && question == length) question = at + lowest_bit(question_mark) / 8;
   }
   return true;
 }
@@ -109,142 +107,7 @@ bool scan_target(const uint8_t* target, size_t length, size_t& question) noexcep
 
 std::string_view method_name(Method method) noexcept { return kMethodNames[static_cast<size_t>(method)]; }
 
-// One attempt at a head.
-struct HttpParser::Walk {
-  const uint8_t* base;
-  size_t size;
-  size_t line;                    // where the current line begins
-  uint32_t max_fields;
-  bool in_fields = false;         // the request line is behind us
-  bool at_limit = false;          // more bytes would be over the limit
-  uint64_t control_carry = 0;     // the block before ended in a control character,
-  uint64_t name_carry = 0;        // in a name,
-  uint64_t line_carry = 0;        // with a line end whose next line begins here, at these bits
-  size_t mark_count = 0;
-};
-
-// Classifies the next blocks and lists the marks of their lines.
-inline __attribute__((always_inline)) void HttpParser::find_marks(Walk& walk, size_t first_block,
-                                                                  size_t blocks) noexcept {
-  const size_t from = first_block * kBlockBytes;
-  const size_t bytes = std::min(blocks * kBlockBytes, walk.size - from);
-  simd::kernels->classify_head(walk.base + from, bytes, bits_);
-  if (from == 0 && walk.line != 0) bits_[0].not_value &= ~uint64_t{0} << walk.line;  // empty lines before the request
-  uint16_t* out = marks_ + walk.mark_count;
-  const simd::HeadBits* bits = bits_;
-  for (size_t at = from; at < from + bytes; at += kBlockBytes, bits++) {
-    const uint64_t control = bits->not_value;
-    const uint64_t not_token = bits->not_token;
-    const uint64_t line_ends = control & ~(control << 1 | walk.control_carry);
-    walk.control_carry = control >> 63;
-    const uint64_t line_starts = line_ends << 2 | walk.line_carry;
-    walk.line_carry = line_ends >> 62;
-    uint64_t reached;
-    const bool carry1 = __builtin_add_overflow(~not_token, line_starts, &reached);
-    const bool carry2 = __builtin_add_overflow(reached, walk.name_carry, &reached);
-    walk.name_carry = carry1 | carry2;
-    const uint64_t name_ends = reached & not_token;
-    uint64_t marks = line_ends | name_ends;
-    uint64_t both = line_ends & name_ends;
-    if (both) [[unlikely]] {
-      for (; marks; marks &= marks - 1) {
-        const uint64_t lowest = marks & (~marks + 1);
-        *out++ = static_cast<uint16_t>(at + lowest_bit(marks));
-        if (both & lowest) *out++ = static_cast<uint16_t>(at + lowest_bit(marks));
-      }
-      continue;
-    }
-    for (int i = 0; i < SLOTS; i++) {
-      *out = static_cast<uint16_t>(at + lowest_bit(marks | uint64_t{1} << 63));
-      out += marks != 0;
-      marks &= marks - 1;
-    }
-    for (; marks; marks &= marks - 1) *out++ = static_cast<uint16_t>(at + lowest_bit(marks));
-  }
-  while (out != marks_ && out[-1] + size_t{4} > walk.size) out--;
-  walk.mark_count = static_cast<size_t>(out - marks_);
-}
-
 namespace {
-
-ParseStatus parse_request_line(const uint8_t* base, size_t start, size_t method_end, size_t end, RequestHead& head,
-                               HttpError& error) noexcept {
-  if (load_raw<uint16_t>(base + end) != kCrLf) return fail_line_end(base[end], error);
-  const size_t method_length = method_end - start;
-  if (method_length == 0 || base[method_end] != ' ') return fail(error, 400, "malformed method");
-  if (method_length > kMaxMethod) return fail(error, 501, "method too long");
-  const size_t target = method_end + 1;
-  if (end < target + 2 + kVersionBytes) return fail_version(base::as_text({base + start, end - start}), error);
-  const uint64_t version = load_raw<uint64_t>(base + end - kVersionBytes);
-  if ((version != kHttp11 && version != kHttp10) || base[end - kVersionBytes - 1] != ' ') {
-    return fail_version(base::as_text({base + start, end - start}), error);
-  }
-  const size_t target_length = end - kVersionBytes - 1 - target;
-  size_t question;
-  if (!scan_target(base + target, target_length, question)) {
-    return fail(error, 400, "character that may not stand in a request target");
-  }
-  head.minor_version = version == kHttp11;
-  head.method = method_of({reinterpret_cast<const char*>(base) + start, method_length});
-  head.method_at = static_cast<uint16_t>(start);
-  head.method_length = static_cast<uint16_t>(method_length);
-  head.target_at = head.path_at = static_cast<uint16_t>(target);
-  head.target_length = static_cast<uint16_t>(target_length);
-  head.path_length = static_cast<uint16_t>(question);
-  head.query_at = static_cast<uint16_t>(target + question + (question != target_length));
-  head.authority_length = 0;
-  head.query_length = static_cast<uint16_t>(target + target_length - head.query_at);
-  if (base[target] != '/' || head.method == Method::connect) {
-    if (!split_target(base, head, error)) return ParseStatus::error;
-  }
-  if (load_raw<uint32_t>(base + end) != kCrLfCrLf) return ParseStatus::need_more;
-  head.head_bytes = static_cast<uint32_t>(end + 4);
-  return ParseStatus::done;
-}
-
-// Reads the lines whose ends are known. need_more: the head goes on behind them.
-inline __attribute__((always_inline)) ParseStatus parse_fields(const uint8_t* base, const uint16_t* marks, const uint16_t* marks_end, size_t& line_io, uint32_t max_fields, RequestHead& head, HttpError& error) noexcept {
-  size_t line = line_io;
-  uint32_t count = head.field_count;
-  uint32_t present = head.names_present;
-  uint32_t repeated = head.names_repeated;
-  ParseStatus status = ParseStatus::need_more;
-  for (; marks != marks_end; marks += 2) {
-    const size_t colon = marks[0];
-    const size_t end = marks[1];
-    const uint32_t line_end = load_raw<uint32_t>(base + end);
-    if (load_raw<uint16_t>(base + end) != kCrLf) return fail_line_end(base[end], error);
-    const size_t name_length = colon - line;
-    if (name_length == 0 || base[colon] != ':') return fail_field_name(base + line, name_length, error);
-    if (count == max_fields) return fail(error, 431, "more fields than the limit allows");
-
-    size_t value = colon + 1 + (base[colon + 1] == ' ');
-    size_t value_end = end;
-    if (base[value] <= ' ' || base[end - 1] <= ' ') [[unlikely]] {  // an empty value, or more white space than one SP
-      while (is_blank(base[value])) value++;
-      while (value_end > value && is_blank(base[value_end - 1])) value_end--;
-    }
-    const FieldName name = field_name_at(base, line, name_length);
-    head.fields[count] = {static_cast<uint16_t>(line), static_cast<uint16_t>(name_length),
-                          static_cast<uint16_t>(value), static_cast<uint16_t>(value_end - value), name};
-    const uint32_t bit = 1u << static_cast<uint32_t>(name);
-    repeated |= present & bit;
-    present |= bit;
-    head.first_of[static_cast<size_t>(name)] = static_cast<uint8_t>(count);
-    count++;
-    line = end + 2;
-    if (line_end == kCrLfCrLf) {
-      head.head_bytes = static_cast<uint32_t>(end + 4);
-      status = ParseStatus::done;
-      break;
-    }
-  }
-  line_io = line;
-  head.field_count = static_cast<uint8_t>(count);
-  head.names_present = present;
-  head.names_repeated = repeated;
-  return status;
-}
 
 // Whether the head ends at or after `from`, or a bare LF stands there, which the parser will refuse.
 bool has_end(const uint8_t* base, size_t size, size_t line, size_t from) noexcept {
@@ -286,55 +149,161 @@ bool has_end(const uint8_t* base, size_t size, size_t line, size_t from) noexcep
 
 }  // namespace
 
-ParseStatus HttpParser::parse_lines(Walk walk, RequestHead& head, HttpError& error) noexcept {
-  head.field_count = 0;
-  head.names_present = 0;
-  head.names_repeated = 0;
-  walk.line_carry = uint64_t{1} << walk.line;
-  size_t step = expected_blocks_;
-  for (size_t block = 0; block * kBlockBytes < walk.size; block += step, step = kNextStep) {
-    find_marks(walk, block, step);
-    const uint16_t* marks = marks_;
-    const uint16_t* marks_end = marks + walk.mark_count / 2 * 2;
-    if (marks == marks_end) continue;
-    ParseStatus status = ParseStatus::need_more;
-    if (!walk.in_fields) {
-      status = parse_request_line(walk.base, walk.line, marks[0], marks[1], head, error);
-      walk.line = marks[1] + size_t{2};
-      walk.in_fields = true;
-      marks += 2;
-    }
-    if (status == ParseStatus::need_more) status = parse_fields(walk.base, marks, marks_end, walk.line, walk.max_fields, head, error);
-    if (status == ParseStatus::error) return status;
-    if (status == ParseStatus::done) {
-      expected_blocks_ = std::min((head.head_bytes + kBlockBytes - 1) / kBlockBytes, kMaxStep);
-      return settle_head(walk.base, head, error) ? ParseStatus::done : ParseStatus::error;
-    }
-    marks_[0] = *marks_end;
-    walk.mark_count &= 1;
+
+
+struct HttpParser::Cursor {
+  const uint8_t* base;
+  size_t size;
+  size_t line;
+  size_t known = 0;      // how many bytes are classified
+  uint32_t max_fields;
+  bool in_fields = false;
+};
+
+namespace {
+
+struct Line {
+  size_t name_end;
+  size_t end;
+};
+
+inline Line find_line(const simd::HeadBits* bits, size_t line) noexcept {
+  const simd::HeadBits* b = bits + line / 64;
+  const size_t shift = line % 64;
+  uint64_t control = b[0].not_value >> shift | b[1].not_value * 2 << (~shift % 64);
+  uint64_t not_token = b[0].not_token >> shift | b[1].not_token * 2 << (~shift % 64);
+  size_t name_end = line, end = line;
+  while (control == 0) {
+    if (not_token == 0) name_end += 64;
+    end += 64;
+    b++;
+    control = b[0].not_value >> shift | b[1].not_value * 2 << (~shift % 64);
+    if (not_token == 0) not_token = b[0].not_token >> shift | b[1].not_token * 2 << (~shift % 64);
   }
-  return judge_rest({walk.base + walk.line, walk.size - walk.line}, walk.in_fields, walk.at_limit, error);
+  return {name_end + lowest_bit(not_token), end + lowest_bit(control)};
+}
+
+}  // namespace
+
+void HttpParser::classify_more(Cursor& cursor) noexcept {
+  const size_t blocks = cursor.known == 0 ? expected_blocks_ : kNextStep;
+  const size_t from = cursor.known;
+  cursor.known = std::min(from + blocks * 64, cursor.size);
+  simd::kernels->classify_head(cursor.base + from, cursor.known - from, bits_ + from / 64);
+  bits_[(cursor.known + 63) / 64] = {~uint64_t{0}, ~uint64_t{0}};
+}
+
+inline bool HttpParser::parse_request_line(Cursor& cursor, RequestHead& head, HttpError& error) noexcept {
+  const uint8_t* base = cursor.base;
+  const size_t start = cursor.line;
+  Line line = find_line(bits_, start);
+  while (line.end + 4 > cursor.known) {
+    if (cursor.known == cursor.size) return false;
+    classify_more(cursor);
+    line = find_line(bits_, start);
+  }
+  cursor.in_fields = true;
+  const size_t end = line.end;
+  if (load_raw<uint16_t>(base + end) != kCrLf) return fail_line_end(base[end], error), true;
+  const size_t method_length = line.name_end - start;
+  if (method_length == 0 || base[line.name_end] != ' ') return fail(error, 400, "malformed method"), true;
+  if (method_length > kMaxMethod) return fail(error, 501, "method too long"), true;
+  const size_t target = line.name_end + 1;
+  if (end < target + 2 + kVersionBytes) return fail_version(base::as_text({base + start, end - start}), error), true;
+  const uint64_t version = load_raw<uint64_t>(base + end - kVersionBytes);
+  if ((version != kHttp11 && version != kHttp10) || base[end - kVersionBytes - 1] != ' ') {
+    return fail_version(base::as_text({base + start, end - start}), error), true;
+  }
+  const size_t target_length = end - kVersionBytes - 1 - target;
+  size_t question;
+  if (!scan_target(base + target, target_length, question)) {
+    return fail(error, 400, "character that may not stand in a request target"), true;
+  }
+  head.minor_version = version == kHttp11;
+  head.method = method_of({reinterpret_cast<const char*>(base) + start, method_length});
+  head.method_at = static_cast<uint16_t>(start);
+  head.method_length = static_cast<uint16_t>(method_length);
+  head.target_at = head.path_at = static_cast<uint16_t>(target);
+  head.target_length = static_cast<uint16_t>(target_length);
+  head.path_length = static_cast<uint16_t>(question);
+  head.query_at = static_cast<uint16_t>(target + question + (question != target_length));
+  head.authority_length = 0;
+  head.query_length = static_cast<uint16_t>(target + target_length - head.query_at);
+  if (base[target] != '/' || head.method == Method::connect) {
+    if (!split_target(base, head, error)) return true;
+  }
+  cursor.line = end + 2;
+  return true;
+}
+
+inline ParseStatus HttpParser::parse_lines(Cursor& cursor, RequestHead& head, HttpError& error) noexcept {
+  const uint8_t* base = cursor.base;
+  if (!parse_request_line(cursor, head, error)) return ParseStatus::need_more;
+  if (error.status) return ParseStatus::error;
+  size_t line = cursor.line;
+  size_t count = 0;
+  if (load_raw<uint16_t>(base + line) != kCrLf) for (;;) {
+    const auto [colon, end] = find_line(bits_, line);
+    if (end + 4 > cursor.known) [[unlikely]] {
+      if (cursor.known == cursor.size) return ParseStatus::need_more;
+      classify_more(cursor);
+      continue;
+    }
+    const size_t name_length = colon - line;
+    const uint32_t line_end = load_raw<uint32_t>(base + end);
+    if ((line_end & 0xffff) != kCrLf) return fail_line_end(base[end], error);
+    if (name_length == 0) return fail_field_name(base + line, name_length, error);
+    size_t value = colon + 2;
+    size_t value_end = end;
+    if (load_raw<uint16_t>(base + colon) != raw_word<uint16_t>(": ") || base[value] <= ' ' || base[end - 1] <= ' ') [[unlikely]] {
+      if (base[colon] != ':') return fail_field_name(base + line, name_length, error);
+      value--;
+      while (is_blank(base[value])) value++;
+      while (value_end > value && is_blank(base[value_end - 1])) value_end--;
+    }
+    if (count == cursor.max_fields) return fail(error, 431, "more fields than the limit allows");
+    const FieldName name = field_name_at(base, line, name_length);
+    Field& field = head.fields[count];
+    const uint64_t packed = line | name_length << 16 | value << 32 | (value_end - value) << 48;
+    std::memcpy(&field, &packed, 8);
+    field.name = name;
+    head.last_of[static_cast<size_t>(name)] = static_cast<uint8_t>(count);
+    head.count_of[static_cast<size_t>(name)]++;
+    count++;
+    line = end + 2;
+    if (line_end == kCrLfCrLf) break;
+  }
+  head.field_count = static_cast<uint8_t>(count);
+  head.head_bytes = static_cast<uint32_t>(line + 2);
+  expected_blocks_ = (line + 2 + 63) / 64;
+  return settle_head(base, known_host_, head, error) ? ParseStatus::done : ParseStatus::error;
 }
 
 ParseStatus HttpParser::parse_request_head(base::ByteSpan bytes, const HeadLimits& limits, uint32_t& scanned,
                                            RequestHead& head, HttpError& error) noexcept {
   const size_t limit = std::min<size_t>(limits.head_bytes, 65535);
-  Walk walk{.base = bytes.data(),
-            .size = std::min(bytes.size(), limit),
-            .line = 0,
-            .max_fields = std::min(limits.fields, RequestHead::kMaxFields)};
-  walk.at_limit = walk.size == limit;
-  if (walk.size > 0 && bytes[0] == '\r') [[unlikely]] {
-    const ParseStatus status = skip_empty_lines(bytes.first(walk.size), walk.line, error);
+  const size_t size = std::min(bytes.size(), limit);
+  size_t start = 0;
+  if (size > 0 && bytes[0] == '\r') [[unlikely]] {
+    const ParseStatus status = skip_empty_lines(bytes.first(size), start, error);
     if (status != ParseStatus::done) return status;
   }
-  if (scanned != 0 && !walk.at_limit && !has_end(walk.base, walk.size, walk.line, std::max<size_t>(scanned, walk.line))) {
-    scanned = static_cast<uint32_t>(walk.size);
+  if (scanned != 0) [[unlikely]] {
+    if (size != limit && !has_end(bytes.data(), size, start, std::max<size_t>(scanned, start))) {
+    scanned = static_cast<uint32_t>(size);
     return ParseStatus::need_more;
   }
-  const ParseStatus status = parse_lines(walk, head, error);
-  if (status == ParseStatus::need_more) scanned = static_cast<uint32_t>(walk.size);
-  return status;
+  }
+  std::memset(head.count_of, 0, sizeof head.count_of);
+  error.status = 0;
+  Cursor cursor{.base = bytes.data(), .size = size, .line = start, .max_fields = std::min(limits.fields, RequestHead::kMaxFields)};
+  if (size == 0) return ParseStatus::need_more;
+  classify_more(cursor);
+  if (start) bits_[0].not_value &= ~uint64_t{0} << start;  // empty lines before the request
+  const ParseStatus status = parse_lines(cursor, head, error);
+  if (status != ParseStatus::need_more) return status;
+  scanned = static_cast<uint32_t>(size);
+  return judge_rest(bytes.first(size).subspan(start), cursor.in_fields, size == limit, error);
 }
 
 }  // namespace martlet::proto

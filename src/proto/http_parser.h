@@ -69,9 +69,8 @@ struct RequestHead {
   uint16_t query_at = 0, query_length = 0;    // without the '?'
   uint16_t authority_at = 0, authority_length = 0;  // host and port of absolute-form and authority-form
   int16_t host_field = -1;                    // index into fields, or -1
-  uint32_t names_present = 0;                 // bit n: there is a field of FieldName n
-  uint32_t names_repeated = 0;                // bit n: there are several
-  uint8_t first_of[kFieldNameCount];          // index of the first, for the names that are present
+  uint8_t count_of[kFieldNameCount] = {};     // how many fields of this FieldName there are
+  uint8_t last_of[kFieldNameCount] = {};      // the index of the last of them, if there is one
   Field fields[kMaxFields];
 
   static std::string_view slice(const uint8_t* base, uint16_t at, uint16_t length) noexcept {
@@ -83,19 +82,26 @@ struct RequestHead {
   std::string_view name(const uint8_t* base, const Field& f) const noexcept { return slice(base, f.name_at, f.name_length); }
   std::string_view value(const uint8_t* base, const Field& f) const noexcept { return slice(base, f.value_at, f.value_length); }
 
-  bool has(FieldName name) const noexcept { return (names_present >> static_cast<uint32_t>(name) & 1) != 0; }
-  bool repeats(FieldName name) const noexcept { return (names_repeated >> static_cast<uint32_t>(name) & 1) != 0; }
+  size_t count(FieldName name) const noexcept { return count_of[static_cast<size_t>(name)]; }
 
-  // The first field of this name, or null. The name may have any case. By number it is one look, not a search.
+  // The first field of this name, or null. The name may have any case. By number it is rarely a search.
   const Field* find(FieldName name) const noexcept {
-    return has(name) ? &fields[first_of[static_cast<size_t>(name)]] : nullptr;
+    const size_t n = count(name);
+    return n == 0 ? nullptr : n == 1 ? &fields[last_of[static_cast<size_t>(name)]] : find_first(name);
   }
   const Field* find(const uint8_t* base, std::string_view name) const noexcept;
+  const Field* find_first(FieldName name) const noexcept;
 };
 
 struct HttpError {
   uint16_t status = 400;    // what the peer gets
   const char* cause = "";   // one static sentence, for the answer's body and the log
+};
+
+// The value of Host that was last found good: nearly all requests ask for the same one.
+struct KnownHost {
+  uint8_t length = 0;
+  uint8_t text[63];
 };
 
 class HttpParser {
@@ -107,18 +113,18 @@ class HttpParser {
                                  HttpError& error) noexcept;
 
  private:
-  static constexpr size_t kBlockBytes = 64;  // what one HeadBits describes
-  static constexpr size_t kMaxStep = 16;     // blocks that are looked at together, at most
-  static constexpr size_t kMaxMarks = kMaxStep * kBlockBytes * 2;
+  static constexpr size_t kMaxHead = 65535;  // offsets have 16 bits
+  static constexpr size_t kMaxBlocks = (kMaxHead + 63) / 64;
 
-  struct Walk;
+  struct Cursor;
 
-  ParseStatus parse_lines(Walk walk, RequestHead& head, HttpError& error) noexcept;
-  void find_marks(Walk& walk, size_t first_block, size_t blocks) noexcept;
+  void classify_more(Cursor& cursor) noexcept;
+  bool parse_request_line(Cursor& cursor, RequestHead& head, HttpError& error) noexcept;
+  ParseStatus parse_lines(Cursor& cursor, RequestHead& head, HttpError& error) noexcept;
 
   size_t expected_blocks_ = 4;         // as many as the last head had
-  uint16_t marks_[kMaxMarks + 8];      // where names and lines end, in turn
-  simd::HeadBits bits_[kMaxStep];
+  KnownHost known_host_;
+  simd::HeadBits bits_[kMaxBlocks + 1];  // of the head, block by block, and one more in which all is set
 };
 
 // Walks a comma-separated list (RFC 9110 §5.6.1): skips empty elements and white space. False at the end.

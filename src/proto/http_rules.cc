@@ -3,14 +3,13 @@
 #include "proto/http_rules.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "proto/http_chars.h"
 
 namespace martlet::proto {
 
 namespace {
-
-constexpr uint32_t bit_of(FieldName name) noexcept { return 1u << static_cast<uint32_t>(name); }
 
 bool has_class(char c, uint8_t classes) noexcept { return proto::has_class(static_cast<uint8_t>(c), classes); }
 
@@ -92,14 +91,14 @@ bool settle_framing(const uint8_t* base, RequestHead& head, HttpError& error) no
   if (length && coding) return refuse(error, 400, "both Content-Length and Transfer-Encoding");
   if (coding) {
     if (head.minor_version == 0) return refuse(error, 400, "Transfer-Encoding in HTTP/1.0");
-    if (head.repeats(FieldName::transfer_encoding) || !base::equals_lower(head.value(base, *coding), "chunked")) {
+    if (head.count(FieldName::transfer_encoding) > 1 || !base::equals_lower(head.value(base, *coding), "chunked")) {
       return refuse_codings(base, head, error);
     }
     head.framing = BodyFraming::chunked;
     return true;
   }
   if (!length) return true;
-  if (head.repeats(FieldName::content_length)) return refuse(error, 400, "more than one Content-Length");
+  if (head.count(FieldName::content_length) > 1) return refuse(error, 400, "more than one Content-Length");
   if (!parse_content_length(head.value(base, *length), head.content_length)) {
     return refuse(error, 400, "malformed Content-Length");
   }
@@ -108,15 +107,25 @@ bool settle_framing(const uint8_t* base, RequestHead& head, HttpError& error) no
 }
 
 // RFC 9112 §3.2: exactly one Host in HTTP/1.1, at most one before it.
-bool settle_host(const uint8_t* base, RequestHead& head, HttpError& error) noexcept {
-  if (!head.has(FieldName::host)) {
-    return head.minor_version == 0 || refuse(error, 400, "no Host");
-  }
-  if (head.repeats(FieldName::host)) return refuse(error, 400, "more than one Host");
-  const uint8_t index = head.first_of[static_cast<size_t>(FieldName::host)];
+bool is_known(const KnownHost& known, const uint8_t* text, size_t length) noexcept {
+  if (length != known.length) return false;
+  if (length < 8 || length > 16) return length != 0 && std::memcmp(text, known.text, length) == 0;
+  return load_raw<uint64_t>(text) == load_raw<uint64_t>(known.text) &&
+         load_raw<uint64_t>(text + length - 8) == load_raw<uint64_t>(known.text + length - 8);
+}
+
+bool settle_host(const uint8_t* base, KnownHost& known, RequestHead& head, HttpError& error) noexcept {
+  const size_t count = head.count(FieldName::host);
+  if (count == 0) return head.minor_version == 0 || refuse(error, 400, "no Host");
+  if (count > 1) return refuse(error, 400, "more than one Host");
+  const uint8_t index = head.last_of[static_cast<size_t>(FieldName::host)];
   Field& field = head.fields[index];
-  if (field.value_length != 0 && !is_host(head.value(base, field))) return refuse(error, 400, "malformed Host");
   head.host_field = index;
+  if (!is_known(known, base + field.value_at, field.value_length)) {
+    if (field.value_length != 0 && !is_host(head.value(base, field))) return refuse(error, 400, "malformed Host");
+    known.length = field.value_length <= sizeof known.text ? static_cast<uint8_t>(field.value_length) : uint8_t{0};
+    std::memcpy(known.text, base + field.value_at, known.length);
+  }
   if (head.authority_length != 0) {
     field.value_at = head.authority_at;
     field.value_length = head.authority_length;
@@ -135,7 +144,7 @@ bool is_keep_alive(std::string_view text) noexcept {
 void settle_connection(const uint8_t* base, RequestHead& head) noexcept {
   bool close = false;
   bool keep_alive = false;
-  for (size_t i = head.first_of[static_cast<size_t>(FieldName::connection)]; i < head.field_count; i++) {
+  for (size_t i = static_cast<size_t>(head.find(FieldName::connection) - head.fields); i < head.field_count; i++) {
     if (head.fields[i].name != FieldName::connection) continue;
     TokenList options(head.value(base, head.fields[i]));
     for (std::string_view option; options.next(option);) {
@@ -143,7 +152,7 @@ void settle_connection(const uint8_t* base, RequestHead& head) noexcept {
       keep_alive = keep_alive || is_keep_alive(option);
       head.connection_upgrade = head.connection_upgrade || base::equals_lower(option, "upgrade");
     }
-    if (!head.repeats(FieldName::connection)) break;
+    if (head.count(FieldName::connection) == 1) break;
   }
   head.keep_alive = !close && (head.minor_version == 1 || keep_alive);
 }
@@ -159,13 +168,6 @@ bool settle_expect(const uint8_t* base, RequestHead& head, HttpError& error) noe
     }
   }
   return true;
-}
-
-// The parser leaves the index of the last field of a name.
-[[gnu::cold]] void find_first_of_repeated(RequestHead& head) noexcept {
-  for (size_t i = head.field_count; i-- > 0;) {
-    head.first_of[static_cast<size_t>(head.fields[i].name)] = static_cast<uint8_t>(i);
-  }
 }
 
 }  // namespace
@@ -203,19 +205,17 @@ bool split_target(const uint8_t* base, RequestHead& head, HttpError& error) noex
   return refuse(error, 400, "malformed request target");
 }
 
-bool settle_head(const uint8_t* base, RequestHead& head, HttpError& error) noexcept {
-  constexpr uint32_t kFraming = bit_of(FieldName::content_length) | bit_of(FieldName::transfer_encoding);
+bool settle_head(const uint8_t* base, KnownHost& known_host, RequestHead& head, HttpError& error) noexcept {
   head.framing = BodyFraming::none;
   head.content_length = 0;
   head.keep_alive = head.minor_version == 1;
   head.connection_upgrade = false;
   head.expects_continue = false;
   head.host_field = -1;
-  if (head.names_repeated & ~bit_of(FieldName::other)) find_first_of_repeated(head);
-  if (!settle_host(base, head, error)) return false;
-  if ((head.names_present & kFraming) && !settle_framing(base, head, error)) return false;
-  if (head.has(FieldName::connection)) settle_connection(base, head);
-  return !head.has(FieldName::expect) || settle_expect(base, head, error);
+  if (!settle_host(base, known_host, head, error)) return false;
+  if ((head.count(FieldName::content_length) | head.count(FieldName::transfer_encoding)) && !settle_framing(base, head, error)) return false;
+  if (head.count(FieldName::connection)) settle_connection(base, head);
+  return !head.count(FieldName::expect) || settle_expect(base, head, error);
 }
 
 }  // namespace martlet::proto

@@ -185,6 +185,7 @@ bool run_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   HttpState& http = c.state<HttpState>();
   e->request_number = ++http.request_number;
   s.stats.requests++;
+  http.exchange = e;
   e->in_handler = true;
   if (e->is_upgrade) [[unlikely]] {
     const proto::Handshake handshake = proto::check_handshake(e->head, e->base);
@@ -194,14 +195,14 @@ bool run_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
       const bool version = handshake.status == 426;
       refuse(s, c, handshake.status, handshake.cause,
              version ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "");
-      e->in_handler = false;
-      give_back_exchange(s, e);
-      return false;
+      http.exchange = nullptr;
+      return give_back_exchange(s, e), false;
     }
   } else {
     s.http.on_request(s.http.context, *e);
   }
   e->in_handler = false;
+  if (!e->upgraded) http.exchange = nullptr;
   if (c.closing) return give_back_exchange(s, e), false;
   if (e->responded || e->upgraded) {
     const bool go_on = !e->close_after && !e->upgraded;

@@ -108,8 +108,8 @@ void random_bytes(void* out, size_t size) noexcept { ::arc4random_buf(out, size)
 
 void block_sigpipe() noexcept {
   sigset_t pipe_only;
-  ::sigemptyset(&pipe_only);
-  ::sigaddset(&pipe_only, SIGPIPE);
+  sigemptyset(&pipe_only);
+  sigaddset(&pipe_only, SIGPIPE);
   ::pthread_sigmask(SIG_BLOCK, &pipe_only, nullptr);
 }
 
@@ -145,7 +145,7 @@ Error SignalWatcher::watch(int signal_number) noexcept {
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
-  ::sigemptyset(&action.sa_mask);
+  sigemptyset(&action.sa_mask);
   if (::sigaction(signal_number, &action, &former_action[signal_number]) != 0) {
     const int code = errno;
     watching_pipe[signal_number].store(kUnwatched);

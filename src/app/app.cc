@@ -1,0 +1,176 @@
+// App: the public face of a worker.
+#include <martlet/app.h>
+
+#include "app/worker.h"
+#include "sys/clock.h"
+#include "sys/process.h"
+
+#include <csignal>
+
+namespace martlet {
+
+struct App::Impl : app::Worker {
+  using Worker::Worker;
+};
+
+App::App(AppOptions options) : impl_(new Impl(options)) {}
+App::~App() { delete impl_; }
+
+// Set-up --------------------------------------------------------------------------------------------------------------
+
+void App::add_use(std::string_view prefix, Step step) { impl_->add_use(prefix, std::move(step)); }
+
+void App::add_route(std::string_view method, std::string_view path, Step* steps, size_t count) {
+  impl_->add_route(method, path, steps, count);
+}
+
+App& App::ws(std::string_view path, WsHandlers handlers) {
+  auto entry = std::make_unique<app::WsRouteEntry>();
+  entry->handlers = std::move(handlers);
+  impl_->add_ws(path, std::move(entry));
+  return *this;
+}
+
+App& App::ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options) {
+  auto entry = std::make_unique<app::WsRouteEntry>();
+  entry->handlers.options = std::move(options);
+  entry->on_open = std::move(on_open);
+  impl_->add_ws(path, std::move(entry));
+  return *this;
+}
+
+App& App::on_error(Function<void(const HandlerFailure&)> handler) {
+  impl_->on_error = std::move(handler);
+  return *this;
+}
+
+Result<uint16_t> App::listen(uint16_t port) {
+  ListenOptions options;
+  options.port = port;
+  return listen(options);
+}
+
+Result<uint16_t> App::listen(std::string_view host, uint16_t port) {
+  ListenOptions options;
+  options.host = host;
+  options.port = port;
+  return listen(options);
+}
+
+Result<uint16_t> App::listen(const ListenOptions& options) { return impl_->listen(options); }
+
+uint16_t App::port() const noexcept { return impl_->port; }
+
+// Running -------------------------------------------------------------------------------------------------------------
+
+int App::run(RunOptions options) {
+  app::Worker& w = *impl_;
+  MARTLET_CHECK(!w.in_turn && "run() inside a callback");
+  if (Error error = w.open()) return report(error);
+  sys::block_sigpipe();
+  if (options.handle_signals) {
+    for (const int number : {SIGTERM, SIGINT}) {
+      if (Error error = w.reactor.watch_signal(number)) return report(error);
+    }
+  }
+  while (!w.over) w.turn(-1);
+  return 0;
+}
+
+bool App::poll_once(milliseconds timeout) {
+  app::Worker& w = *impl_;
+  if (w.over || w.open()) return false;
+  w.turn(timeout.count() < 0 ? -1 : int64_t{timeout.count()} * 1'000'000);
+  return !w.over;
+}
+
+int App::fd() const noexcept { return impl_->reactor.fd(); }
+
+milliseconds App::next_timer() const noexcept {
+  const int64_t ns = impl_->reactor.next_timer_ns();
+  return milliseconds(ns < 0 ? -1 : (ns + 999'999) / 1'000'000);
+}
+
+void App::drain(DrainOptions options) {
+  app::post_to(impl_->number, [options](app::Worker& w) { w.begin_drain(options.deadline); });
+}
+
+void App::close() {
+  app::post_to(impl_->number, [](app::Worker& w) { w.over = true; });
+}
+
+void App::post(Function<void()> fn) {
+  app::post_to(impl_->number, [fn = std::move(fn)](app::Worker& w) mutable {
+    if (!fn()) w.report_failure("post");
+  });
+}
+
+// Timers --------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+struct TimerCall {
+  app::Worker* worker;
+  Function<void()> fn;
+};
+
+net::TimerTask task_of(app::Worker& w, Function<void()> fn) {
+  return {[](void* context) {
+            auto& call = *static_cast<TimerCall*>(context);
+            if (!call.fn()) call.worker->report_failure("timer");
+          },
+          [](void* context) { delete static_cast<TimerCall*>(context); }, new TimerCall{&w, std::move(fn)}};
+}
+
+uint64_t delay_of(milliseconds time) noexcept { return time.count() < 0 ? 0 : static_cast<uint64_t>(time.count()); }
+
+TimerId public_id(net::UserTimers::Id id) noexcept { return {id.slot, id.generation}; }
+
+}  // namespace
+
+TimerId App::after(milliseconds delay, Function<void()> fn) {
+  return public_id(impl_->reactor.timers.after(sys::monotonic_ns(), delay_of(delay), task_of(*impl_, std::move(fn))));
+}
+
+TimerId App::every(milliseconds interval, Function<void()> fn) {
+  return public_id(
+      impl_->reactor.timers.every(sys::monotonic_ns(), delay_of(interval), task_of(*impl_, std::move(fn))));
+}
+
+void App::cancel(TimerId timer) { impl_->reactor.timers.cancel({timer.index, timer.generation}); }
+
+// Rooms ---------------------------------------------------------------------------------------------------------------
+
+Room App::room(std::string_view name) const noexcept {
+  if (!app::here(impl_->number)) return Room();
+  const app::RoomRecord* room = impl_->rooms.find(name);
+  return room ? MessageAccess::room(impl_->number, {room->slot, room->generation}) : Room();
+}
+
+Audience App::to(std::string_view room) const noexcept {
+  return MessageAccess::audience(MessageAccess::Kind::room, impl_->number, {}, room);
+}
+
+Audience App::to(const Room& room) const noexcept {
+  const base::SlotId id = MessageAccess::id(room);
+  return MessageAccess::audience(id.generation ? MessageAccess::Kind::room : MessageAccess::Kind::none, impl_->number, id);
+}
+
+Audience App::to_route(std::string_view pattern) const noexcept {
+  for (const auto& route : impl_->ws_routes) {
+    if (route->pattern == pattern) {
+      return MessageAccess::audience(MessageAccess::Kind::route, impl_->number, {route->number, 0});
+    }
+  }
+  return MessageAccess::audience(MessageAccess::Kind::none, impl_->number, {});
+}
+
+Audience App::everybody() const noexcept {
+  return MessageAccess::audience(MessageAccess::Kind::all, impl_->number, {});
+}
+
+SendStatus App::broadcast(std::string_view text) const noexcept { return everybody().send(text); }
+
+Stats App::stats() const noexcept { return impl_->snapshot(); }
+
+}  // namespace martlet

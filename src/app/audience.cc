@@ -1,0 +1,227 @@
+// Rooms and audiences as the public headers promise them: whom a message goes to, and handing it to the publish log.
+#include <martlet/rooms.h>
+
+#include <string>
+
+#include "app/worker.h"
+#include "net/reactor.h"
+#include "net/worker_registry.h"
+
+namespace martlet {
+
+namespace {
+
+using app::Worker;
+using Kind = MessageAccess::Kind;
+
+struct Target {
+  app::AudienceLog* log = nullptr;
+  app::RoomRecord* room = nullptr;
+  app::WsRouteEntry* route = nullptr;
+  uint32_t connections = 0;
+};
+
+Target resolve(Worker& w, Kind kind, base::SlotId id, std::string_view name) noexcept {
+  Target target;
+  switch (kind) {
+    case Kind::room:
+      target.room = id.generation ? w.rooms.find(id) : w.rooms.find(name);
+      if (target.room) {
+        target.log = &target.room->log;
+        target.connections = target.room->members;
+      }
+      break;
+    case Kind::route:
+      if (id.slot >= w.ws_routes.size()) break;
+      target.route = w.ws_routes[id.slot].get();
+      target.log = &target.route->log;
+      target.connections = target.route->connections;
+      break;
+    case Kind::all:
+      target.log = &w.everybody;
+      target.connections = static_cast<uint32_t>(w.stats.open_websockets);
+      break;
+    case Kind::none: break;
+  }
+  return target;
+}
+
+SendStatus publish_here(Worker& w, Kind kind, base::SlotId id, std::string_view name,
+                        std::span<const WebSocket> except, proto::Opcode opcode, const void* data,
+                        size_t size) noexcept {
+  const Target target = resolve(w, kind, id, name);
+  if (!target.log || target.connections == 0) return SendStatus::closed;
+  net::Connection* left_out[Audience::kMaxExcept];
+  for (size_t i = 0; i < except.size(); i++) left_out[i] = w.websocket(MessageAccess::id(except[i]));
+  if (!app::publish(w, *target.log, opcode, data, size, {left_out, except.size()})) return SendStatus::dropped;
+  if (!target.log->listed) {
+    target.log->listed = true;
+    w.dirty_audiences.push_back({kind, target.room, target.route});
+    w.reactor.want_turn();
+  }
+  return SendStatus::ok;
+}
+
+struct Recipients {
+  uint32_t worker;
+  Kind kind;
+  base::SlotId id;
+  std::string_view name;
+  std::span<const WebSocket> except;
+};
+
+SendStatus publish_any(const Recipients& to, proto::Opcode opcode, const void* data, size_t size) noexcept {
+  if (to.kind == Kind::none) return SendStatus::closed;
+  if (Worker* w = app::here(to.worker)) {
+    return publish_here(*w, to.kind, to.id, to.name, to.except, opcode, data, size);
+  }
+  struct Kept {
+    Kind kind;
+    base::SlotId id;
+    proto::Opcode opcode;
+    std::string name;
+    std::string payload;
+    size_t except_count;
+    WebSocket except[Audience::kMaxExcept];
+  };
+  Kept kept{to.kind, to.id, opcode, std::string(to.name), std::string(static_cast<const char*>(data), size),
+            to.except.size(), {}};
+  for (size_t i = 0; i < to.except.size(); i++) kept.except[i] = to.except[i];
+  const bool posted = app::post_to(to.worker, [kept = std::move(kept)](Worker& w) {
+    publish_here(w, kept.kind, kept.id, kept.name, {kept.except, kept.except_count}, kept.opcode, kept.payload.data(),
+                 kept.payload.size());
+  });
+  return posted ? SendStatus::posted : SendStatus::closed;
+}
+
+SendStatus publish_any(const Recipients& to, const Message& m) noexcept {
+  return publish_any(to, m.is_text() ? proto::Opcode::text : proto::Opcode::binary, m.text().data(), m.size());
+}
+
+SendStatus publish_any(const Recipients& to, const SharedFrame& f) noexcept {
+  if (!f) return SendStatus::dropped;
+  const auto payload = f.payload();
+  return publish_any(to, f.is_text() ? proto::Opcode::text : proto::Opcode::binary, payload.data(), payload.size());
+}
+
+Recipients members_of(const Room& room) noexcept {
+  const base::SlotId id = MessageAccess::id(room);
+  return {MessageAccess::worker(room), id.generation ? Kind::room : Kind::none, id, {}, {}};
+}
+
+}  // namespace
+
+// Room ----------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+app::RoomRecord* query(const Room& room, const char* what) noexcept {
+  const uint32_t number = MessageAccess::worker(room);
+  if (Worker* w = app::here(number)) return w->rooms.find(MessageAccess::id(room));
+  net::Inbox* inbox = number ? net::find_inbox(number) : nullptr;
+  if (inbox && inbox->is_open()) app::wrong_thread(what);
+  return nullptr;
+}
+
+}  // namespace
+
+bool Room::ok() const noexcept { return query(*this, "Room::ok") != nullptr; }
+
+size_t Room::size() const noexcept {
+  const app::RoomRecord* room = query(*this, "Room::size");
+  return room ? room->members : 0;
+}
+
+std::string Room::name() const {
+  const app::RoomRecord* room = query(*this, "Room::name");
+  return room ? std::string(room->name()) : std::string();
+}
+
+SendStatus Room::send(std::string_view text) const noexcept {
+  return publish_any(members_of(*this), proto::Opcode::text, text.data(), text.size());
+}
+SendStatus Room::send(std::span<const std::byte> bytes) const noexcept {
+  return publish_any(members_of(*this), proto::Opcode::binary, bytes.data(), bytes.size());
+}
+SendStatus Room::send(const Message& message) const noexcept { return publish_any(members_of(*this), message); }
+SendStatus Room::send(const SharedFrame& frame) const noexcept { return publish_any(members_of(*this), frame); }
+
+// Audience ------------------------------------------------------------------------------------------------------------
+
+Audience MessageAccess::audience(Kind kind, uint32_t worker, base::SlotId id, std::string_view name) {
+  Audience audience;
+  audience.kind_ = kind;
+  audience.worker_ = worker;
+  audience.slot_ = id.slot;
+  audience.generation_ = id.generation;
+  audience.name_ = name;
+  return audience;
+}
+
+Audience& Audience::except(WebSocket ws) noexcept {
+  MARTLET_CHECK(except_count_ < kMaxExcept);
+  if (MessageAccess::worker(ws) == worker_) except_[except_count_++] = ws;
+  return *this;
+}
+
+SendStatus Audience::send(std::string_view text) const noexcept {
+  return publish_any({worker_, kind_, {slot_, generation_}, name_, {except_, except_count_}}, proto::Opcode::text,
+                     text.data(), text.size());
+}
+SendStatus Audience::send(std::span<const std::byte> bytes) const noexcept {
+  return publish_any({worker_, kind_, {slot_, generation_}, name_, {except_, except_count_}}, proto::Opcode::binary,
+                     bytes.data(), bytes.size());
+}
+SendStatus Audience::send(const Message& message) const noexcept {
+  return publish_any({worker_, kind_, {slot_, generation_}, name_, {except_, except_count_}}, message);
+}
+SendStatus Audience::send(const SharedFrame& frame) const noexcept {
+  return publish_any({worker_, kind_, {slot_, generation_}, name_, {except_, except_count_}}, frame);
+}
+
+Audience WebSocket::to(std::string_view room) const noexcept {
+  Audience audience = MessageAccess::audience(Kind::room, worker_, {}, room);
+  return audience.except(*this);
+}
+
+Audience WebSocket::to(const Room& room) const noexcept {
+  const base::SlotId id = MessageAccess::id(room);
+  Audience audience = MessageAccess::audience(id.generation ? Kind::room : Kind::none, MessageAccess::worker(room), id);
+  return audience.except(*this);
+}
+
+// Broadcast to the connection's route ---------------------------------------------------------------------------------
+
+namespace {
+
+template <typename Send>
+SendStatus broadcast(const WebSocket& ws, Send&& send) noexcept {
+  Worker& w = *app::here(MessageAccess::worker(ws));
+  net::Connection* c = w.websocket(MessageAccess::id(ws));
+  if (!c) return SendStatus::closed;
+  const auto* route = static_cast<app::WsRouteEntry*>(c->state<session::WsState>().route);
+  Audience audience = MessageAccess::audience(Kind::route, w.number, {route->number, 0});
+  return send(audience.except(ws));
+}
+
+}  // namespace
+
+SendStatus WebSocket::broadcast(std::string_view text) const noexcept {
+  if (app::here(worker_)) return martlet::broadcast(*this, [text](Audience& a) { return a.send(text); });
+  const bool posted = app::post_to(worker_, [self = *this, kept = std::string(text)](Worker&) { self.broadcast(kept); });
+  return posted ? SendStatus::posted : SendStatus::closed;
+}
+
+SendStatus WebSocket::broadcast(std::span<const std::byte> bytes) const noexcept {
+  if (app::here(worker_)) return martlet::broadcast(*this, [bytes](Audience& a) { return a.send(bytes); });
+  std::string kept(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const bool posted = app::post_to(
+      worker_, [self = *this, kept = std::move(kept)](Worker&) { self.broadcast(std::as_bytes(std::span(kept))); });
+  return posted ? SendStatus::posted : SendStatus::closed;
+}
+
+SendStatus WebSocket::broadcast(const Message& message) const noexcept {
+  return message.is_text() ? broadcast(message.text()) : broadcast(message.bytes());
+}
+
+}  // namespace martlet

@@ -1,0 +1,154 @@
+// The way of a request through its chain: middleware and handler by index, so that a step which does not call next()
+// costs no stack, and one that calls it later finds its place by number.
+#include <cstring>
+
+#include "app/worker.h"
+#include "net/reactor.h"
+#include "session/http_response.h"
+
+namespace martlet {
+
+namespace session {
+
+Response Exchange::deferred_response() const noexcept {
+  const auto& w = *static_cast<app::Worker*>(sessions->http.context);
+  return Response(w.number, connection->slot, connection->generation, request_number);
+}
+
+Next Exchange::next_at(uint32_t step) const noexcept {
+  const auto& w = *static_cast<app::Worker*>(sessions->http.context);
+  return Next(w.number, connection->slot, connection->generation, request_number, step);
+}
+
+}  // namespace session
+
+namespace app {
+
+namespace {
+
+constexpr std::string_view kText = "text/plain; charset=utf-8";
+
+bool matches_prefix(const Chain::Entry& entry, std::string_view path) noexcept {
+  if (entry.prefix.empty()) return true;
+  if (!path.starts_with(entry.prefix)) return false;
+  return path.size() == entry.prefix.size() || path[entry.prefix.size()] == '/' || entry.prefix.back() == '/';
+}
+
+void answer(session::Exchange& e, int status, std::string_view text) noexcept {
+  if (e.responded) return;
+  e.status = static_cast<uint16_t>(status);
+  session::send_response(e, base::as_bytes(text), kText);
+}
+
+void failed(Worker& w, session::Exchange& e, const Chain& chain) noexcept {
+  w.report_failure(chain.pattern);
+  e.fields.clear();
+  e.has_content_type = false;
+  answer(e, 500, "Internal Server Error");
+}
+
+void end_of_chain(Worker& w, session::Exchange& e, const Chain& chain) noexcept {
+  e.chain_over = true;
+  if (chain.websocket) return accept_websocket(w, e, *chain.websocket);
+  answer(e, 404, "Not Found");
+}
+
+// Runs the step at the exchange's position, and the ones after it as far as they are let through.
+void run_steps(Worker& w, session::Exchange& e) noexcept {
+  const auto& chain = *static_cast<const Chain*>(e.route);
+  for (;;) {
+    if (e.position == chain.entries.size()) return end_of_chain(w, e, chain);
+    const Chain::Entry& entry = chain.entries[e.position++];
+    if (chain.unmatched && !matches_prefix(entry, e.head.path(e.base))) continue;
+    auto& handler = StepAccess::handler(*entry.step);
+    if (!handler) {
+      auto& middleware = StepAccess::middleware(*entry.step);
+      if (!middleware(e.request, e.response, e.next_at(e.position))) failed(w, e, chain);
+      return;
+    }
+    if (!handler(e.request, e.response)) return failed(w, e, chain);
+    if (!e.responded && !e.deferred) {
+      w.stats.handler_failures++;
+      log_limited(LogLevel::error, "the handler sent no response", chain.pattern);
+      answer(e, 500, "Internal Server Error");
+    }
+    return;
+  }
+}
+
+void set_params(session::Exchange& e, const Chain& chain, const Router::Match& match) noexcept {
+  e.param_count = match.param_count;
+  for (uint8_t i = 0; i < match.param_count; i++) {
+    const auto* begin = reinterpret_cast<const uint8_t*>(match.values[i].data());
+    e.params[i] = {chain.params[i], static_cast<uint16_t>(begin - e.base),
+                   static_cast<uint16_t>(match.values[i].size())};
+  }
+}
+
+const Chain* find_chain(const Worker& w, session::Exchange& e) noexcept {
+  const std::string_view path = e.head.path(e.base);
+  const Router& router = e.is_upgrade ? w.ws_router : w.http_router;
+  const std::deque<Chain>& chains = e.is_upgrade ? w.ws_chains : w.chains;
+  Router::Match match;
+  router.find(path, e.head.method, match);
+  if (match.route == Router::kNotFound && e.head.method == proto::Method::head) {
+    router.find(path, proto::Method::get, match);
+  }
+  if (match.route == Router::kNotFound) return nullptr;
+  const Chain& chain = chains[match.route];
+  if (match.param_count) set_params(e, chain, match);
+  return &chain;
+}
+
+}  // namespace
+
+void on_request(void* context, session::Exchange& e) {
+  auto& w = *static_cast<Worker*>(context);
+  const Chain* chain = find_chain(w, e);
+  e.route = chain ? chain : &w.unmatched;
+  run_steps(w, e);
+}
+
+void on_upgrade(void* context, session::Exchange& e) {
+  auto& w = *static_cast<Worker*>(context);
+  e.route = find_chain(w, e);
+  if (e.route) return run_steps(w, e);
+  e.close_after = true;
+  e.route = &w.unmatched;
+  run_steps(w, e);
+}
+
+bool has_route(void* context, session::Exchange& e) {
+  const auto& w = *static_cast<const Worker*>(context);
+  return find_chain(w, e) != nullptr || !w.unmatched.entries.empty();
+}
+
+void go_on(Worker& w, session::Exchange& e) noexcept {
+  if (e.in_handler) return run_steps(w, e);
+  e.in_handler = true;
+  run_steps(w, e);
+  e.in_handler = false;
+  if (e.responded || e.upgraded) session::settle_exchange(e);
+}
+
+}  // namespace app
+
+void Next::operator()() const noexcept {
+  app::Worker* w = app::here(worker_);
+  if (!w) {
+    const Next self = *this;
+    app::post_to(worker_, [self](app::Worker&) { self(); });
+    return;
+  }
+  session::Exchange* e = session::find_exchange(w->sessions, {slot_, generation_}, request_);
+  if (!e) return;
+  if (e->position != position_ || e->chain_over || e->responded) {
+    w->stats.late_nexts++;
+    app::log_limited(LogLevel::warn, "next() was called twice, or after the answer",
+                     static_cast<const app::Chain*>(e->route)->pattern);
+    return;
+  }
+  app::go_on(*w, *e);
+}
+
+}  // namespace martlet

@@ -1,0 +1,106 @@
+// Sending to many: what is published in one turn lies contiguous in shared blocks, and every receiver queues ranges of
+// them.
+//
+//   log    |  msg 1 (room a)  |  msg 2 (room b)  |  msg 3 (room a)  |     positions never go back
+//   a      [------------------)                  [------------------)     ranges of an audience, this turn
+//   b                         [------------------)
+//   member of both, cursor after msg 1:          takes [msg 2, msg 3) as one range
+//
+// publish() encodes once, costs nothing per member, and is over. Members take their ranges when the turn's output is
+// flushed, or just before something else is sent to them, so that order holds. Each connection has one cursor, the
+// position up to which it has taken (or was left out of) everything, whatever audiences it belongs to.
+// The log's memory is not given back each turn: the next turn goes on in the same block, so that a slow receiver
+// holds about as much as it has not read. The worker's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/block.h"
+#include "net/connection.h"
+#include "proto/ws_frame.h"
+
+namespace martlet::app {
+
+struct Worker;
+
+// A stretch of the log, inside one block.
+struct PublishedRange {
+  uint64_t begin;
+  uint64_t end;
+  uint32_t block;     // index into the log's blocks of this turn
+  uint32_t messages;
+};
+
+// What one room, one route, or everybody was sent this turn.
+class AudienceLog {
+ public:
+  AudienceLog() noexcept = default;
+  AudienceLog(const AudienceLog&) = delete;
+  AudienceLog& operator=(const AudienceLog&) = delete;
+  ~AudienceLog();
+
+  bool empty() const noexcept { return count_ == 0; }
+  std::span<const PublishedRange> ranges() const noexcept { return {ranges_, count_}; }
+  // Appends, merging with the last range when they touch. False when memory is out.
+  bool add(const PublishedRange& range) noexcept;
+  void clear() noexcept { count_ = 0; }
+
+  bool listed = false;  // on the worker's list of audiences with something to deliver
+
+ private:
+  PublishedRange* ranges_ = nullptr;
+  uint32_t count_ = 0;
+  uint32_t capacity_ = 0;
+};
+
+class PublishLog {
+ public:
+  PublishLog() noexcept = default;
+  PublishLog(const PublishLog&) = delete;
+  PublishLog& operator=(const PublishLog&) = delete;
+  ~PublishLog();
+
+  uint64_t begin() const noexcept { return begin_; }  // of this turn
+  uint64_t end() const noexcept { return end_; }
+  bool empty() const noexcept { return begin_ == end_; }
+
+  // Encodes a frame at the end of the log. False when memory is out.
+  bool append(base::BlockPool& pool, proto::Opcode opcode, const void* payload, size_t size,
+              PublishedRange& range) noexcept;
+  // The bytes at a position of a range.
+  base::Block* block_of(const PublishedRange& range) const noexcept { return blocks_[range.block].block; }
+  uint8_t* data_of(const PublishedRange& range, uint64_t position) const noexcept {
+    const Part& part = blocks_[range.block];
+    return part.block->data() + (position - part.base);
+  }
+  // The turn is over and everything was taken: keeps the last block for the next.
+  void end_turn() noexcept;
+
+ private:
+  struct Part {
+    base::Block* block;
+    uint64_t base;  // the position of its first byte
+  };
+  static constexpr size_t kBlockBytes = size_t{64} << 10;
+  bool grow(base::BlockPool& pool, size_t size) noexcept;
+
+  Part* blocks_ = nullptr;
+  uint32_t count_ = 0;
+  uint32_t capacity_ = 0;
+  uint64_t begin_ = 1;
+  uint64_t end_ = 1;
+};
+
+// Sends to an audience; the connections in `except` are left out (null entries are skipped).
+bool publish(Worker& w, AudienceLog& audience, proto::Opcode opcode, const void* payload, size_t size,
+             std::span<net::Connection* const> except) noexcept;
+
+// Queues everything this connection has not taken yet of what was published to its audiences.
+void take_published(Worker& w, net::Connection& c) noexcept;
+
+// Delivers to all: before the dirty list is flushed.
+void deliver_published(Worker& w) noexcept;
+
+}  // namespace martlet::app

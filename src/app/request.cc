@@ -1,0 +1,85 @@
+// Request: a view of the exchange. What needs decoding is decoded when asked for, into the exchange's own memory.
+#include <martlet/request.h>
+
+#include "codec/percent.h"
+#include "proto/http_parser.h"
+#include "session/exchange.h"
+#include "sys/socket.h"
+
+namespace martlet {
+
+namespace {
+
+// The text decoded, or as it is when there is nothing to decode, its encoding is broken, or memory is out.
+std::string_view decoded(session::Exchange& e, std::string_view text, codec::Plus plus) noexcept {
+  if (codec::is_plain(text, plus)) return text;
+  char* room = e.text_room(text.size());
+  if (!room) return text;
+  const auto size = codec::decode_percent(text, room, plus);
+  return size ? std::string_view(room, *size) : text;
+}
+
+}  // namespace
+
+std::string_view Request::method() const noexcept {
+  const auto& head = exchange_->head;
+  return head.slice(exchange_->base, head.method_at, head.method_length);
+}
+
+std::string_view Request::path() const noexcept { return exchange_->head.path(exchange_->base); }
+
+std::string_view Request::query_string() const noexcept { return exchange_->head.query(exchange_->base); }
+
+std::string_view Request::url() const noexcept {
+  const std::string_view path = this->path();
+  const std::string_view query = query_string();
+  // In every form that has a query it stands right behind the path, with the '?' between them.
+  if (query.data() == nullptr || exchange_->head.query_length == 0) return path;
+  return {path.data(), static_cast<size_t>(query.data() + query.size() - path.data())};
+}
+
+std::string_view Request::param(std::string_view name) const noexcept {
+  for (uint8_t i = 0; i < exchange_->param_count; i++) {
+    const session::Exchange::Param& p = exchange_->params[i];
+    if (p.name != name) continue;
+    const std::string_view raw = proto::RequestHead::slice(exchange_->base, p.value_at, p.value_length);
+    return decoded(*exchange_, raw, codec::Plus::keep);
+  }
+  return {};
+}
+
+std::optional<std::string_view> Request::query(std::string_view name) const noexcept {
+  codec::QueryPairs pairs(query_string());
+  std::string_view key;
+  std::string_view value;
+  while (pairs.next(key, value)) {
+    if (key == name || decoded(*exchange_, key, codec::Plus::is_space) == name) {
+      return decoded(*exchange_, value, codec::Plus::is_space);
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string_view> Request::header(std::string_view name) const noexcept {
+  const proto::Field* field = exchange_->head.find(exchange_->base, name);
+  if (!field) return std::nullopt;
+  return exchange_->field(field);
+}
+
+bool Request::header_at(size_t index, std::string_view& name, std::string_view& value) const noexcept {
+  const auto& head = exchange_->head;
+  if (index >= head.field_count) return false;
+  name = head.name(exchange_->base, head.fields[index]);
+  value = head.value(exchange_->base, head.fields[index]);
+  return true;
+}
+
+std::string_view Request::body() const noexcept { return base::as_text(exchange_->body); }
+
+std::string Request::ip() const { return sys::peer_address(exchange_->connection->fd); }
+
+bool Request::is_upgrade() const noexcept { return exchange_->is_upgrade; }
+
+int Request::http_minor_version() const noexcept { return exchange_->head.minor_version; }
+
+}  // namespace martlet

@@ -1,0 +1,195 @@
+// Response: prepares the exchange's answer, or, kept by name, finds the exchange first and carries its calls to the
+// worker when it is used on another thread.
+#include <martlet/response.h>
+
+#include <string>
+
+#include "app/worker.h"
+#include "base/bytes.h"
+#include "session/exchange.h"
+#include "session/http_response.h"
+
+namespace martlet {
+
+namespace {
+
+constexpr std::string_view kText = "text/plain; charset=utf-8";
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kBytes = "application/octet-stream";
+
+struct ShortType {
+  std::string_view name;
+  std::string_view type;
+};
+constexpr ShortType kShortTypes[] = {
+    {"html", "text/html; charset=utf-8"}, {"text", kText}, {"json", kJson}, {"css", "text/css; charset=utf-8"},
+    {"js", "text/javascript; charset=utf-8"}, {"svg", "image/svg+xml"}, {"png", "image/png"}, {"bin", kBytes},
+};
+
+bool is_token(std::string_view name) noexcept {
+  if (name.empty()) return false;
+  for (const char c : name) {
+    const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
+    if (!good) return false;
+  }
+  return true;
+}
+
+bool is_field_value(std::string_view value) noexcept {
+  for (const char c : value) {
+    const auto u = static_cast<uint8_t>(c);
+    if ((u < 0x20 && u != '\t') || u == 0x7f) return false;
+  }
+  return true;
+}
+
+// Fields that say how the message is framed: the library's own.
+bool is_reserved(std::string_view name) noexcept {
+  return base::equals_lower(name, "content-length") || base::equals_lower(name, "transfer-encoding") ||
+         base::equals_lower(name, "connection") || base::equals_lower(name, "date");
+}
+
+bool same_name(std::string_view a, std::string_view b) noexcept {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); i++) {
+    if (base::ascii_lower(a[i]) != base::ascii_lower(b[i])) return false;
+  }
+  return true;
+}
+
+// Removes an earlier line of this name.
+void remove_field(base::ByteBuffer& fields, std::string_view name) noexcept {
+  const std::string_view text = fields.text();
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = text.find("\r\n", at) + 2;
+    if (same_name(text.substr(at, text.find(':', at) - at), name)) {
+      const size_t after = text.size() - end;
+      std::memmove(fields.data() + at, fields.data() + end, after);
+      return fields.truncate(at + after);
+    }
+    at = end;
+  }
+}
+
+void set_field(session::Exchange& e, std::string_view name, std::string_view value) noexcept {
+  if (is_reserved(name)) return;
+  if (!is_token(name) || !is_field_value(value)) {
+    e.sessions->stats.refused_headers++;
+    app::log_limited(LogLevel::warn, "a response field was refused", name.substr(0, 64));
+    return;
+  }
+  if (base::equals_lower(name, "content-type")) e.has_content_type = true;
+  if (!base::equals_lower(name, "set-cookie")) remove_field(e.fields, name);
+  e.fields.append(name);
+  e.fields.append(": ");
+  e.fields.append(value);
+  e.fields.append("\r\n");
+}
+
+bool answered(session::Exchange& e) noexcept {
+  if (!e.responded && !e.upgraded) return false;
+  e.sessions->stats.late_responses++;
+  app::log_limited(LogLevel::warn, "a second response to one request was ignored", {});
+  MARTLET_DCHECK(!"a second terminal call on a response");
+  return true;
+}
+
+}  // namespace
+
+session::Exchange* Response::resolve() const noexcept {
+  if (exchange_) return exchange_;
+  app::Worker* w = app::here(worker_);
+  return w ? session::find_exchange(w->sessions, {slot_, generation_}, request_) : nullptr;
+}
+
+bool Response::elsewhere() const noexcept { return !exchange_ && worker_ != 0 && !app::here(worker_); }
+
+Response& Response::status(int code) noexcept {
+  if (elsewhere()) {
+    app::post_to(worker_, [self = *this, code](app::Worker&) mutable { self.status(code); });
+  } else if (session::Exchange* e = resolve()) {
+    const bool good = code >= 200 && code <= 599;
+    MARTLET_DCHECK(good);
+    e->status = static_cast<uint16_t>(good ? code : 500);
+  }
+  return *this;
+}
+
+Response& Response::set(std::string_view name, std::string_view value) noexcept {
+  if (elsewhere()) {
+    app::post_to(worker_, [self = *this, name = std::string(name), value = std::string(value)](app::Worker&) mutable {
+      self.set(name, value);
+    });
+  } else if (session::Exchange* e = resolve()) {
+    set_field(*e, name, value);
+  }
+  return *this;
+}
+
+Response& Response::type(std::string_view content_type) noexcept {
+  for (const ShortType& known : kShortTypes) {
+    if (known.name == content_type) content_type = known.type;
+  }
+  return set("Content-Type", content_type);
+}
+
+namespace {
+
+// A terminal call with a body, here or on the exchange's worker.
+template <typename Carry>
+void finish(session::Exchange* e, base::ByteSpan body, std::string_view type, bool elsewhere, Carry&& carry) noexcept {
+  if (elsewhere) return carry();
+  if (e && !answered(*e)) session::send_response(*e, body, type);
+}
+
+}  // namespace
+
+void Response::send(std::string_view text) noexcept {
+  finish(resolve(), base::as_bytes(text), kText, elsewhere(), [&] {
+    app::post_to(worker_, [self = *this, kept = std::string(text)](app::Worker&) mutable { self.send(kept); });
+  });
+}
+
+void Response::send(std::span<const std::byte> bytes) noexcept {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  finish(resolve(), base::as_bytes(text), kBytes, elsewhere(), [&] {
+    app::post_to(worker_, [self = *this, kept = std::string(text)](app::Worker&) mutable {
+      self.send(std::as_bytes(std::span(kept)));
+    });
+  });
+}
+
+void Response::json(std::string_view text) noexcept {
+  finish(resolve(), base::as_bytes(text), kJson, elsewhere(), [&] {
+    app::post_to(worker_, [self = *this, kept = std::string(text)](app::Worker&) mutable { self.json(kept); });
+  });
+}
+
+void Response::redirect(std::string_view location, int code) noexcept {
+  const bool good = code == 301 || code == 302 || code == 303 || code == 307 || code == 308;
+  MARTLET_DCHECK(good);
+  status(good ? code : 302);
+  set("Location", location);
+  end();
+}
+
+void Response::end() noexcept {
+  finish(resolve(), {}, {}, elsewhere(),
+         [&] { app::post_to(worker_, [self = *this](app::Worker&) mutable { self.end(); }); });
+}
+
+bool Response::sent() const noexcept {
+  const session::Exchange* e = resolve();
+  return e && e->responded;
+}
+
+Response Response::defer() noexcept {
+  session::Exchange* e = resolve();
+  if (!e) return *this;
+  e->deferred = true;
+  session::detach_exchange(*e);
+  return e->deferred_response();
+}
+
+}  // namespace martlet

@@ -1,0 +1,148 @@
+// See router.h. Paths are compared as they were sent: "/a%62" is not "/ab". What a parameter matched is decoded when
+// it is asked for.
+#include "app/router.h"
+
+#include <cstring>
+
+namespace martlet::app {
+
+namespace {
+
+// FNV-1a over eight bytes at a time: paths are short, and a collision costs one comparison.
+uint64_t hash_of(std::string_view path) noexcept {
+  uint64_t hash = 0xcbf29ce484222325u ^ path.size();
+  while (path.size() >= 8) {
+    uint64_t word;
+    std::memcpy(&word, path.data(), 8);
+    hash = (hash ^ word) * 0x100000001b3u;
+    hash ^= hash >> 32;
+    path.remove_prefix(8);
+  }
+  for (const char c : path) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3u;
+  return hash ^ hash >> 29;
+}
+
+// Cuts the first segment off "/a/b": gives "a" and leaves "/b".
+std::string_view cut_segment(std::string_view& rest) noexcept {
+  rest.remove_prefix(1);
+  const size_t end = rest.find('/');
+  const std::string_view segment = rest.substr(0, end);
+  rest.remove_prefix(segment.size());
+  return segment;
+}
+
+}  // namespace
+
+const char* Pattern::parse(std::string_view text, Pattern& pattern) {
+  if (text.empty() || text[0] != '/') return "a path begins with '/'";
+  if (text.find_first_of("?# ") != std::string_view::npos) return "a path holds no '?', '#' or space";
+  pattern.text = text;
+  pattern.params.clear();
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::string_view segment = cut_segment(rest);
+    if (segment == "*") {
+      if (!rest.empty()) return "'*' stands at the end of a path only";
+      pattern.params.emplace_back("*");
+    } else if (!segment.empty() && segment[0] == ':') {
+      if (segment.size() == 1) return "a parameter needs a name";
+      for (const std::string& name : pattern.params) {
+        if (name == segment.substr(1)) return "a parameter's name stands twice in a path";
+      }
+      pattern.params.emplace_back(segment.substr(1));
+    }
+  }
+  return pattern.params.size() > Router::kMaxParams ? "a path has at most 16 parameters" : nullptr;
+}
+
+Router::Router() : root_(std::make_unique<Node>()) {}
+Router::~Router() = default;
+
+void Router::add(const Pattern& pattern, uint8_t method, uint32_t route) {
+  Node* node = root_.get();
+  std::string_view rest = pattern.text;
+  while (!rest.empty()) {
+    const std::string_view segment = cut_segment(rest);
+    if (segment == "*") return node->wildcards.push_back({method, route});
+    std::unique_ptr<Node>* child = nullptr;
+    if (!segment.empty() && segment[0] == ':') {
+      child = &node->param;
+    } else {
+      for (auto& [name, next] : node->statics) {
+        if (name == segment) child = &next;
+      }
+      if (!child) child = &node->statics.emplace_back(segment, nullptr).second;
+    }
+    if (!*child) *child = std::make_unique<Node>();
+    node = child->get();
+  }
+  node->targets.push_back({method, route});
+  if (pattern.params.empty() && !find_static(pattern.text)) add_static(pattern.text, node);
+}
+
+void Router::add_static(std::string_view path, const Node* node) {
+  if ((statics_ + 1) * 2 > table_.size()) {
+    std::vector<StaticEntry> old(table_.empty() ? 16 : table_.size() * 2);
+    old.swap(table_);
+    statics_ = 0;
+    for (StaticEntry& entry : old) {
+      if (entry.node) add_static(entry.path, entry.node);
+    }
+  }
+  const uint64_t hash = hash_of(path);
+  size_t at = hash & (table_.size() - 1);
+  while (table_[at].node) at = (at + 1) & (table_.size() - 1);
+  table_[at] = {hash, node, std::string(path)};
+  statics_++;
+}
+
+const Router::Node* Router::find_static(std::string_view path) const noexcept {
+  if (table_.empty()) return nullptr;
+  const uint64_t hash = hash_of(path);
+  for (size_t at = hash & (table_.size() - 1); table_[at].node; at = (at + 1) & (table_.size() - 1)) {
+    if (table_[at].hash == hash && table_[at].path == path) return table_[at].node;
+  }
+  return nullptr;
+}
+
+uint32_t Router::pick(const std::vector<Target>& targets, proto::Method method) noexcept {
+  for (const Target& target : targets) {
+    if (target.method == static_cast<uint8_t>(method) || target.method == kAnyMethod) return target.route;
+  }
+  return kNotFound;
+}
+
+void Router::find(std::string_view path, proto::Method method, Match& match) const noexcept {
+  match.param_count = 0;
+  match.route = kNotFound;
+  if (const Node* node = find_static(path)) match.route = pick(node->targets, method);
+  if (match.route != kNotFound || path.empty() || path[0] != '/') return;
+  walk(*root_, path, method, match);
+}
+
+bool Router::walk(const Node& node, std::string_view rest, proto::Method method, Match& match) const noexcept {
+  if (rest.empty()) {
+    match.route = pick(node.targets, method);
+    return match.route != kNotFound;
+  }
+  std::string_view after = rest;
+  const std::string_view segment = cut_segment(after);
+  for (const auto& [name, next] : node.statics) {
+    if (name == segment && walk(*next, after, method, match)) return true;
+  }
+  if (node.param && !segment.empty()) {
+    match.values[match.param_count++] = segment;
+    if (walk(*node.param, after, method, match)) return true;
+    match.param_count--;
+  }
+  if (rest.size() > 1) {
+    match.route = pick(node.wildcards, method);
+    if (match.route != kNotFound) {
+      match.values[match.param_count++] = rest.substr(1);
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace martlet::app

@@ -1,0 +1,76 @@
+// Which route a path belongs to: a tree of path segments, and a table of the routes that have no parameter.
+//
+// Static segments win over parameters, parameters over the trailing "*", and among equal patterns the first registered
+// that takes the method. Built before listen(), read-only afterwards; a lookup allocates nothing, and its depth is
+// that of the registered patterns, whatever the path is.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/http_parser.h"
+
+namespace martlet::app {
+
+inline constexpr uint8_t kAnyMethod = 0xff;
+
+// A pattern in parts: "/users/:id/*" has the segments users, :id and *.
+struct Pattern {
+  std::string text;
+  std::vector<std::string> params;  // names in order; the wildcard's is "*"
+
+  // Null when good, else what is wrong with it (a static sentence).
+  static const char* parse(std::string_view text, Pattern& pattern);
+};
+
+class Router {
+ public:
+  static constexpr uint32_t kNotFound = UINT32_MAX;
+  static constexpr int kMaxParams = 16;
+
+  struct Match {
+    uint32_t route = kNotFound;
+    uint8_t param_count = 0;
+    std::string_view values[kMaxParams];  // still encoded, in the order of the pattern's params
+  };
+
+  Router();
+  ~Router();
+
+  // Adds a route by number. The pattern must be good.
+  void add(const Pattern& pattern, uint8_t method, uint32_t route);
+
+  // Finds the route of this path that takes this method.
+  void find(std::string_view path, proto::Method method, Match& match) const noexcept;
+
+ private:
+  struct Target {
+    uint8_t method;
+    uint32_t route;
+  };
+  struct Node {
+    std::vector<std::pair<std::string, std::unique_ptr<Node>>> statics;
+    std::unique_ptr<Node> param;
+    std::vector<Target> targets;    // patterns that end here
+    std::vector<Target> wildcards;  // patterns that end in "*" here
+  };
+  struct StaticEntry {
+    uint64_t hash = 0;
+    const Node* node = nullptr;
+    std::string path;
+  };
+
+  static uint32_t pick(const std::vector<Target>& targets, proto::Method method) noexcept;
+  bool walk(const Node& node, std::string_view rest, proto::Method method, Match& match) const noexcept;
+  const Node* find_static(std::string_view path) const noexcept;
+  void add_static(std::string_view path, const Node* node);
+
+  std::unique_ptr<Node> root_;
+  std::vector<StaticEntry> table_;  // open addressing, a power of two
+  size_t statics_ = 0;
+};
+
+}  // namespace martlet::app

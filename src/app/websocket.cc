@@ -1,0 +1,301 @@
+// The public handle of a WebSocket: commands act at once on the connection's own thread and travel through the inbox
+// from any other; queries answer on that thread only.
+#include <martlet/websocket.h>
+
+#include <cstring>
+
+#include "app/worker.h"
+#include "base/block.h"
+#include "base/hash.h"
+#include "codec/utf8.h"
+#include "net/output.h"
+#include "net/reactor.h"
+#include "net/worker_registry.h"
+#include "sys/process.h"
+#include "sys/socket.h"
+
+namespace martlet {
+
+namespace {
+
+using app::Worker;
+
+// Runs `act(worker, connection)` on the connection's worker: now, when this is its thread, else by mail.
+template <typename Act>
+void command(const WebSocket& ws, Act&& act) noexcept {
+  const uint32_t number = MessageAccess::worker(ws);
+  if (Worker* w = app::here(number)) {
+    if (net::Connection* c = w->websocket(MessageAccess::id(ws))) act(*w, *c);
+    return;
+  }
+  app::post_to(number, [id = MessageAccess::id(ws), act = std::forward<Act>(act)](Worker& w) mutable {
+    if (net::Connection* c = w.websocket(id)) act(w, *c);
+  });
+}
+
+// A worker's connection for a query, or null when it is gone. Aborts on another thread than the worker's.
+net::Connection* query(const WebSocket& ws, const char* what) noexcept {
+  const uint32_t number = MessageAccess::worker(ws);
+  if (Worker* w = app::here(number)) return w->websocket(MessageAccess::id(ws));
+  net::Inbox* inbox = number ? net::find_inbox(number) : nullptr;
+  if (inbox && inbox->is_open()) app::wrong_thread(what);
+  return nullptr;
+}
+
+// What rooms have published goes before what is sent to the connection itself.
+inline void take_pending(Worker& w, net::Connection& c) noexcept {
+  if (!w.log.empty()) [[unlikely]] app::take_published(w, c);
+}
+
+SendStatus send_here(Worker& w, base::SlotId id, proto::Opcode opcode, const void* data, size_t size) noexcept {
+  net::Connection* c = w.websocket(id);
+  if (!c) return SendStatus::closed;
+  take_pending(w, *c);
+  return session::send_frame(w.sessions, *c, opcode, data, size);
+}
+
+SendStatus post_send(const WebSocket& ws, proto::Opcode opcode, const void* data, size_t size) noexcept {
+  std::string copy(static_cast<const char*>(data), size);
+  const bool posted = app::post_to(
+      MessageAccess::worker(ws), [id = MessageAccess::id(ws), opcode, copy = std::move(copy)](Worker& w) {
+        send_here(w, id, opcode, copy.data(), copy.size());
+      });
+  return posted ? SendStatus::posted : SendStatus::closed;
+}
+
+SendStatus send_any(const WebSocket& ws, proto::Opcode opcode, const void* data, size_t size) noexcept {
+  if (Worker* w = app::here(MessageAccess::worker(ws))) [[likely]] {
+    return send_here(*w, MessageAccess::id(ws), opcode, data, size);
+  }
+  return post_send(ws, opcode, data, size);
+}
+
+proto::Opcode opcode_of(const Message& m) noexcept { return m.is_text() ? proto::Opcode::text : proto::Opcode::binary; }
+
+}  // namespace
+
+// Sending -------------------------------------------------------------------------------------------------------------
+
+SendStatus WebSocket::send(std::string_view text) const noexcept {
+  return send_any(*this, proto::Opcode::text, text.data(), text.size());
+}
+
+SendStatus WebSocket::send(std::span<const std::byte> bytes) const noexcept {
+  return send_any(*this, proto::Opcode::binary, bytes.data(), bytes.size());
+}
+
+SendStatus WebSocket::send(const Message& message) const noexcept {
+  Worker* w = app::here(worker_);
+  if (!w) return post_send(*this, opcode_of(message), message.text().data(), message.size());
+  net::Connection* c = w->websocket({slot_, generation_});
+  if (!c) return SendStatus::closed;
+  take_pending(*w, *c);
+  return session::send_message(w->sessions, *c, MessageAccess::view(message));
+}
+
+SendStatus WebSocket::send(const SharedFrame& frame) const noexcept {
+  if (!frame) return SendStatus::dropped;
+  Worker* w = app::here(worker_);
+  if (!w) {
+    const bool posted = app::post_to(worker_, [self = *this, frame](Worker&) { self.send(frame); });
+    return posted ? SendStatus::posted : SendStatus::closed;
+  }
+  net::Connection* c = w->websocket({slot_, generation_});
+  if (!c) return SendStatus::closed;
+  take_pending(*w, *c);
+  return session::send_frames(w->sessions, *c, MessageAccess::block(frame), MessageAccess::data(frame),
+                              MessageAccess::length(frame), 1);
+}
+
+SendStatus WebSocket::ping(std::string_view payload) const noexcept {
+  const std::string_view cut = payload.substr(0, proto::kMaxControlPayload);
+  return send_any(*this, proto::Opcode::ping, cut.data(), cut.size());
+}
+
+// Closing -------------------------------------------------------------------------------------------------------------
+
+void WebSocket::close(CloseCode code, std::string_view reason) const noexcept {
+  const auto wanted = static_cast<uint16_t>(code);
+  const uint16_t number = proto::may_be_sent(wanted) ? wanted : proto::close_code::normal;
+  if (Worker* w = app::here(worker_)) {
+    net::Connection* c = w->websocket({slot_, generation_});
+    if (!c) return;
+    take_pending(*w, *c);
+    return session::close_websocket(w->sessions, *c, number, reason, CloseCause::local_close);
+  }
+  app::post_to(worker_, [self = *this, code, kept = std::string(reason)](Worker&) { self.close(code, kept); });
+}
+
+void WebSocket::abort() const noexcept {
+  command(*this, [](Worker& w, net::Connection& c) {
+    session::abort_websocket(w.sessions, c, CloseCause::local_close);
+  });
+}
+
+// Rooms ---------------------------------------------------------------------------------------------------------------
+
+Room WebSocket::join(std::string_view room) const noexcept {
+  Worker* w = app::here(worker_);
+  if (!w) {
+    app::post_to(worker_, [self = *this, name = std::string(room)](Worker&) { self.join(name); });
+    return Room();
+  }
+  net::Connection* c = w->websocket({slot_, generation_});
+  if (!c || c->closing || c->state<session::WsState>().ready == ReadyState::closed) return Room();
+  take_pending(*w, *c);
+  auto& ws = c->state<session::WsState>();
+  app::RoomRecord* record = w->rooms.join(w->reactor.blocks, ws, slot_, room);
+  if (!record) return Room();
+  ws.published = w->log.end();  // what was published to the room before is not for it
+  return MessageAccess::room(worker_, {record->slot, record->generation});
+}
+
+void WebSocket::leave(std::string_view room) const noexcept {
+  command(*this, [name = std::string(room)](Worker& w, net::Connection& c) {
+    if (app::RoomRecord* record = w.rooms.find(name)) w.leave_room(c, *record);
+  });
+}
+
+void WebSocket::leave(const Room& room) const noexcept {
+  command(*this, [id = MessageAccess::id(room)](Worker& w, net::Connection& c) {
+    if (app::RoomRecord* record = w.rooms.find(id)) w.leave_room(c, *record);
+  });
+}
+
+bool WebSocket::in_room(std::string_view room) const noexcept {
+  net::Connection* c = query(*this, "WebSocket::in_room");
+  if (!c) return false;
+  Worker& w = *app::here(worker_);
+  const app::RoomRecord* record = w.rooms.find(room);
+  return record && w.rooms.is_member(c->state<session::WsState>(), *record);
+}
+
+// Handlers of its own -------------------------------------------------------------------------------------------------
+
+namespace {
+
+template <typename Signature>
+void set_own(const WebSocket& ws, OwnHandler<Signature>* session::WsExtras::*own, Function<Signature> handler) {
+  command(ws, [own, handler = std::move(handler)](Worker& w, net::Connection& c) mutable {
+    auto& state = c.state<session::WsState>();
+    if (state.ready == ReadyState::closed) return;
+    if (!state.extras) state.extras = new session::WsExtras;
+    w.retire(state.extras->*own);
+    state.extras->*own = handler ? new OwnHandler<Signature>(std::move(handler)) : nullptr;
+  });
+}
+
+}  // namespace
+
+void WebSocket::on_message(Function<void(WebSocket, const Message&)> handler) const {
+  set_own(*this, &session::WsExtras::message, std::move(handler));
+}
+void WebSocket::on_close(Function<void(WebSocket, const CloseInfo&)> handler) const {
+  set_own(*this, &session::WsExtras::close, std::move(handler));
+}
+void WebSocket::on_drain(Function<void(WebSocket)> handler) const {
+  set_own(*this, &session::WsExtras::drain, std::move(handler));
+}
+void WebSocket::on_ping(Function<void(WebSocket, std::string_view)> handler) const {
+  set_own(*this, &session::WsExtras::ping, std::move(handler));
+}
+void WebSocket::on_pong(Function<void(WebSocket, std::string_view)> handler) const {
+  set_own(*this, &session::WsExtras::pong, std::move(handler));
+}
+
+void WebSocket::post(Function<void(WebSocket)> fn) const {
+  app::post_to(worker_, [self = *this, fn = std::move(fn)](Worker& w) mutable {
+    if (w.websocket({self.slot_, self.generation_}) && !fn(self)) w.report_failure("post", self);
+  });
+}
+
+// Queries -------------------------------------------------------------------------------------------------------------
+
+ReadyState WebSocket::ready_state() const noexcept {
+  net::Connection* c = query(*this, "WebSocket::ready_state");
+  return !c || c->closing ? ReadyState::closed : c->state<session::WsState>().ready;
+}
+
+size_t WebSocket::buffered_bytes() const noexcept {
+  net::Connection* c = query(*this, "WebSocket::buffered_bytes");
+  return c ? net::unsent_bytes(app::here(worker_)->reactor, *c) : 0;
+}
+
+std::string WebSocket::ip() const {
+  net::Connection* c = query(*this, "WebSocket::ip");
+  return c ? sys::peer_address(c->fd) : std::string();
+}
+
+namespace {
+
+// A stretch of the kept request; empty when it was not kept.
+std::string_view kept(const WebSocket& ws, const char* what, int part) noexcept {
+  net::Connection* c = query(ws, what);
+  const session::WsExtras* extras = c ? c->state<session::WsState>().extras : nullptr;
+  if (!extras) return {};
+  const std::string_view all = extras->request;
+  if (part == 0) return all.substr(0, extras->url_bytes);
+  if (part == 1) return all.substr(extras->url_bytes, extras->origin_bytes);
+  return all.substr(extras->url_bytes + extras->origin_bytes);
+}
+
+}  // namespace
+
+std::string_view WebSocket::url() const noexcept { return kept(*this, "WebSocket::url", 0); }
+std::string_view WebSocket::origin() const noexcept { return kept(*this, "WebSocket::origin", 1); }
+std::string_view WebSocket::user_agent() const noexcept { return kept(*this, "WebSocket::user_agent", 2); }
+
+// Names ---------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+struct IdKeys {
+  uint64_t rounds[6];
+  uint32_t epoch;
+  IdKeys() noexcept { sys::random_bytes(this, sizeof *this); }
+};
+
+}  // namespace
+
+// A Feistel permutation of {epoch, worker, slot, generation}: no two connections share an id, and nothing is stored.
+std::string WebSocket::id() const {
+  static const IdKeys keys;
+  uint64_t left = uint64_t{keys.epoch} << 32 | worker_;
+  uint64_t right = uint64_t{slot_} << 32 | generation_;
+  for (const uint64_t key : keys.rounds) {
+    const uint64_t next = left ^ base::mix64(right ^ key);
+    left = right;
+    right = next;
+  }
+  constexpr char kAlphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+  std::string id = "ws_";
+  for (int i = 0; i < 26; i++) {
+    id.push_back(kAlphabet[right & 31]);
+    right = right >> 5 | left << 59;
+    left >>= 5;
+  }
+  return id;
+}
+
+std::string_view name_of(CloseCause cause) noexcept {
+  switch (cause) {
+    case CloseCause::peer_close: return "peer_close";
+    case CloseCause::local_close: return "local_close";
+    case CloseCause::peer_eof: return "peer_eof";
+    case CloseCause::peer_reset: return "peer_reset";
+    case CloseCause::protocol_error: return "protocol_error";
+    case CloseCause::invalid_payload: return "invalid_payload";
+    case CloseCause::message_too_big: return "message_too_big";
+    case CloseCause::too_many_fragments: return "too_many_fragments";
+    case CloseCause::slow_consumer: return "slow_consumer";
+    case CloseCause::heartbeat_timeout: return "heartbeat_timeout";
+    case CloseCause::write_timeout: return "write_timeout";
+    case CloseCause::close_timeout: return "close_timeout";
+    case CloseCause::handler_failure: return "handler_failure";
+    case CloseCause::out_of_memory: return "out_of_memory";
+    case CloseCause::drain: return "drain";
+  }
+  return "unknown";
+}
+
+}  // namespace martlet

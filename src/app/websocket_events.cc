@@ -1,0 +1,209 @@
+// What happens to a WebSocket: accepting it, its messages, its end; each handed to the route's handlers and then to
+// the connection's own.
+#include <cstring>
+
+#include "app/worker.h"
+#include "base/bytes.h"
+#include "net/output.h"
+#include "net/reactor.h"
+#include "proto/ws_handshake.h"
+#include "session/http_response.h"
+
+namespace martlet::app {
+
+namespace {
+
+Worker& worker_of(session::WsRoute&) noexcept { return *current_worker_; }
+
+WsRouteEntry& entry_of(session::WsRoute& route) noexcept { return static_cast<WsRouteEntry&>(route); }
+
+session::WsExtras* extras_of(net::Connection& c) noexcept { return c.state<session::WsState>().extras; }
+
+// Runs the route's handler and then the connection's own one of the same event. False when one of them threw.
+template <typename Handler, typename Own, typename... Args>
+bool run_handlers(WsRouteEntry& route, net::Connection& c, Handler& handler, Own* session::WsExtras::*own,
+                  Args&&... args) noexcept {
+  Worker& w = worker_of(route);
+  const WebSocket ws = w.handle(c);
+  bool good = true;
+  if (handler && !handler(ws, args...)) {
+    w.report_failure(route.pattern, ws);
+    good = false;
+  }
+  session::WsExtras* extras = extras_of(c);
+  if (extras && extras->*own && !(extras->*own)->function(ws, args...)) {
+    w.report_failure(route.pattern, ws);
+    good = false;
+  }
+  return good;
+}
+
+bool on_message(session::WsRoute& route, net::Connection& c, const session::MessageView& view) {
+  WsRouteEntry& entry = entry_of(route);
+  const Message message = MessageAccess::message(view);
+  return run_handlers(entry, c, entry.handlers.message, &session::WsExtras::message, message);
+}
+
+bool on_ping(session::WsRoute& route, net::Connection& c, std::string_view payload) {
+  WsRouteEntry& entry = entry_of(route);
+  return run_handlers(entry, c, entry.handlers.ping, &session::WsExtras::ping, payload);
+}
+
+bool on_pong(session::WsRoute& route, net::Connection& c, std::string_view payload) {
+  WsRouteEntry& entry = entry_of(route);
+  return run_handlers(entry, c, entry.handlers.pong, &session::WsExtras::pong, payload);
+}
+
+bool on_drain(session::WsRoute& route, net::Connection& c) {
+  WsRouteEntry& entry = entry_of(route);
+  return run_handlers(entry, c, entry.handlers.drain, &session::WsExtras::drain);
+}
+
+void link(Worker& w, WsRouteEntry& route, net::Connection& c) noexcept {
+  auto& ws = c.state<session::WsState>();
+  ws.published = w.log.end();  // what was published before it came is not for it
+  ws.route_next = route.first;
+  if (route.first != session::WsState::kNone) {
+    w.reactor.connections.live(route.first)->state<session::WsState>().route_previous = c.slot;
+  }
+  route.first = c.slot;
+  route.connections++;
+  w.stats.open_websockets++;
+}
+
+void unlink(Worker& w, WsRouteEntry& route, net::Connection& c) noexcept {
+  const auto& ws = c.state<session::WsState>();
+  auto& connections = w.reactor.connections;
+  if (ws.route_previous == session::WsState::kNone) {
+    route.first = ws.route_next;
+  } else {
+    connections.live(ws.route_previous)->state<session::WsState>().route_next = ws.route_next;
+  }
+  if (ws.route_next != session::WsState::kNone) {
+    connections.live(ws.route_next)->state<session::WsState>().route_previous = ws.route_previous;
+  }
+  route.connections--;
+  w.stats.open_websockets--;
+}
+
+void release_extras(Worker& w, session::WsExtras* extras) noexcept {
+  if (!extras) return;
+  w.retire(extras->message);
+  w.retire(extras->close);
+  w.retire(extras->drain);
+  w.retire(extras->ping);
+  w.retire(extras->pong);
+  delete extras;
+}
+
+// Z-45: the close handlers still see the rooms, and may send to them; then the connection leaves.
+void on_close(session::WsRoute& route, net::Connection& c, const CloseInfo& why) {
+  WsRouteEntry& entry = entry_of(route);
+  Worker& w = worker_of(route);
+  run_handlers(entry, c, entry.handlers.close, &session::WsExtras::close, why);
+  auto& ws = c.state<session::WsState>();
+  while (session::Membership* m = ws.rooms) w.leave_room(c, *w.rooms.find_live(m->room_slot));
+  unlink(w, entry, c);
+  release_extras(w, ws.extras);
+  ws.extras = nullptr;
+  w.reactor.want_turn();  // what the handlers sent, and what they retired
+}
+
+// Handshakes ----------------------------------------------------------------------------------------------------------
+
+bool origin_allowed(const WsRouteEntry& route, const session::Exchange& e) noexcept {
+  const auto& origins = route.handlers.options.origins;
+  const proto::Field* field = e.head.find(proto::FieldName::origin);
+  if (origins.empty() || !field) return true;
+  const std::string_view origin = e.field(field);
+  for (const std::string& allowed : origins) {
+    if (allowed.size() != origin.size()) continue;
+    size_t same = 0;
+    while (same < origin.size() && base::ascii_lower(origin[same]) == base::ascii_lower(allowed[same])) same++;
+    if (same == origin.size()) return true;
+  }
+  return false;
+}
+
+// The first of the server's subprotocols that the client offers too; empty when there is none.
+std::string_view choose_protocol(const WsRouteEntry& route, const session::Exchange& e) noexcept {
+  for (const std::string& own : route.handlers.options.protocols) {
+    proto::OfferedProtocols offered(e.head, e.base);
+    std::string_view protocol;
+    while (offered.next(protocol)) {
+      if (protocol == own) return own;
+    }
+  }
+  return {};
+}
+
+void refuse(session::Exchange& e, int status, std::string_view text) noexcept {
+  if (e.responded) return;
+  e.status = static_cast<uint16_t>(status);
+  e.close_after = true;
+  session::send_response(e, base::as_bytes(text), "text/plain; charset=utf-8");
+}
+
+bool send_switching(session::Exchange& e, const WsRouteEntry& route) noexcept {
+  constexpr std::string_view kStart =
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
+  constexpr std::string_view kProtocol = "\r\nSec-WebSocket-Protocol: ";
+  const std::string_view protocol = choose_protocol(route, e);
+  const size_t size = kStart.size() + proto::kAcceptKeySize + (protocol.empty() ? 0 : kProtocol.size() + protocol.size()) +
+                      2 + e.fields.size() + 2;
+  uint8_t* room = e.fields.failed() ? nullptr : net::append_room(e.sessions->reactor, *e.connection, size);
+  if (!room) return false;
+  auto put = [&room](std::string_view text) {
+    std::memcpy(room, text.data(), text.size());
+    room += text.size();
+  };
+  put(kStart);
+  proto::accept_key(e.field(e.head.find(proto::FieldName::sec_websocket_key)), reinterpret_cast<char*>(room));
+  room += proto::kAcceptKeySize;
+  if (!protocol.empty()) {
+    put(kProtocol);
+    put(protocol);
+  }
+  put("\r\n");
+  if (!e.fields.empty()) put(e.fields.text());
+  put("\r\n");
+  return true;
+}
+
+void keep_request(session::Exchange& e, net::Connection& c) {
+  auto* extras = new session::WsExtras;
+  c.state<session::WsState>().extras = extras;
+  const std::string_view url = e.request.url();
+  const std::string_view origin = e.field(e.head.find(proto::FieldName::origin));
+  const std::string_view agent = e.field(e.head.find(proto::FieldName::user_agent));
+  extras->request.reserve(url.size() + origin.size() + agent.size());
+  extras->request.append(url).append(origin).append(agent);
+  extras->url_bytes = static_cast<uint32_t>(url.size());
+  extras->origin_bytes = static_cast<uint32_t>(origin.size());
+}
+
+}  // namespace
+
+const session::WsSink ws_sink{on_message, on_ping, on_pong, on_drain, on_close};
+
+void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noexcept {
+  if (e.responded) return;
+  const uint32_t most = route.handlers.options.max_connections;
+  if (!origin_allowed(route, e)) return refuse(e, 403, "This origin is not allowed.");
+  if (w.draining) return refuse(e, 503, "The server is going away.");
+  if (most && route.connections >= most) return refuse(e, 503, "Too many connections.");
+  net::Connection& c = *e.connection;
+  if (!send_switching(e, route)) return w.reactor.abort(c);
+  e.upgraded = true;
+  session::start_websocket(w.sessions, c, route);
+  link(w, route, c);
+  if (route.keep_request) keep_request(e, c);
+  const WebSocket ws = w.handle(c);
+  auto& handler = route.on_open ? route.on_open : route.handlers.open;
+  if (handler && !handler(ws, e.request)) {
+    w.report_failure(route.pattern, ws);
+    session::handler_failed(w.sessions, c);
+  }
+}
+
+}  // namespace martlet::app

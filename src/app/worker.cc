@@ -1,0 +1,314 @@
+// The life of a worker: set-up, turns, drain, end. See worker.h.
+#include "app/worker.h"
+
+#include <martlet/log.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "net/worker_registry.h"
+#include "base/check.h"
+#include "sys/clock.h"
+#include "sys/process.h"
+
+namespace martlet::app {
+
+thread_local constinit Worker* current_worker_ = nullptr;
+
+void set_current_worker(Worker* w) noexcept { current_worker_ = w; }
+
+void wrong_thread(const char* what) noexcept {
+  std::fprintf(stderr, "martlet: %s called off its worker's thread\n", what);
+  std::abort();
+}
+
+namespace {
+
+constexpr uint32_t kReservedDescriptors = 64;  // for listeners, the poller, and what the program opens
+constexpr uint64_t kDrainStepNs = 20'000'000;
+
+uint32_t to_ms(milliseconds time) noexcept {
+  const auto count = time.count();
+  return count < 0 ? 0 : count > INT32_MAX ? INT32_MAX : static_cast<uint32_t>(count);
+}
+
+[[noreturn]] void set_up_mistake(const char* what, std::string_view path) {
+  std::fprintf(stderr, "martlet: route \"%.*s\": %s\n", static_cast<int>(path.size()), path.data(), what);
+  std::abort();
+}
+
+uint8_t method_of(std::string_view name) {
+  using proto::Method;
+  for (const Method method : {Method::get, Method::head, Method::post, Method::put, Method::patch, Method::del,
+                              Method::options}) {
+    if (proto::method_name(method) == name) return static_cast<uint8_t>(method);
+  }
+  return kAnyMethod;
+}
+
+// Whole segments: "/api" is a prefix of "/api" and "/api/x", not of "/apis".
+bool has_prefix(std::string_view path, std::string_view prefix) noexcept {
+  if (!path.starts_with(prefix)) return false;
+  return prefix.empty() || path.size() == prefix.size() || path[prefix.size()] == '/' || prefix.back() == '/';
+}
+
+void on_accept(void* context, net::Connection& c, bool over_limit) {
+  auto& w = *static_cast<Worker*>(context);
+  session::start_http(w.sessions, c, over_limit);
+}
+
+void before_flush(void* context) {
+  auto& w = *static_cast<Worker*>(context);
+  if (!w.dirty_audiences.empty()) deliver_published(w);
+  while (RetiredHandler* handler = w.retired) {
+    w.retired = handler->next;
+    delete handler;
+  }
+}
+
+void on_signal(void* context, int) {
+  auto& w = *static_cast<Worker*>(context);
+  if (w.draining) {
+    w.over = true;  // asked a second time
+  } else {
+    w.begin_drain(w.options.drain_deadline);
+  }
+}
+
+}  // namespace
+
+Worker::Worker(const AppOptions& app_options) : options(app_options) {
+  // Handles made during set-up (timers, to_route) name the worker already.
+  if (auto registered = net::register_worker()) {
+    inbox = *registered;
+    number = inbox->worker();
+  }
+}
+
+Worker::~Worker() {
+  end();
+  if (current_worker_ == this) set_current_worker(nullptr);
+}
+
+// Set-up --------------------------------------------------------------------------------------------------------------
+
+void Worker::add_use(std::string_view prefix, Step step) {
+  if (opened) set_up_mistake("use() after listen()", prefix);
+  if (!prefix.empty() && (prefix[0] != '/')) set_up_mistake("a prefix begins with '/'", prefix);
+  if (prefix == "/") prefix = {};
+  steps.push_back(std::move(step));
+  // The text of the prefix must outlive the caller's: it is kept by the unmatched chain's own list of strings.
+  unmatched.params.emplace_back(prefix);
+  uses.push_back({&steps.back(), {}});
+}
+
+void Worker::add_route(std::string_view method, std::string_view path, Step* list, size_t count) {
+  if (opened) set_up_mistake("registered after listen()", path);
+  Pattern pattern;
+  if (const char* mistake = Pattern::parse(path, pattern)) set_up_mistake(mistake, path);
+  Chain& chain = chains.emplace_back();
+  for (size_t i = 0; i < uses.size(); i++) {
+    if (has_prefix(path, unmatched.params[i])) chain.entries.push_back(uses[i]);
+  }
+  for (size_t i = 0; i < count; i++) {
+    steps.push_back(std::move(list[i]));
+    chain.entries.push_back({&steps.back(), {}});
+  }
+  http_router.add(pattern, method_of(method), static_cast<uint32_t>(chains.size() - 1));
+  chain.pattern = std::move(pattern.text);
+  chain.params = std::move(pattern.params);
+}
+
+void Worker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry) {
+  if (opened) set_up_mistake("registered after listen()", path);
+  Pattern pattern;
+  if (const char* mistake = Pattern::parse(path, pattern)) set_up_mistake(mistake, path);
+  const WsOptions& ws = entry->handlers.options;
+  entry->pattern = path;
+  entry->sink = &ws_sink;
+  entry->number = static_cast<uint32_t>(ws_routes.size());
+  entry->keep_request = ws.keep_request || entry->on_open;
+  entry->limits.message.message_bytes = ws.max_message_bytes;
+  entry->limits.message.fragments = ws.max_fragments;
+  entry->limits.unsent_bytes = ws.max_unsent_bytes ? ws.max_unsent_bytes : 1;
+  entry->limits.heartbeat_interval_ms = to_ms(ws.heartbeat_interval);
+  entry->limits.heartbeat_timeout_ms = to_ms(ws.heartbeat_timeout);
+  entry->limits.slow_consumer = ws.slow_consumer;
+  Chain& chain = ws_chains.emplace_back();
+  for (size_t i = 0; i < uses.size(); i++) {
+    if (has_prefix(path, unmatched.params[i])) chain.entries.push_back(uses[i]);
+  }
+  chain.websocket = entry.get();
+  ws_router.add(pattern, kAnyMethod, static_cast<uint32_t>(ws_chains.size() - 1));
+  chain.pattern = std::move(pattern.text);
+  chain.params = std::move(pattern.params);
+  ws_routes.push_back(std::move(entry));
+}
+
+Error Worker::open() {
+  if (opened) return {};
+  if (!inbox) return Error("no worker number or descriptor is left");
+  opened = true;
+  for (size_t i = 0; i < uses.size(); i++) unmatched.entries.push_back({uses[i].step, unmatched.params[i]});
+  unmatched.pattern = "*";
+  unmatched.unmatched = true;
+  session::HttpLimits& limits = sessions.limits;
+  limits.head.head_bytes = options.max_head_bytes < 65'535 ? options.max_head_bytes : 65'535;
+  limits.head.fields = options.max_header_fields < proto::RequestHead::kMaxFields ? options.max_header_fields
+                                                                                   : proto::RequestHead::kMaxFields;
+  limits.body_bytes = options.max_body_bytes;
+  limits.receive_budget_bytes = options.receive_budget_bytes;
+  limits.head_timeout_ms = to_ms(options.head_timeout);
+  limits.body_timeout_ms = to_ms(options.body_timeout);
+  limits.keep_alive_ms = to_ms(options.keep_alive_timeout);
+  limits.handshake_ms = to_ms(options.handshake_timeout);
+  limits.close_ms = to_ms(options.close_timeout);
+  reactor.write_timeout_ms = to_ms(options.write_timeout);
+  sessions.http = {this, on_request, on_upgrade, has_route};
+  const uint64_t descriptors = sys::raise_descriptor_limit();
+  uint64_t most = descriptors > 2 * kReservedDescriptors ? descriptors - kReservedDescriptors : descriptors / 2;
+  if (options.max_connections && options.max_connections < most) most = options.max_connections;
+  if (most > UINT32_MAX / 4) most = UINT32_MAX / 4;
+  char line[96];
+  std::snprintf(line, sizeof line, "at most %llu connections", static_cast<unsigned long long>(most));
+  log_line(LogLevel::info, line);
+  return reactor.open({this, on_accept, before_flush, on_signal}, *inbox, static_cast<uint32_t>(most));
+}
+
+Result<uint16_t> Worker::listen(const ListenOptions& listen_options) {
+  if (Error error = open()) return error;
+  Result<uint16_t> bound = reactor.listen(listen_options);
+  if (bound && port == 0) port = *bound;
+  return bound;
+}
+
+// Running -------------------------------------------------------------------------------------------------------------
+
+void Worker::turn(int64_t timeout_ns) noexcept {
+  MARTLET_CHECK(!in_turn && "run() or poll_once() inside a callback");
+  Worker* outer = current_worker_;
+  set_current_worker(this);
+  in_turn = true;
+  reactor.turn(timeout_ns);
+  in_turn = false;
+  if (draining && reactor.connections.size() == 0) over = true;
+  if (over) end();
+  set_current_worker(outer);
+}
+
+void Worker::begin_drain(milliseconds deadline) noexcept {
+  if (draining || over) return;
+  draining = true;
+  sessions.draining = true;
+  reactor.stop_listening();
+  cut_at_ns = sys::monotonic_ns() + uint64_t{to_ms(deadline)} * 1'000'000;
+  for (uint32_t slot = 0; slot < reactor.connections.extent(); slot++) {
+    net::Connection* c = reactor.connections.at(slot);
+    if (!c || c->closing || c->protocol != &session::ws_protocol) continue;
+    take_published(*this, *c);
+    session::close_websocket(sessions, *c, proto::close_code::going_away, "The server is going away.",
+                             CloseCause::drain);
+  }
+  // Requests that the kernel holds already are read first: idle connections end at the next step.
+  reactor.timers.every(reactor.now_ns(), kDrainStepNs / 1'000'000,
+                       {[](void* w) { static_cast<Worker*>(w)->drain_step(); }, nullptr, this});
+}
+
+void Worker::drain_step() noexcept {
+  const bool cut = sys::monotonic_ns() >= cut_at_ns;
+  for (uint32_t slot = 0; slot < reactor.connections.extent(); slot++) {
+    net::Connection* c = reactor.connections.at(slot);
+    if (!c || c->closing) continue;
+    if (cut) {
+      reactor.abort(*c);
+    } else if (c->protocol == &session::http_protocol) {
+      session::drain_http(sessions, *c);
+    }
+  }
+}
+
+void Worker::end() noexcept {
+  if (!inbox) return;
+  over = true;
+  Worker* outer = current_worker_;
+  set_current_worker(this);
+  reactor.end_all();
+  before_flush(this);
+  inbox->close();
+  inbox = nullptr;
+  set_current_worker(outer == this ? nullptr : outer);
+}
+
+Stats Worker::snapshot() const noexcept {
+  Stats now = stats;
+  now.accepted = reactor.stats.accepted;
+  now.refused_connections = reactor.stats.refused;
+  now.accept_pauses = reactor.stats.accept_pauses;
+  now.open_connections = reactor.connections.size();
+  now.open_rooms = rooms.size();
+  return now;
+}
+
+void Worker::report_failure(std::string_view route, WebSocket socket) noexcept {
+  stats.handler_failures++;
+  if (on_error) {
+    on_error({detail::last_failure(), route, socket});
+  } else {
+    log_limited(LogLevel::error, "handler failed", detail::last_failure());
+  }
+}
+
+void Worker::retire(RetiredHandler* handler) noexcept {
+  if (!handler) return;
+  handler->next = retired;
+  retired = handler;
+}
+
+void Worker::unlist(const AudienceLog& audience) noexcept {
+  if (!audience.listed) return;
+  for (DirtyAudience& dirty : dirty_audiences) {
+    if (!dirty.room || &dirty.room->log != &audience) continue;
+    dirty = dirty_audiences.back();
+    dirty_audiences.pop_back();
+    return;
+  }
+}
+
+void Worker::leave_room(net::Connection& c, RoomRecord& room) noexcept {
+  auto& ws = c.state<session::WsState>();
+  if (!rooms.is_member(ws, room)) return;
+  if (!c.closing) take_published(*this, c);
+  if (room.members == 1) unlist(room.log);
+  rooms.leave(ws, room);
+}
+
+// Commands from other threads -----------------------------------------------------------------------------------------
+
+namespace {
+
+struct Command : net::Mail {
+  Function<void(Worker&)> fn;
+};
+
+}  // namespace
+
+bool post_to(uint32_t number, Function<void(Worker&)> fn) noexcept {
+  net::Inbox* inbox = net::find_inbox(number);
+  if (!inbox) return false;
+  auto* command = base::create<Command>();
+  if (!command) return false;
+  command->fn = std::move(fn);
+  command->run = [](net::Mail* mail, void* context) {
+    auto* c = static_cast<Command*>(mail);
+    auto& w = *static_cast<Worker*>(context);
+    if (!c->fn(w)) w.report_failure("post");
+    base::destroy(c);
+  };
+  command->drop = [](net::Mail* mail) { base::destroy(static_cast<Command*>(mail)); };
+  if (inbox->post(command)) return true;
+  base::destroy(command);
+  return false;
+}
+
+}  // namespace martlet::app

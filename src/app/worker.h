@@ -1,0 +1,204 @@
+// One worker: the reactor, the sessions, and everything that App promises on top of them. App is its public face.
+//
+// A worker runs on one thread, which finds it through current_worker(); handles (WebSocket, Room, Response, Next) name
+// it by number, act directly when they are on its thread, and send a command through its inbox when they are not.
+#pragma once
+
+#include <martlet/app.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/publish.h"
+#include "app/log_line.h"
+#include "app/rooms.h"
+#include "app/router.h"
+#include "net/mailbox.h"
+#include "net/reactor.h"
+#include "session/http_session.h"
+#include "session/sessions.h"
+#include "session/ws_session.h"
+
+namespace martlet {
+
+// What the library may look at in a Step.
+struct StepAccess {
+  static Function<void(Request&, Response&)>& handler(Step& s) noexcept { return s.handler_; }
+  static Function<void(Request&, Response&, Next)>& middleware(Step& s) noexcept { return s.middleware_; }
+};
+
+// What the library may look at in handles and messages.
+struct MessageAccess {
+  static WebSocket socket(uint32_t worker, base::SlotId id) noexcept { return WebSocket(worker, id.slot, id.generation); }
+  static uint32_t worker(const WebSocket& ws) noexcept { return ws.worker_; }
+  static base::SlotId id(const WebSocket& ws) noexcept { return {ws.slot_, ws.generation_}; }
+  static Room room(uint32_t worker, base::SlotId id) noexcept { return Room(worker, id.slot, id.generation); }
+  static uint32_t worker(const Room& r) noexcept { return r.worker_; }
+  static base::SlotId id(const Room& r) noexcept { return {r.slot_, r.generation_}; }
+  static Message message(const session::MessageView& v) noexcept { return Message(v.data, v.size, v.is_text, v.block); }
+  static session::MessageView view(const Message& m) noexcept { return {m.data_, m.size_, m.block_, m.is_text_}; }
+  static SharedFrame frame(base::Block* block, uint32_t begin, uint64_t length) noexcept;
+  static base::Block* block(const SharedFrame& f) noexcept { return f.block_; }
+  static uint8_t* data(const SharedFrame& f) noexcept;
+  static size_t length(const SharedFrame& f) noexcept { return static_cast<size_t>(f.length_); }
+
+  using Kind = Audience::Kind;
+  static Audience audience(Kind kind, uint32_t worker, base::SlotId id, std::string_view name = {});
+  static Kind kind(const Audience& a) noexcept { return a.kind_; }
+  static base::SlotId id(const Audience& a) noexcept { return {a.slot_, a.generation_}; }
+};
+
+// A handler of one connection, by address: one that is replaced while it runs stays where it is until it has returned.
+struct RetiredHandler {
+  RetiredHandler* next = nullptr;
+  virtual ~RetiredHandler() = default;
+};
+template <typename Signature>
+struct OwnHandler final : RetiredHandler {
+  explicit OwnHandler(Function<Signature>&& f) noexcept : function(std::move(f)) {}
+  Function<Signature> function;
+};
+
+namespace session {
+// What a connection owns beyond its state: handlers of its own, and the kept request.
+struct WsExtras {
+  OwnHandler<void(WebSocket, const Message&)>* message = nullptr;
+  OwnHandler<void(WebSocket, const CloseInfo&)>* close = nullptr;
+  OwnHandler<void(WebSocket)>* drain = nullptr;
+  OwnHandler<void(WebSocket, std::string_view)>* ping = nullptr;
+  OwnHandler<void(WebSocket, std::string_view)>* pong = nullptr;
+  std::string request;  // url, origin and user agent, one after the other
+  uint32_t url_bytes = 0;
+  uint32_t origin_bytes = 0;
+};
+}  // namespace session
+
+namespace app {
+
+// A WebSocket route of the application.
+struct WsRouteEntry : session::WsRoute {
+  std::string pattern;
+  WsHandlers handlers;
+  Function<void(WebSocket, Request&)> on_open;  // of the per-connection form
+  bool keep_request = false;
+  uint32_t first = session::WsState::kNone;  // its connections
+  uint32_t connections = 0;
+  uint32_t number = 0;  // among the worker's WebSocket routes
+  AudienceLog log;
+};
+
+// The steps that one route runs through, in order. Steps of use() stand in many chains.
+struct Chain {
+  struct Entry {
+    Step* step;
+    std::string_view prefix;  // of use(); only the chain of unmatched requests asks for it
+  };
+  std::string pattern;
+  std::vector<std::string> params;
+  std::vector<Entry> entries;
+  WsRouteEntry* websocket = nullptr;
+  bool unmatched = false;
+};
+
+struct DirtyAudience {
+  MessageAccess::Kind kind;
+  RoomRecord* room = nullptr;
+  WsRouteEntry* route = nullptr;
+};
+
+struct Worker {
+  explicit Worker(const AppOptions& app_options);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Set-up --------------------------------------------------------------------------------------------------------
+  void add_use(std::string_view prefix, Step step);
+  void add_route(std::string_view method, std::string_view path, Step* steps, size_t count);
+  void add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry);
+  Result<uint16_t> listen(const ListenOptions& listen_options);
+  Error open();
+
+  // Running -------------------------------------------------------------------------------------------------------
+  void turn(int64_t timeout_ns) noexcept;
+  void begin_drain(milliseconds deadline) noexcept;
+  void drain_step() noexcept;
+  void end() noexcept;
+  Stats snapshot() const noexcept;
+
+  AppOptions options;
+  net::Inbox* inbox = nullptr;
+  uint32_t number = 0;
+  Stats stats;
+  net::Reactor reactor;
+  session::Sessions sessions{reactor, stats};
+  Rooms rooms;
+  PublishLog log;
+  AudienceLog everybody;
+  std::vector<DirtyAudience> dirty_audiences;
+  RetiredHandler* retired = nullptr;
+  Function<void(const HandlerFailure&)> on_error;
+
+  Router http_router;
+  Router ws_router;
+  std::deque<Step> steps;
+  std::vector<Chain::Entry> uses;
+  std::deque<Chain> chains;     // of HTTP routes, by number
+  std::deque<Chain> ws_chains;  // of WebSocket routes, by number
+  std::deque<std::unique_ptr<WsRouteEntry>> ws_routes;
+  Chain unmatched;
+  uint16_t port = 0;
+  bool opened = false;
+  bool draining = false;
+  bool over = false;
+  bool in_turn = false;
+  uint64_t cut_at_ns = 0;
+
+  // The connection of a handle if it is an open or closing WebSocket; null when it is gone.
+  net::Connection* websocket(base::SlotId id) noexcept {
+    net::Connection* c = reactor.connections.find(id);
+    return c && c->protocol == &session::ws_protocol ? c : nullptr;
+  }
+  WebSocket handle(const net::Connection& c) const noexcept { return MessageAccess::socket(number, c.id()); }
+  void report_failure(std::string_view route, WebSocket socket = {}) noexcept;
+  void retire(RetiredHandler* handler) noexcept;
+  void unlist(const AudienceLog& audience) noexcept;
+  void leave_room(net::Connection& c, RoomRecord& room) noexcept;
+};
+
+// The worker that runs on this thread, or null.
+Worker* current_worker() noexcept;
+void set_current_worker(Worker* w) noexcept;
+extern thread_local constinit Worker* current_worker_;
+inline Worker* current_worker() noexcept { return current_worker_; }
+
+// The worker of this number if it is this thread's.
+inline Worker* here(uint32_t number) noexcept {
+  Worker* w = current_worker_;
+  return w && w->number == number ? w : nullptr;
+}
+
+// Runs fn on the worker of this number, in a later turn. False: that worker is over.
+bool post_to(uint32_t number, Function<void(Worker&)> fn) noexcept;
+
+// A query from a thread that is not the worker's is a programmer's error.
+[[noreturn]] void wrong_thread(const char* what) noexcept;
+
+// Chains (chain.cc) -------------------------------------------------------------------------------------------------
+void on_request(void* context, session::Exchange& e);
+void on_upgrade(void* context, session::Exchange& e);
+bool has_route(void* context, session::Exchange& e);
+// Goes on at the exchange's position, and settles it when its handler is not on the stack.
+void go_on(Worker& w, session::Exchange& e) noexcept;
+
+// WebSockets (websocket_events.cc) ----------------------------------------------------------------------------------
+extern const session::WsSink ws_sink;
+// The end of an upgrade's chain: refuses, or answers 101 and opens.
+void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noexcept;
+
+}  // namespace app
+}  // namespace martlet

@@ -1,0 +1,328 @@
+// chat_page.test.mjs: the page of examples/chat in Chromium, by what a person sees and does.
+//
+// Leaves pictures in BUILD_DIR/e2e/. Every page is watched: an error, a policy violation, a dialog or a request to
+// anywhere else fails the check.
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { after, afterEach, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { build, start, until } from './harness.mjs';
+
+const pictures = path.join(build, 'e2e');
+const desktop = { viewport: { width: 1280, height: 800 } };
+const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+let chat, browser, rooms = 0, contexts = [], complaints = [];
+
+before(async () => {
+  mkdirSync(pictures, { recursive: true });
+  chat = await start('chat', '--port', '0');
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+});
+after(async () => {
+  await browser?.close();
+  await chat?.stop('SIGKILL');
+});
+afterEach(async () => {
+  await Promise.all(contexts.map((context) => context.close()));
+  contexts = [];
+  assert.deepEqual(complaints.splice(0), []);
+});
+const newRoom = () => `/r/page-${++rooms}`;
+
+async function visit(target, options = desktop) {
+  const context = await browser.newContext({ locale: 'en-GB', ...options });
+  contexts.push(context);
+  return watched(await context.newPage(), target);
+}
+async function watched(page, target) {
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('dialog', (dialog) => { complaints.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !/WebSocket connection to .* failed/.test(message.text())) complaints.push(message.text());
+  });
+  page.on('request', (request) => {
+    if (!request.url().startsWith('data:') && new URL(request.url()).hostname !== '127.0.0.1') complaints.push(`fetches ${request.url()}`);
+  });
+  await page.goto(target.startsWith('http') ? target : chat.http + target);
+  return page;
+}
+const online = (page) => page.waitForSelector('#state.on');
+async function enter(target, name, options) {
+  const page = await visit(target, options);
+  await page.fill('#name', name);
+  await page.click('#enter button');
+  await online(page);
+  return page;
+}
+const write = async (page, text) => { await page.fill('#text', text); await page.press('#text', 'Enter'); };
+const lines = (page) => page.$$eval('#log .bubble', (nodes) => nodes.map((node) => node.textContent));
+const notices = (page) => page.$$eval('#log .notice', (nodes) => nodes.map((node) => node.textContent).join(' · '));
+const names = (page) => page.$$eval('#list .of', (nodes) => nodes.map((node) => node.firstChild.textContent).sort());
+const reads = (page, text) => until(async () => (await lines(page)).includes(text), `the line ${JSON.stringify(text)}`);
+const sees = (page, ...who) => until(async () => String(await names(page)) === String(who.sort()), `the list ${who}`);
+
+test('page: from the door into a room, and back by the list of rooms', async () => {
+  const page = await visit('/');
+  await page.fill('#name', 'Ada');
+  await page.fill('#pick', 'Our Kitchen');
+  await page.press('#pick', 'Enter');
+  await online(page);
+  assert.equal(new URL(page.url()).pathname, '/r/our-kitchen');
+  assert.equal(await page.textContent('#room'), '#our-kitchen');
+  assert.equal(await page.isVisible('#empty'), true);
+  await page.click('header a');
+  await page.waitForSelector('#recent a');
+  assert.equal(await page.inputValue('#name'), 'Ada', 'the name is remembered');
+  await page.click('#recent a');
+  await online(page);
+  await sees(page, 'Ada');
+  await page.goto(chat.http + '/');
+  await page.click('#enter button');
+  await online(page);
+  assert.match(new URL(page.url()).pathname, /^\/r\/[a-z]+-[a-z]+-\d\d$/, 'a new room when none was named');
+});
+
+test('page: two people see each other, write, and see each other write', async () => {
+  const room = newRoom();
+  const ada = await enter(room, 'Ada');
+  const bob = await enter(room, 'Bob', phone);
+  await sees(ada, 'Ada', 'Bob');
+  await sees(bob, 'Ada', 'Bob');
+  assert.equal(await ada.textContent('#state'), 'You and one other');
+  assert.equal(await bob.textContent('#count'), '2');
+  assert.match(await notices(ada), /Bob joined/);
+
+  await write(ada, 'Hello Bob');
+  await reads(bob, 'Hello Bob');
+  await bob.locator('#text').pressSequentially('Hel');
+  await ada.waitForSelector('#typing:has-text("Bob is typing")');
+  assert.equal(await bob.textContent('#typing'), '', 'nobody is told about oneself');
+  await until(async () => (await ada.textContent('#typing')) === '', 'the indicator to go out by itself');
+  await bob.locator('#text').pressSequentially('lo');
+  await ada.waitForSelector('#typing:has-text("Bob is typing")');
+  await bob.press('#text', 'Shift+Enter');
+  await bob.locator('#text').pressSequentially('Ada');
+  await bob.click('#send');
+  await reads(ada, 'Hello\nAda');
+  assert.equal(await ada.textContent('#typing'), '');
+  assert.equal(await bob.inputValue('#text'), '');
+  assert.deepEqual(await lines(bob), ['Hello Bob', 'Hello\nAda']);
+  assert.equal(await bob.$$eval('#log .mine .bubble', (nodes) => nodes.length), 1);
+});
+
+test('page: lines of one person stand together under one name and time', async () => {
+  const room = newRoom();
+  const ada = await enter(room, 'Ada');
+  const bob = await enter(room, 'Bob');
+  await write(ada, 'one');
+  await write(ada, 'two');
+  await reads(bob, 'two');
+  await write(bob, 'three');
+  await reads(ada, 'three');
+  await write(ada, 'four');
+  await reads(bob, 'four');
+  assert.deepEqual(await bob.$$eval('#log .group', (groups) => groups.map((g) => g.querySelectorAll('.bubble').length)), [2, 1, 1]);
+  assert.equal(await bob.textContent('#log .group >> nth=0 >> b'), 'Ada');
+  assert.match(await bob.textContent('#log .group >> nth=0 >> time'), /^\d\d:\d\d$/);
+  assert.equal(await bob.textContent('#log .day'), 'Today');
+});
+
+test('page: a reload brings the history and disturbs nobody', async () => {
+  const room = newRoom();
+  const ada = await enter(room, 'Ada');
+  const bob = await enter(room, 'Bob');
+  const cleo = await enter(room, 'Cleo');
+  await write(ada, 'before');
+  await write(bob, 'also before');
+  await reads(bob, 'before');
+  await reads(ada, 'also before');
+  await bob.reload();
+  await online(bob);
+  assert.deepEqual(await lines(bob), ['before', 'also before']);
+  assert.equal(await bob.$$eval('#log .mine .bubble', (nodes) => nodes.map((n) => n.textContent).join()), 'also before');
+  await sees(bob, 'Ada', 'Bob', 'Cleo');
+  // Cleo leaves after the reload; when that is told, a goodbye of Bob's would have been told as well.
+  await cleo.close();
+  await until(async () => /Cleo left/.test(await notices(ada)), 'Cleo\'s goodbye');
+  assert.equal(await notices(ada), 'Bob joined · Cleo joined · Cleo left');
+});
+
+test('page: another room is another world', async () => {
+  const ada = await enter(newRoom(), 'Ada');
+  const eve = await enter(newRoom(), 'Eve');
+  await write(ada, 'secret');
+  await reads(ada, 'secret');
+  await write(eve, 'echo?');
+  await reads(eve, 'echo?');
+  assert.deepEqual(await lines(eve), ['echo?']);
+  await sees(eve, 'Eve');
+});
+
+test('page: what people write is shown, never obeyed', async () => {
+  const room = newRoom();
+  const evil = '<img src=x onerror="alert(1)"><script>alert(2)</script>"\'&amp;';
+  const ada = await enter(room, '<b onclick=alert(3)>A</b>');
+  const bob = await enter(room, 'Bob');
+  await write(ada, evil);
+  await reads(bob, evil);
+  await sees(bob, '<b onclick=alert(3)>A</b>', 'Bob');
+  assert.equal(await bob.$$eval('#chat img, #chat script, #list b', (nodes) => nodes.length), 0);
+  await write(ada, 'see https://example.com/a?b=c#d, (http://example.org/x). javascript:alert(4) https://"onmouseover=alert(5)');
+  const links = await until(async () => {
+    const found = await bob.$$eval('#log a', (nodes) => nodes.map((n) => [n.getAttribute('href'), n.target, n.rel]));
+    return found.length && found;
+  }, 'the links');
+  assert.deepEqual(links.map((link) => link[0]), ['https://example.com/a?b=c#d', 'http://example.org/x']);
+  for (const [, target, rel] of links) assert.deepEqual([target, rel], ['_blank', 'noopener noreferrer nofollow ugc']);
+
+  const odd = await enter('/r/' + encodeURIComponent('<i>&"room'), 'Ada');
+  assert.equal(await odd.textContent('#room'), '#<i>&"room');
+  assert.equal(await odd.title(), '#<i>&"room');
+});
+
+test('page: a new name is told to the others and remembered', async () => {
+  const room = newRoom();
+  const ada = await enter(room, 'Ada');
+  const bob = await enter(room, 'Bob');
+  await bob.click('text=Rename');
+  await bob.fill('#new-name', 'Grace');
+  await bob.press('#new-name', 'Enter');
+  await sees(ada, 'Ada', 'Grace');
+  assert.match(await notices(ada), /Bob is now Grace/);
+  await bob.reload();
+  await online(bob);
+  await sees(bob, 'Ada', 'Grace');
+});
+
+test('page: a copied tab becomes a second person', async () => {
+  const room = newRoom();
+  const first = await enter(room, 'Ada');
+  const key = await first.evaluate(() => sessionStorage.getItem('martlet-chat.key'));
+  const second = await first.context().newPage();
+  await second.addInitScript((k) => { if (!sessionStorage.length) sessionStorage.setItem('martlet-chat.key', k); }, key);
+  await watched(second, room);
+  await online(second);
+  await sees(second, 'Ada', 'Ada 2');
+  await online(first);
+  await write(first, 'from the first');
+  await reads(second, 'from the first');
+});
+
+test('page: the reader of older lines is left in peace and told how many are new', async () => {
+  const room = newRoom();
+  const ada = await enter(room, 'Ada');
+  const bob = await enter(room, 'Bob', { viewport: { width: 360, height: 500 } });
+  for (let i = 0; i < 9; ++i) await write(ada, `line ${i}\n\nof three`);
+  await reads(bob, 'line 8\n\nof three');
+  const scroll = (f) => bob.$eval('#scroll', f);
+  assert.ok(await scroll((s) => s.scrollHeight - s.scrollTop - s.clientHeight < 2), 'at the end by itself');
+  await scroll((s) => { s.scrollTop = 0; });
+  await bob.waitForSelector('#latest:not([hidden])');
+  await write(ada, 'new one');
+  await bob.waitForSelector('#latest:has-text("1 new message ")');
+  assert.match(await bob.title(), /^\(1\) #page-/);
+  assert.equal(await scroll((s) => s.scrollTop), 0, 'it stays where the reader is');
+  await bob.click('#latest');
+  await until(() => scroll((s) => s.scrollHeight - s.scrollTop - s.clientHeight < 2), 'the end');
+  await until(async () => /^#page-/.test(await bob.title()), 'a title without a number');
+  assert.equal(await bob.isVisible('#latest'), false);
+});
+
+test('page: comes back after a restart of the server; what was typed meanwhile arrives once', async () => {
+  let server = await start('chat', '--port', '0');
+  const room = `${server.http}/r/harbour`;
+  const ada = await enter(room, 'Ada');
+  const bob = await enter(room, 'Bob');
+  await write(ada, 'before');
+  await reads(bob, 'before');
+  assert.deepEqual(await server.stop('SIGTERM'), { code: 0, signal: null });
+  await ada.waitForSelector('#lost:not([hidden])');
+  await bob.waitForSelector('#lost:not([hidden])');
+  await write(ada, 'typed in the dark');
+  await write(ada, 'and more');
+  assert.deepEqual(await ada.$$eval('#outbox .bubble', (nodes) => nodes.map((n) => n.textContent)), ['typed in the dark', 'and more']);
+  await ada.screenshot({ path: path.join(pictures, 'chat-offline.png') });
+
+  server = await start('chat', '--port', String(server.port));
+  await Promise.all([online(ada), online(bob)]);
+  await reads(bob, 'and more');
+  await write(bob, 'welcome back');
+  await reads(ada, 'welcome back');
+  for (const page of [ada, bob]) {
+    assert.deepEqual(await lines(page), ['before', 'typed in the dark', 'and more', 'welcome back']);
+    await sees(page, 'Ada', 'Bob');
+    assert.doesNotMatch(await notices(page), /left|Bob joined · Bob|joined.*joined/, 'nobody is announced again');
+  }
+  assert.equal(await ada.$$eval('#outbox .bubble', (nodes) => nodes.length), 0);
+  await server.stop('SIGKILL');
+});
+
+test('page: many lines at once are all sent, in order, at the pace the server allows', async () => {
+  const room = newRoom();
+  const ada = await enter(room, 'Ada');
+  const bob = await enter(room, 'Bob');
+  const all = [...Array(18)].map((_, i) => `line ${i}`);
+  for (const line of all) await write(ada, line);
+  await reads(bob, 'line 17');
+  assert.deepEqual(await lines(bob), all);
+  await until(async () => String(await lines(ada)) === String(all), 'all receipts');
+});
+
+test('page: fits 320 pixels and more, and its parts have names', async () => {
+  const room = newRoom();
+  const ada = await enter(room, 'A name of 24 characters!', { viewport: { width: 320, height: 568 }, isMobile: true, hasTouch: true });
+  await write(ada, 'https://example.com/' + 'long'.repeat(60) + ' ' + 'W'.repeat(200));
+  await until(async () => (await lines(ada)).length === 1, 'the line');
+  for (const width of [320, 360, 390, 768, 1280]) {
+    await ada.setViewportSize({ width, height: 640 });
+    const overflow = await ada.evaluate(() => [document.documentElement.scrollWidth - innerWidth,
+      ...['scroll', 'log', 'composer'].map((id) => document.getElementById(id)).map((n) => n.scrollWidth - n.clientWidth)]);
+    assert.ok(overflow.every((pixels) => pixels <= 0), `${width}: ${overflow}`);
+    const send = await ada.locator('#send').boundingBox();
+    assert.ok(send.x + send.width <= width && send.y + send.height <= 640, `${width}: the button is in sight`);
+  }
+  await ada.setViewportSize({ width: 320, height: 300 });   // what an on-screen keyboard leaves
+  const box = await ada.locator('#composer').boundingBox();
+  assert.ok(box.y + box.height <= 300);
+  for (const control of await ada.locator('button:visible, textarea:visible, input:visible, a:visible').all()) {
+    const name = await control.evaluate((n) => n.getAttribute('aria-label') || n.labels?.[0]?.textContent || n.textContent.trim());
+    assert.ok(name, await control.evaluate((n) => n.outerHTML));
+  }
+  assert.equal(await ada.getAttribute('#log', 'role'), 'log');
+  await ada.click('#who');
+  await ada.waitForSelector('#people.open');
+  await ada.press('body', 'Escape');
+  await until(async () => !(await ada.isVisible('#people')), 'the drawer to close');
+});
+
+test('page: pictures', async () => {
+  const room = '/r/garden';
+  const shoot = (page, name) => page.screenshot({ path: path.join(pictures, `chat-${name}.png`) });
+  await shoot(await visit('/'), 'door');
+  await shoot(await visit(room, { ...phone, colorScheme: 'dark' }), 'door-phone-dark');
+  const ines = await enter(room, 'Ines');
+  const matti = await enter(room, 'Matti', phone);
+  const dark = await enter(room, 'Zoë', { ...desktop, colorScheme: 'dark' });
+  const night = await enter(room, 'Jo', { ...phone, colorScheme: 'dark' });
+  for (const [page, text] of [
+    [ines, 'Morning! Is anybody bringing the long table tomorrow?'],
+    [matti, 'I can, if somebody helps me carry it.'],
+    [dark, 'I will come by at ten and help. Then we can pick up the bread on the way; the bakery opens at nine.'],
+    [ines, 'Perfect.\n\n1. chairs\n2. lemonade\n3. the good speakers'],
+    [ines, 'The plan is here: https://example.com/garden/plan?day=sunday'],
+    [matti, 'Two loaves?'], [dark, 'Three!']]) {
+    await write(page, text);
+    await reads(ines, text);
+    await reads(night, text);
+  }
+  await dark.locator('#text').pressSequentially('And somebody should');
+  await ines.waitForSelector('#typing .words');
+  await shoot(ines, 'desktop');
+  await shoot(matti, 'phone');
+  await shoot(dark, 'desktop-dark');
+  await shoot(night, 'phone-dark');
+  await matti.click('#who');
+  await until(() => matti.$eval('#people', (n) => n.getAnimations().length === 0), 'the drawer to stand still');
+  await shoot(matti, 'phone-people');
+});

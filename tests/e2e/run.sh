@@ -1,0 +1,36 @@
+#!/bin/sh
+# run.sh [BUILD_DIR]: checks the built examples with curl, the npm package ws, and Chromium. See README.md.
+set -eu
+build=${1:-$(dirname "$0")/../../build}
+BUILD_DIR=$(cd "$build" && pwd)
+export BUILD_DIR
+cd "$(dirname "$0")"
+
+# install COMMAND PACKAGE: from the distribution, when it is missing and we may.
+install() {
+  command -v "$1" >/dev/null && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$2" >/dev/null
+  fi
+  command -v "$1" >/dev/null || { echo "run.sh: $1 is missing; install it (Debian: $2)" >&2; exit 1; }
+}
+install curl curl
+install node nodejs
+install npm npm
+if [ -z "${CHROMIUM:-}" ]; then
+  install chromium chromium
+  CHROMIUM=$(command -v chromium)
+fi
+export CHROMIUM
+
+for example in echo chat; do
+  [ -x "$BUILD_DIR/examples/$example" ] || { echo "run.sh: $BUILD_DIR/examples/$example is missing; make examples" >&2; exit 1; }
+done
+
+# The modules are those of package-lock.json, to the byte.
+if ! cmp -s package-lock.json node_modules/.installed; then
+  PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --silent --no-audit --no-fund
+  cp package-lock.json node_modules/.installed
+fi
+
+exec node --test --test-reporter=./reporter.mjs ./*.test.mjs
