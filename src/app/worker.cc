@@ -151,7 +151,7 @@ Error Worker::open() {
   if (!inbox) return Error("no worker number or descriptor is left");
   opened = true;
   for (size_t i = 0; i < uses.size(); i++) unmatched.entries.push_back({uses[i].step, unmatched.params[i]});
-  unmatched.pattern = "*";
+  unmatched.pattern.assign(1, '*');
   unmatched.unmatched = true;
   session::HttpLimits& limits = sessions.limits;
   limits.head.head_bytes = options.max_head_bytes < 65'535 ? options.max_head_bytes : 65'535;

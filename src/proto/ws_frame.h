@@ -52,8 +52,51 @@ inline constexpr size_t kMaxControlPayload = 125;
 // Reads a header. need_more when it is not whole. error (1002): reserved bits (rsv1 only unless `allow_rsv1`), an
 // unknown opcode, a length not in its shortest form or with the top bit set, masking that the role forbids, a control
 // frame that is fragmented or longer than 125.
-ParseStatus parse_frame_header(base::ByteSpan bytes, Role role, bool allow_rsv1, FrameHeader& header,
-                               WsError& error) noexcept;
+inline ParseStatus parse_frame_header(base::ByteSpan bytes, Role role, bool allow_rsv1, FrameHeader& header,
+                                      WsError& error) noexcept {
+  const auto refuse = [&error](const char* cause) {
+    error = {close_code::protocol_error, cause};
+    return ParseStatus::error;
+  };
+  if (bytes.size() < 2) return ParseStatus::need_more;
+  const uint8_t* p = bytes.data();
+  const uint8_t first = p[0];
+  const uint8_t short_length = p[1] & 0x7f;
+  const bool masked = (p[1] & 0x80) != 0;
+  // What two bytes tell is refused before the rest is waited for.
+  if (first & (allow_rsv1 ? 0x30 : 0x70)) [[unlikely]] return refuse("A reserved bit is set.");
+  if (masked != (role == Role::server)) [[unlikely]] {
+    return refuse(masked ? "A masked frame from a server." : "An unmasked frame from a client.");
+  }
+  const uint8_t opcode = first & 0x0f;
+  if (opcode > 2) [[unlikely]] {
+    if (opcode < 8 || opcode > 10) return refuse("An unknown opcode.");
+    if (!(first & 0x80)) return refuse("A fragmented control frame.");
+    if (short_length > kMaxControlPayload) return refuse("A control frame of more than 125 bytes.");
+    if (first & 0x40) return refuse("A compressed control frame.");
+  }
+  const size_t length_bytes = short_length < 126 ? 2 : short_length == 126 ? 4 : 10;
+  const size_t header_bytes = length_bytes + (masked ? 4 : 0);
+  if (bytes.size() < length_bytes) return ParseStatus::need_more;
+  uint64_t length = short_length;
+  if (short_length == 126) {
+    length = base::load_be16(p + 2);
+    if (length < 126) return refuse("A length that is not in its shortest form.");
+  } else if (short_length == 127) {
+    length = base::load_be64(p + 2);
+    if (length < 65536) return refuse("A length that is not in its shortest form.");
+    if (length >> 63) return refuse("A length with its top bit set.");
+  }
+  header.length = length;
+  header.header_bytes = static_cast<uint8_t>(header_bytes);
+  header.opcode = static_cast<Opcode>(opcode);
+  header.fin = (first & 0x80) != 0;
+  header.rsv1 = (first & 0x40) != 0;
+  header.masked = masked;
+  if (bytes.size() < header_bytes) return ParseStatus::need_more;
+  header.masking_key = masked ? base::load_raw32(p + length_bytes) : 0;
+  return ParseStatus::done;
+}
 
 // How many bytes an unmasked header for this payload takes: 2, 4 or 10.
 constexpr size_t frame_header_size(uint64_t length) noexcept { return length < 126 ? 2 : length < 65536 ? 4 : 10; }

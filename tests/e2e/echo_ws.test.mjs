@@ -132,7 +132,7 @@ test('ws: what breaks RFC 6455 is 1002', async () => {
   for (const [what, bytes] of Object.entries(broken)) {
     const client = await open();
     client.ws._socket.write(bytes);
-    await client.end();
+    await client.end(`after ${what}`);
     assert.equal(client.closed.code, 1002, what);
     assert.equal(client.messages.length, 0, what);
   }

@@ -44,7 +44,7 @@ export async function start(name, ...args) {
   });
   let over = false;
   server.exited.then(() => (over = true), () => (over = true));
-  child.on('error', () => (over = true));
+  child.on('error', (error) => { server.err += error.message; over = true; });
   await until(() => over || server.out.includes('\n'), `${name} to say where it listens`);
   const address = /http:\/\/([^/\s]+):(\d+)/.exec(server.out);
   if (!address) throw new Error(`${name} did not start: ${server.out}${server.err}`);
@@ -96,7 +96,7 @@ export async function connect(url, options = {}, protocols = []) {
   ws.on('close', (code, reason) => (client.closed = { code, reason: reason.toString() }));
   ws.on('error', () => {});
   client.received = (count) => until(() => client.messages.length >= count, `message ${count} on ${url}`);
-  client.end = () => until(() => client.closed, `the end of ${url}`);
+  client.end = (why = '') => until(() => client.closed, `the end of ${url} ${why}`);
   await within(once(ws, 'open'), `a connection to ${url}`);
   return client;
 }

@@ -1,0 +1,99 @@
+// RFC 6455 §4.2.1 read line by line: see ws_handshake.h.
+#include "proto/ws_handshake.h"
+
+#include "codec/base64.h"
+#include "codec/sha1.h"
+
+namespace martlet::proto {
+
+namespace {
+
+constexpr std::string_view kGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+constexpr size_t kKeySize = 24;
+
+bool is_token(std::string_view text) noexcept {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  for (const char c : text) {
+    const char lower = base::ascii_lower(c);
+    if ((lower < 'a' || lower > 'z') && (c < '0' || c > '9') && kMarks.find(c) == std::string_view::npos) return false;
+  }
+  return !text.empty();
+}
+
+uint32_t count_of(const RequestHead& head, FieldName name) noexcept {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < head.field_count; i++) count += head.fields[i].name == name;
+  return count;
+}
+
+bool is_key(std::string_view key) noexcept {
+  uint8_t decoded[codec::base64_decoded_bound(kKeySize)];
+  return key.size() == kKeySize && codec::decode_base64(key, decoded) == 16;
+}
+
+Handshake refusal(uint16_t status, const char* cause) noexcept {
+  Handshake handshake;
+  handshake.status = status;
+  handshake.cause = cause;
+  return handshake;
+}
+
+}  // namespace
+
+bool asks_for_websocket(const RequestHead& head, const uint8_t* base) noexcept {
+  for (uint32_t i = 0; i < head.field_count; i++) {
+    if (head.fields[i].name != FieldName::upgrade) continue;
+    TokenList protocols(head.value(base, head.fields[i]));
+    std::string_view protocol;
+    while (protocols.next(protocol)) {
+      if (base::equals_lower(protocol, "websocket")) return true;
+    }
+  }
+  return false;
+}
+
+Handshake check_handshake(const RequestHead& head, const uint8_t* base) noexcept {
+  if (head.method != Method::get) return refusal(400, "A WebSocket handshake is a GET request.");
+  if (head.minor_version < 1) return refusal(400, "A WebSocket handshake needs HTTP/1.1.");
+  if (!head.connection_upgrade) return refusal(400, "Connection does not name upgrade.");
+  if (head.framing != BodyFraming::none && !(head.framing == BodyFraming::content_length && head.content_length == 0)) {
+    return refusal(400, "A WebSocket handshake has no body.");
+  }
+  const Field* version = head.find(FieldName::sec_websocket_version);
+  if (!version) return refusal(400, "Sec-WebSocket-Version is missing.");
+  if (head.value(base, *version) != "13" || count_of(head, FieldName::sec_websocket_version) != 1) {
+    return refusal(426, "This server speaks version 13 of the WebSocket protocol.");
+  }
+  const Field* key = head.find(FieldName::sec_websocket_key);
+  if (!key) return refusal(400, "Sec-WebSocket-Key is missing.");
+  if (count_of(head, FieldName::sec_websocket_key) != 1) return refusal(400, "Sec-WebSocket-Key stands twice.");
+  if (!is_key(head.value(base, *key))) return refusal(400, "Sec-WebSocket-Key is not 16 bytes in Base64.");
+  Handshake handshake;
+  handshake.key = head.value(base, *key);
+  if (const Field* f = head.find(FieldName::sec_websocket_protocol)) handshake.protocols = head.value(base, *f);
+  if (const Field* f = head.find(FieldName::sec_websocket_extensions)) handshake.extensions = head.value(base, *f);
+  return handshake;
+}
+
+void accept_key(std::string_view key, char* out) noexcept {
+  codec::Sha1 sha;
+  sha.update(base::as_bytes(key));
+  sha.update(base::as_bytes(kGuid));
+  codec::encode_base64(sha.finish(), out);
+}
+
+bool OfferedProtocols::next(std::string_view& protocol) noexcept {
+  for (;;) {
+    TokenList list(rest_);
+    if (list.next(protocol)) {
+      rest_.remove_prefix(static_cast<size_t>(protocol.data() + protocol.size() - rest_.data()));
+      if (is_token(protocol)) return true;
+      continue;
+    }
+    while (field_ < head_.field_count && head_.fields[field_].name != FieldName::sec_websocket_protocol) field_++;
+    if (field_ == head_.field_count) return false;
+    rest_ = head_.value(base_, head_.fields[field_++]);
+  }
+}
+
+}  // namespace martlet::proto
