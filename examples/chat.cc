@@ -50,7 +50,7 @@ constexpr auto kReplaced = static_cast<CloseCode>(4001);  // the same page has c
 
 // Text of strangers, in -----------------------------------------------------------------------------------------------
 
-// The code point at the front of `text` (not empty) and its length in bytes; length 0 when that is not UTF-8 (RFC 3629).
+// The code point at the front of `text` (not empty) and its length in bytes; length 0: not UTF-8 (RFC 3629).
 struct CodePoint {
   char32_t value;
   size_t length;
@@ -158,8 +158,8 @@ struct Allowance {
 
 // Somebody in a room; for kGrace also somebody whose connection has just ended.
 struct Person {
-  uint64_t who;      // names them in messages; the same whenever they come with the same key
-  std::string key;   // their page's secret: who knows it is the same person
+  uint64_t who;     // names them in messages; the same whenever they come with the same key
+  std::string key;  // their page's secret: who knows it is the same person
   std::string name;
   WebSocket socket;  // of no connection while they are away
   uint32_t visit = 0;
@@ -317,14 +317,15 @@ class Chat {
     person->visit += 1;
     guest.who = who;
     rename(*parlour, *person, rest);
-    ws.join(parlour->name);
+    if (!ws.join(parlour->name)) return ws.close(CloseCode::try_again, "out of memory");
     ws.send(welcome(*parlour, *person, since));
   }
 
   std::string welcome(const Parlour& parlour, const Person& person, int64_t since) const {
     std::string people, lines;
     for (const Person& p : parlour.people) {
-      people += (people.empty() ? "" : ",") + object("here", {{"who", std::to_string(p.who)}, {"name", quoted(p.name)}});
+      if (!people.empty()) people += ",";
+      people += object("here", {{"who", std::to_string(p.who)}, {"name", quoted(p.name)}});
     }
     // Somebody who comes back gets what was missed, somebody new what was said last.
     size_t first = parlour.lines.size() - std::min(parlour.lines.size(), since > 0 ? kLinesKept : kLinesShown);
@@ -341,8 +342,8 @@ class Chat {
     if (!allowed) return void(ws.send(object("slow", {{"nonce", quoted(nonce)}})));  // the page tries again later
     const std::string text = clean(rest, kTextChars, false);
     if (text.empty()) return void(ws.send(object("drop", {{"nonce", quoted(nonce)}})));
-    const int64_t now = std::chrono::duration_cast<milliseconds>(
-        std::chrono::system_clock::now().time_since_epoch()).count();
+    const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
+    const int64_t now = std::chrono::duration_cast<milliseconds>(since_1970).count();
     last_at_ = std::max(now, last_at_ + 1);
     parlour.lines.push_back({last_at_, object("say", {{"at", std::to_string(last_at_)},
                                                       {"who", std::to_string(person.who)},
@@ -400,20 +401,22 @@ class Chat {
   App app_;  // last, so that it goes first: its handlers use what stands above
 };
 
+bool parse_port(std::string_view text, uint16_t& port) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string_view host = "127.0.0.1";
+  std::string_view host = "127.0.0.1";  // nobody else's business unless --host says so
   uint16_t port = 3000;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view option = argv[i];
-    const std::string_view value = i + 1 < argc ? argv[++i] : "";
-    const char* end = value.data() + value.size();
-    const bool good = option == "--host"   ? !(host = value).empty()
-                      : option == "--port" ? !value.empty() && std::from_chars(value.data(), end, port).ptr == end
-                                           : false;
-    if (!good) {
-      std::fprintf(stderr, "usage: chat [--host 127.0.0.1] [--port 3000]   (port 0: any that is free)\n");
+  for (int i = 1; i < argc; i += 2) {
+    const std::string_view option = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
+    if (option == "--host" && !value.empty()) {
+      host = value;
+    } else if (option != "--port" || !parse_port(value, port)) {
+      std::fputs("usage: chat [--host 127.0.0.1] [--port 3000]   (port 0: any that is free)\n", stderr);
       return 2;
     }
   }

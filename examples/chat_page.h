@@ -1,8 +1,12 @@
-// chat_page.h: the page of chat.cc, compiled into the program: kStyle, kBody, kScript, and what puts them together.
+// chat_page.h: the page of chat.cc, compiled into the program. In this order:
+//     kStyle    colours for light and dark, the door, the chat, what changes on a narrow screen
+//     kBody     the door (a name, a room), the chat (head, messages, people, composer), the dialog for a new name
+//     kScript   the door; the connection; messages; who is here; writing
+//     chat_page() puts them together
 //
 // One document for every room; the script reads the room from the address. Whatever people wrote reaches the document
 // by textContent only, links included, so that no text can become markup; the Content-Security-Policy of chat.cc is the
-// second lock on that door. It works from 320 px of width, by keyboard and with a screen reader, in light and in dark.
+// second lock on that door. It works from 320 px of width, by keyboard and with a screen reader.
 #pragma once
 
 #include <string>

@@ -340,7 +340,25 @@ TEST_CASE("kernels: a bad sequence is refused at its first bad byte, wherever th
   }
 }
 
-TEST_CASE("kernels: every pair and lead of three bytes is judged like the reference") {
+TEST_CASE("kernels: an unfinished character before a long run of ASCII is refused, wherever it ends") {
+  for (const Kernels* set : available_kernels()) {
+    for (const char* open : {"\xC3", "\xE2", "\xE2\x82", "\xF0", "\xF0\x9F", "\xF0\x9F\x98"}) {
+      bool refused = true;
+      for (size_t before = 0; before < 330; before++) {
+        for (const size_t after : {1, 40, 64, 130, 192, 257, 320, 600}) {
+          std::string text = std::string(before, 'a') + open + std::string(after, 'b');
+          Utf8State state;
+          if (set->validate_utf8(&state, at(text), text.size())) refused = false;
+          state = {};
+          if (set->unmask_validate(&state, reinterpret_cast<uint8_t*>(text.data()), text.size(), 0)) refused = false;
+        }
+      }
+      CHECK_MESSAGE(refused, set->name);
+    }
+  }
+}
+
+TEST_CASE("kernels: every pair of bytes, alone and continued, is judged like the reference") {
   for (const Kernels* set : available_kernels()) {
     bool same = true;
     for (uint32_t n = 0; n < 0x100 * 0x100; n++) {

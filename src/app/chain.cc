@@ -91,9 +91,6 @@ const Chain* find_chain(const Worker& w, session::Exchange& e) noexcept {
   const std::deque<Chain>& chains = e.is_upgrade ? w.ws_chains : w.chains;
   Router::Match match;
   router.find(path, e.head.method, match);
-  if (match.route == Router::kNotFound && e.head.method == proto::Method::head) {
-    router.find(path, proto::Method::get, match);
-  }
   if (match.route == Router::kNotFound) return nullptr;
   const Chain& chain = chains[match.route];
   if (match.param_count) set_params(e, chain, match);

@@ -1,6 +1,8 @@
 // Request: a view of the exchange. What needs decoding is decoded when asked for, into the exchange's own memory.
 #include <martlet/request.h>
 
+#include <cstring>
+
 #include "codec/percent.h"
 #include "proto/http_parser.h"
 #include "session/exchange.h"
@@ -33,9 +35,15 @@ std::string_view Request::query_string() const noexcept { return exchange_->head
 std::string_view Request::url() const noexcept {
   const std::string_view path = this->path();
   const std::string_view query = query_string();
-  // In every form that has a query it stands right behind the path, with the '?' between them.
-  if (query.data() == nullptr || exchange_->head.query_length == 0) return path;
-  return {path.data(), static_cast<size_t>(query.data() + query.size() - path.data())};
+  if (query.empty()) return path;
+  // The query stands right behind the path, with the '?' between them, but where an absolute-form has no path.
+  if (path.data() + path.size() + 1 == query.data()) return {path.data(), path.size() + 1 + query.size()};
+  char* room = exchange_->text_room(path.size() + 1 + query.size());
+  if (!room) return path;
+  std::memcpy(room, path.data(), path.size());
+  room[path.size()] = '?';
+  std::memcpy(room + path.size() + 1, query.data(), query.size());
+  return {room, path.size() + 1 + query.size()};
 }
 
 std::string_view Request::param(std::string_view name) const noexcept {

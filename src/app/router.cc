@@ -107,12 +107,18 @@ const Router::Node* Router::find_static(std::string_view path) const noexcept {
 
 uint32_t Router::pick(const std::vector<Target>& targets, proto::Method method) noexcept {
   for (const Target& target : targets) {
-    if (target.method == static_cast<uint8_t>(method) || target.method == kAnyMethod) return target.route;
+    const bool any = target.method == kAnyMethod && method != proto::Method::head;
+    if (target.method == static_cast<uint8_t>(method) || any) return target.route;
   }
   return kNotFound;
 }
 
 void Router::find(std::string_view path, proto::Method method, Match& match) const noexcept {
+  find_one(path, method, match);
+  if (method == proto::Method::head && match.route == kNotFound) find_one(path, proto::Method::get, match);
+}
+
+void Router::find_one(std::string_view path, proto::Method method, Match& match) const noexcept {
   match.param_count = 0;
   match.route = kNotFound;
   if (const Node* node = find_static(path)) match.route = pick(node->targets, method);

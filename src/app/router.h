@@ -43,7 +43,7 @@ class Router {
   // Adds a route by number. The pattern must be good.
   void add(const Pattern& pattern, uint8_t method, uint32_t route);
 
-  // Finds the route of this path that takes this method.
+  // Finds the route of this path that takes this method. HEAD goes to a route of its own, else where GET goes.
   void find(std::string_view path, proto::Method method, Match& match) const noexcept;
 
  private:
@@ -64,6 +64,7 @@ class Router {
   };
 
   static uint32_t pick(const std::vector<Target>& targets, proto::Method method) noexcept;
+  void find_one(std::string_view path, proto::Method method, Match& match) const noexcept;
   bool walk(const Node& node, std::string_view rest, proto::Method method, Match& match) const noexcept;
   const Node* find_static(std::string_view path) const noexcept;
   void add_static(std::string_view path, const Node* node);

@@ -51,9 +51,10 @@ class ByteBuffer {
   void commit(size_t bytes) noexcept { size_ += bytes; }
 
   bool append(const void* bytes, size_t count) noexcept {
+    if (count == 0) return !failed_;
     uint8_t* to = reserve(count);
     if (!to) return false;
-    if (count) std::memcpy(to, bytes, count);
+    std::memcpy(to, bytes, count);
     size_ += count;
     return true;
   }

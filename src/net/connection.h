@@ -39,8 +39,7 @@ struct Protocol {
 enum Pause : uint8_t {
   kPauseOutput = 1,    // too much output waits
   kPauseInput = 2,     // held input is full, or is being worked off
-  kPauseEof = 4,       // the peer has ended its direction
-  kPauseDecision = 8,  // an upgrade is being decided
+  kPauseEof = 4,     // the peer has ended its direction
 };
 
 struct Connection {

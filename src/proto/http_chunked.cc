@@ -1,5 +1,8 @@
-// The chunked decoder of http_chunked.h: a state machine over bytes; only payload is handed on as a run.
+// The chunked decoder of http_chunked.h: a state machine over bytes; only payload is handed on as a run. What is read
+// over (extensions, trailers) is read over strictly, as RFC 9112 §7.1 has it: this is where chunked bodies are smuggled.
 #include "proto/http_chunked.h"
+
+#include "proto/http_chars.h"
 
 namespace martlet::proto {
 
@@ -13,89 +16,95 @@ int hex_value(uint8_t c) noexcept {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-// A byte that may stand in an extension or a trailer line: no control character but HTAB.
-bool is_line_byte(uint8_t c) noexcept { return (c >= 0x20 && c != 0x7f) || c == '\t'; }
-
 }  // namespace
 
-// switch-shaped
 ChunkedDecoder::Step ChunkedDecoder::next(base::ByteSpan input) noexcept {
-  const uint8_t* p = input.data();
-  const uint8_t* const end = p + input.size();
-  const auto step = [&](Event event) { return Step{event, static_cast<size_t>(p - input.data()), {}}; };
-  const auto fail = [&](uint16_t status, const char* cause) {
-    error_ = {status, cause};
-    state_ = State::spent;
-    return step(Event::error);
-  };
-  while (p < end) {
-    const uint8_t c = *p;
-    switch (state_) {
-      case State::size_first:
-        if (hex_value(c) < 0) return fail(400, "A chunk size that does not begin with a digit.");
-        remaining_ = digits_ = 0;
-        state_ = State::size;
-        continue;
-      case State::size:
-        if (const int digit = hex_value(c); digit >= 0) {
-          if (++digits_ > kMaxDigits) return fail(400, "A chunk size of too many digits.");
-          remaining_ = remaining_ << 4 | static_cast<uint64_t>(digit);
-        } else if (c == '\r' || c == ';') {
-          state_ = c == '\r' ? State::size_lf : State::extension;
-        } else {
-          return fail(400, "A chunk size that is not hexadecimal.");
-        }
-        break;
-      case State::extension:
-        if (++overhead_bytes_ > limits_.extension_bytes) return fail(400, "Chunk extensions are too long.");
-        if (c == '\r') state_ = State::size_lf;
-        else if (!is_line_byte(c)) return fail(400, "A control character in a chunk extension.");
-        break;
-      case State::size_lf:
-        if (c != '\n') return fail(400, "A bare CR in a chunk header.");
-        state_ = remaining_ ? State::data : State::trailer_start;
-        break;
-      case State::data: {
-        const size_t here = remaining_ < static_cast<size_t>(end - p) ? static_cast<size_t>(remaining_)
-                                                                      : static_cast<size_t>(end - p);
-        const base::ByteSpan data(p, here);
-        p += here;
-        remaining_ -= here;
-        if (remaining_ == 0) state_ = State::data_cr;
-        return {Event::data, static_cast<size_t>(p - input.data()), data};
-      }
-      case State::data_cr:
-        if (c != '\r') return fail(400, "A chunk that is longer than its size.");
-        state_ = State::data_lf;
-        break;
-      case State::data_lf:
-        if (c != '\n') return fail(400, "A bare CR behind a chunk.");
-        state_ = State::size_first;
-        break;
-      case State::trailer_start:
-        if (c == ' ' || c == '\t' || c == ':') return fail(400, "A malformed trailer line.");
-        state_ = c == '\r' ? State::end_lf : State::trailer;
-        if (state_ == State::trailer) continue;
-        break;
-      case State::trailer:
-        if (++trailer_bytes_ > limits_.trailer_bytes) return fail(431, "Trailers are too long.");
-        if (c == '\r') state_ = State::trailer_lf;
-        else if (!is_line_byte(c)) return fail(400, "A control character in a trailer.");
-        break;
-      case State::trailer_lf:
-        if (c != '\n') return fail(400, "A bare CR in a trailer.");
-        state_ = State::trailer_start;
-        break;
-      case State::end_lf:
-        p++;
-        if (c != '\n') return fail(400, "A bare CR at the end of a chunked body.");
-        state_ = State::spent;
-        return step(Event::done);
-      case State::spent: return fail(400, "Bytes for a decoder that is spent.");
-    }
-    p++;
+  size_t at = 0;
+  for (; at < input.size() && state_ != State::spent; at++) {
+    if (state_ == State::data) return take_data(input, at);
+    state_ = take_byte(input[at]);
+    if (state_ == State::failed) return {Event::error, at + 1, {}};
   }
-  return step(Event::need_more);
+  if (state_ != State::spent || input.empty()) return {Event::need_more, at, {}};
+  if (at > 0) return {Event::done, at, {}};
+  refuse(400, "Bytes for a decoder that is spent.");
+  return {Event::error, 0, {}};
+}
+
+// Payload from input[at] on.
+ChunkedDecoder::Step ChunkedDecoder::take_data(base::ByteSpan input, size_t at) noexcept {
+  const size_t here = remaining_ < input.size() - at ? static_cast<size_t>(remaining_) : input.size() - at;
+  remaining_ -= here;
+  if (remaining_ == 0) state_ = State::data_cr;
+  return {Event::data, at + here, input.subspan(at, here)};
+}
+
+ChunkedDecoder::State ChunkedDecoder::refuse(uint16_t status, const char* cause) noexcept {
+  error_ = {status, cause};
+  return State::failed;
+}
+
+// The state after one byte that is not payload; switch-shaped.
+ChunkedDecoder::State ChunkedDecoder::take_byte(uint8_t c) noexcept {
+  switch (state_) {
+    case State::size_first:
+      if (hex_value(c) < 0) return refuse(400, "A chunk size that does not begin with a digit.");
+      remaining_ = static_cast<uint64_t>(hex_value(c));
+      digits_ = 1;
+      return State::size;
+    case State::size:
+      return take_size(c);
+    case State::extension:
+      if (c == '\r') return State::size_lf;
+      if (!has_class(c, char_class::field_value)) return refuse(400, "A control character in a chunk extension.");
+      if (++overhead_bytes_ > limits_.extension_bytes) return refuse(400, "Chunk extensions are too long.");
+      return State::extension;
+    case State::size_lf:
+      if (c != '\n') return refuse(400, "A CR without LF after a chunk size.");
+      return remaining_ ? State::data : State::trailer_start;
+    case State::data_cr:
+      return c == '\r' ? State::data_lf : refuse(400, "A chunk that is longer than its size.");
+    case State::data_lf:
+      return c == '\n' ? State::size_first : refuse(400, "A CR without LF after a chunk.");
+    case State::trailer_start:
+    case State::trailer_name:
+    case State::trailer_value:
+    case State::trailer_lf:
+      return take_trailer(c);
+    case State::end_lf:
+      return c == '\n' ? State::spent : refuse(400, "A CR without LF at the end of a chunked body.");
+    case State::data:
+    case State::spent:
+    case State::failed:
+      break;
+  }
+  return State::failed;
+}
+
+// A byte of a chunk size behind its first digit. White space before ';' is refused, though RFC 9112 §7.1.1 bears it.
+ChunkedDecoder::State ChunkedDecoder::take_size(uint8_t c) noexcept {
+  if (c == '\r') return State::size_lf;
+  if (c == ';') return State::extension;
+  if (hex_value(c) < 0) return refuse(400, "A chunk size that is not hexadecimal.");
+  if (++digits_ > kMaxDigits) return refuse(400, "A chunk size of too many digits.");
+  remaining_ = remaining_ << 4 | static_cast<uint64_t>(hex_value(c));
+  return State::size;
+}
+
+// A byte of the trailers: field lines in shape (RFC 9112 §7.1.2), which nobody reads.
+ChunkedDecoder::State ChunkedDecoder::take_trailer(uint8_t c) noexcept {
+  if (state_ == State::trailer_start && c == '\r') return State::end_lf;
+  if (++trailer_bytes_ > limits_.trailer_bytes) return refuse(431, "The trailers are longer than this server takes.");
+  if (state_ == State::trailer_lf) {
+    return c == '\n' ? State::trailer_start : refuse(400, "A CR without LF in a trailer.");
+  }
+  if (state_ == State::trailer_value) {
+    if (c == '\r') return State::trailer_lf;
+    return has_class(c, char_class::field_value) ? State::trailer_value
+                                                 : refuse(400, "A control character in a trailer.");
+  }
+  if (c == ':' && state_ == State::trailer_name) return State::trailer_value;
+  return has_class(c, char_class::token) ? State::trailer_name : refuse(400, "A trailer without a name and a colon.");
 }
 
 }  // namespace martlet::proto

@@ -2,8 +2,8 @@
 //
 //   chunk-size [;extensions] CRLF data CRLF … 0 CRLF [trailers] CRLF
 //
-// Extensions and trailers are read over and bounded; sizes are strict hexadecimal of at most 16 digits. No
-// allocation; data is a view into the input.
+// Extensions and trailers are read over and bounded; sizes are strict hexadecimal of at most 16 digits. Every event but
+// need_more takes at least one byte, so pulling ends. No allocation; data is a view into the input.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ class ChunkedDecoder {
   };
 
   struct Limits {
-    uint32_t extension_bytes = 4096;  // of all chunks of the message together
-    uint32_t trailer_bytes = 8192;
+    uint32_t extension_bytes = 4096;  // what stands behind the ';' of all chunks of the message together
+    uint32_t trailer_bytes = 8192;    // of the trailer lines, their CRLFs included
   };
 
   ChunkedDecoder() noexcept = default;
@@ -37,8 +37,15 @@ class ChunkedDecoder {
   const HttpError& error() const noexcept { return error_; }
 
  private:
-  enum class State : uint8_t { size_first, size, extension, size_lf, data, data_cr, data_lf, trailer_start, trailer,
-                               trailer_lf, end_lf, spent };
+  enum class State : uint8_t { size_first, size, extension, size_lf, data, data_cr, data_lf, trailer_start,
+                               trailer_name, trailer_value, trailer_lf, end_lf, spent, failed };
+
+  Step take_data(base::ByteSpan input, size_t at) noexcept;
+  State take_byte(uint8_t c) noexcept;
+  State take_size(uint8_t c) noexcept;
+  State take_trailer(uint8_t c) noexcept;
+  State refuse(uint16_t status, const char* cause) noexcept;
+
   Limits limits_;
   HttpError error_;
   uint64_t remaining_ = 0;

@@ -1,4 +1,5 @@
-// Field names by number, the finding of fields in a head, and the walk over lists in their values.
+// Field names by number, the finding of fields in a head, and the walk over lists in their values. What the parser does
+// for every field is in http_names.h; this is for those who ask afterwards. No allocation; any thread.
 #include <algorithm>
 
 #include "proto/http_names.h"
@@ -9,7 +10,7 @@ FieldName field_name_of(std::string_view name) noexcept {
   if (name.empty() || name.size() > kLongestFieldName) return FieldName::other;
   uint8_t padded[8 + kLongestFieldName] = {};
   std::memcpy(padded + 8, name.data(), name.size());
-  const FieldName found = field_name_at(padded, 8, name.size());
+  const FieldName found = probe_field_name(padded, 8, name.size());
   // The probe compares tokens: it takes CR for '-'.
   return base::equals_lower(name, kFieldNames[static_cast<size_t>(found)]) ? found : FieldName::other;
 }

@@ -9,7 +9,8 @@
 // colon, folded lines, a missing or second Host) is 400 and the connection closes.
 //
 // Nothing is scanned twice: when the end of the head has not come, `scanned` says how far it was looked for, and is
-// passed in again. No allocation, no clock, no descriptor; one parser per worker (it holds scratch memory).
+// passed in again. No allocation, no clock, no descriptor; one parser per worker (it holds 10 KiB of scratch memory:
+// not for the stack).
 #pragma once
 
 #include <cstdint>
@@ -69,9 +70,9 @@ struct RequestHead {
   uint16_t query_at = 0, query_length = 0;    // without the '?'
   uint16_t authority_at = 0, authority_length = 0;  // host and port of absolute-form and authority-form
   int16_t host_field = -1;                    // index into fields, or -1
-  uint8_t count_of[kFieldNameCount] = {};     // how many fields of this FieldName there are
-  uint8_t last_of[kFieldNameCount] = {};      // the index of the last of them, if there is one
-  Field fields[kMaxFields];
+  uint8_t count_of[kFieldNameCount] = {};     // by FieldName: how many there are,
+  uint8_t last_of[kFieldNameCount] = {};      // and the index of the last of them, if there is one
+  Field fields[kMaxFields];                   // Host's value is the target's authority, where that has one
 
   static std::string_view slice(const uint8_t* base, uint16_t at, uint16_t length) noexcept {
     return {reinterpret_cast<const char*>(base) + at, length};
@@ -82,6 +83,7 @@ struct RequestHead {
   std::string_view name(const uint8_t* base, const Field& f) const noexcept { return slice(base, f.name_at, f.name_length); }
   std::string_view value(const uint8_t* base, const Field& f) const noexcept { return slice(base, f.value_at, f.value_length); }
 
+  // How many fields of this name there are.
   size_t count(FieldName name) const noexcept { return count_of[static_cast<size_t>(name)]; }
 
   // The first field of this name, or null. The name may have any case. By number it is rarely a search.
@@ -90,6 +92,8 @@ struct RequestHead {
     return n == 0 ? nullptr : n == 1 ? &fields[last_of[static_cast<size_t>(name)]] : find_first(name);
   }
   const Field* find(const uint8_t* base, std::string_view name) const noexcept;
+
+ private:
   const Field* find_first(FieldName name) const noexcept;
 };
 
@@ -114,17 +118,19 @@ class HttpParser {
 
  private:
   static constexpr size_t kMaxHead = 65535;  // offsets have 16 bits
-  static constexpr size_t kMaxBlocks = (kMaxHead + 63) / 64;
+  static constexpr size_t kBlock = 64;       // bytes that one HeadBits describes
+  static constexpr size_t kMaxStep = 16;     // blocks that are classified at once, at most
 
-  struct Cursor;
+  struct Walk;
 
-  void classify_more(Cursor& cursor) noexcept;
-  bool parse_request_line(Cursor& cursor, RequestHead& head, HttpError& error) noexcept;
-  ParseStatus parse_lines(Cursor& cursor, RequestHead& head, HttpError& error) noexcept;
+  ParseStatus parse_lines(Walk& walk, RequestHead& head, HttpError& error) noexcept;
+  size_t list_line_ends(Walk& walk) noexcept;
 
-  size_t expected_blocks_ = 4;         // as many as the last head had
+  size_t step_ = 4;                                  // blocks to classify at first: as many as the last head had
   KnownHost known_host_;
-  simd::HeadBits bits_[kMaxBlocks + 1];  // of the head, block by block, and one more in which all is set
+  simd::HeadBits classes_[kMaxStep];                 // of the blocks that were classified last
+  uint16_t line_ends_[kMaxStep * kBlock / 2 + 2];    // in those blocks
+  uint64_t not_token_[kMaxHead / kBlock + 2] = {};   // of the head, one bit for each byte
 };
 
 // Walks a comma-separated list (RFC 9110 §5.6.1): skips empty elements and white space. False at the end.

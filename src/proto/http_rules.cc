@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "proto/http_chars.h"
+#include "proto/http_names.h"
 
 namespace martlet::proto {
 
@@ -38,21 +38,19 @@ size_t ip_literal_length(std::string_view text) noexcept {
 
 bool is_port(std::string_view text) noexcept { return skip_class(text, 0, char_class::digit) == text.size(); }
 
-// RFC 9112 §3.2.2: the authority of the target replaces what Host says.
+// absolute-form (RFC 9112 §3.2.2). `authority` is where it begins in the target, behind "://".
 bool split_absolute(const uint8_t* base, size_t authority, RequestHead& head, HttpError& error) noexcept {
   const std::string_view target = head.target(base);
   const size_t end = std::min(target.find_first_of("/?", authority), target.size());
-  if (!is_host(target.substr(authority, end - authority))) return refuse(error, 400, "malformed authority in the target");
+  if (!is_host(target.substr(authority, end - authority))) {
+    return refuse(error, 400, "A malformed authority in the request target.");
+  }
   head.authority_at = static_cast<uint16_t>(head.target_at + authority);
   head.authority_length = static_cast<uint16_t>(end - authority);
   const size_t question = std::min(target.find('?', end), target.size());
-  if (question > end) {
-    head.path_at = static_cast<uint16_t>(head.target_at + end);
-    head.path_length = static_cast<uint16_t>(question - end);
-  } else {  // an empty path means "/": the last one of "://" serves
-    head.path_at = static_cast<uint16_t>(head.target_at + authority - 1);
-    head.path_length = 1;
-  }
+  const bool has_path = question > end;  // an empty one means "/" (RFC 9110 §4.2.3): the last one of "://" serves
+  head.path_at = static_cast<uint16_t>(head.target_at + (has_path ? end : authority - 1));
+  head.path_length = static_cast<uint16_t>(has_path ? question - end : 1);
   return true;
 }
 
@@ -75,22 +73,22 @@ bool parse_content_length(std::string_view value, uint64_t& length) noexcept {
     if (head.fields[i].name != FieldName::transfer_encoding) continue;
     TokenList codings(head.value(base, head.fields[i]));
     for (std::string_view coding; codings.next(coding);) {
-      if (chunked) return refuse(error, 400, "chunked is not the last transfer coding");
+      if (chunked) return refuse(error, 400, "A transfer coding behind chunked.");
       chunked = base::equals_lower(coding, "chunked");
       unknown = unknown || !chunked;
     }
   }
-  if (unknown) return refuse(error, 501, "transfer coding other than chunked");
-  return refuse(error, 400, "malformed Transfer-Encoding");
+  if (unknown) return refuse(error, 501, "A transfer coding other than chunked.");
+  return refuse(error, 400, "A malformed Transfer-Encoding.");
 }
 
 // RFC 9112 §6.3: the one place where the length of a body is decided.
 bool settle_framing(const uint8_t* base, RequestHead& head, HttpError& error) noexcept {
   const Field* length = head.find(FieldName::content_length);
   const Field* coding = head.find(FieldName::transfer_encoding);
-  if (length && coding) return refuse(error, 400, "both Content-Length and Transfer-Encoding");
+  if (length && coding) return refuse(error, 400, "Both Content-Length and Transfer-Encoding.");
   if (coding) {
-    if (head.minor_version == 0) return refuse(error, 400, "Transfer-Encoding in HTTP/1.0");
+    if (head.minor_version == 0) return refuse(error, 400, "Transfer-Encoding in HTTP/1.0.");
     if (head.count(FieldName::transfer_encoding) > 1 || !base::equals_lower(head.value(base, *coding), "chunked")) {
       return refuse_codings(base, head, error);
     }
@@ -98,15 +96,14 @@ bool settle_framing(const uint8_t* base, RequestHead& head, HttpError& error) no
     return true;
   }
   if (!length) return true;
-  if (head.count(FieldName::content_length) > 1) return refuse(error, 400, "more than one Content-Length");
+  if (head.count(FieldName::content_length) > 1) return refuse(error, 400, "More than one Content-Length.");
   if (!parse_content_length(head.value(base, *length), head.content_length)) {
-    return refuse(error, 400, "malformed Content-Length");
+    return refuse(error, 400, "A malformed Content-Length.");
   }
   head.framing = BodyFraming::content_length;
   return true;
 }
 
-// RFC 9112 §3.2: exactly one Host in HTTP/1.1, at most one before it.
 bool is_known(const KnownHost& known, const uint8_t* text, size_t length) noexcept {
   if (length != known.length) return false;
   if (length < 8 || length > 16) return length != 0 && std::memcmp(text, known.text, length) == 0;
@@ -114,19 +111,20 @@ bool is_known(const KnownHost& known, const uint8_t* text, size_t length) noexce
          load_raw<uint64_t>(text + length - 8) == load_raw<uint64_t>(known.text + length - 8);
 }
 
+// RFC 9112 §3.2: exactly one Host in HTTP/1.1, at most one before it. It may be empty.
 bool settle_host(const uint8_t* base, KnownHost& known, RequestHead& head, HttpError& error) noexcept {
   const size_t count = head.count(FieldName::host);
-  if (count == 0) return head.minor_version == 0 || refuse(error, 400, "no Host");
-  if (count > 1) return refuse(error, 400, "more than one Host");
+  if (count == 0) return head.minor_version == 0 || refuse(error, 400, "Host is missing.");
+  if (count > 1) return refuse(error, 400, "More than one Host.");
   const uint8_t index = head.last_of[static_cast<size_t>(FieldName::host)];
   Field& field = head.fields[index];
   head.host_field = index;
   if (!is_known(known, base + field.value_at, field.value_length)) {
-    if (field.value_length != 0 && !is_host(head.value(base, field))) return refuse(error, 400, "malformed Host");
+    if (field.value_length != 0 && !is_host(head.value(base, field))) return refuse(error, 400, "A malformed Host.");
     known.length = field.value_length <= sizeof known.text ? static_cast<uint8_t>(field.value_length) : uint8_t{0};
     std::memcpy(known.text, base + field.value_at, known.length);
   }
-  if (head.authority_length != 0) {
+  if (head.authority_length != 0) {  // RFC 9112 §3.2.2: what the target says replaces what Host says
     field.value_at = head.authority_at;
     field.value_length = head.authority_length;
   }
@@ -140,11 +138,15 @@ bool is_keep_alive(std::string_view text) noexcept {
          (load_raw<uint16_t>(p + 8) | 0x2020) == raw_word<uint16_t>("ve");
 }
 
-// RFC 9112 §9.3 and RFC 9110 §7.6.1.
+// RFC 9110 §7.6.1, and §9.3 of RFC 9112.
 void settle_connection(const uint8_t* base, RequestHead& head) noexcept {
+  if (head.count(FieldName::connection) == 1 && is_keep_alive(head.value(base, *head.find(FieldName::connection)))) {
+    head.keep_alive = true;
+    return;
+  }
   bool close = false;
-  bool keep_alive = false;
-  for (size_t i = static_cast<size_t>(head.find(FieldName::connection) - head.fields); i < head.field_count; i++) {
+  bool keep_alive = head.minor_version == 1;
+  for (size_t i = 0; i < head.field_count; i++) {
     if (head.fields[i].name != FieldName::connection) continue;
     TokenList options(head.value(base, head.fields[i]));
     for (std::string_view option; options.next(option);) {
@@ -152,9 +154,8 @@ void settle_connection(const uint8_t* base, RequestHead& head) noexcept {
       keep_alive = keep_alive || is_keep_alive(option);
       head.connection_upgrade = head.connection_upgrade || base::equals_lower(option, "upgrade");
     }
-    if (head.count(FieldName::connection) == 1) break;
   }
-  head.keep_alive = !close && (head.minor_version == 1 || keep_alive);
+  head.keep_alive = keep_alive && !close;
 }
 
 // RFC 9110 §10.1.1: a 100-continue of HTTP/1.0 is ignored, any other expectation cannot be met.
@@ -163,11 +164,31 @@ bool settle_expect(const uint8_t* base, RequestHead& head, HttpError& error) noe
     if (head.fields[i].name != FieldName::expect) continue;
     TokenList expectations(head.value(base, head.fields[i]));
     for (std::string_view expectation; expectations.next(expectation);) {
-      if (!base::equals_lower(expectation, "100-continue")) return refuse(error, 417, "unknown expectation");
+      if (!base::equals_lower(expectation, "100-continue")) return refuse(error, 417, "An expectation other than 100-continue.");
       head.expects_continue = head.minor_version == 1;
     }
   }
   return true;
+}
+
+bool has_long_name(const RequestHead& head) noexcept {
+  return (head.count(FieldName::sec_websocket_version) | head.count(FieldName::sec_websocket_protocol) |
+          head.count(FieldName::sec_websocket_extensions)) != 0;
+}
+
+// Takes back what probe_field_name() said of names that it did not see whole and that are others.
+[[gnu::cold]] void confirm_long_names(const uint8_t* base, RequestHead& head) noexcept {
+  for (size_t n = 0; n < kFieldNameCount; n++) {
+    if (is_long(static_cast<FieldName>(n))) head.count_of[n] = 0;
+  }
+  for (size_t i = 0; i < head.field_count; i++) {
+    Field& field = head.fields[i];
+    if (!is_long(field.name)) continue;
+    const bool is_it = base::equals_lower(head.name(base, field), kFieldNames[static_cast<size_t>(field.name)]);
+    if (!is_it) field.name = FieldName::other;
+    head.count_of[static_cast<size_t>(field.name)]++;
+    head.last_of[static_cast<size_t>(field.name)] = static_cast<uint8_t>(i);
+  }
 }
 
 }  // namespace
@@ -189,7 +210,7 @@ bool split_target(const uint8_t* base, RequestHead& head, HttpError& error) noex
   if (head.method == Method::connect) {  // authority-form (RFC 9112 §3.2.3), with a port
     const size_t colon = target.rfind(':');
     if (colon == std::string_view::npos || colon + 1 == target.size() || target.back() == ']' || !is_host(target)) {
-      return refuse(error, 400, "target of CONNECT is not host:port");
+      return refuse(error, 400, "The target of CONNECT is not host:port.");
     }
     head.path_length = head.query_length = 0;
     head.authority_at = head.target_at;
@@ -202,7 +223,7 @@ bool split_target(const uint8_t* base, RequestHead& head, HttpError& error) noex
       return split_absolute(base, scheme.size(), head, error);
     }
   }
-  return refuse(error, 400, "malformed request target");
+  return refuse(error, 400, "A malformed request target.");
 }
 
 bool settle_head(const uint8_t* base, KnownHost& known_host, RequestHead& head, HttpError& error) noexcept {
@@ -212,8 +233,10 @@ bool settle_head(const uint8_t* base, KnownHost& known_host, RequestHead& head, 
   head.connection_upgrade = false;
   head.expects_continue = false;
   head.host_field = -1;
+  if (has_long_name(head)) confirm_long_names(base, head);
   if (!settle_host(base, known_host, head, error)) return false;
-  if ((head.count(FieldName::content_length) | head.count(FieldName::transfer_encoding)) && !settle_framing(base, head, error)) return false;
+  const bool has_framing = head.count(FieldName::content_length) || head.count(FieldName::transfer_encoding);
+  if (has_framing && !settle_framing(base, head, error)) return false;
   if (head.count(FieldName::connection)) settle_connection(base, head);
   return !head.count(FieldName::expect) || settle_expect(base, head, error);
 }

@@ -3,6 +3,7 @@
 
 #include "codec/base64.h"
 #include "codec/sha1.h"
+#include "proto/http_chars.h"
 
 namespace martlet::proto {
 
@@ -10,21 +11,6 @@ namespace {
 
 constexpr std::string_view kGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 constexpr size_t kKeySize = 24;
-
-bool is_token(std::string_view text) noexcept {
-  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  for (const char c : text) {
-    const char lower = base::ascii_lower(c);
-    if ((lower < 'a' || lower > 'z') && (c < '0' || c > '9') && kMarks.find(c) == std::string_view::npos) return false;
-  }
-  return !text.empty();
-}
-
-uint32_t count_of(const RequestHead& head, FieldName name) noexcept {
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < head.field_count; i++) count += head.fields[i].name == name;
-  return count;
-}
 
 bool is_key(std::string_view key) noexcept {
   uint8_t decoded[codec::base64_decoded_bound(kKeySize)];
@@ -41,11 +27,11 @@ Handshake refusal(uint16_t status, const char* cause) noexcept {
 }  // namespace
 
 bool asks_for_websocket(const RequestHead& head, const uint8_t* base) noexcept {
+  if (head.count(FieldName::upgrade) == 0) return false;
   for (uint32_t i = 0; i < head.field_count; i++) {
     if (head.fields[i].name != FieldName::upgrade) continue;
     TokenList protocols(head.value(base, head.fields[i]));
-    std::string_view protocol;
-    while (protocols.next(protocol)) {
+    for (std::string_view protocol; protocols.next(protocol);) {
       if (base::equals_lower(protocol, "websocket")) return true;
     }
   }
@@ -61,12 +47,12 @@ Handshake check_handshake(const RequestHead& head, const uint8_t* base) noexcept
   }
   const Field* version = head.find(FieldName::sec_websocket_version);
   if (!version) return refusal(400, "Sec-WebSocket-Version is missing.");
-  if (head.value(base, *version) != "13" || count_of(head, FieldName::sec_websocket_version) != 1) {
+  if (head.value(base, *version) != "13" || head.count(FieldName::sec_websocket_version) != 1) {
     return refusal(426, "This server speaks version 13 of the WebSocket protocol.");
   }
   const Field* key = head.find(FieldName::sec_websocket_key);
   if (!key) return refusal(400, "Sec-WebSocket-Key is missing.");
-  if (count_of(head, FieldName::sec_websocket_key) != 1) return refusal(400, "Sec-WebSocket-Key stands twice.");
+  if (head.count(FieldName::sec_websocket_key) != 1) return refusal(400, "Sec-WebSocket-Key stands twice.");
   if (!is_key(head.value(base, *key))) return refusal(400, "Sec-WebSocket-Key is not 16 bytes in Base64.");
   Handshake handshake;
   handshake.key = head.value(base, *key);
@@ -83,12 +69,26 @@ void accept_key(std::string_view key, char* out) noexcept {
 }
 
 bool OfferedProtocols::next(std::string_view& protocol) noexcept {
+  while (next_element(protocol)) {
+    if (!is_token(protocol)) continue;
+    // Looking through all earlier ones for each is quadratic: kMaxOffered bounds it.
+    OfferedProtocols earlier(head_, base_);
+    std::string_view other;
+    while (earlier.next_element(other) && other.data() != protocol.data() && other != protocol) {
+    }
+    if (other.data() == protocol.data()) return true;
+  }
+  return false;
+}
+
+bool OfferedProtocols::next_element(std::string_view& element) noexcept {
+  if (seen_ == kMaxOffered) return false;
   for (;;) {
     TokenList list(rest_);
-    if (list.next(protocol)) {
-      rest_.remove_prefix(static_cast<size_t>(protocol.data() + protocol.size() - rest_.data()));
-      if (is_token(protocol)) return true;
-      continue;
+    if (list.next(element)) {
+      rest_.remove_prefix(static_cast<size_t>(element.data() + element.size() - rest_.data()));
+      seen_++;
+      return true;
     }
     while (field_ < head_.field_count && head_.fields[field_].name != FieldName::sec_websocket_protocol) field_++;
     if (field_ == head_.field_count) return false;

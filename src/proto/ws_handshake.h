@@ -29,17 +29,22 @@ inline constexpr size_t kAcceptKeySize = 28;
 // Sec-WebSocket-Accept for this key: kAcceptKeySize characters to out.
 void accept_key(std::string_view key, char* out) noexcept;
 
-// Walks the offered subprotocols of all Sec-WebSocket-Protocol fields, in order. False at the end; an element that is
-// not a token, and a duplicate of an earlier one, is skipped.
+// Walks the offered subprotocols of all Sec-WebSocket-Protocol fields, in order. False at the end, and after the first
+// kMaxOffered elements; an element that is not a token, and a duplicate of an earlier one, is skipped.
 class OfferedProtocols {
  public:
   OfferedProtocols(const RequestHead& head, const uint8_t* base) noexcept : head_(head), base_(base) {}
+  static constexpr uint32_t kMaxOffered = 64;
+
   bool next(std::string_view& protocol) noexcept;
 
  private:
+  bool next_element(std::string_view& element) noexcept;
+
   const RequestHead& head_;
   const uint8_t* base_;
   uint32_t field_ = 0;
+  uint32_t seen_ = 0;
   std::string_view rest_;
 };
 

@@ -47,6 +47,7 @@ bool MessageState::take_payload(uint8_t* data, size_t size, const FrameHeader& h
 }
 
 bool MessageState::end_frame(const FrameHeader& header, WsError& error) noexcept {
+  error.code = 0;
   if (!header.fin) return false;
   if (is_text() && !compressed_ && !utf8_.at_boundary()) {
     return refuse(error, close_code::invalid_payload, "Text that ends inside a character.");

@@ -183,7 +183,6 @@ void end_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
 // Runs a whole request. False when the connection cannot go on with the next one now.
 bool run_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   HttpState& http = c.state<HttpState>();
-  e->request_number = ++http.request_number;
   s.stats.requests++;
   http.exchange = e;
   e->in_handler = true;
@@ -240,6 +239,7 @@ bool take_request(Sessions& s, net::Connection& c, const uint8_t*& at, const uin
   }
   http.scanned = 0;
   e->base = at;
+  e->request_number = ++http.request_number;  // before anything can wait: a late call for an earlier one must miss
   e->is_upgrade = e->head.connection_upgrade && proto::asks_for_websocket(e->head, at);
   const uint8_t* next;
   const Body body = begin_body(s, c, *e, at, end, next);

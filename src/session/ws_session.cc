@@ -182,7 +182,8 @@ void start_websocket(Sessions& s, net::Connection& c, WsRoute& route) noexcept {
   c.protocol = &ws_protocol;
   WsState* ws = new (c.session) WsState{};
   ws->route = &route;
-  s.reactor.resume(c, net::kPauseInput | net::kPauseDecision);
+  // An end of the stream that came during the decision is read again, behind what is held.
+  s.reactor.resume(c, net::kPauseInput | net::kPauseEof);
   if (route.limits.heartbeat_interval_ms) {
     s.reactor.arm_spread(c, route.limits.heartbeat_interval_ms);
   } else if (route.limits.heartbeat_timeout_ms) {

@@ -2,7 +2,7 @@
 //
 // The pointer is scalar from load time on (constant initialisation), so a constructor of a static object anywhere may
 // use it; the initialiser of `chosen` in this file then replaces it, before main() and so before any other thread.
-// A plain pointer rather than ifunc or target_clones: musl has neither.
+// A plain pointer rather than ifunc or target_clones: musl has neither. A new set is one line in kCandidates.
 #include <cstdlib>
 #include <cstring>
 
@@ -14,28 +14,15 @@ namespace {
 
 struct Candidate {
   const Kernels* set;
-  bool (*runs_here)();
+  bool (*runs_here)() noexcept;
 };
 
-bool always() { return true; }
-
-#if MARTLET_SIMD_X86
-// These also ask whether the operating system saves the wide registers.
-bool has_avx2() {
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
-}
-
-bool has_avx512() {
-  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi");
-}
-#endif
+bool always() noexcept { return true; }
 
 // Widest first.
 constexpr Candidate kCandidates[] = {
 #if MARTLET_SIMD_X86
-    {&kernels_avx512, has_avx512}, {&kernels_avx2, has_avx2}, {&kernels_sse2, always},
+    {&kernels_avx512, cpu_has_avx512}, {&kernels_avx2, cpu_has_avx2}, {&kernels_sse2, always},
 #endif
 #if MARTLET_SIMD_NEON
     {&kernels_neon, always},

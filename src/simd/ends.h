@@ -5,7 +5,7 @@
 // code that another compiled for a wider CPU.
 //
 // The automaton is a table of 64-bit words, one per byte, that hold the next state of each state in six bits at the
-// position of the state: a state is a shift count, and a step is one load and one shift (Per Vognsen's construction).
+// position of the state: a state is a shift count, and a step is one load and one shift (after Per Vognsen).
 #pragma once
 
 #include "simd/kernels.h"

@@ -75,6 +75,7 @@ inline void check_ascii(Check& c) {
   static constexpr uint8_t kClosed[kVector] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
                                                0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xEF, 0xDF, 0xBF};
   c.errors = vorrq_u8(c.errors, vqsubq_u8(c.before, vld1q_u8(kClosed)));
+  c.before = vdupq_n_u8(0);  // as good as the text: nothing is open
 }
 
 // Unmasks (unless only checking) and checks 32 bytes and more that begin at a boundary between characters.
@@ -97,7 +98,6 @@ uint32_t check_long(uint8_t* data, size_t size, uint32_t key) {
       for (const uint8x16_t& part : text) check(c, part);
     } else {
       check_ascii(c);
-      c.before = text[3];
     }
   }
   for (; size >= kVector; data += kVector, size -= kVector) {

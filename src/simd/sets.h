@@ -1,5 +1,5 @@
 // The sets of kernels by name, and which of them this build has. Each lives in the file of its name and is absent
-// from builds for other machines; whether the CPU can run it is found out in dispatch.cc.
+// from builds for other machines; dispatch.cc finds out whether the CPU can run it.
 #pragma once
 
 #include "simd/kernels.h"
@@ -24,5 +24,9 @@ extern const Kernels kernels_sse2;
 extern const Kernels kernels_avx2;
 extern const Kernels kernels_avx512;
 extern const Kernels kernels_neon;
+
+// In cpu_x86.cc, for builds with MARTLET_SIMD_X86. All the features that the set of this name uses.
+bool cpu_has_avx2() noexcept;
+bool cpu_has_avx512() noexcept;
 
 }  // namespace martlet::simd

@@ -104,7 +104,7 @@ test('page: two people see each other, write, and see each other write', async (
   await bob.press('#text', 'Shift+Enter');
   await bob.locator('#text').pressSequentially('Ada');
   await bob.click('#send');
-  await reads(ada, 'Hello\nAda');
+  await Promise.all([ada, bob].map((page) => reads(page, 'Hello\nAda')));
   assert.equal(await ada.textContent('#typing'), '');
   assert.equal(await bob.inputValue('#text'), '');
   assert.deepEqual(await lines(bob), ['Hello Bob', 'Hello\nAda']);

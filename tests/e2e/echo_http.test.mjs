@@ -172,7 +172,7 @@ test('SIGTERM: a request in flight is finished, an idle connection ends, exit st
   upload.stdin.write('first half, ');
   await until(() => err.includes('100 Continue'), 'curl to be told to go on');
 
-  server.child.kill('SIGTERM');
+  server.kill('SIGTERM');
   await until(() => idle.ended, 'the idle connection to be closed');
   const refused = () => new Promise((resolve) => {
     const late = net.connect(server.port, '127.0.0.1', () => { late.destroy(); resolve(false); });

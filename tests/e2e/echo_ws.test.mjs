@@ -6,7 +6,7 @@ import WebSocket from 'ws';
 import { connect, curl, start, until, within } from './harness.mjs';
 
 let echo;
-before(async () => { echo = await start('echo', '--port', '0'); });
+before(async () => { echo = await start('echo', '--port', '0', '--max-message', String(1 << 20)); });
 after(() => echo?.stop('SIGKILL'));
 const open = (target = '/echo', ...rest) => connect(echo.ws + target, ...rest);
 const MiB = 1 << 20;

@@ -38,8 +38,11 @@ export async function start(name, ...args) {
   const server = { child, out: '', err: '', port: 0 };
   child.stdout.on('data', (bytes) => (server.out += bytes));
   child.stderr.on('data', (bytes) => (server.err += bytes));
+  let asked = false;
   server.exited = once(child, 'exit').then(([code, signal]) => {
     running.delete(child);
+    // What it had to say is worth nothing to those who wait for its answers, but everything to those who read on.
+    if (!asked || (code !== 0 && signal !== 'SIGKILL')) console.error(`${name} ended: ${code ?? signal}\n${server.err}`);
     return { code, signal };
   });
   let over = false;
@@ -52,8 +55,12 @@ export async function start(name, ...args) {
   server.http = `http://127.0.0.1:${server.port}`;
   server.ws = `ws://127.0.0.1:${server.port}`;
   // Asks it to end and answers how it did.
-  server.stop = (signal = 'SIGTERM') => {
+  server.kill = (signal) => {
+    asked = true;
     child.kill(signal);
+  };
+  server.stop = (signal = 'SIGTERM') => {
+    server.kill(signal);
     return within(server.exited, `${name} to exit after ${signal}`, 20000);
   };
   return server;

@@ -1,0 +1,232 @@
+// The life of an HTTP connection: keep-alive, closing, HTTP/1.0, pipelining in order, half-closed and vanishing peers.
+#include <doctest/doctest.h>
+#include <martlet/martlet.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+
+#include "support/client.h"
+#include "support/server.h"
+
+using namespace martlet;
+using namespace martlet::test;
+
+namespace {
+
+void numbered(App& app) {
+  app.get("/n/:n", [](Request& req, Response& res) { res.send("answer " + std::string(req.param("n"))); });
+  app.post("/echo", [](Request& req, Response& res) { res.send(req.body()); });
+}
+
+std::string get_number(size_t n) {
+  std::string request = "GET /n/";
+  return request.append(std::to_string(n)).append(" HTTP/1.1\r\nHost: t\r\n\r\n");
+}
+std::string answer(size_t n) {
+  std::string text = "answer ";
+  return text.append(std::to_string(n));
+}
+
+}  // namespace
+
+TEST_CASE("http_connection: keep-alive is the rule of HTTP/1.1") {
+  TestServer server(numbered);
+  Client client(server.port());
+  for (size_t i = 0; i < 300; i++) REQUIRE(client.request(get_number(i)).body == answer(i));
+  CHECK(server.stats().accepted == 1);
+  CHECK(server.stats().requests == 300);
+  CHECK(server.stats().open_connections == 1);
+}
+
+TEST_CASE("http_connection: Connection: close closes after the answer, and nothing behind it is handled") {
+  std::atomic<int> handled = 0;
+  TestServer server([&](App& app) {
+    app.get("/", [&](Request&, Response& res) { handled++; res.send("bye"); });
+  });
+  for (const char* value : {"close", "Close", "keep-alive, close", "foo , CLOSE"}) {
+    CAPTURE(value);
+    handled = 0;
+    Client client(server.port());
+    REQUIRE(client.send(std::string("GET / HTTP/1.1\r\nHost: t\r\nConnection: ") + value +
+                        "\r\n\r\nGET / HTTP/1.1\r\nHost: t\r\n\r\n"));
+    const HttpResponse response = client.read_response();
+    CHECK(response.body == "bye");
+    CHECK(response.closes());
+    CHECK(client.read_to_end());
+    CHECK(client.in().empty());
+    CHECK(handled == 1);
+  }
+}
+
+// Closing with unread bytes makes the kernel send a reset, which may overtake the answer (RFC 9112 §9.6).
+TEST_CASE("http_connection: the answer before a close arrives whole although the client goes on sending") {
+  const std::string large(300'000, 'x');
+  TestServer server([&](App& app) { app.get("/", [&](Request&, Response& res) { res.send(large); }); });
+  int whole = 0;
+  for (int i = 0; i < 10; i++) {
+    Client client(server.port(), {.receive_buffer_bytes = 8192});
+    REQUIRE(client.send("GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n" + std::string(150'000, 'y')));
+    whole += client.read_response().body == large;
+  }
+  CHECK(whole == 10);
+}
+
+TEST_CASE("http_connection: HTTP/1.0 closes, unless it asks for keep-alive") {
+  TestServer server(numbered);
+  {
+    Client client(server.port());
+    const HttpResponse response = client.request("GET /n/1 HTTP/1.0\r\n\r\n");
+    CHECK(response.version == "HTTP/1.1");
+    CHECK(response.body == "answer 1");
+    CHECK(client.closed_by_peer());
+  }
+  {
+    Client client(server.port());
+    for (int i = 0; i < 3; i++) {
+      const HttpResponse response = client.request("GET /n/1 HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
+      CHECK(response.body == "answer 1");
+      CHECK(HttpResponse::same_name(response.field("connection"), "keep-alive"));
+    }
+    CHECK(client.request("GET /n/2 HTTP/1.0\r\nHost: t\r\n\r\n").body == "answer 2");
+    CHECK(client.closed_by_peer());
+  }
+}
+
+TEST_CASE("http_connection: 1,000 requests in one write are answered in order") {
+  TestServer server(numbered);
+  Client client(server.port());
+  std::string requests;
+  for (size_t i = 0; i < 1000; i++) requests += get_number(i);
+  std::thread sender([&] { CHECK(client.send(requests)); });
+  sender.join();
+  for (size_t i = 0; i < 1000; i++) REQUIRE(client.read_response().body == answer(i));
+  CHECK(client.in().empty());
+  CHECK(server.stats().requests == 1000);
+}
+
+TEST_CASE("http_connection: mixed requests are answered in order: HEAD, 404, bodies, chunks, 100-continue") {
+  TestServer server(numbered);
+  Client client(server.port());
+  std::string requests;
+  for (size_t i = 0; i < 100; i++) {
+    requests += get_number(i);
+    requests += "HEAD /n/7 HTTP/1.1\r\nHost: t\r\n\r\n";
+    requests += "\r\nGET /none HTTP/1.1\r\nHost: t\r\n\r\n";
+    requests += "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\nbody";
+    requests += "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+  }
+  REQUIRE(client.send(requests));
+  for (size_t i = 0; i < 100; i++) {
+    CAPTURE(i);
+    REQUIRE(client.read_response().body == answer(i));
+    REQUIRE(client.read_response(true).field("content-length") == "8");
+    REQUIRE(client.read_response().status == 404);
+    HttpResponse posted = client.read_response();
+    if (posted.status == 100) posted = client.read_response();
+    REQUIRE(posted.body == "body");
+    REQUIRE(client.read_response().body == "abc");
+  }
+}
+
+TEST_CASE("http_connection: pipelined requests cut anywhere into packets") {
+  TestServer server(numbered);
+  std::string requests;
+  for (size_t i = 0; i < 40; i++) requests += get_number(i);
+  for (const size_t step : {1u, 2u, 3u, 7u, 17u, 64u, 333u}) {
+    CAPTURE(step);
+    Client client(server.port());
+    for (size_t at = 0; at < requests.size(); at += step) {
+      REQUIRE(client.send(std::string_view(requests).substr(at, step)));
+      server.turn();
+    }
+    for (size_t i = 0; i < 40; i++) REQUIRE(client.read_response().body == answer(i));
+  }
+}
+
+TEST_CASE("http_connection: a client that half-closes after its requests gets all answers, then EOF") {
+  TestServer server(numbered);
+  std::string requests;
+  for (size_t i = 0; i < 600; i++) requests += get_number(i);
+  for (const std::string_view tail : {"", "GET /n/half", "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nhalf"}) {
+    CAPTURE(tail);
+    Client client(server.port());
+    REQUIRE(client.send(requests));
+    REQUIRE(client.send(tail));
+    client.shutdown_sending();
+    for (size_t i = 0; i < 600; i++) REQUIRE(client.read_response().body == answer(i));
+    CHECK(client.closed_by_peer());
+  }
+  CHECK(server.wait_for_connections(0));
+}
+
+TEST_CASE("http_connection: a half-closed peer still gets the answer that is being made") {
+  std::atomic<int> deferred = 0;
+  Response* kept = nullptr;
+  TestServer server([&](App& app) {
+    app.get("/later", [&](Request&, Response& res) { kept = new Response(res.defer()); deferred++; });
+  });
+  Client client(server.port());
+  REQUIRE(client.send("GET /later HTTP/1.1\r\nHost: t\r\n\r\n"));
+  client.shutdown_sending();
+  REQUIRE(eventually([&] { return deferred == 1; }));
+  server.turn();
+  CHECK(server.stats().open_connections == 1);
+  kept->send("still there");
+  CHECK(client.read_response().body == "still there");
+  CHECK(client.closed_by_peer());
+  delete kept;
+}
+
+TEST_CASE("http_connection: connections that end at any point of a request leave nothing behind") {
+  std::atomic<int> handled = 0;
+  TestServer server([&](App& app) {
+    app.post("/p", [&](Request&, Response& res) { handled++; res.send("p"); });
+  });
+  const std::string bytes = "POST /p HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n0123456789";
+  for (size_t cut = 0; cut < bytes.size(); cut++) {
+    for (const int how : {0, 1, 2}) {
+      Client client(server.port());
+      REQUIRE(client.send(std::string_view(bytes).substr(0, cut)));
+      if (how == 0) client.reset();
+      if (how == 1) client.close();
+      if (how == 2) {
+        client.shutdown_sending();
+        CHECK(client.closed_by_peer());
+      }
+    }
+  }
+  CHECK(server.wait_for_connections(0));
+  CHECK(handled == 0);
+}
+
+TEST_CASE("http_connection: empty lines before a request are tolerated, a few") {
+  TestServer server(numbered);
+  Client client(server.port());
+  REQUIRE(client.send("\r\n" + get_number(1) + "\r\n\r\n" + get_number(2)));
+  CHECK(client.read_response().body == "answer 1");
+  CHECK(client.read_response().body == "answer 2");
+  REQUIRE(client.send("\r"));
+  server.turn();
+  REQUIRE(client.send("\n\r"));
+  server.turn();
+  REQUIRE(client.send("\n" + get_number(3)));
+  CHECK(client.read_response().body == "answer 3");
+}
+
+TEST_CASE("http_connection: one client's pipeline does not starve another") {
+  TestServer server(numbered);
+  Client busy(server.port());
+  std::string requests;
+  for (size_t i = 0; i < 20'000; i++) requests += get_number(i % 10);
+  std::atomic<bool> stop = false;
+  std::thread flood([&] {
+    std::thread reader([&] { while (!stop && busy.read_more(Clock::now() + milliseconds(50))) busy.in().clear(); });
+    busy.send_some(requests, milliseconds(2000));
+    reader.join();
+  });
+  Client other(server.port());
+  for (size_t i = 0; i < 20; i++) CHECK(other.request(get_number(i)).body == answer(i));
+  stop = true;
+  flood.join();
+}

@@ -1,0 +1,404 @@
+// Which handler a request reaches, and what it sees of the request: routes and their precedence, methods, HEAD, 404,
+// middleware, parameters, queries and targets. Through real sockets.
+#include <doctest/doctest.h>
+#include <martlet/martlet.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/client.h"
+#include "support/server.h"
+#include "support/server_process.h"
+
+using namespace martlet;
+using namespace martlet::test;
+
+namespace {
+
+// A handler that says which route it belongs to.
+auto says(std::string text) {
+  return [text = std::move(text)](Request&, Response& res) { res.send(text); };
+}
+
+// A middleware that leaves a mark in the field X-Trace, which is built up step by step, and goes on.
+auto marks(std::string& trace, std::string mark) {
+  return [&trace, mark = std::move(mark)](Request&, Response& res, Next next) {
+    trace += mark;
+    res.set("X-Trace", trace);
+    next();
+  };
+}
+
+}  // namespace
+
+TEST_CASE("http_routes: static before parameter before wildcard, whatever the order of registration") {
+  TestServer server([](App& app) {
+    app.get("/*", says("root wildcard"));
+    app.get("/users/*", says("wildcard"));
+    app.get("/users/:id", says("parameter"));
+    app.get("/users/me", says("static"));
+    app.get("/users/:id/posts", says("posts"));
+    app.get("/users/me/:what", says("mine"));
+    app.get("/", says("root"));
+  });
+  Client client(server.port());
+  CHECK(client.get("/").body == "root");
+  CHECK(client.get("/users/me").body == "static");
+  CHECK(client.get("/users/7").body == "parameter");
+  CHECK(client.get("/users/7/posts").body == "posts");
+  CHECK(client.get("/users/me/posts").body == "mine");
+  CHECK(client.get("/users/7/8/9").body == "wildcard");
+  CHECK(client.get("/users/7/other").body == "wildcard");
+  CHECK(client.get("/users").body == "root wildcard");
+  CHECK(client.get("/users/").body == "root wildcard");
+  CHECK(client.get("/elsewhere/x").body == "root wildcard");
+}
+
+TEST_CASE("http_routes: a static branch that leads nowhere does not hide a parameter's") {
+  TestServer server([](App& app) {
+    app.get("/a/b/d", says("static"));
+    app.get("/a/:x/c", [](Request& req, Response& res) { res.send(req.param("x")); });
+    app.get("/:p/*", [](Request& req, Response& res) {
+      res.send(std::string(req.param("p")) + "|" + std::string(req.param("*")) + "|" + std::string(req.param("x")));
+    });
+  });
+  Client client(server.port());
+  CHECK(client.get("/a/b/d").body == "static");
+  CHECK(client.get("/a/b/c").body == "b");
+  CHECK(client.get("/a/b/e").body == "a|b/e|");
+}
+
+TEST_CASE("http_routes: registration order decides among equals, and names belong to the route") {
+  TestServer server([](App& app) {
+    app.get("/:first", [](Request& req, Response& res) {
+      res.send("first " + std::string(req.param("first")) + std::string(req.param("second")));
+    });
+    app.get("/:second", says("second"));
+    app.post("/:second", [](Request& req, Response& res) {
+      res.send("post " + std::string(req.param("second")) + std::string(req.param("first")));
+    });
+    app.get("/same", says("one"));
+    app.get("/same", says("two"));
+    app.all("/any", says("all"));
+    app.get("/any", says("get"));
+  });
+  Client client(server.port());
+  CHECK(client.get("/x").body == "first x");
+  CHECK(client.post("/x", "").body == "post x");
+  CHECK(client.get("/same").body == "one");
+  CHECK(client.get("/any").body == "all");
+}
+
+TEST_CASE("http_routes: every method reaches its own route, all() takes any, also unknown ones") {
+  TestServer server([](App& app) {
+    app.get("/m", says("GET")).post("/m", says("POST")).put("/m", says("PUT")).patch("/m", says("PATCH"));
+    app.del("/m", says("DELETE")).options("/m", says("OPTIONS"));
+    app.head("/m", [](Request&, Response& res) { res.set("X-Head", "own").end(); });
+    app.all("/all", [](Request& req, Response& res) { res.send(req.method()); });
+  });
+  Client client(server.port());
+  for (const std::string method : {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}) {
+    CAPTURE(method);
+    CHECK(client.request(method + " /m HTTP/1.1\r\nHost: t\r\n\r\n").body == method);
+    CHECK(client.request(method + " /all HTTP/1.1\r\nHost: t\r\n\r\n").body == method);
+  }
+  CHECK(client.request("HEAD /m HTTP/1.1\r\nHost: t\r\n\r\n").field("x-head") == "own");
+  CHECK(client.request("TRACE /all HTTP/1.1\r\nHost: t\r\n\r\n").body == "TRACE");
+  CHECK(client.request("PROPFIND /all HTTP/1.1\r\nHost: t\r\n\r\n").body == "PROPFIND");
+  CHECK(client.request("PROPFIND /m HTTP/1.1\r\nHost: t\r\n\r\n").status == 404);
+  CHECK(client.request("get /m HTTP/1.1\r\nHost: t\r\n\r\n").status == 404);  // methods are case-sensitive
+}
+
+TEST_CASE("http_routes: HEAD of a GET route gives its head and no body, and the connection goes on") {
+  TestServer server([](App& app) { app.get("/g", [](Request& req, Response& res) {
+    res.set("X-Method", req.method()).send("twelve bytes");
+  }); });
+  Client client(server.port());
+  const HttpResponse head = client.request("HEAD /g HTTP/1.1\r\nHost: t\r\n\r\n");
+  CHECK(head.status == 200);
+  CHECK(head.field("content-length") == "12");
+  CHECK(head.field("x-method") == "HEAD");
+  CHECK(client.get("/g").body == "twelve bytes");  // would be read as garbage if a body had come
+  const HttpResponse missing = client.request("HEAD /nowhere HTTP/1.1\r\nHost: t\r\n\r\n");
+  CHECK(missing.status == 404);
+  CHECK(client.get("/g").status == 200);
+}
+
+TEST_CASE("http_routes: HEAD goes where GET goes, not to a less exact all()") {
+  TestServer server([](App& app) {
+    app.get("/page", says("the page"));
+    app.all("/page", [](Request&, Response& res) { res.status(405).end(); });
+    app.all("/*", [](Request&, Response& res) { res.status(410).end(); });
+  });
+  Client client(server.port());
+  CHECK(client.get("/page").status == 200);
+  CHECK(client.request("HEAD /page HTTP/1.1\r\nHost: t\r\n\r\n").status == 200);
+  CHECK(client.request("HEAD /other HTTP/1.1\r\nHost: t\r\n\r\n").status == 410);
+}
+
+TEST_CASE("http_routes: what matches nothing is 404 and leaves the connection open") {
+  TestServer server([](App& app) { app.get("/a", says("a")).get("/dir/", says("dir")).get("/w/*", says("w")); });
+  Client client(server.port());
+  for (const char* path : {"/", "/b", "/a/", "/A", "/dir", "/w", "/w/", "/%61", "//a", "/a//", "/a/b"}) {
+    CAPTURE(path);
+    const HttpResponse response = client.get(path);
+    CHECK(response.status == 404);
+    CHECK_FALSE(response.closes());
+  }
+  CHECK(client.post("/a", "with a body").status == 404);
+  CHECK(client.get("/a").body == "a");
+  CHECK(client.get("/dir/").body == "dir");
+  CHECK(server.stats().requests == 14);
+}
+
+TEST_CASE("http_routes: middleware runs in order of registration, for later routes only") {
+  std::string trace;
+  TestServer server([&](App& app) {
+    app.get("/before", [](Request&, Response& res) { res.send("bare"); });
+    app.use(marks(trace, "1"));
+    app.use("/api", marks(trace, "2"));
+    app.use("/api/v1/", marks(trace, "3"));
+    app.get("/api/v1/x", marks(trace, "4"), marks(trace, "5"), [](Request&, Response& res) { res.send("deep"); });
+    app.get("/apis", [](Request&, Response& res) { res.send("apis"); });
+    app.use(marks(trace, "late"));
+    app.get("/api", [](Request&, Response& res) { res.send("api"); });
+  });
+  Client client(server.port());
+  const auto trace_of = [&](const char* path) {
+    server.on_thread([&](App&) { trace.clear(); });
+    return client.get(path).field("x-trace");
+  };
+  CHECK(trace_of("/before") == "");
+  CHECK(trace_of("/api/v1/x") == "12345");
+  CHECK(trace_of("/apis") == "1");
+  CHECK(trace_of("/api") == "12late");
+}
+
+TEST_CASE("http_routes: use() sees requests that match nothing, with its prefix by whole segments") {
+  std::string trace;
+  TestServer server([&](App& app) {
+    app.use(marks(trace, "all "));
+    app.use("/api", marks(trace, "api "));
+    app.use("/site", [](Request& req, Response& res, Next) { res.status(418).send(req.path()); });
+    app.get("/x", [](Request&, Response& res) { res.send("x"); });
+  });
+  Client client(server.port());
+  CHECK(client.get("/site/deep/inside").status == 418);
+  CHECK(client.get("/site").body == "/site");
+  CHECK(client.get("/sites").status == 404);
+  server.on_thread([&](App&) { trace.clear(); });
+  CHECK(client.get("/api/none").field("x-trace") == "all api ");
+  server.on_thread([&](App&) { trace.clear(); });
+  const HttpResponse missing = client.get("/apiary");
+  CHECK(missing.status == 404);
+  CHECK(missing.field("x-trace") == "all ");
+}
+
+TEST_CASE("http_routes: a middleware that answers stops the chain") {
+  std::atomic<int> reached = 0;
+  TestServer server([&](App& app) {
+    app.use("/closed", [](Request& req, Response& res, Next next) {
+      if (req.header("Authorization") == "yes") return next();
+      res.status(401).set("WWW-Authenticate", "Basic").send("no");
+    });
+    app.get("/closed", [&](Request&, Response& res) { reached++; res.send("in"); });
+    app.post("/closed", [&](Request& req, Response& res) { reached++; res.send(req.body()); });
+  });
+  Client client(server.port());
+  CHECK(client.get("/closed").status == 401);
+  CHECK(client.post("/closed", "GET /closed HTTP/1.1\r\n\r\n").status == 401);  // the body is no request
+  CHECK(reached == 0);
+  CHECK(client.get("/closed", "authorization: yes\r\n").body == "in");
+  CHECK(client.get("/closed", "Authorization:   yes  \r\n").body == "in");
+  CHECK(reached == 2);
+}
+
+TEST_CASE("http_routes: next() twice is ignored and counted") {
+  std::atomic<int> calls = 0;
+  TestServer server([&](App& app) {
+    app.use([](Request&, Response&, Next next) {
+      next();
+      next();
+      next();
+    });
+    app.get("/n", [&](Request&, Response& res) { calls++; res.send("once"); });
+  });
+  Client client(server.port());
+  CHECK(client.get("/n").body == "once");
+  CHECK(client.get("/n").body == "once");
+  CHECK(calls == 2);
+  CHECK(server.stats().late_nexts == 4);
+}
+
+TEST_CASE("http_routes: next() called later, from another thread, goes on where it stopped") {
+  std::thread helper;
+  TestServer server([&](App& app) {
+    app.use([&](Request&, Response&, Next next) {
+      if (helper.joinable()) helper.join();
+      helper = std::thread([next] {
+        next();
+        next();  // twice from elsewhere: ignored
+      });
+    });
+    app.post("/later/:id", [](Request& req, Response& res) {
+      res.send(std::string(req.param("id")) + " " + std::string(req.query("q").value_or("-")) + " " +
+               std::string(req.header("X-Field").value_or("-")) + " " + std::string(req.body()));
+    });
+  });
+  {
+    Client client(server.port());
+    CHECK(client.post("/later/a%20b?q=c%26d", "the body", "X-Field: f\r\n").body == "a b c&d f the body");
+    CHECK(client.get("/unmatched").status == 404);
+  }
+  server.stop();
+  helper.join();
+}
+
+TEST_CASE("http_routes: a next() that comes after the client has left does nothing") {
+  std::atomic<bool> held = false;
+  std::vector<Next> kept;
+  TestServer server([&](App& app) {
+    app.use([&](Request&, Response&, Next next) { kept.push_back(next); held = true; });
+    app.get("/x", [](Request&, Response& res) { res.send("x"); });
+  });
+  {
+    Client client(server.port());
+    REQUIRE(client.send("GET /x HTTP/1.1\r\nHost: t\r\n\r\n"));
+    REQUIRE(eventually([&] { return held.load(); }));
+    client.reset();
+  }
+  REQUIRE(server.wait_for_connections(0));
+  server.on_thread([&](App&) { kept[0](); });
+  kept[0]();
+  CHECK(server.stats().late_nexts == 0);
+}
+
+// A kept Next names its request by number; the body of the following request is still on its way when it is called.
+TEST_CASE("http_routes: a second next() while the next request's body arrives neither crashes nor runs anything") {
+  ServerProcess server([](App& app) {
+    static std::vector<Next> kept;
+    app.use("/mw", [](Request&, Response&, Next next) { kept.push_back(next); next(); });
+    app.get("/mw", [](Request&, Response& res) { res.send("1"); });
+    app.post("/post", [](Request& req, Response& res) { res.send(req.body()); });
+    app.get("/again", [](Request&, Response& res) { for (Next& next : kept) next(); res.send("done"); });
+  });
+  Client client(server.port());
+  Client other(server.port());
+  CHECK(client.get("/mw").body == "1");
+  REQUIRE(client.send("POST /post HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\nab"));
+  CHECK(other.get("/again").body == "done");
+  CHECK(other.get("/again").body == "done");
+  CHECK(client.send("cd"));
+  CHECK(client.read_response().body == "abcd");
+  CHECK(server.wait(milliseconds(0)) == ServerProcess::kNotOver);
+}
+
+TEST_CASE("http_routes: parameters and wildcards are decoded, broken encodings come as sent") {
+  TestServer server([](App& app) {
+    app.get("/p/:v", [](Request& req, Response& res) { res.send("[" + std::string(req.param("v")) + "]"); });
+    app.get("/w/*", [](Request& req, Response& res) {
+      res.send("[" + std::string(req.param("*")) + "]" + std::string(req.param("none")));
+    });
+  });
+  Client client(server.port());
+  const std::pair<const char*, std::string> cases[] = {
+      {"/p/plain", "[plain]"},          {"/p/a%20b", "[a b]"},       {"/p/a+b", "[a+b]"},
+      {"/p/%2Fetc%2fpasswd", "[/etc/passwd]"}, {"/p/%", "[%]"},      {"/p/%4", "[%4]"},
+      {"/p/%zz", "[%zz]"},              {"/p/%41%", "[%41%]"},       {"/p/%C3%A9", "[\xC3\xA9]"},
+      {"/p/%00", std::string("[\0]", 3)}, {"/p/%2", "[%2]"},         {"/p/%%41", "[%%41]"},
+      {"/w/a/b%2Fc/d", "[a/b/c/d]"},    {"/w/..%2f..", "[../..]"},   {"/w/a/", "[a/]"},
+  };
+  for (const auto& [path, body] : cases) {
+    CAPTURE(path);
+    CHECK(client.get(path).body == body);
+  }
+}
+
+TEST_CASE("http_routes: queries") {
+  TestServer server([](App& app) {
+    app.get("/q", [](Request& req, Response& res) {
+      const auto a = req.query("a");
+      const auto odd = req.query("x y");
+      res.set("X-Raw", req.query_string()).set("X-Url", req.url()).set("X-Odd", odd.value_or("none"));
+      res.send(a ? "[" + std::string(*a) + "]" : "none");
+    });
+  });
+  Client client(server.port());
+  const std::pair<const char*, const char*> cases[] = {
+      {"a=1", "[1]"},      {"b=1", "none"},      {"", "none"},          {"a", "[]"},          {"a=", "[]"},
+      {"a=1&a=2", "[1]"},  {"&&a=1&", "[1]"},    {"a=x+y", "[x y]"},    {"a=x%2By", "[x+y]"}, {"%61=7", "[7]"},
+      {"a=%", "[%]"},      {"a=%4g", "[%4g]"},   {"a=b=c", "[b=c]"},    {"a=1?2", "[1?2]"},   {"a=%26%3D", "[&=]"},
+      {"aa=1&a=2", "[2]"}, {"A=1", "none"},      {"=1", "none"},        {"?a=1", "none"},
+  };
+  for (const auto& [query, body] : cases) {
+    CAPTURE(query);
+    const HttpResponse response = client.get(std::string("/q?") + query);
+    CHECK(response.body == body);
+    CHECK(response.field("x-raw") == query);
+    if (*query) CHECK(response.field("x-url") == std::string("/q?") + query);
+  }
+  CHECK(client.get("/q?x+y=1").field("x-odd") == "1");
+  CHECK(client.get("/q?x%20y=2").field("x-odd") == "2");
+}
+
+TEST_CASE("http_routes: absolute-form, OPTIONS * and CONNECT") {
+  TestServer server([](App& app) {
+    app.use("/nothing", [](Request&, Response&, Next next) { next(); });
+    app.use([](Request& req, Response& res, Next next) {
+      if (req.path() != "*") return next();
+      res.status(204).set("Allow", req.method()).end();
+    });
+    const auto tell = [](Request& req, Response& res) {
+      res.send(std::string(req.path()) + "|" + std::string(req.url()) + "|" + std::string(req.query_string()) + "|" +
+               std::string(req.header("Host").value_or("-")));
+    };
+    app.get("/", tell);
+    app.get("/x", tell);
+  });
+  Client client(server.port());
+  const auto body_of = [&](const std::string& target) {
+    return client.request("GET " + target + " HTTP/1.1\r\nHost: ignored\r\n\r\n").body;
+  };
+  CHECK(body_of("http://example.com/x?y=1") == "/x|/x?y=1|y=1|example.com");
+  CHECK(body_of("HTTP://example.com:81/x") == "/x|/x||example.com:81");
+  CHECK(body_of("http://example.com") == "/|/||example.com");
+  CHECK(body_of("http://example.com/") == "/|/||example.com");
+  CHECK(body_of("http://example.com?y=1") == "/|/?y=1|y=1|example.com");
+  CHECK(client.request("OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n").field("allow") == "OPTIONS");
+  const HttpResponse connect = client.request("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n");
+  CHECK(connect.status >= 400);  // never a 2xx, which would begin a tunnel
+}
+
+TEST_CASE("http_routes: OPTIONS * without anyone to answer it is 404") {
+  TestServer server([](App& app) { app.all("/*", says("any")).all("/", says("root")); });
+  Client client(server.port());
+  CHECK(client.request("OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n").status == 404);
+  CHECK(client.get("/").body == "root");
+}
+
+TEST_CASE("http_routes: fields as the request shows them") {
+  TestServer server([](App& app) {
+    app.get("/h", [](Request& req, Response& res) {
+      std::string all;
+      std::string_view name, value;
+      for (size_t i = 0; req.header_at(i, name, value); i++) {
+        all += std::string(name) + "=" + std::string(value) + ";";
+      }
+      CHECK_FALSE(req.header_at(1000, name, value));
+      res.set("X-Twice", req.header("x-TWICE").value_or("none")).set("X-Ip", req.ip());
+      res.set("X-Minor", std::to_string(req.http_minor_version())).set("X-Upgrade", req.is_upgrade() ? "1" : "0");
+      res.set("X-None", req.header("None").value_or("nothing")).send(all);
+    });
+  });
+  Client client(server.port());
+  const HttpResponse response =
+      client.request("GET /h HTTP/1.1\r\nHost: t\r\nX-Twice:\t one \t\r\nx-twice: two\r\nEmpty:\r\n\r\n");
+  CHECK(response.body == "Host=t;X-Twice=one;x-twice=two;Empty=;");
+  CHECK(response.field("x-twice") == "one");
+  CHECK(response.field("x-ip") == "127.0.0.1");
+  CHECK(response.field("x-minor") == "1");
+  CHECK(response.field("x-upgrade") == "0");
+  CHECK(response.field("x-none") == "nothing");
+}
