@@ -133,7 +133,7 @@ struct Field {
 };
 std::string object(const char* t, std::initializer_list<Field> fields) {
   std::string out = "{\"t\":" + quoted(t);
-  for (const Field& field : fields) out += "," + quoted(field.name) + ":" + field.value;
+  for (const Field& field : fields) out.append(",").append(quoted(field.name)).append(":").append(field.value);
   return out + "}";
 }
 
@@ -221,8 +221,8 @@ class Chat {
   int run(std::string_view host, uint16_t port) {
     const Result<uint16_t> bound = app_.listen(host, port);
     if (!bound) return report(bound.error());
-    const std::string shown = host.find(':') == host.npos ? std::string(host) : "[" + std::string(host) + "]";
-    std::printf("chat on http://%s:%u\n", shown.c_str(), unsigned{*bound});
+    const bool ipv6 = host.find(':') != host.npos;
+    std::printf(ipv6 ? "chat on http://[%s]:%u\n" : "chat on http://%s:%u\n", std::string(host).c_str(), unsigned{*bound});
     std::fflush(stdout);
     return app_.run();
   }

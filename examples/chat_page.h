@@ -488,10 +488,7 @@ function receive(line, live) {
   typists.delete(line.who);
   showTypists();
   const mine = line.who === you;
-  if (nameOfDay(line.at) !== day) {
-    $('log').append(make('li', 'day', day = nameOfDay(line.at)));
-    group = null;
-  }
+  beginDay(line.at);
   if (!group || group.who !== line.who || group.name !== line.name || line.at - group.at > 300000) {
     const time = make('time', '', clock.format(line.at));
     time.dateTime = new Date(line.at).toISOString();
@@ -511,8 +508,15 @@ function receive(line, live) {
   settle();
 }
 
+function beginDay(at) {
+  if (nameOfDay(at) === day) return;
+  $('log').append(make('li', 'day', day = nameOfDay(at)));
+  group = null;
+}
+
 function notice(text) {
   const log = $('log');
+  beginDay(Date.now());
   if (log.lastChild?.className === 'notice') log.lastChild.append(' · ' + text);
   else log.append(make('li', 'notice', text));
   group = null;

@@ -43,7 +43,8 @@ void answer(session::Exchange& e, int status, std::string_view text) noexcept {
 void failed(Worker& w, session::Exchange& e, const Chain& chain) noexcept {
   w.report_failure(chain.pattern);
   e.fields.clear();
-  e.has_content_type = false;
+  e.content_type_bytes = 0;
+  e.type_in_fields = false;
   answer(e, 500, "Internal Server Error");
 }
 
@@ -79,9 +80,9 @@ void run_steps(Worker& w, session::Exchange& e) noexcept {
 void set_params(session::Exchange& e, const Chain& chain, const Router::Match& match) noexcept {
   e.param_count = match.param_count;
   for (uint8_t i = 0; i < match.param_count; i++) {
-    const auto* begin = reinterpret_cast<const uint8_t*>(match.values[i].data());
+    const auto* begin = reinterpret_cast<const uint8_t*>(match.values[i].data);
     e.params[i] = {chain.params[i], static_cast<uint16_t>(begin - e.base),
-                   static_cast<uint16_t>(match.values[i].size())};
+                   static_cast<uint16_t>(match.values[i].size)};
   }
 }
 

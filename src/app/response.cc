@@ -72,6 +72,11 @@ void remove_field(base::ByteBuffer& fields, std::string_view name) noexcept {
   }
 }
 
+void set_type(session::Exchange& e, std::string_view type) noexcept {
+  e.content_type_bytes = static_cast<uint8_t>(type.size());
+  std::memcpy(e.content_type, type.data(), type.size());
+}
+
 void set_field(session::Exchange& e, std::string_view name, std::string_view value) noexcept {
   if (is_reserved(name)) return;
   if (!is_token(name) || !is_field_value(value)) {
@@ -79,7 +84,11 @@ void set_field(session::Exchange& e, std::string_view name, std::string_view val
     app::log_limited(LogLevel::warn, "a response field was refused", name.substr(0, 64));
     return;
   }
-  if (base::equals_lower(name, "content-type")) e.has_content_type = true;
+  if (base::equals_lower(name, "content-type")) {
+    e.type_in_fields = value.size() > session::Exchange::kTypeBytes;
+    if (!e.type_in_fields) remove_field(e.fields, name);
+    if (!e.type_in_fields) return set_type(e, value);
+  }
   if (!base::equals_lower(name, "set-cookie")) remove_field(e.fields, name);
   e.fields.append(name);
   e.fields.append(": ");
@@ -128,10 +137,17 @@ Response& Response::set(std::string_view name, std::string_view value) noexcept 
 }
 
 Response& Response::type(std::string_view content_type) noexcept {
-  for (const ShortType& known : kShortTypes) {
-    if (known.name == content_type) content_type = known.type;
+  if (content_type.size() <= 4) {
+    for (const ShortType& known : kShortTypes) {
+      if (known.name == content_type) content_type = known.type;
+    }
   }
-  return set("Content-Type", content_type);
+  const bool fits = content_type.size() <= session::Exchange::kTypeBytes && is_field_value(content_type);
+  session::Exchange* e = elsewhere() ? nullptr : resolve();
+  if (!e || !fits || content_type.empty()) return set("Content-Type", content_type);
+  if (e->type_in_fields) return set("Content-Type", content_type);
+  set_type(*e, content_type);
+  return *this;
 }
 
 namespace {

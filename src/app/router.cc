@@ -137,14 +137,14 @@ bool Router::walk(const Node& node, std::string_view rest, proto::Method method,
     if (name == segment && walk(*next, after, method, match)) return true;
   }
   if (node.param && !segment.empty()) {
-    match.values[match.param_count++] = segment;
+    match.values[match.param_count++] = {segment.data(), segment.size()};
     if (walk(*node.param, after, method, match)) return true;
     match.param_count--;
   }
   if (rest.size() > 1) {
     match.route = pick(node.wildcards, method);
     if (match.route != kNotFound) {
-      match.values[match.param_count++] = rest.substr(1);
+      match.values[match.param_count++] = {rest.data() + 1, rest.size() - 1};
       return true;
     }
   }

@@ -34,7 +34,11 @@ class Router {
   struct Match {
     uint32_t route = kNotFound;
     uint8_t param_count = 0;
-    std::string_view values[kMaxParams];  // still encoded, in the order of the pattern's params
+    // Still encoded, in the order of the pattern's params. Only the first param_count are set.
+    struct Value {
+      const char* data;
+      size_t size;
+    } values[kMaxParams];
   };
 
   Router();

@@ -177,17 +177,9 @@ size_t frame_bytes(const uint8_t* header) noexcept {
   return 10u + static_cast<size_t>(base::load_be64(header + 2));
 }
 
-uint8_t* append_room(Reactor& reactor, Connection& c, size_t size) noexcept {
-  Cork& cork = reactor.cork;
-  if (cork.owner == &c && Cork::kBytes - cork.size >= size) [[likely]] {
-    uint8_t* room = cork.buffer + cork.size;
-    cork.size += size;
-    return room;
-  }
-  if (cork.owner == &c) {
-    spill_cork(reactor, c);
-    if (c.closing) return nullptr;
-  }
+uint8_t* append_room_elsewhere(Reactor& reactor, Connection& c, size_t size) noexcept {
+  spill_cork(reactor, c);
+  if (c.closing) return nullptr;
   uint8_t* room = queue_room(reactor, c, size);
   if (room) reactor.mark_dirty(c);
   return room;
@@ -257,13 +249,6 @@ void mark_opaque(Reactor& reactor, Connection& c) noexcept {
     s->growing = false;
   }
 }
-
-size_t unsent_bytes(const Reactor& reactor, const Connection& c) noexcept {
-  const size_t corked = reactor.cork.owner == &c ? reactor.cork.bytes() : 0;
-  return corked + (c.out ? c.out->bytes : 0);
-}
-
-void open_cork(Reactor& reactor, Connection& c) noexcept { reactor.cork.owner = &c; }
 
 void close_cork(Reactor& reactor, Connection& c) noexcept {
   Cork& cork = reactor.cork;

@@ -57,8 +57,8 @@ struct Cork {
 // The length of the unmasked WebSocket frame that starts here.
 size_t frame_bytes(const uint8_t* header) noexcept;
 
-// Room for `size` contiguous bytes of output, which count as appended at once; null when memory is out.
-uint8_t* append_room(Reactor& reactor, Connection& c, size_t size) noexcept;
+// append_room() when the connection does not own the cork, or the cork is full.
+uint8_t* append_room_elsewhere(Reactor& reactor, Connection& c, size_t size) noexcept;
 // Gives the last `unused` bytes of the room that was just appended back.
 void trim_room(Reactor& reactor, Connection& c, size_t unused) noexcept;
 // Copies. False when memory is out.
@@ -74,11 +74,7 @@ void spill_cork(Reactor& reactor, Connection& c) noexcept;
 // The connection becomes framed: what it has said so far is not frames.
 void mark_opaque(Reactor& reactor, Connection& c) noexcept;
 
-// Bytes that wait in cork and queue.
-size_t unsent_bytes(const Reactor& reactor, const Connection& c) noexcept;
-
-// Opens the cork for a connection's dispatch, and gives what it holds to the kernel or the queue.
-void open_cork(Reactor& reactor, Connection& c) noexcept;
+// Ends a connection's dispatch: what the cork holds goes to the kernel or the queue.
 void close_cork(Reactor& reactor, Connection& c) noexcept;
 
 // One write of what is queued. For the dirty list and for writability.

@@ -201,4 +201,24 @@ class Reactor {
   TimerWheel<WheelAccess> wheel_{WheelAccess{&connections}};
 };
 
+// The hot half of output.h --------------------------------------------------------------------------------------------
+
+// Opens the cork for a connection's dispatch.
+inline void open_cork(Reactor& reactor, Connection& c) noexcept { reactor.cork.owner = &c; }
+
+// Room for `size` contiguous bytes of output, which count as appended at once; null when memory is out.
+inline uint8_t* append_room(Reactor& reactor, Connection& c, size_t size) noexcept {
+  Cork& cork = reactor.cork;
+  if (cork.owner != &c || Cork::kBytes - cork.size < size) [[unlikely]] return append_room_elsewhere(reactor, c, size);
+  uint8_t* room = cork.buffer + cork.size;
+  cork.size += size;
+  return room;
+}
+
+// Bytes that wait in cork and queue.
+inline size_t unsent_bytes(const Reactor& reactor, const Connection& c) noexcept {
+  const size_t corked = reactor.cork.owner == &c ? reactor.cork.bytes() : 0;
+  return corked + (c.out ? c.out->bytes : 0);
+}
+
 }  // namespace martlet::net

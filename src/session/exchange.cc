@@ -33,7 +33,8 @@ void Exchange::reset(net::Connection& c) noexcept {
   position = 0;
   param_count = 0;
   status = 200;
-  has_content_type = false;
+  type_in_fields = false;
+  content_type_bytes = 0;
   fields.shrink(kKeepFields);
   while (texts) {
     base::Block* next = texts->next;

@@ -58,7 +58,10 @@ struct Exchange {
 
   // The response so far.
   uint16_t status = 200;
-  bool has_content_type = false;
+  static constexpr size_t kTypeBytes = 63;
+  bool type_in_fields = false;     // it was too long for content_type
+  uint8_t content_type_bytes = 0;  // 0: not set
+  char content_type[kTypeBytes];
   base::ByteBuffer fields;  // "Name: value\r\n" …
 
   // Text made for the handler (decoded parameters and the like): a chain of blocks, so that views stay where they are.

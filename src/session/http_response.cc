@@ -100,7 +100,7 @@ void send_response(Exchange& e, base::ByteSpan body, std::string_view content_ty
   const bool no_body = e.status == 204 || e.status == 304;
   const bool head_only = no_body || e.head.method == proto::Method::head;
   const bool keep_alive = e.head.keep_alive && !s.draining && !e.close_after;
-  const size_t most = kLibraryHead + content_type.size() + e.fields.size() + (head_only ? 0 : body.size());
+  const size_t most = kLibraryHead + e.fields.size() + (head_only ? 0 : body.size());
   uint8_t* room = e.fields.failed() ? nullptr : net::append_room(s.reactor, c, most);
   if (!room) return s.reactor.abort(c);
   Writer out(room);
@@ -110,7 +110,8 @@ void send_response(Exchange& e, base::ByteSpan body, std::string_view content_ty
   } else if (e.head.minor_version == 0) {
     out.put("Connection: keep-alive\r\n");
   }
-  if (!e.has_content_type && !content_type.empty() && !no_body) {
+  if (e.content_type_bytes) content_type = {e.content_type, e.content_type_bytes};
+  if (!content_type.empty() && !no_body && !e.type_in_fields) {
     out.put("Content-Type: ");
     out.put(content_type);
     out.put("\r\n");

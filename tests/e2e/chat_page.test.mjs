@@ -248,7 +248,7 @@ test('page: comes back after a restart of the server; what was typed meanwhile a
   await Promise.all([online(ada), online(bob)]);
   await reads(bob, 'and more');
   await write(bob, 'welcome back');
-  await reads(ada, 'welcome back');
+  await Promise.all([ada, bob].map((page) => reads(page, 'welcome back')));
   for (const page of [ada, bob]) {
     assert.deepEqual(await lines(page), ['before', 'typed in the dark', 'and more', 'welcome back']);
     await sees(page, 'Ada', 'Bob');

@@ -39,6 +39,7 @@ void check_refused(Route& route, const std::string& bad, CloseCode code, CloseCa
   CHECK(close.close_code() == static_cast<uint16_t>(code));
   CHECK_FALSE(close.close_reason().empty());
   CHECK(client.ended());
+  client.tcp.close();  // the server waits for that, for a while
   CHECK(route.events.closed_with(cause, code));
   CHECK(route.events.only_close().reason == close.close_reason());
   CHECK(route.events.messages() == std::vector<std::string>{"before"});
@@ -173,6 +174,7 @@ TEST_CASE("ws protocol: 1007 comes at the first bad byte of a later packet, also
     }
     CHECK(client.read_close() == 1007);
     CHECK(client.ended());
+    client.tcp.close();
     CHECK(route.events.closed_with(CloseCause::invalid_payload, CloseCode::invalid_payload));
     CHECK(route.events.messages().empty());
   }
@@ -180,7 +182,7 @@ TEST_CASE("ws protocol: 1007 comes at the first bad byte of a later packet, also
 
 TEST_CASE("ws protocol: text that ends inside a character is 1007, binary is never checked") {
   Route route;
-  for (const std::string& cut : {"\xC3", "\xE2\x82", "\xF0\x90\x80"}) {
+  for (const std::string cut : {"\xC3", "\xE2\x82", "\xF0\x90\x80"}) {
     check_refused_both(route, ws_frame(kText, "x" + cut), CloseCode::invalid_payload, CloseCause::invalid_payload);
     check_refused_both(route, ws_frame(kText, cut, {.fin = false}) + ws_frame(kContinuation, ""),
                        CloseCode::invalid_payload, CloseCause::invalid_payload);
@@ -260,6 +262,7 @@ TEST_CASE("ws protocol: more half-sent messages than the receive budget get 1013
   REQUIRE(second.send(ws_frame(kBinary, pattern(10), {.announced = 200'000})));
   CHECK(second.read_close() == 1013);
   CHECK(second.ended());
+  second.tcp.close();
   CHECK(events.closed_with(CloseCause::out_of_memory, CloseCode::try_again));
   // The first is not disturbed, and what it held is free again when it is done.
   const std::string whole = ws_frame(kBinary, pattern(200'000));
