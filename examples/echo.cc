@@ -59,7 +59,7 @@ Options parse(int argc, char** argv) {
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
   App app;
-  app.get("/", [](Request&, Response& res) { res.type("text/plain").send("Hello, World!"); });
+  app.get("/", [](Request&, Response& res) { res.send("Hello, World!"); });
   app.get("/hello", [](Request&, Response& res) { res.send("Hello"); });
   app.get("/hello/:name", [](Request& req, Response& res) {
     res.send("Hello " + std::string(req.param("name")));

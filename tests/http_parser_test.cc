@@ -102,9 +102,10 @@ TEST_CASE("http_parser: every method has its number, others their text") {
       {"PATCH", Method::patch},     {"DELETE", Method::del},  {"TRACE", Method::trace},
       {"OPTIONS", Method::options}, {"PROPFIND", Method::other}, {"G", Method::other}, {"get", Method::other},
       {"GETS", Method::other},      {"GE", Method::other},    {"M-SEARCH", Method::other}};
-  for (const auto& [name, method] : methods) {
+  for (const auto& row : methods) {
+    const auto& [name, method] = row;
     const ParsedHead p = parse_every_way(with_request_line(name + " / HTTP/1.1"));
-    CAPTURE(name);
+    CAPTURE(row.first);
     REQUIRE(p.done());
     CHECK(p.head.method == method);
     CHECK(proto::RequestHead::slice(p.base(), p.head.method_at, p.head.method_length) == name);
@@ -195,8 +196,9 @@ TEST_CASE("http_parser: field lines that are good") {
       {"Abc: d \t ", "d"},      {"Abc: d e\tf", "d e\tf"},
       {"Abc: \x80\xFF", "\x80\xFF"}, {"Abc: :d:", ":d:"},
       {"!#$%&'*+-.^_`|~09azAZ: d", "d"}};
-  for (const auto& [line, value] : cases) {
-    CAPTURE(line);
+  for (const auto& row : cases) {
+    const auto& [line, value] = row;
+    CAPTURE(row.first);
     const ParsedHead p = parse_every_way(with_line(line));
     REQUIRE(p.done());
     REQUIRE(p.head.field_count == 2);

@@ -159,7 +159,7 @@ TEST_CASE("http_rules: Connection decides whether the connection stays") {
       {"1.0", "Connection: keep-alive", true, false},
       {"1.0", "Connection: Keep-Alive", true, false},
       {"1.0", "Connection: keep-alivf", false, false},
-      {"1.0", "Connection: keep\x0D" "alive", false, false},
+      {"1.0", "Connection: keep_alive", false, false},
       {"1.1", "Connection: keep-alive, close", false, false},
       {"1.0", "Connection: keep-alive\r\nConnection: close", false, false},
       {"1.1", "Connection: keep-alive\r\nA: b\r\nConnection: close", false, false},
@@ -173,7 +173,6 @@ TEST_CASE("http_rules: Connection decides whether the connection stays") {
   for (const Row& row : rows) {
     CAPTURE(std::string(row.fields));
     const ParsedHead p = parse_every_way(get(row.fields, row.version));
-    if (std::string(row.fields).find('\x0D') != std::string::npos && !p.done()) continue;
     REQUIRE(p.done());
     CHECK(p.head.keep_alive == row.keep_alive);
     CHECK(p.head.connection_upgrade == row.upgrade);

@@ -1,4 +1,4 @@
-// HTTP/1.1 on a connection: see http_session.h. From top to bottom: exchanges, errors, bodies, one request, the loop
+// HTTP/1.1 on a connection: see http_session.h. Contents: exchanges, errors, bodies, one request, the loop
 // over what was read, reading, deadlines, the protocol's entry points.
 #include "session/http_session.h"
 
@@ -47,9 +47,10 @@ void enter(Sessions& s, net::Connection& c, HttpPhase phase) noexcept {
 
 // Errors --------------------------------------------------------------------------------------------------------------
 
-// After an answer that leaves input unread: the sending side is shut when the answer is out, and what still comes is
-// thrown away for a while. Closing at once would make the kernel send a reset, which may overtake the answer.
+// The last answer: the sending side is shut when it is out, and what still comes is thrown away for a while. Closing at
+// once while the client sends would make the kernel send a reset, which may overtake the answer (RFC 9112 §9.6).
 void linger(Sessions& s, net::Connection& c) noexcept {
+  if (c.pause & net::kPauseEof) return s.reactor.finish(c);  // nothing more can come
   enter(s, c, HttpPhase::lingering);
   HttpState& http = c.state<HttpState>();
   if (http.held) http.held->release();
@@ -64,6 +65,7 @@ void shut_after_output(Sessions& s, net::Connection& c) noexcept {
     s.reactor.resume(c, net::kPauseOutput);  // the rest of the input is to be thrown away, not to wait
   } else {
     sys::shutdown_sending(c.fd);
+    c.state<HttpState>().since_ms = s.reactor.now_ms();
   }
 }
 
@@ -128,9 +130,7 @@ void wait_for_body(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   c.state<HttpState>().exchange = e;
   enter(s, c, HttpPhase::body);
   s.reactor.arm(c, s.limits.body_timeout_ms);
-  if (e->head.expects_continue && e->head.minor_version == 1) {
-    if (s.http.has_route(s.http.context, *e)) send_continue(s, c);
-  }
+  if (e->head.expects_continue && e->head.minor_version == 1) send_continue(s, c);
 }
 
 // The body of the request whose head begins at `at`; `next` is set to what follows it.
@@ -175,7 +175,7 @@ void end_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   if (!e->upgraded) {
     http.exchange = nullptr;
     enter(s, c, HttpPhase::idle);
-    if (close) s.reactor.finish(c);
+    if (close) linger(s, c);
   }
   give_back_exchange(s, e);
 }
@@ -245,7 +245,11 @@ bool take_request(Sessions& s, net::Connection& c, const uint8_t*& at, const uin
   const Body body = begin_body(s, c, *e, at, end, next);
   at = next;
   if (body == Body::refused) return give_back_exchange(s, e), false;
-  if (body == Body::coming) return wait_for_body(s, c, e), false;
+  if (body == Body::coming) {
+    if (!e->head.expects_continue || s.http.has_route(s.http.context, *e)) return wait_for_body(s, c, e), false;
+    give_back_exchange(s, e);  // a final answer instead of "100 Continue" (RFC 9110 §10.1.1)
+    return refuse(s, c, 404, "Not Found"), false;
+  }
   return run_exchange(s, c, e);
 }
 
@@ -285,6 +289,8 @@ void after_requests(Sessions& s, net::Connection& c, bool stopped_early) noexcep
       enter(s, c, HttpPhase::head);
       s.reactor.arm(c, s.limits.head_timeout_ms);
     }
+  } else if (http.phase == HttpPhase::body && (c.pause & net::kPauseEof)) {
+    s.reactor.finish(c);  // the body will never be whole; what was answered before it still leaves
   } else if (http.phase == HttpPhase::response && held >= kHeldBytes) {
     s.reactor.pause(c, net::kPauseInput);
   }
@@ -400,8 +406,11 @@ void discard_input(Sessions& s, net::Connection& c) noexcept {
   const sys::IoResult io = sys::receive(c.fd, s.reactor.receive_buffer, kReadBytes);
   if (io.status == sys::IoStatus::would_block) return;
   http.discarded_bytes += static_cast<uint32_t>(io.bytes);
-  const bool over = io.status == sys::IoStatus::failed || io.bytes == 0 || http.discarded_bytes > kLingerBytes;
-  if (over) s.reactor.abort(c);
+  if (io.end_of_stream() && c.out) {  // it still reads
+    s.reactor.pause(c, net::kPauseEof);
+    return s.reactor.finish(c);
+  }
+  if (io.status == sys::IoStatus::failed || io.bytes == 0 || http.discarded_bytes > kLingerBytes) s.reactor.abort(c);
 }
 
 void finish_dispatch(Sessions& s, net::Connection& c) noexcept {
@@ -433,7 +442,7 @@ void on_ready(net::Reactor& reactor, net::Connection& c) {
 
 void on_drained(net::Reactor& reactor, net::Connection& c) {
   HttpState& http = c.state<HttpState>();
-  if (http.phase == HttpPhase::lingering) return sys::shutdown_sending(c.fd);
+  if (http.phase == HttpPhase::lingering) return shut_after_output(sessions_of(reactor), c);
   if (http.held && !http.exchange) reactor.mark_ready(c);
 }
 
@@ -466,7 +475,7 @@ void check_phase(Sessions& s, net::Connection& c, uint32_t& left_ms) noexcept {
       http.exchange = nullptr;
       return refuse(s, c, 408, "The handshake took too long.");
     case HttpPhase::lingering:
-      if (passed(r, http.since_ms, kLingerMs, left_ms)) s.reactor.abort(c);
+      if (!c.out && passed(r, http.since_ms, kLingerMs, left_ms)) s.reactor.abort(c);
       return;
   }
 }
@@ -537,7 +546,7 @@ void settle_exchange(Exchange& e) noexcept {
     return adopt_upgraded_input(s, c);
   }
   end_exchange(s, c, &e);
-  if (c.closing || c.finish) return;
+  if (c.closing || c.finish || c.state<HttpState>().phase == HttpPhase::lingering) return;
   s.reactor.resume(c, net::kPauseInput);
   if (c.state<HttpState>().held) {
     s.reactor.mark_ready(c);

@@ -121,7 +121,7 @@ int main(int argc, char** argv) {
   sys::syscalls.send = fake_send;
   sys::syscalls.sendmsg = fake_sendmsg;
   App app;
-  app.get("/", [](Request&, Response& res) { res.type("text/plain").send("Hello, World!"); });
+  app.get("/", [](Request&, Response& res) { res.send("Hello, World!"); });
   app.ws("/echo", {.message = [](WebSocket from, const Message& msg) { from.send(msg); }});
   if (auto port = app.listen("127.0.0.1", 0); !port) return report(port.error());
   connect_client(app, std::strncmp(argv[1], "echo", 4) == 0);
