@@ -4,6 +4,7 @@
 #   CXX=g++                or clang++
 #   OPT='-O3'              optimisation
 #   WERROR=1               warnings are errors (what CI does)
+#   V=1                    show the commands
 #   SANITIZE=              address,undefined or thread; make asan and make tsan set it
 
 CXX ?= g++
@@ -24,6 +25,8 @@ LIB_OBJECTS := $(LIB_SOURCES:%.cc=$(BUILD)/obj/%.o)
 EXAMPLE_SOURCES := $(sort $(wildcard examples/*.cc))
 EXAMPLES := $(EXAMPLE_SOURCES:%.cc=$(BUILD)/%)
 LIB := $(BUILD)/libmartlet.a
+
+SAY = $(if $(V),,@echo '  $(subst $(BUILD)/,,$@)' && )
 
 .DELETE_ON_ERROR:
 .PHONY: all lib examples run clean help FORCE
@@ -47,19 +50,19 @@ quote = '$(subst ','\'',$(1))'
 
 $(LIB): $(LIB_OBJECTS) $(BUILD)/objects
 	@rm -f $@
-	$(AR) rcs $@ $(LIB_OBJECTS)
+	$(SAY)$(AR) rcs $@ $(LIB_OBJECTS)
 
 $(BUILD)/obj/src/%.o: src/%.cc $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) $(LIB_FLAGS) -MMD -MP -c -o $@ $<
+	$(SAY)$(CXX) $(CXXFLAGS) $(LIB_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/examples/%.o: examples/%.cc $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) $(WARN) -MMD -MP -c -o $@ $<
+	$(SAY)$(CXX) $(CXXFLAGS) $(WARN) -MMD -MP -c -o $@ $<
 
 $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $< $(LIB)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $< $(LIB)
 
 clean: ## remove build/
 	rm -rf $(BUILD)

@@ -10,10 +10,10 @@ bench: $(BENCHES) ## build and run the benchmarks, one after the other
 
 $(BUILD)/obj/tests/bench/%.o: tests/bench/%.cc $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) -Wall -Wextra -iquote src -iquote tests -MMD -MP -c -o $@ $<
+	$(SAY)$(CXX) $(CXXFLAGS) -Wall -Wextra -iquote src -iquote tests -MMD -MP -c -o $@ $<
 
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $< $(LIB)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $< $(LIB)
 
 -include $(BENCH_SOURCES:%.cc=$(BUILD)/obj/%.d)

@@ -31,12 +31,12 @@ $(DOCTEST_FLAGS): FORCE
 
 $(BUILD)/obj/tests/%.o: tests/%.cc $(BUILD)/flags $(DOCTEST_FLAGS)
 	@mkdir -p $(@D)
-	$(CXX) $(CXXFLAGS) $(TEST_FLAGS) -MMD -MP -c -o $@ $<
+	$(SAY)$(CXX) $(CXXFLAGS) $(TEST_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/unit_tests: $(UNIT_OBJECTS) $(LIB)
-	$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(UNIT_OBJECTS) $(LIB)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(UNIT_OBJECTS) $(LIB)
 
 $(BUILD)/integration_tests: $(INTEGRATION_OBJECTS) $(LIB)
-	$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(INTEGRATION_OBJECTS) $(LIB)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(INTEGRATION_OBJECTS) $(LIB)
 
 -include $(UNIT_OBJECTS:.o=.d) $(INTEGRATION_OBJECTS:.o=.d)

@@ -5,8 +5,6 @@
 #include "sys/clock.h"
 #include "sys/process.h"
 
-#include <csignal>
-
 namespace martlet {
 
 struct App::Impl : app::Worker {
@@ -69,7 +67,7 @@ int App::run(RunOptions options) {
   if (Error error = w.open()) return report(error);
   sys::block_sigpipe();
   if (options.handle_signals) {
-    for (const int number : {SIGTERM, SIGINT}) {
+    for (const int number : {sys::terminate_signal, sys::interrupt_signal}) {
       if (Error error = w.reactor.watch_signal(number)) return report(error);
     }
   }

@@ -26,6 +26,9 @@
 
 namespace martlet::sys {
 
+const int terminate_signal = SIGTERM;
+const int interrupt_signal = SIGINT;
+
 namespace {
 
 constexpr int kMaxSignal = 64;

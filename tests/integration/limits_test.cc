@@ -1,0 +1,342 @@
+// Every limit of DESIGN §8 that concerns HTTP and the handshake, on both sides of it. Times are set short, and what
+// happens is waited for with much patience; "not before" is what the server's own clock may be held to.
+#include <doctest/doctest.h>
+#include <martlet/martlet.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/client.h"
+#include "support/server.h"
+
+using namespace martlet;
+using namespace martlet::test;
+using namespace martlet::literals;
+
+namespace {
+
+void echoes(App& app) {
+  app.get("/*", [](Request&, Response& res) { res.send("ok"); });
+  app.get("/", [](Request&, Response& res) { res.send("ok"); });
+  app.post("/echo", [](Request& req, Response& res) { res.send(req.body()); });
+}
+
+// A GET whose head is exactly this long.
+std::string head_of(size_t bytes) {
+  std::string head = "GET / HTTP/1.1\r\nHost: t\r\nX-Pad: ";
+  return head.append(bytes - head.size() - 4, 'p').append("\r\n\r\n");
+}
+// A GET with this many fields, Host among them.
+std::string fields_of(size_t count) {
+  std::string head = "GET / HTTP/1.1\r\nHost: t\r\n";
+  for (size_t i = 1; i < count; i++) head.append("F").append(std::to_string(i)).append(": v\r\n");
+  return head.append("\r\n");
+}
+// A GET with a target of this length.
+std::string target_of(size_t bytes) {
+  std::string head = "GET /";
+  return head.append(bytes - 1, 'a').append(" HTTP/1.1\r\nHost: t\r\n\r\n");
+}
+
+// The status of the answer to these bytes on a new connection; and whether it then closed.
+int status_of(TestServer& server, std::string_view bytes) {
+  Client client(server.port());
+  client.send(bytes);
+  const HttpResponse response = client.read_response();
+  if (response.status >= 400) CHECK(response.closes());
+  return response.status;
+}
+
+milliseconds since(Clock::time_point begin) { return std::chrono::duration_cast<milliseconds>(Clock::now() - begin); }
+
+constexpr std::string_view kUpgrade =
+    "GET /ws HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+}  // namespace
+
+TEST_CASE("limits: request line and fields, 431 above the limit") {
+  for (const uint32_t limit : {0u, 200u, 4096u, 65'535u, 1'000'000u}) {
+    CAPTURE(limit);
+    AppOptions options;
+    if (limit) options.max_head_bytes = limit;
+    TestServer server(echoes, {.app = options});
+    const size_t effective = limit == 0 ? 16'384 : std::min(limit, 65'535u);
+    CHECK(status_of(server, head_of(effective)) == 200);
+    CHECK(status_of(server, head_of(effective + 1)) == 431);
+    CHECK(status_of(server, head_of(effective + 50'000)) == 431);
+    CHECK(status_of(server, head_of(effective).substr(0, effective - 4).append(1000, 'x')) == 431);  // no end
+    CHECK(server.stats().bad_requests == 3);
+  }
+}
+
+TEST_CASE("limits: a head over the limit that drips in, and one behind a good request") {
+  TestServer server(echoes, {.app = {.max_head_bytes = 300}});
+  Client client(server.port());
+  const std::string bytes = head_of(300) + head_of(301);
+  for (size_t at = 0; at < bytes.size(); at += 37) {
+    if (!client.send(std::string_view(bytes).substr(at, 37))) break;
+    server.turn();
+  }
+  CHECK(client.read_response().body == "ok");
+  CHECK(client.read_response().status == 431);
+}
+
+TEST_CASE("limits: number of fields, 431 above the limit") {
+  {
+    TestServer server(echoes);
+    CHECK(status_of(server, fields_of(100)) == 200);
+    CHECK(status_of(server, fields_of(101)) == 431);
+  }
+  TestServer server(echoes, {.app = {.max_header_fields = 7}});
+  CHECK(status_of(server, fields_of(7)) == 200);
+  CHECK(status_of(server, fields_of(8)) == 431);
+}
+
+TEST_CASE("limits: the target, 414 when it alone is too long") {
+  TestServer server(echoes, {.app = {.max_head_bytes = 1000}});
+  CHECK(status_of(server, target_of(900)) == 200);
+  CHECK(status_of(server, target_of(2000)) == 414);
+  CHECK(status_of(server, target_of(60'000)) == 414);
+  CHECK(status_of(server, std::string("GET /").append(5000, 'a')) == 414);
+}
+
+TEST_CASE("limits: the body, 413 above the limit, known from the head or while chunks come") {
+  TestServer server(echoes, {.app = {.max_body_bytes = 1000}});
+  const auto length = [](size_t n) {
+    return "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(n) + "\r\n\r\n";
+  };
+  const std::string chunked = "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n";
+  CHECK(status_of(server, length(1000) + std::string(1000, 'b')) == 200);
+  CHECK(status_of(server, length(1001)) == 413);  // without waiting for it
+  CHECK(status_of(server, length(1001) + std::string(1001, 'b')) == 413);
+  CHECK(status_of(server, length(18'446'744'073'709'551'615u)) == 413);
+  CHECK(status_of(server, chunked + "3e8\r\n" + std::string(1000, 'b') + "\r\n0\r\n\r\n") == 200);
+  CHECK(status_of(server, chunked + "3e9\r\n" + std::string(1001, 'b') + "\r\n0\r\n\r\n") == 413);
+  std::string pieces = chunked;
+  for (int i = 0; i < 1001; i++) pieces += "1\r\nb\r\n";
+  CHECK(status_of(server, pieces + "0\r\n\r\n") == 413);
+  TestServer none(echoes, {.app = {.max_body_bytes = 0}});
+  CHECK(status_of(none, length(0)) == 200);
+  CHECK(status_of(none, length(1) + "b") == 413);
+}
+
+TEST_CASE("limits: a client that sends its whole body before it reads still gets to read the 413") {
+  TestServer server(echoes);  // 1 MiB
+  for (const size_t size : {1_MiB + 1, 1_MiB + 40_KiB, 8_MiB}) {
+    CAPTURE(size);
+    Client client(server.port());
+    client.send("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n");
+    client.send_some(std::string(size, 'b'), milliseconds(3000));
+    const HttpResponse response = client.read_response();
+    CHECK(response.status == 413);
+    CHECK(response.body.size() > 0);
+    CHECK(client.read_to_end());
+  }
+  CHECK(server.wait_for_connections(0));
+}
+
+TEST_CASE("limits: overhead of chunks is bounded: extensions and trailers") {
+  TestServer server(echoes);
+  const std::string chunked = "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n";
+  CHECK(status_of(server, chunked + "1;" + std::string(1000, 'e') + "\r\nb\r\n0\r\n\r\n") == 200);
+  CHECK(status_of(server, chunked + "1;" + std::string(100'000, 'e') + "\r\nb\r\n0\r\n\r\n") >= 400);
+  CHECK(status_of(server, chunked + "0\r\nT: " + std::string(100'000, 't') + "\r\n\r\n") >= 400);
+  std::string many = chunked;
+  for (int i = 0; i < 20'000; i++) many += "1;ext=ension\r\nb\r\n";
+  CHECK(status_of(server, many + "0\r\n\r\n") >= 400);
+}
+
+TEST_CASE("limits: time to send a head, from the connection's start: 408, however it drips") {
+  TestServer server(echoes, {.app = {.head_timeout = milliseconds(200)}});
+  const auto begin = Clock::now();
+  Client dripping(server.port());
+  Client half(server.port());
+  Client mute(server.port());
+  REQUIRE(half.send("GET / HTTP/1.1\r\nHo"));
+  const std::string head = head_of(2000);
+  for (size_t i = 0; i < head.size() && dripping.end() == Client::End::open && dripping.in().empty(); i++) {
+    dripping.send({&head[i], 1}, milliseconds(10));
+    dripping.read_more(Clock::now() + milliseconds(5));
+  }
+  CHECK(dripping.read_response().status == 408);
+  CHECK(since(begin) >= milliseconds(200));
+  CHECK(half.read_response().status == 408);
+  CHECK(half.closed_by_peer());
+  CHECK(mute.closed_by_peer());  // nothing was asked, nothing is said
+  dripping.close();
+  half.close();
+  CHECK(server.wait_for_connections(0));
+}
+
+TEST_CASE("limits: time to send a later head counts from its first byte") {
+  TestServer server(echoes, {.app = {.head_timeout = milliseconds(200)}});
+  Client client(server.port());
+  CHECK(client.get("/").body == "ok");
+  std::this_thread::sleep_for(milliseconds(300));  // idle is not slow
+  CHECK(client.get("/").body == "ok");
+  const auto begin = Clock::now();
+  REQUIRE(client.send("GET / HTTP"));
+  CHECK(client.read_response().status == 408);
+  CHECK(since(begin) >= milliseconds(195));
+}
+
+TEST_CASE("limits: a pause within a body is 408, a slow body is not") {
+  TestServer server(echoes, {.app = {.body_timeout = milliseconds(250)}});
+  const auto begin = Clock::now();
+  Client length(server.port()), chunks(server.port()), slow(server.port());
+  REQUIRE(length.send("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n01234"));
+  REQUIRE(chunks.send("POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n01"));
+  REQUIRE(slow.send("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n"));
+  for (int i = 0; i < 10; i++) {
+    std::this_thread::sleep_for(milliseconds(60));
+    REQUIRE(slow.send("s"));
+  }
+  CHECK(slow.read_response().body == "ssssssssss");
+  CHECK(length.read_response().status == 408);
+  CHECK(chunks.read_response().status == 408);
+  CHECK(since(begin) >= milliseconds(250));
+  CHECK(length.closed_by_peer());
+}
+
+TEST_CASE("limits: an idle keep-alive connection is closed after its time, silently") {
+  TestServer server(echoes, {.app = {.keep_alive_timeout = milliseconds(300)}});  // the head may take 10 s
+  Client client(server.port());
+  CHECK(client.get("/").body == "ok");
+  const auto begin = Clock::now();
+  CHECK(client.closed_by_peer(milliseconds(5000)));
+  CHECK(since(begin) >= milliseconds(295));
+}
+
+TEST_CASE("limits: a connection in use is not idle") {
+  TestServer server(echoes, {.app = {.keep_alive_timeout = milliseconds(300)}});
+  Client client(server.port());
+  for (int i = 0; i < 8; i++) {
+    CHECK(client.get("/").body == "ok");
+    std::this_thread::sleep_for(milliseconds(80));
+  }
+  CHECK(client.get("/").body == "ok");
+}
+
+TEST_CASE("limits: keep-alive time counts from the answer, not from the request") {
+  TestServer server([](App& app) {
+    app.get("/slow", [&app](Request&, Response& res) {
+      app.after(milliseconds(700), [later = res.defer()]() mutable { later.send("slow"); });
+    });
+  }, {.app = {.head_timeout = milliseconds(300), .keep_alive_timeout = milliseconds(300)}});
+  // Several, begun at different moments, so that the wheel's phase does not decide.
+  std::vector<Client> clients;
+  for (int i = 0; i < 6; i++) {
+    clients.emplace_back(server.port());
+    REQUIRE(clients.back().send("GET /slow HTTP/1.1\r\nHost: t\r\n\r\n"));
+    std::this_thread::sleep_for(milliseconds(23));
+  }
+  for (Client& client : clients) CHECK(client.read_response().body == "slow");
+  for (Client& client : clients) {
+    CHECK(client.send("GET /slow HTTP/1.1\r\nHost: t\r\n\r\n"));
+    CHECK(client.read_response().body == "slow");
+  }
+}
+
+TEST_CASE("limits: a handshake that is decided too late gets 408, and the late decision is nobody's") {
+  std::atomic<int> opened = 0;
+  std::vector<Next> kept;
+  TestServer server([&](App& app) {
+    app.use("/ws", [&](Request&, Response&, Next next) { kept.push_back(next); });
+    app.ws("/ws", {.open = [&](WebSocket, Request&) { opened++; }});
+    app.get("/", [](Request&, Response& res) { res.send("ok"); });
+  }, {.app = {.handshake_timeout = milliseconds(250)}});
+  const auto decided = [&](size_t n) { return server.on_thread([&](App&) { return kept.size(); }) == n; };
+  {
+    Client client(server.port());
+    REQUIRE(client.send(kUpgrade));
+    REQUIRE(eventually([&] { return decided(1); }));
+    server.on_thread([&](App&) { kept[0](); });
+    CHECK(client.read_response().status == 101);
+  }
+  {
+    const auto begin = Clock::now();
+    Client client(server.port());
+    REQUIRE(client.send(kUpgrade));
+    const HttpResponse refusal = client.read_response();
+    CHECK(refusal.status == 408);
+    CHECK(since(begin) >= milliseconds(250));
+    server.on_thread([&](App&) { kept[1](); });
+    CHECK(client.read_to_end());
+  }
+  CHECK(opened == 1);
+}
+
+TEST_CASE("limits: connections above the limit get 503 and are closed; places are given again") {
+  TestServer server(echoes, {.app = {.max_connections = 5}});
+  std::vector<Client> served;
+  for (int i = 0; i < 5; i++) {
+    served.emplace_back(server.port());
+    CHECK(served.back().get("/").body == "ok");
+  }
+  for (int i = 0; i < 3; i++) {
+    Client extra(server.port());
+    const HttpResponse refusal = extra.read_response();
+    CHECK(refusal.status == 503);
+    CHECK(refusal.closes());
+    CHECK(extra.closed_by_peer());
+  }
+  CHECK(server.stats().refused_connections == 3);
+  for (Client& client : served) CHECK(client.get("/").body == "ok");
+  served.pop_back();
+  CHECK(eventually([&] {
+    Client again(server.port());
+    return again.get("/").body == "ok";
+  }));
+}
+
+// A client that sent its request with the connection must be able to read the 503 although its request is not read.
+TEST_CASE("limits: a refused connection that has sent a request reads its 503") {
+  TestServer server(echoes, {.app = {.max_connections = 1}});
+  Client first(server.port());
+  CHECK(first.get("/").body == "ok");
+  for (int i = 0; i < 20; i++) {
+    Client extra(server.port());
+    extra.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
+    CHECK(extra.read_response().status == 503);
+  }
+}
+
+TEST_CASE("limits: refused connections that linger do not take the places of others") {
+  TestServer server(echoes, {.app = {.max_connections = 3}});
+  std::vector<Client> served, lingering;
+  for (int i = 0; i < 3; i++) {
+    served.emplace_back(server.port());
+    CHECK(served.back().get("/").body == "ok");
+  }
+  for (int i = 0; i < 3; i++) {
+    lingering.emplace_back(server.port());
+    CHECK(lingering.back().read_response().status == 503);  // and it stays connected
+  }
+  served.clear();
+  REQUIRE(server.wait_for_stats([](const Stats& s) { return s.open_connections <= 3; }));
+  Client fresh(server.port());
+  CHECK(fresh.get("/").body == "ok");
+}
+
+TEST_CASE("limits: a write without progress ends the connection, a slow reader is spared") {
+  const std::string large(20'000'000, 'x');
+  TestServer server([&](App& app) { app.get("/large", [&](Request&, Response& res) { res.send(large); }); },
+                    {.app = {.write_timeout = milliseconds(300)}});
+  Client stuck(server.port(), {.receive_buffer_bytes = 8192});
+  REQUIRE(stuck.send("GET /large HTTP/1.1\r\nHost: t\r\n\r\n"));
+  Client slow(server.port(), {.receive_buffer_bytes = 64 * 1024});
+  REQUIRE(slow.send("GET /large HTTP/1.1\r\nHost: t\r\n\r\n"));
+  const auto begin = Clock::now();
+  while (since(begin) < milliseconds(900)) {
+    REQUIRE(slow.read_more(Clock::now() + kPatience));
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+  CHECK(server.wait_for_connections(1));
+  CHECK(slow.read_response().body.size() == large.size());
+  CHECK(stuck.read_to_end());
+  CHECK(stuck.end() == Client::End::reset);  // a truncated answer must not look like an end
+}
