@@ -29,10 +29,17 @@ bool feed(ChunkedDecoder& decoder, std::string_view piece, Decoded& decoded) {
     decoded.consumed += step.consumed;
     rest = rest.subspan(step.consumed);
     switch (step.event) {
-      case Event::need_more: CHECK(rest.empty()); return true;
-      case Event::done: decoded.answer = 0; return false;
-      case Event::error: decoded.answer = decoder.error().status; return false;
-      case Event::data: REQUIRE(!step.data.empty());
+      case Event::need_more:
+        CHECK(rest.empty());
+        return true;
+      case Event::done:
+        decoded.answer = 0;
+        return false;
+      case Event::error:
+        decoded.answer = decoder.error().status;
+        return false;
+      case Event::data:
+        REQUIRE(!step.data.empty());
     }
     decoded.data += base::as_text(step.data);
   }
@@ -85,15 +92,44 @@ TEST_CASE("http_chunked: good bodies") {
 }
 
 TEST_CASE("http_chunked: malformed bodies") {
-  for (const std::string text : {
-           "\r\nhello", ";a\r\nhello", " 5\r\nhello", "+5\r\nhello", "-5\r\nhello", "x\r\nhello", "0x5\r\nhello",
-           "5 \r\nhello", "5 ;a\r\nhello", "5\t;a\r\nhello", "5g\r\nhello", "5\nhello\r\n0\r\n\r\n", "5\rhello",
-           "5\r\rhello", "5;a\nhello\r\n", "5;a\rb\r\nhello", "5;\x01\r\nhello", "5;\x7F\r\nhello",
-           "00000000000000005\r\nhello", "10000000000000000\r\nhello", "5\r\nhello0\r\n\r\n", "5\r\nhello!\r\n0\r\n\r\n",
-           "5\r\nhello\n0\r\n\r\n", "5\r\nhello\r0\r\n\r\n", "5\r\nhello\r\n\r\n", "4\r\nhello\r\n0\r\n\r\n",
-           "0\r\n\n", "0\r\n\r\r", "0\n\r\n", "0\r\nA\r\n\r\n", "0\r\n: b\r\n\r\n", "0\r\n A: b\r\n\r\n",
-           "0\r\nA : b\r\n\r\n", "0\r\nA: b\n\r\n", "0\r\nA: b\rc\r\n\r\n", "0\r\nA: \x01\r\n\r\n",
-           "0\r\nA: b\r\n c\r\n\r\n", "0\r\nA\x80: b\r\n\r\n"}) {
+  for (const std::string text : {"\r\nhello",
+                                 ";a\r\nhello",
+                                 " 5\r\nhello",
+                                 "+5\r\nhello",
+                                 "-5\r\nhello",
+                                 "x\r\nhello",
+                                 "0x5\r\nhello",
+                                 "5 \r\nhello",
+                                 "5 ;a\r\nhello",
+                                 "5\t;a\r\nhello",
+                                 "5g\r\nhello",
+                                 "5\nhello\r\n0\r\n\r\n",
+                                 "5\rhello",
+                                 "5\r\rhello",
+                                 "5;a\nhello\r\n",
+                                 "5;a\rb\r\nhello",
+                                 "5;\x01\r\nhello",
+                                 "5;\x7F\r\nhello",
+                                 "00000000000000005\r\nhello",
+                                 "10000000000000000\r\nhello",
+                                 "5\r\nhello0\r\n\r\n",
+                                 "5\r\nhello!\r\n0\r\n\r\n",
+                                 "5\r\nhello\n0\r\n\r\n",
+                                 "5\r\nhello\r0\r\n\r\n",
+                                 "5\r\nhello\r\n\r\n",
+                                 "4\r\nhello\r\n0\r\n\r\n",
+                                 "0\r\n\n",
+                                 "0\r\n\r\r",
+                                 "0\n\r\n",
+                                 "0\r\nA\r\n\r\n",
+                                 "0\r\n: b\r\n\r\n",
+                                 "0\r\n A: b\r\n\r\n",
+                                 "0\r\nA : b\r\n\r\n",
+                                 "0\r\nA: b\n\r\n",
+                                 "0\r\nA: b\rc\r\n\r\n",
+                                 "0\r\nA: \x01\r\n\r\n",
+                                 "0\r\nA: b\r\n c\r\n\r\n",
+                                 "0\r\nA\x80: b\r\n\r\n"}) {
     CAPTURE(text);
     CHECK(decode_every_way(text).answer == 400);
   }

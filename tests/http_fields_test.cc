@@ -10,8 +10,8 @@
 
 namespace martlet {
 
-using proto::FieldName;
 using proto::field_name_of;
+using proto::FieldName;
 
 TEST_CASE("http_fields: every known name has its number in any case, and no other has it") {
   for (size_t n = 1; n < proto::kFieldNameCount; n++) {

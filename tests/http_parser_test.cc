@@ -18,12 +18,11 @@ using proto::FieldName;
 using proto::HeadLimits;
 using proto::Method;
 using proto::ParseStatus;
-using test::ParsedHead;
 using test::parse_every_way;
 using test::parse_head;
+using test::ParsedHead;
 
-const std::string kLoadgen =
-    "GET / HTTP/1.1\r\nHost: 127.0.0.1:9001\r\nUser-Agent: loadgen\r\nAccept: */*\r\n\r\n";
+const std::string kLoadgen = "GET / HTTP/1.1\r\nHost: 127.0.0.1:9001\r\nUser-Agent: loadgen\r\nAccept: */*\r\n\r\n";
 
 std::string with_line(const std::string& line) { return "GET / HTTP/1.1\r\nHost: a\r\n" + line + "\r\n\r\n"; }
 std::string with_request_line(const std::string& line) { return line + "\r\nHost: a\r\n\r\n"; }
@@ -98,10 +97,10 @@ TEST_CASE("http_parser: a pipeline is taken head by head") {
 
 TEST_CASE("http_parser: every method has its number, others their text") {
   const std::vector<std::pair<std::string, Method>> methods = {
-      {"GET", Method::get},         {"HEAD", Method::head},   {"POST", Method::post}, {"PUT", Method::put},
-      {"PATCH", Method::patch},     {"DELETE", Method::del},  {"TRACE", Method::trace},
-      {"OPTIONS", Method::options}, {"PROPFIND", Method::other}, {"G", Method::other}, {"get", Method::other},
-      {"GETS", Method::other},      {"GE", Method::other},    {"M-SEARCH", Method::other}};
+      {"GET", Method::get},        {"HEAD", Method::head},     {"POST", Method::post},   {"PUT", Method::put},
+      {"PATCH", Method::patch},    {"DELETE", Method::del},    {"TRACE", Method::trace}, {"OPTIONS", Method::options},
+      {"PROPFIND", Method::other}, {"G", Method::other},       {"get", Method::other},   {"GETS", Method::other},
+      {"GE", Method::other},       {"M-SEARCH", Method::other}};
   for (const auto& row : methods) {
     const auto& [name, method] = row;
     const ParsedHead p = parse_every_way(with_request_line(name + " / HTTP/1.1"));
@@ -188,14 +187,19 @@ TEST_CASE("http_parser: malformed field lines") {
 }
 
 TEST_CASE("http_parser: field lines that are good") {
-  const std::vector<std::pair<std::string, std::string>> cases = {
-      {"Abc: d", "d"},          {"Abc:d", "d"},
-      {"Abc:", ""},             {"Abc: ", ""},
-      {"Abc: \t ", ""},         {"Abc:  d", "d"},
-      {"Abc:\td", "d"},         {"Abc: d ", "d"},
-      {"Abc: d \t ", "d"},      {"Abc: d e\tf", "d e\tf"},
-      {"Abc: \x80\xFF", "\x80\xFF"}, {"Abc: :d:", ":d:"},
-      {"!#$%&'*+-.^_`|~09azAZ: d", "d"}};
+  const std::vector<std::pair<std::string, std::string>> cases = {{"Abc: d", "d"},
+                                                                  {"Abc:d", "d"},
+                                                                  {"Abc:", ""},
+                                                                  {"Abc: ", ""},
+                                                                  {"Abc: \t ", ""},
+                                                                  {"Abc:  d", "d"},
+                                                                  {"Abc:\td", "d"},
+                                                                  {"Abc: d ", "d"},
+                                                                  {"Abc: d \t ", "d"},
+                                                                  {"Abc: d e\tf", "d e\tf"},
+                                                                  {"Abc: \x80\xFF", "\x80\xFF"},
+                                                                  {"Abc: :d:", ":d:"},
+                                                                  {"!#$%&'*+-.^_`|~09azAZ: d", "d"}};
   for (const auto& row : cases) {
     const auto& [line, value] = row;
     CAPTURE(row.first);

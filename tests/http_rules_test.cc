@@ -12,9 +12,9 @@ namespace martlet {
 namespace {
 
 using proto::BodyFraming;
-using test::ParsedHead;
 using test::parse_every_way;
 using test::parse_head;
+using test::ParsedHead;
 
 std::string post(const std::string& fields, const char* version = "1.1") {
   return std::string("POST / HTTP/") + version + "\r\nHost: a\r\n" + fields + "\r\n\r\n";
@@ -57,14 +57,15 @@ TEST_CASE("http_rules: Host is there exactly once in HTTP/1.1, at most once in H
 }
 
 TEST_CASE("http_rules: the value of Host") {
-  for (const char* host : {"a", "example.com", "example.com:8080", "127.0.0.1", "[::1]", "[::1]:80", "a-b_c~d!$&'()*+,;=",
-                           "%41b", "b%4a", "a:", "xn--bcher-kva.example", ""}) {
+  for (const char* host : {"a", "example.com", "example.com:8080", "127.0.0.1", "[::1]", "[::1]:80",
+                           "a-b_c~d!$&'()*+,;=", "%41b", "b%4a", "a:", "xn--bcher-kva.example", ""}) {
     CAPTURE(std::string(host));
     CHECK(parse_every_way(asking("GET /", host)).value("host") == host);
   }
-  for (const char* host : {"a b", "a/b", "a?b", "a#b", "user@a", "a:b", "a:80:80", "a:8a", ":80", "[::1", "::1", "[]",
-                           "[::1]x", "[::1]:x", "[a/b]", "a%", "a%4", "a%4g", "%zz", "a\"b", "a<b", "a\\b", "a^b",
-                           "a`b", "a{b", "a|b", "a\tb", "\xC3\xA4", "a\x80", "http://a"}) {
+  for (const char* host :
+       {"a b", "a/b",  "a?b",    "a#b",     "user@a", "a:b", "a:80:80", "a:8a",     ":80",   "[::1",
+        "::1", "[]",   "[::1]x", "[::1]:x", "[a/b]",  "a%",  "a%4",     "a%4g",     "%zz",   "a\"b",
+        "a<b", "a\\b", "a^b",    "a`b",     "a{b",    "a|b", "a\tb",    "\xC3\xA4", "a\x80", "http://a"}) {
     CAPTURE(std::string(host));
     CHECK(parse_every_way(asking("GET /", host)).answer() == 400);
   }
@@ -134,7 +135,9 @@ TEST_CASE("http_rules: Transfer-Encoding") {
                {post("Transfer-Encoding: chunked,"), 400},
                {post("Transfer-Encoding:"), 400},
                {post("Transfer-Encoding: ,"), 400},
-               {post("Transfer-Encoding: \x0B" "chunked"), 400},
+               {post("Transfer-Encoding: \x0B"
+                     "chunked"),
+                400},
                {post("Transfer-Encoding: chunked", "1.0"), 400},
                {post("Transfer-Encoding: chunked\r\nContent-Length: 5"), 400},
                {post("Content-Length: 5\r\nTransfer-Encoding: chunked"), 400},

@@ -42,7 +42,8 @@ ParsedFrame parse_every_prefix(const Bytes& bytes, Role role = Role::server, boo
     const ParsedFrame part = parse_frame(base::ByteSpan(bytes).first(size), role, allow_rsv1);
     CHECK((part.status == ParseStatus::need_more || part.status == whole.status));
     CHECK((!answered || part.status == whole.status));
-    if (whole.status == ParseStatus::done) CHECK((part.status == ParseStatus::done) == (size >= whole.header.header_bytes));
+    if (whole.status == ParseStatus::done)
+      CHECK((part.status == ParseStatus::done) == (size >= whole.header.header_bytes));
     answered = part.status != ParseStatus::need_more;
   }
   return whole;
@@ -64,9 +65,9 @@ int shortest_form(uint64_t length) { return length < 126 ? 0 : length < 65536 ? 
 }  // namespace
 
 TEST_CASE("ws_frame: lengths on both sides of every boundary") {
-  for (const uint64_t length : {uint64_t{0}, uint64_t{1}, uint64_t{125}, uint64_t{126}, uint64_t{127}, uint64_t{128},
-                                uint64_t{255}, uint64_t{256}, uint64_t{65535}, uint64_t{65536}, uint64_t{65537},
-                                uint64_t{1} << 32, (uint64_t{1} << 63) - 1}) {
+  for (const uint64_t length :
+       {uint64_t{0}, uint64_t{1}, uint64_t{125}, uint64_t{126}, uint64_t{127}, uint64_t{128}, uint64_t{255},
+        uint64_t{256}, uint64_t{65535}, uint64_t{65536}, uint64_t{65537}, uint64_t{1} << 32, (uint64_t{1} << 63) - 1}) {
     CAPTURE(length);
     Bytes bytes = masked_header(0x82, length, shortest_form(length));
     const size_t size = bytes.size();
@@ -86,8 +87,8 @@ TEST_CASE("ws_frame: lengths on both sides of every boundary") {
 }
 
 TEST_CASE("ws_frame: a header written is the header read") {
-  for (const uint64_t length : {uint64_t{0}, uint64_t{125}, uint64_t{126}, uint64_t{65535}, uint64_t{65536},
-                                uint64_t{1} << 40}) {
+  for (const uint64_t length :
+       {uint64_t{0}, uint64_t{125}, uint64_t{126}, uint64_t{65535}, uint64_t{65536}, uint64_t{1} << 40}) {
     for (const Opcode opcode : {Opcode::continuation, Opcode::text, Opcode::binary}) {
       for (const bool fin : {false, true}) {
         const bool rsv1 = opcode != Opcode::continuation && fin;
@@ -111,8 +112,8 @@ TEST_CASE("ws_frame: a header written is the header read") {
 }
 
 TEST_CASE("ws_frame: a length that is not in its shortest form is a protocol error") {
-  for (const auto& row : std::vector<std::pair<uint64_t, int>>{
-           {0, 126}, {125, 126}, {0, 127}, {125, 127}, {126, 127}, {65535, 127}}) {
+  for (const auto& row :
+       std::vector<std::pair<uint64_t, int>>{{0, 126}, {125, 126}, {0, 127}, {125, 127}, {126, 127}, {65535, 127}}) {
     CAPTURE(row.first);
     const ParsedFrame p = parse_every_prefix(masked_header(0x81, row.first, row.second));
     CHECK(p.status == ParseStatus::error);
@@ -135,7 +136,8 @@ TEST_CASE("ws_frame: every first byte") {
       const bool rsv1 = (first & 0x40) != 0;
       const bool compressible = allow_rsv1 && opcode <= 2;
       const bool good = known && !(first & 0x30) && (!rsv1 || compressible) && (opcode < 8 || fin);
-      const ParsedFrame p = parse_every_prefix(masked_header(static_cast<uint8_t>(first), 5, 0), Role::server, allow_rsv1);
+      const ParsedFrame p =
+          parse_every_prefix(masked_header(static_cast<uint8_t>(first), 5, 0), Role::server, allow_rsv1);
       REQUIRE(p.status == (good ? ParseStatus::done : ParseStatus::error));
       CHECK(p.error.code == (good ? 0 : 1002));
       if (!good) continue;
@@ -166,7 +168,8 @@ TEST_CASE("ws_frame: a client masks and a server does not") {
 
 TEST_CASE("ws_frame: close codes that may be sent") {
   for (uint32_t code = 0; code <= 65535; code++) {
-    const bool good = (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+    const bool good =
+        (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
     if (proto::may_be_sent(static_cast<uint16_t>(code)) != good) FAIL_CHECK(code);
   }
 }

@@ -99,10 +99,10 @@ TEST_CASE("ws_handshake: a version other than 13 is 426") {
 }
 
 TEST_CASE("ws_handshake: a key is 16 bytes in Base64") {
-  for (const char* key : {"", "test", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ===",
-                          "dGhlIHNhbXBsZSBub25jZTEy", "dGhlIHNhbXBsZSBub25jZTE=", "dGhlIHNhbXBsZSBub25j!Q==",
-                          "dGhlIHNhbXBsZSBub25jZQ==,dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j ZQ=",
-                          "====dGhlIHNhbXBsZSBub25j"}) {
+  for (const char* key :
+       {"", "test", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ===",
+        "dGhlIHNhbXBsZSBub25jZTEy", "dGhlIHNhbXBsZSBub25jZTE=", "dGhlIHNhbXBsZSBub25j!Q==",
+        "dGhlIHNhbXBsZSBub25jZQ==,dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j ZQ=", "====dGhlIHNhbXBsZSBub25j"}) {
     CAPTURE(std::string(key));
     CHECK(status_of(kUpgrade + kVersion + "Sec-WebSocket-Key: " + key + "\r\n") == 400);
   }

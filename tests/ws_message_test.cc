@@ -146,7 +146,8 @@ TEST_CASE("ws_message: a message of too many fragments is 1008") {
 }
 
 TEST_CASE("ws_message: text is checked however it is cut") {
-  const std::string good = "ascii \xC3\xA4 \xE2\x82\xAC \xF0\x9F\x90\xA6 and enough more to fill a vector or two \xC3\xA4";
+  const std::string good =
+      "ascii \xC3\xA4 \xE2\x82\xAC \xF0\x9F\x90\xA6 and enough more to fill a vector or two \xC3\xA4";
   for (const bool masked : {true, false}) {
     for (size_t step = 1; step <= good.size(); step += step < 8 ? 1 : 7) {
       for (size_t cut = 0; cut <= good.size(); cut += 3) {

@@ -1,5 +1,7 @@
-// The chunked decoder of http_chunked.h: a state machine over bytes; only payload is handed on as a run. What is read
-// over (extensions, trailers) is read over strictly, as RFC 9112 §7.1 has it: this is where chunked bodies are smuggled.
+// The chunked decoder of http_chunked.h: a state machine over bytes; only payload is handed on as a run.
+//
+// What is read over (extensions, trailers) is read over strictly, as RFC 9112 §7.1 has it: a line end or a size that
+// another server would read differently is how requests are smuggled inside a body.
 #include "proto/http_chunked.h"
 
 #include "proto/http_chars.h"

@@ -1,5 +1,7 @@
-// Field names by number, the finding of fields in a head, and the walk over lists in their values. What the parser does
-// for every field is in http_names.h; this is for those who ask afterwards. No allocation; any thread.
+// Field names by number, the finding of fields in a head, and the walk over lists in their values.
+//
+// What the parser does for every field of every head is in http_names.h and exact only in combination with
+// settle_head(); this is for those who ask afterwards, and is exact by itself. No allocation; any thread.
 #include <algorithm>
 
 #include "proto/http_names.h"

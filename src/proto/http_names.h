@@ -8,8 +8,8 @@
 //     |. . . . . . . .|. . . . . . . .|      '.' are compared, the two before the name are masked out
 //
 // Equal lengths in one slot mean equal first letters, so this is exact for names of up to 17 characters. The three
-// known names that are longer are only likely after the probe: is_long() tells them, and whoever relies on one
-// compares it once more. A lookup reads up to 16 bytes before the name's end and none after it.
+// known names that are longer are only likely after the probe: is_long() tells them, and settle_head() compares them
+// once more. A lookup reads up to 16 bytes before the name's end and none after it.
 //
 // Header-only, no state; any thread.
 #pragma once

@@ -34,8 +34,8 @@ constexpr uint16_t kColonSpace = raw_word<uint16_t>(": ");
 constexpr uint64_t kHttp11 = raw_word<uint64_t>("HTTP/1.1");
 constexpr uint64_t kHttp10 = raw_word<uint64_t>("HTTP/1.0");
 
-constexpr std::string_view kMethodNames[] = {"GET",     "HEAD",    "POST",  "PUT", "PATCH", "DELETE",
-                                             "OPTIONS", "CONNECT", "TRACE", ""};
+constexpr std::string_view kMethodNames[] = {"GET",    "HEAD",    "POST",    "PUT",   "PATCH",
+                                             "DELETE", "OPTIONS", "CONNECT", "TRACE", ""};
 
 // A method and the space behind it, as one word.
 struct MethodWord {
@@ -89,8 +89,8 @@ bool is_blank(uint8_t c) noexcept { return c == ' ' || c == '\t'; }
 [[gnu::cold]] bool refuse_version(std::string_view line, HttpError& error) noexcept {
   const std::string_view version = line.size() > kVersionBytes ? line.substr(line.size() - kVersionBytes - 1) : "";
   const auto is_digit = [&](size_t i) { return has_class(static_cast<uint8_t>(version[i]), char_class::digit); };
-  if (version.starts_with(" HTTP/") && is_digit(6) && version[7] == '.' && is_digit(8) &&
-      !version.ends_with("1.0") && !version.ends_with("1.1")) {
+  if (version.starts_with(" HTTP/") && is_digit(6) && version[7] == '.' && is_digit(8) && !version.ends_with("1.0") &&
+      !version.ends_with("1.1")) {
     return refuse(error, 505, "An HTTP version other than 1.0 and 1.1.");
   }
   return refuse(error, 400, "A malformed request line.");
@@ -262,7 +262,7 @@ std::string_view method_name(Method method) noexcept { return kMethodNames[stati
 struct HttpParser::Walk {
   const uint8_t* base;
   size_t size;
-  size_t line;              // where the next line begins
+  size_t line;  // where the next line begins
   size_t max_fields;
   size_t classified = 0;    // bytes
   uint64_t in_control = 0;  // 1 when the last of them is a control character
@@ -336,7 +336,9 @@ ParseStatus HttpParser::parse_request_head(base::ByteSpan bytes, const HeadLimit
   }
   head.field_count = 0;
   std::memset(head.count_of, 0, sizeof head.count_of);
-  Walk walk{.base = bytes.data(), .size = size, .line = start,
+  Walk walk{.base = bytes.data(),
+            .size = size,
+            .line = start,
             .max_fields = std::min(limits.fields, RequestHead::kMaxFields)};
   const ParseStatus status = parse_lines(walk, head, error);
   if (status == ParseStatus::done) {

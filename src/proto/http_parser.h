@@ -112,7 +112,7 @@ class HttpParser {
  public:
   // `scanned` is 0 at the first call for a request and is given back as it was left until done or error.
   // done: `head` is filled and bytes[head.head_bytes] is the first byte after it.
-  // error: `error` is filled; nothing after these bytes can be trusted.
+  // error: `error` is filled (400, 414, 417, 431, 501 or 505); nothing after these bytes can be trusted.
   ParseStatus parse_request_head(base::ByteSpan bytes, const HeadLimits& limits, uint32_t& scanned, RequestHead& head,
                                  HttpError& error) noexcept;
 

@@ -1,5 +1,8 @@
 // The rules of http_rules.h, each beside its section. Strictness is the point: where RFC 9110 and 9112 let a server
 // guess, two servers guess differently, and that is how requests are smuggled.
+//
+// Everything here runs once per head; the common head (one known Host, Connection: keep-alive or none, no body) takes
+// the first branch of each rule.
 #include "proto/http_rules.h"
 
 #include <algorithm>
@@ -164,7 +167,8 @@ bool settle_expect(const uint8_t* base, RequestHead& head, HttpError& error) noe
     if (head.fields[i].name != FieldName::expect) continue;
     TokenList expectations(head.value(base, head.fields[i]));
     for (std::string_view expectation; expectations.next(expectation);) {
-      if (!base::equals_lower(expectation, "100-continue")) return refuse(error, 417, "An expectation other than 100-continue.");
+      if (!base::equals_lower(expectation, "100-continue"))
+        return refuse(error, 417, "An expectation other than 100-continue.");
       head.expects_continue = head.minor_version == 1;
     }
   }

@@ -1,4 +1,6 @@
-// The cold half of ws_frame.h: Close payloads. See RFC 6455 §5.5.1 and §7.4.
+// The cold half of ws_frame.h: Close payloads (RFC 6455 §5.5.1 and §7.4). The hot half, the header of each frame, is
+// inline there. What a Close carries is checked like a text message: its code by the table of §7.4.2, its reason as
+// UTF-8; what is sent is cut so that it is both.
 #include "proto/ws_frame.h"
 
 #include <cstring>

@@ -1,4 +1,6 @@
-// RFC 6455 §4.2.1 read line by line: see ws_handshake.h.
+// The server's half of the opening handshake: RFC 6455 §4.2.1 read line by line, and the key of §4.2.2. Fields are
+// asked for by number, which the parser has counted, so a request that is no handshake costs one look. Walks over lists
+// that a peer writes are bounded (kMaxOffered).
 #include "proto/ws_handshake.h"
 
 #include "codec/base64.h"

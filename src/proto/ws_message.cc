@@ -1,4 +1,6 @@
-// The rule book of ws_message.h.
+// The rule book of ws_message.h (RFC 6455 §5.4, §5.6, §8.1): each rule is asked for once, at the earliest byte that
+// can break it, so that a message that will be refused is neither stored nor unmasked further. Only the state of the
+// current message is kept; after a refusal it is of no more use.
 #include "proto/ws_message.h"
 
 namespace martlet::proto {
