@@ -188,7 +188,8 @@ class WebSocket {
   void on_ping(Function<void(WebSocket, std::string_view)> handler) const;
   void on_pong(Function<void(WebSocket, std::string_view)> handler) const;
 
-  // Runs `fn(ws)` on the connection's worker in a later turn; not at all when it is gone by then.
+  // Runs `fn(ws)` on the connection's worker, soon, but never before this call has returned; not at all when the
+  // connection is gone by then.
   void post(Function<void(WebSocket)> fn) const;
 
   // Queries, on the worker only ------------------------------------------------------------------------------------

@@ -205,7 +205,8 @@ void WebSocket::on_pong(Function<void(WebSocket, std::string_view)> handler) con
 
 void WebSocket::post(Function<void(WebSocket)> fn) const {
   app::post_to(worker_, [self = *this, fn = std::move(fn)](Worker& w) mutable {
-    if (w.websocket({self.slot_, self.generation_}) && !fn(self)) w.report_failure("post", self);
+    const net::Connection* c = w.websocket({self.slot_, self.generation_});
+    if (c && !c->closing && !fn(self)) w.report_failure("post", self);
   });
 }
 

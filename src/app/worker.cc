@@ -220,7 +220,9 @@ void Worker::drain_step() noexcept {
   for (uint32_t slot = 0; slot < reactor.connections.extent(); slot++) {
     net::Connection* c = reactor.connections.at(slot);
     if (!c || c->closing) continue;
-    if (cut) {
+    if (cut && c->protocol == &session::ws_protocol) {
+      session::abort_websocket(sessions, *c, CloseCause::drain);
+    } else if (cut) {
       reactor.abort(*c);
     } else if (c->protocol == &session::http_protocol) {
       session::drain_http(sessions, *c);
@@ -233,6 +235,12 @@ void Worker::end() noexcept {
   over = true;
   Worker* outer = current_worker_;
   set_current_worker(this);
+  for (uint32_t slot = 0; slot < reactor.connections.extent(); slot++) {
+    net::Connection* c = reactor.connections.at(slot);
+    if (c && !c->closing && c->protocol == &session::ws_protocol) {
+      session::abort_websocket(sessions, *c, draining ? CloseCause::drain : CloseCause::local_close);
+    }
+  }
   reactor.end_all();
   before_flush(this);
   inbox->close();

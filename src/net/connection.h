@@ -58,6 +58,7 @@ struct Connection {
   bool in_ready : 1 = false;   // on the ready list
   bool finish : 1 = false;     // close when the output has left
   bool reset : 1 = false;      // close with a reset
+  bool surplus : 1 = false;    // above the limit of connections: only here to be told so
   const Protocol* protocol = nullptr;
   OutQueue* out = nullptr;  // null: nothing waits
   alignas(8) unsigned char session[kSessionBytes] = {};

@@ -332,6 +332,17 @@ void flush_queue(Reactor& reactor, Connection& c) noexcept {
   wait_writable(reactor, c);
 }
 
+uint32_t write_time_left(Reactor& reactor, Connection& c) noexcept {
+  if (!c.out || !c.out->blocked) return UINT32_MAX;
+  uint32_t spent = reactor.now_ms() - c.out->progress_ms;
+  if (spent >= reactor.write_timeout_ms) {
+    flush_queue(reactor, c);
+    if (!c.out || c.closing) return UINT32_MAX;
+    spent = reactor.now_ms() - c.out->progress_ms;
+  }
+  return spent >= reactor.write_timeout_ms ? 0 : reactor.write_timeout_ms - spent;
+}
+
 namespace {
 
 // Cuts the head segment so that the frame that has begun stands alone.

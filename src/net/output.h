@@ -80,6 +80,10 @@ void close_cork(Reactor& reactor, Connection& c) noexcept;
 // One write of what is queued. For the dirty list and for writability.
 void flush_queue(Reactor& reactor, Connection& c) noexcept;
 
+// Milliseconds until a queue that makes no progress must end the connection; UINT32_MAX when none waits. Before it
+// answers 0 it tries to write: the kernel tells of room only when a good part of its buffer is free.
+uint32_t write_time_left(Reactor& reactor, Connection& c) noexcept;
+
 // Drops whole frames that have not begun to leave, oldest first, until `bytes` are gone or none is left; answers how
 // many were dropped. Control frames stay.
 uint64_t drop_frames(Reactor& reactor, Connection& c, size_t bytes) noexcept;

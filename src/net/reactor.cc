@@ -17,6 +17,7 @@ constexpr uint32_t kSignalToken = UINT32_MAX - 1;
 
 constexpr uint32_t kTimerBudget = 64;        // timeouts and user timers per turn, each kind
 constexpr uint32_t kMailBudget = 256;        // messages per turn
+constexpr uint32_t kMaxSurplus = 32;         // connections above the limit that are refused politely
 constexpr uint32_t kAcceptPauseMs = 50;      // after descriptors ran out
 constexpr uint64_t kTrimNs = 5'000'000'000;  // how often idle blocks are given back
 
@@ -227,6 +228,7 @@ void Reactor::reap() noexcept {
     c.protocol->on_reap(*this, c);
     discard_output(*this, c);
     wheel_.cancel(c.slot);
+    surplus_ -= c.surplus;
     c.reset ? sys::reset_socket(c.fd) : sys::close_socket(c.fd);
     connections.destroy(&c);
   }
@@ -292,9 +294,9 @@ void Reactor::accept_from(uint32_t index) noexcept {
 void Reactor::take_connection(int fd) noexcept {
   const uint32_t slots = connections.extent() + 1;
   const bool room = ready_.reserve(slots) && dirty_.reserve(slots) && closing_.reserve(slots);
-  const uint32_t open = connections.size();
   // A few more than the limit are taken in to be told so; above that even this is too much.
-  Connection* c = room && open < max_connections_ + 32 ? connections.create() : nullptr;
+  const bool surplus = connections.size() - surplus_ >= max_connections_;
+  Connection* c = room && (!surplus || surplus_ < kMaxSurplus) ? connections.create() : nullptr;
   if (!c) {
     stats.refused++;
     return sys::close_socket(fd);
@@ -303,9 +305,13 @@ void Reactor::take_connection(int fd) noexcept {
   c->last_seen_ms = now_ms_;
   c->interest = sys::kReadable;
   stats.accepted++;
-  if (open >= max_connections_) stats.refused++;
+  c->surplus = surplus;
+  if (surplus) {
+    stats.refused++;
+    surplus_++;
+  }
   const bool polled = !poller_.add(fd, c->id().packed(), sys::kReadable);
-  hooks_.on_accept(hooks_.context, *c, open >= max_connections_);
+  hooks_.on_accept(hooks_.context, *c, surplus);
   if (!polled) abort(*c);
 }
 

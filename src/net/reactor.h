@@ -187,6 +187,7 @@ class Reactor {
   uint64_t now_ns_ = 0;
   uint32_t now_ms_ = 0;
   uint32_t max_connections_ = 0;
+  uint32_t surplus_ = 0;  // connections above the limit that are being refused
   uint32_t accept_again_ms_ = 0;
   uint64_t next_trim_ns_ = 0;
   bool accepting_ = true;

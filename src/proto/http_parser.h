@@ -80,8 +80,12 @@ struct RequestHead {
   std::string_view path(const uint8_t* base) const noexcept { return slice(base, path_at, path_length); }
   std::string_view query(const uint8_t* base) const noexcept { return slice(base, query_at, query_length); }
   std::string_view target(const uint8_t* base) const noexcept { return slice(base, target_at, target_length); }
-  std::string_view name(const uint8_t* base, const Field& f) const noexcept { return slice(base, f.name_at, f.name_length); }
-  std::string_view value(const uint8_t* base, const Field& f) const noexcept { return slice(base, f.value_at, f.value_length); }
+  std::string_view name(const uint8_t* base, const Field& f) const noexcept {
+    return slice(base, f.name_at, f.name_length);
+  }
+  std::string_view value(const uint8_t* base, const Field& f) const noexcept {
+    return slice(base, f.value_at, f.value_length);
+  }
 
   // How many fields of this name there are.
   size_t count(FieldName name) const noexcept { return count_of[static_cast<size_t>(name)]; }

@@ -175,7 +175,11 @@ void end_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   if (!e->upgraded) {
     http.exchange = nullptr;
     enter(s, c, HttpPhase::idle);
-    if (close) linger(s, c);
+    if (close) {
+      linger(s, c);
+    } else if (s.limits.keep_alive_ms < s.limits.head_timeout_ms) {
+      s.reactor.arm(c, s.limits.keep_alive_ms);  // else what is armed comes early enough
+    }
   }
   give_back_exchange(s, e);
 }
@@ -416,7 +420,8 @@ void discard_input(Sessions& s, net::Connection& c) noexcept {
 void finish_dispatch(Sessions& s, net::Connection& c) noexcept {
   net::close_cork(s.reactor, c);
   release_upgraded_input(s);
-  if (c.closing || c.protocol != &http_protocol) return;
+  if (c.closing) return;
+  if (c.protocol != &http_protocol) return shut_failed_websocket(c);
   if (c.state<HttpState>().phase == HttpPhase::lingering) shut_after_output(s, c);
 }
 
@@ -459,7 +464,7 @@ void check_phase(Sessions& s, net::Connection& c, uint32_t& left_ms) noexcept {
   const net::Reactor& r = s.reactor;
   switch (http.phase) {
     case HttpPhase::idle:
-      if (passed(r, c.last_seen_ms, s.limits.keep_alive_ms, left_ms)) s.reactor.finish(c);
+      if (passed(r, http.since_ms, s.limits.keep_alive_ms, left_ms)) s.reactor.finish(c);
       return;
     case HttpPhase::head:
       if (!passed(r, http.since_ms, s.limits.head_timeout_ms, left_ms)) return;
@@ -482,10 +487,10 @@ void check_phase(Sessions& s, net::Connection& c, uint32_t& left_ms) noexcept {
 
 void on_deadline(net::Reactor& reactor, net::Connection& c) {
   Sessions& s = sessions_of(reactor);
-  uint32_t left_ms = s.limits.keep_alive_ms;
-  if (c.out && c.out->blocked && passed(reactor, c.out->progress_ms, reactor.write_timeout_ms, left_ms)) {
-    return reactor.abort(c, true);
-  }
+  uint32_t left_ms = net::write_time_left(reactor, c);
+  if (left_ms == 0) return reactor.abort(c, true);
+  if (c.closing) return;
+  if (left_ms > s.limits.keep_alive_ms) left_ms = s.limits.keep_alive_ms;
   net::open_cork(reactor, c);
   check_phase(s, c, left_ms);
   finish_dispatch(s, c);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 
+#include "codec/utf8.h"
 #include "net/output.h"
 #include "net/reactor.h"
 #include "session/http_session.h"
@@ -95,10 +96,9 @@ void send_close(Sessions& s, net::Connection& c, uint16_t code, std::string_view
 SendStatus send_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload, size_t size) noexcept {
   const bool control = proto::is_control(opcode);
   // Pings and pongs are not held back by the limit, but nobody may fill memory with them either.
-  const SendStatus may = control && net::unsent_bytes(s.reactor, c) < kSlowBytes &&
-                                 c.state<WsState>().ready == ReadyState::open
-                             ? SendStatus::ok
-                             : may_send(s, c, 1);
+  const bool pass = control && !c.closing && c.state<WsState>().ready == ReadyState::open &&
+                    net::unsent_bytes(s.reactor, c) < kSlowBytes;
+  const SendStatus may = pass ? SendStatus::ok : may_send(s, c, 1);
   if (may != SendStatus::ok) [[unlikely]] return may;
   if (!append_frame(s, c, opcode, payload, size)) return dropped(s, c, 1);
   return sent(s, c, control ? 0 : 1);
@@ -139,6 +139,7 @@ void close_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string
   if (ws.ready != ReadyState::open || c.closing) return;
   set_cause(ws, cause, code);
   send_close(s, c, code, reason);
+  keep_close_reason(s, c, codec::cut_utf8(reason, proto::kMaxControlPayload - 2));
   s.reactor.arm(c, s.limits.close_ms);
 }
 
@@ -220,6 +221,10 @@ void release_upgraded_input(Sessions& s) noexcept {
   s.upgraded_input = nullptr;
 }
 
+void shut_failed_websocket(net::Connection& c) noexcept {
+  if (!c.closing && c.state<WsState>().failing && !c.out) sys::shutdown_sending(c.fd);
+}
+
 // Deadlines and entry points ------------------------------------------------------------------------------------------
 
 namespace {
@@ -228,11 +233,6 @@ void discard_input(Sessions& s, net::Connection& c) noexcept {
   const sys::IoResult io = sys::receive(c.fd, s.reactor.receive_buffer, net::Reactor::kReceiveBytes);
   if (io.status == sys::IoStatus::would_block) return;
   if (io.status == sys::IoStatus::failed || io.bytes == 0) s.reactor.abort(c);
-}
-
-// After an error: nothing more comes from us; the peer is given a moment to read our Close.
-void shut_after_output(net::Connection& c) noexcept {
-  if (!c.closing && c.state<WsState>().failing && !c.out) sys::shutdown_sending(c.fd);
 }
 
 void on_readable(net::Reactor& reactor, net::Connection& c) {
@@ -254,7 +254,7 @@ void on_readable(net::Reactor& reactor, net::Connection& c) {
     }
   }
   net::close_cork(reactor, c);
-  shut_after_output(c);
+  shut_failed_websocket(c);
 }
 
 void on_ready(net::Reactor& reactor, net::Connection& c) {
@@ -263,13 +263,13 @@ void on_ready(net::Reactor& reactor, net::Connection& c) {
   net::open_cork(reactor, c);
   take_held(sessions_of(reactor), c);
   net::close_cork(reactor, c);
-  shut_after_output(c);
+  shut_failed_websocket(c);
 }
 
 void on_drained(net::Reactor& reactor, net::Connection& c) {
   Sessions& s = sessions_of(reactor);
   WsState& ws = c.state<WsState>();
-  if (ws.failing) return shut_after_output(c);
+  if (ws.failing) return shut_failed_websocket(c);
   if (ws.input && ws.input->held) reactor.mark_ready(c);
   if (!ws.want_drain || ws.ready != ReadyState::open) return;
   ws.want_drain = false;
@@ -313,11 +313,9 @@ uint32_t check_heartbeat(Sessions& s, net::Connection& c) noexcept {
 void on_deadline(net::Reactor& reactor, net::Connection& c) {
   Sessions& s = sessions_of(reactor);
   WsState& ws = c.state<WsState>();
-  uint32_t write_left = UINT32_MAX;
-  if (c.out && c.out->blocked) {
-    write_left = left_of(reactor.now_ms(), c.out->progress_ms, reactor.write_timeout_ms);
-    if (write_left == 0) return abort_websocket(s, c, CloseCause::write_timeout);
-  }
+  const uint32_t write_left = net::write_time_left(reactor, c);
+  if (write_left == 0) return abort_websocket(s, c, CloseCause::write_timeout);
+  if (c.closing) return;
   const uint32_t left = ws.ready == ReadyState::open ? check_heartbeat(s, c) : check_closing(s, c);
   if (c.closing) return;
   const uint32_t next = left < write_left ? left : write_left;

@@ -105,7 +105,7 @@ TEST_CASE("ws share: a message to others and to oneself, directly and by room") 
       CAPTURE(size);
       send_between(clients[0], bytes);
       for (const std::string& want : {std::string("<"), payload, std::string(">")}) {
-        const uint8_t opcode = want == payload ? opcode_of(bytes) : kText;
+        const uint8_t opcode = want == payload ? opcode_of(bytes) : uint8_t{kText};
         for (int i = 0; i < 3; i++) CHECK(clients[0].reads(want, opcode));
         for (int i = 0; i < 5; i++) CHECK(clients[1].reads(want, opcode));
         for (int i = 0; i < 5; i++) CHECK(clients[2].reads(want, opcode));

@@ -1,0 +1,369 @@
+// Peers that read slowly or not at all: reading from them stops, what waits for them stays within its limit, the policies
+// for slow consumers drop whole messages and count them exactly, and on_drain tells when there is room again.
+#include <doctest/doctest.h>
+#include <martlet/martlet.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/server.h"
+#include "support/ws_client.h"
+#include "support/ws_events.h"
+
+using namespace martlet;
+using namespace martlet::literals;
+using namespace martlet::test;
+
+namespace {
+
+constexpr ConnectOptions kSlow{.receive_buffer_bytes = 4096};
+
+// One client that a test sends to from outside, and what it was answered.
+struct Target {
+  WsEvents events = {};
+  std::atomic<int> drains{0};
+  WebSocket socket = {};
+  std::map<SendStatus, uint64_t> statuses = {};
+  TestServer server;
+  WsClient client;
+
+  explicit Target(WsOptions options, ServerOptions server_options = {})
+      : server([&](App& app) { set_up(app, std::move(options)); }, std::move(server_options)),
+        client(server.port(), "/", {}, kSlow) {
+    REQUIRE(client.reads("ready"));
+  }
+  void set_up(App& app, WsOptions options) {
+    WsHandlers handlers = events.handlers(std::move(options));
+    handlers.open = [this](WebSocket ws, Request&) {
+      socket = ws;
+      ws.join("room");
+      ws.send("ready");
+    };
+    handlers.drain = [this](WebSocket) { drains++; };
+    app.ws("/", std::move(handlers));
+  }
+
+  // Sends messages number [first, first + count), `batch` of them per turn, by `how`.
+  template <typename How>
+  void send(uint32_t first, uint32_t count, size_t size, uint32_t batch, How how) {
+    for (uint32_t i = 0; i < count; i += batch) {
+      server.on_thread([&](App&) {
+        for (uint32_t j = i; j < std::min(i + batch, count); j++) statuses[how(numbered(first + j, size))]++;
+      });
+    }
+  }
+  void send(uint32_t first, uint32_t count, size_t size, uint32_t batch = 7) {
+    send(first, count, size, batch, [this](const std::string& text) { return socket.send(text); });
+  }
+  size_t buffered() {
+    return server.on_thread([this](App&) { return socket.buffered_bytes(); });
+  }
+  uint64_t taken() { return statuses[SendStatus::ok] + statuses[SendStatus::backpressure]; }
+
+  static std::string numbered(uint32_t number, size_t size) {
+    std::string text = std::to_string(number) + ":";
+    return text + pattern(size - text.size(), number);
+  }
+  // Reads all there is up to a Close or the end, or message `last`; the numbers, checked to be whole and to rise.
+  std::vector<uint32_t> read_numbers(size_t size, uint32_t last = UINT32_MAX) {
+    std::vector<uint32_t> numbers;
+    for (;;) {
+      const WsFrame frame = client.read_message();
+      if (frame.opcode != kText) return close = frame, numbers;
+      const uint32_t number = static_cast<uint32_t>(std::stoul(frame.payload));
+      REQUIRE(frame.payload == numbered(number, size));
+      REQUIRE((numbers.empty() || number > numbers.back()));
+      numbers.push_back(number);
+      if (number == last) return numbers;
+    }
+  }
+  WsFrame close = {};
+};
+
+}  // namespace
+
+TEST_CASE("ws backpressure: a client that does not read its echoes is not read any more, and loses nothing") {
+  Target target({.max_unsent_bytes = 4_MiB});
+  std::string flood;
+  std::vector<std::string> sent;
+  for (uint32_t i = 0; flood.size() < 24_MiB; i++) {
+    sent.push_back(pattern(i % 3 ? 900 : 40'000, i));
+    flood += ws_frame(kText, sent.back());
+  }
+  const size_t taken = target.client.tcp.send_some(flood, 150ms);
+  CHECK(taken < flood.size() - 1_MiB);
+  const size_t waiting = target.buffered();
+  CHECK(waiting >= 64_KiB);
+  CHECK(waiting < 2_MiB);
+  CHECK(target.events.closes().empty());
+  std::thread rest([&] { target.client.tcp.send(std::string_view(flood).substr(taken), 20s); });
+  size_t good = 0;
+  for (const std::string& text : sent) {
+    if (!target.client.reads(text)) break;
+    good++;
+  }
+  CHECK(good == sent.size());
+  if (good != sent.size()) target.client.tcp.shutdown_sending();
+  rest.join();
+  CHECK(target.buffered() == 0);
+  CHECK(target.server.stats().messages_dropped == 0);
+  CHECK(target.client.close_nicely());
+}
+
+TEST_CASE("ws backpressure: send says ok, then backpressure from 64 KiB that wait, and on_drain tells when they have left") {
+  Target target({.max_unsent_bytes = 64_MiB});
+  for (uint32_t i = 0; i < 2000 && target.statuses[SendStatus::backpressure] < 20; i++) {
+    const size_t before = target.buffered();
+    SendStatus status = {};
+    target.send(i, 1, 32_KiB, 1, [&](const std::string& text) { return status = target.socket.send(text); });
+    CHECK(status == (before + 32_KiB >= 64_KiB ? SendStatus::backpressure : SendStatus::ok));
+  }
+  const uint64_t sent = target.taken();
+  CHECK(target.statuses[SendStatus::backpressure] == 20);
+  CHECK(target.drains == 0);
+  CHECK(target.buffered() >= 64_KiB);
+  CHECK(target.read_numbers(32_KiB, static_cast<uint32_t>(sent - 1)).size() == sent);
+  CHECK(eventually([&] { return target.drains == 1; }));
+  CHECK(target.buffered() == 0);
+  target.send(0, 1, 100);
+  CHECK(target.statuses[SendStatus::ok] == sent - 20 + 1);
+  CHECK(target.drains == 1);
+}
+
+TEST_CASE("ws backpressure: policy close discards what waits, says 1008, and everything is accounted for") {
+  for (const size_t size : {size_t{300}, size_t{5000}, size_t{200'000}}) {
+    CAPTURE(size);
+    Target target({.max_unsent_bytes = 256_KiB});
+    uint32_t sent = 0;
+    while (target.statuses[SendStatus::closed] == 0 && sent < 200'000) {
+      target.send(sent, 50, size);
+      sent += 50;
+    }
+    CHECK(target.statuses[SendStatus::dropped] == 1);
+    const Stats stats = target.server.stats();
+    CHECK(stats.slow_consumers == 1);
+    CHECK(stats.messages_sent == target.taken() + 1);  // and "ready"
+    const std::vector<uint32_t> got = target.read_numbers(size);
+    CHECK(target.close.opcode == kClose);
+    CHECK(target.close.close_code() == 1008);
+    CHECK(target.client.ended());
+    CHECK(got.size() + stats.messages_dropped == target.taken() + 1);
+    if (!got.empty()) CHECK(got.back() == got.size() - 1);  // the first ones, without a gap
+    target.client.tcp.close();
+    CHECK(target.events.closed_with(CloseCause::slow_consumer, CloseCode::policy_violation));
+    CHECK(target.events.only_close().reason == target.close.close_reason());
+  }
+}
+
+TEST_CASE("ws backpressure: policy close ends a peer that does not even read the Close after 2 s") {
+  Target target({.max_unsent_bytes = 256_KiB});
+  const auto start = Clock::now();
+  while (target.statuses[SendStatus::closed] == 0) target.send(0, 50, 30'000);
+  CHECK(target.events.closed_with(CloseCause::slow_consumer, CloseCode::policy_violation));
+  CHECK(Clock::now() - start < 6s);
+}
+
+TEST_CASE("ws backpressure: drop_newest keeps what was taken and refuses the rest until there is room") {
+  for (const size_t size : {size_t{300}, size_t{5000}, size_t{200'000}}) {
+    CAPTURE(size);
+    Target target({.max_unsent_bytes = 256_KiB, .slow_consumer = SlowConsumerPolicy::drop_newest});
+    uint32_t sent = 0;
+    while (target.statuses[SendStatus::dropped] < 100 && sent < 200'000) {
+      target.send(sent, 50, size);
+      sent += 50;
+    }
+    const uint64_t taken = target.taken();
+    CHECK(target.statuses[SendStatus::closed] == 0);
+    CHECK(target.server.stats().messages_dropped == target.statuses[SendStatus::dropped]);
+    CHECK(target.server.stats().messages_sent == taken + 1);
+    CHECK(target.buffered() < 256_KiB + size + 10);
+    CHECK(target.drains == 0);
+    const auto got = target.read_numbers(size, static_cast<uint32_t>(taken - 1));
+    CHECK(got.size() == taken);
+    CHECK(eventually([&] { return target.drains == 1; }));
+    target.send(1'000'000, 1, size);
+    CHECK(target.taken() == taken + 1);
+    CHECK(target.read_numbers(size) .size() <= 1);
+  }
+}
+
+TEST_CASE("ws backpressure: drop_oldest takes everything and drops the oldest that has not begun to leave") {
+  for (const size_t size : {size_t{300}, size_t{5000}, size_t{200'000}}) {
+    CAPTURE(size);
+    Target target({.max_unsent_bytes = 256_KiB, .slow_consumer = SlowConsumerPolicy::drop_oldest});
+    uint32_t sent = 0;
+    while (target.server.stats().messages_dropped < 300 && sent < 200'000) {
+      target.send(sent, 50, size);
+      sent += 50;
+    }
+    CHECK(target.taken() == sent);
+    const uint64_t dropped = target.server.stats().messages_dropped;
+    CHECK(target.server.stats().messages_sent == sent + 1);
+    CHECK(target.buffered() < 256_KiB + size + 10);
+    const auto got = target.read_numbers(size, sent - 1);
+    CHECK(got.size() + dropped == sent);
+    CHECK(eventually([&] { return target.drains == 1; }));
+  }
+}
+
+TEST_CASE("ws backpressure: drop_oldest leaves pings and Close in their place") {
+  Target target({.max_unsent_bytes = 64_KiB, .slow_consumer = SlowConsumerPolicy::drop_oldest});
+  uint32_t sent = 0;
+  while (target.server.stats().messages_dropped < 200) {
+    target.send(sent, 10, 3000);
+    sent += 10;
+  }
+  target.server.on_thread([&](App&) { CHECK(target.socket.ping("stay") != SendStatus::closed); });
+  target.send(sent, 100, 3000);
+  target.server.on_thread([&](App&) { target.socket.close(static_cast<CloseCode>(4000)); });
+  const uint64_t dropped = target.server.stats().messages_dropped;
+  uint32_t messages = 0;
+  uint32_t pings = 0;
+  WsFrame frame = target.client.read_frame();
+  for (; frame.opcode == kText || frame.opcode == kPing; frame = target.client.read_frame()) {
+    messages += frame.opcode == kText;
+    pings += frame.opcode == kPing;
+  }
+  CHECK(pings == 1);
+  CHECK(frame.is(kClose, close_payload(4000)));
+  CHECK(messages + dropped == sent + 100);
+}
+
+TEST_CASE("ws backpressure: what a room sends to a slow member is accounted for like what is sent to it alone") {
+  for (const SlowConsumerPolicy policy :
+       {SlowConsumerPolicy::close, SlowConsumerPolicy::drop_newest, SlowConsumerPolicy::drop_oldest}) {
+    for (const uint32_t batch : {1u, 60u}) {
+      CAPTURE(static_cast<int>(policy));
+      CAPTURE(batch);
+      Target target({.max_unsent_bytes = 256_KiB, .slow_consumer = policy});
+      uint32_t sent = 0;
+      auto publish = [&](const std::string& text) {
+        const SendStatus status = target.socket.join("room").send(text);
+        return status;
+      };
+      while (target.server.stats().messages_dropped < 100 && sent < 5000) {
+        target.send(sent, 120, 8000, batch, publish);
+        sent += 120;
+      }
+      const Stats stats = target.server.stats();
+      const bool closed = policy == SlowConsumerPolicy::close;
+      CHECK(stats.slow_consumers == closed);
+      if (policy == SlowConsumerPolicy::drop_newest) CHECK(stats.messages_sent + stats.messages_dropped == sent + 1);
+      if (policy == SlowConsumerPolicy::drop_oldest) CHECK(stats.messages_sent == sent + 1);
+      if (!closed) target.server.on_thread([&](App&) { target.socket.close(static_cast<CloseCode>(4000)); });
+      const auto got = target.read_numbers(8000);
+      CHECK(target.close.close_code() == (closed ? 1008 : 4000));
+      if (!closed) CHECK(got.size() + stats.messages_dropped == sent);
+      if (closed) CHECK(got.size() <= stats.messages_sent);
+    }
+  }
+}
+
+TEST_CASE("ws backpressure: one message larger than the limit is taken when nothing waits") {
+  Target target({.max_unsent_bytes = 1000});
+  const std::string large = pattern(5'000'000);
+  target.server.on_thread([&](App&) {
+    CHECK(target.socket.send(large) != SendStatus::dropped);
+    CHECK(target.socket.buffered_bytes() >= large.size());
+  });
+  CHECK(target.client.reads(large));
+  target.server.on_thread([&](App&) { CHECK(target.socket.send(large) != SendStatus::dropped); });
+  CHECK(target.client.reads(large));
+}
+
+namespace {
+
+// Sends `requests` pings or messages at once to a server that answers each message with `answer` bytes, and reads
+// everything as fast as it comes.
+size_t answers_read(size_t answer, const std::string& requests, size_t count, SlowConsumerPolicy policy, bool shared) {
+  const std::string text = pattern(answer);
+  const SharedFrame frame = SharedFrame::text(text);
+  TestServer server([&](App& app) {
+    app.ws("/", {.message = [&](WebSocket ws, const Message&) { shared ? ws.send(frame) : ws.send(text); },
+                 .options = {.slow_consumer = policy}});
+  });
+  WsClient client(server.port());
+  if (!client.send(requests)) return 0;
+  size_t good = 0;
+  while (good < count && client.reads(text)) good++;
+  return good;
+}
+
+}  // namespace
+
+TEST_CASE("ws backpressure: a client that asks for much at once and reads it is not slow") {
+  for (const SlowConsumerPolicy policy :
+       {SlowConsumerPolicy::close, SlowConsumerPolicy::drop_newest, SlowConsumerPolicy::drop_oldest}) {
+    for (const bool shared : {false, true}) {
+      for (const size_t answer : {size_t{3000}, size_t{64'000}, size_t{300'000}, size_t{1'500'000}}) {
+        CAPTURE(static_cast<int>(policy));
+        CAPTURE(shared);
+        CAPTURE(answer);
+        std::string requests;
+        for (int i = 0; i < 40; i++) requests += ws_frame(kText, "more");
+        CHECK(answers_read(answer, requests, 40, policy, shared) == 40);
+      }
+    }
+  }
+}
+
+TEST_CASE("ws backpressure: a ping behind a request with a large answer is no reason to end the connection, or the answer") {
+  for (const SlowConsumerPolicy policy :
+       {SlowConsumerPolicy::close, SlowConsumerPolicy::drop_newest, SlowConsumerPolicy::drop_oldest}) {
+    CAPTURE(static_cast<int>(policy));
+    const std::string requests = ws_frame(kText, "more") + ws_frame(kPing, "and now?");
+    CHECK(answers_read(3'000'000, requests, 1, policy, false) == 1);
+    CHECK(answers_read(3'000'000, requests, 1, policy, true) == 1);
+  }
+}
+
+TEST_CASE("ws backpressure: on_drain follows a dropped message, though the rest left at once") {
+  std::atomic<int> drains{0};
+  TestServer server([&](App& app) {
+    WsHandlers handlers;
+    handlers.message = [](WebSocket ws, const Message&) {
+      int taken = 0;
+      while (ws.send("0123456789") != SendStatus::dropped && taken < 10'000) taken++;
+      CHECK(taken >= 80);
+      CHECK(taken < 10'000);
+    };
+    handlers.drain = [&](WebSocket ws) {
+      drains++;
+      ws.send("drained");
+    };
+    handlers.options = {.max_unsent_bytes = 1000, .slow_consumer = SlowConsumerPolicy::drop_newest};
+    app.ws("/", std::move(handlers));
+  });
+  WsClient client(server.port());
+  REQUIRE(client.send_text("go"));
+  WsFrame frame = client.read_frame();
+  while (frame.payload == "0123456789") frame = client.read_frame(2s);
+  CHECK(frame.payload == "drained");
+  CHECK(drains.load() == 1);
+}
+
+TEST_CASE("ws backpressure: close() in on_drain, and more sends in on_drain") {
+  std::atomic<int> drains{0};
+  TestServer server([&](App& app) {
+    WsHandlers handlers;
+    const auto fill = [](WebSocket ws) {
+      while (ws.send(std::string(100'000, 'x')) != SendStatus::backpressure) {
+      }
+    };
+    handlers.message = [fill](WebSocket ws, const Message&) { fill(ws); };
+    handlers.drain = [&, fill](WebSocket ws) {
+      if (++drains < 4) return fill(ws);
+      ws.close(static_cast<CloseCode>(4040));
+    };
+    handlers.options = {.max_unsent_bytes = 64_MiB};
+    app.ws("/", std::move(handlers));
+  });
+  WsClient client(server.port(), "/", {}, kSlow);
+  REQUIRE(client.send_text("go"));
+  CHECK(client.read_close() == 4040);
+  CHECK(drains.load() == 4);
+}
