@@ -26,8 +26,6 @@ namespace app {
 
 namespace {
 
-constexpr std::string_view kText = "text/plain; charset=utf-8";
-
 bool matches_prefix(const Chain::Entry& entry, std::string_view path) noexcept {
   if (entry.prefix.empty()) return true;
   if (!path.starts_with(entry.prefix)) return false;
@@ -35,9 +33,9 @@ bool matches_prefix(const Chain::Entry& entry, std::string_view path) noexcept {
 }
 
 void answer(session::Exchange& e, int status, std::string_view text) noexcept {
-  if (e.responded) return;
+  if (e.flags.responded) return;
   e.status = static_cast<uint16_t>(status);
-  session::send_response(e, base::as_bytes(text), kText);
+  session::send_response(e, base::as_bytes(text), session::BodyType::text);
 }
 
 void failed(Worker& w, session::Exchange& e, const Chain& chain) noexcept {
@@ -49,9 +47,19 @@ void failed(Worker& w, session::Exchange& e, const Chain& chain) noexcept {
 }
 
 void end_of_chain(Worker& w, session::Exchange& e, const Chain& chain) noexcept {
-  e.chain_over = true;
+  e.flags.chain_over = true;
   if (chain.websocket) return accept_websocket(w, e, *chain.websocket);
   answer(e, 404, "Not Found");
+}
+
+// The last step. It answers, or defers.
+void run_handler(Worker& w, session::Exchange& e, const Chain& chain,
+                 Function<void(Request&, Response&)>& handler) noexcept {
+  if (!handler(e.request, e.response)) [[unlikely]] return failed(w, e, chain);
+  if (e.flags.responded || e.flags.deferred) [[likely]] return;
+  w.stats.handler_failures++;
+  log_limited(LogLevel::error, "the handler sent no response", chain.pattern);
+  answer(e, 500, "Internal Server Error");
 }
 
 // Runs the step at the exchange's position, and the ones after it as far as they are let through.
@@ -67,13 +75,7 @@ void run_steps(Worker& w, session::Exchange& e) noexcept {
       if (!middleware(e.request, e.response, e.next_at(e.position))) failed(w, e, chain);
       return;
     }
-    if (!handler(e.request, e.response)) return failed(w, e, chain);
-    if (!e.responded && !e.deferred) {
-      w.stats.handler_failures++;
-      log_limited(LogLevel::error, "the handler sent no response", chain.pattern);
-      answer(e, 500, "Internal Server Error");
-    }
-    return;
+    return run_handler(w, e, chain, handler);
   }
 }
 
@@ -88,12 +90,12 @@ void set_params(session::Exchange& e, const Chain& chain, const Router::Match& m
 
 const Chain* find_chain(const Worker& w, session::Exchange& e) noexcept {
   const std::string_view path = e.head.path(e.base);
-  const Router& router = e.is_upgrade ? w.ws_router : w.http_router;
-  const std::deque<Chain>& chains = e.is_upgrade ? w.ws_chains : w.chains;
+  const Router& router = e.flags.is_upgrade ? w.ws_router : w.http_router;
+  const auto& chains = e.flags.is_upgrade ? w.ws_chains : w.chains;
   Router::Match match;
   router.find(path, e.head.method, match);
   if (match.route == Router::kNotFound) return nullptr;
-  const Chain& chain = chains[match.route];
+  const Chain& chain = *chains[match.route];
   if (match.param_count) set_params(e, chain, match);
   return &chain;
 }
@@ -104,6 +106,10 @@ void on_request(void* context, session::Exchange& e) {
   auto& w = *static_cast<Worker*>(context);
   const Chain* chain = find_chain(w, e);
   e.route = chain ? chain : &w.unmatched;
+  if (chain && chain->only) [[likely]] {
+    e.position = 1;
+    return run_handler(w, e, *chain, *chain->only);
+  }
   run_steps(w, e);
 }
 
@@ -111,7 +117,7 @@ void on_upgrade(void* context, session::Exchange& e) {
   auto& w = *static_cast<Worker*>(context);
   e.route = find_chain(w, e);
   if (e.route) return run_steps(w, e);
-  e.close_after = true;
+  e.flags.close_after = true;
   e.route = &w.unmatched;
   run_steps(w, e);
 }
@@ -122,11 +128,11 @@ bool has_route(void* context, session::Exchange& e) {
 }
 
 void go_on(Worker& w, session::Exchange& e) noexcept {
-  if (e.in_handler) return run_steps(w, e);
-  e.in_handler = true;
+  if (e.flags.in_handler) return run_steps(w, e);
+  e.flags.in_handler = true;
   run_steps(w, e);
-  e.in_handler = false;
-  if (e.responded || e.upgraded) session::settle_exchange(e);
+  e.flags.in_handler = false;
+  if (e.flags.responded || e.flags.upgraded) session::settle_exchange(e);
 }
 
 }  // namespace app
@@ -140,7 +146,7 @@ void Next::operator()() const noexcept {
   }
   session::Exchange* e = session::find_exchange(w->sessions, {slot_, generation_}, request_);
   if (!e) return;
-  if (e->position != position_ || e->chain_over || e->responded) {
+  if (e->position != position_ || e->flags.chain_over || e->flags.responded) {
     w->stats.late_nexts++;
     app::log_limited(LogLevel::warn, "next() was called twice, or after the answer",
                      static_cast<const app::Chain*>(e->route)->pattern);

@@ -86,7 +86,7 @@ std::string_view Request::body() const noexcept { return base::as_text(exchange_
 
 std::string Request::ip() const { return sys::peer_address(exchange_->connection->fd); }
 
-bool Request::is_upgrade() const noexcept { return exchange_->is_upgrade; }
+bool Request::is_upgrade() const noexcept { return exchange_->flags.is_upgrade; }
 
 int Request::http_minor_version() const noexcept { return exchange_->head.minor_version; }
 

@@ -13,17 +13,15 @@ namespace martlet {
 
 namespace {
 
-constexpr std::string_view kText = "text/plain; charset=utf-8";
-constexpr std::string_view kJson = "application/json";
-constexpr std::string_view kBytes = "application/octet-stream";
+using session::BodyType;
 
 struct ShortType {
   std::string_view name;
   std::string_view type;
 };
 constexpr ShortType kShortTypes[] = {
-    {"html", "text/html; charset=utf-8"}, {"text", kText}, {"json", kJson}, {"css", "text/css; charset=utf-8"},
-    {"js", "text/javascript; charset=utf-8"}, {"svg", "image/svg+xml"}, {"png", "image/png"}, {"bin", kBytes},
+    {"html", "text/html; charset=utf-8"}, {"text", "text/plain; charset=utf-8"}, {"json", "application/json"}, {"css", "text/css; charset=utf-8"},
+    {"js", "text/javascript; charset=utf-8"}, {"svg", "image/svg+xml"}, {"png", "image/png"}, {"bin", "application/octet-stream"},
 };
 
 bool is_token(std::string_view name) noexcept {
@@ -90,6 +88,7 @@ void set_field(session::Exchange& e, std::string_view name, std::string_view val
     if (!e.type_in_fields) return set_type(e, value);
   }
   if (!base::equals_lower(name, "set-cookie")) remove_field(e.fields, name);
+  e.flags.owns_more = true;
   e.fields.append(name);
   e.fields.append(": ");
   e.fields.append(value);
@@ -97,7 +96,7 @@ void set_field(session::Exchange& e, std::string_view name, std::string_view val
 }
 
 bool answered(session::Exchange& e) noexcept {
-  if (!e.responded && !e.upgraded) return false;
+  if (!e.flags.responded && !e.flags.upgraded) return false;
   e.sessions->stats.late_responses++;
   app::log_limited(LogLevel::warn, "a second response to one request was ignored", {});
   MARTLET_DCHECK(!"a second terminal call on a response");
@@ -154,7 +153,7 @@ namespace {
 
 // A terminal call with a body, here or on the exchange's worker.
 template <typename Carry>
-void finish(session::Exchange* e, base::ByteSpan body, std::string_view type, bool elsewhere, Carry&& carry) noexcept {
+void finish(session::Exchange* e, base::ByteSpan body, BodyType type, bool elsewhere, Carry&& carry) noexcept {
   if (elsewhere) return carry();
   if (e && !answered(*e)) session::send_response(*e, body, type);
 }
@@ -162,14 +161,14 @@ void finish(session::Exchange* e, base::ByteSpan body, std::string_view type, bo
 }  // namespace
 
 void Response::send(std::string_view text) noexcept {
-  finish(resolve(), base::as_bytes(text), kText, elsewhere(), [&] {
+  finish(resolve(), base::as_bytes(text), BodyType::text, elsewhere(), [&] {
     app::post_to(worker_, [self = *this, kept = std::string(text)](app::Worker&) mutable { self.send(kept); });
   });
 }
 
 void Response::send(std::span<const std::byte> bytes) noexcept {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  finish(resolve(), base::as_bytes(text), kBytes, elsewhere(), [&] {
+  finish(resolve(), base::as_bytes(text), BodyType::bytes, elsewhere(), [&] {
     app::post_to(worker_, [self = *this, kept = std::string(text)](app::Worker&) mutable {
       self.send(std::as_bytes(std::span(kept)));
     });
@@ -177,7 +176,7 @@ void Response::send(std::span<const std::byte> bytes) noexcept {
 }
 
 void Response::json(std::string_view text) noexcept {
-  finish(resolve(), base::as_bytes(text), kJson, elsewhere(), [&] {
+  finish(resolve(), base::as_bytes(text), BodyType::json, elsewhere(), [&] {
     app::post_to(worker_, [self = *this, kept = std::string(text)](app::Worker&) mutable { self.json(kept); });
   });
 }
@@ -191,19 +190,19 @@ void Response::redirect(std::string_view location, int code) noexcept {
 }
 
 void Response::end() noexcept {
-  finish(resolve(), {}, {}, elsewhere(),
+  finish(resolve(), {}, BodyType::none, elsewhere(),
          [&] { app::post_to(worker_, [self = *this](app::Worker&) mutable { self.end(); }); });
 }
 
 bool Response::sent() const noexcept {
   const session::Exchange* e = resolve();
-  return e && e->responded;
+  return e && e->flags.responded;
 }
 
 Response Response::defer() noexcept {
   session::Exchange* e = resolve();
   if (!e) return *this;
-  e->deferred = true;
+  e->flags.deferred = true;
   session::detach_exchange(*e);
   return e->deferred_response();
 }

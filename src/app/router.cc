@@ -8,18 +8,11 @@ namespace martlet::app {
 
 namespace {
 
-// FNV-1a over eight bytes at a time: paths are short, and a collision costs one comparison.
-uint64_t hash_of(std::string_view path) noexcept {
-  uint64_t hash = 0xcbf29ce484222325u ^ path.size();
-  while (path.size() >= 8) {
-    uint64_t word;
-    std::memcpy(&word, path.data(), 8);
-    hash = (hash ^ word) * 0x100000001b3u;
-    hash ^= hash >> 32;
-    path.remove_prefix(8);
-  }
-  for (const char c : path) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3u;
-  return hash ^ hash >> 29;
+template <typename Word>
+uint64_t load(const char* p) noexcept {
+  Word word;
+  std::memcpy(&word, p, sizeof word);
+  return word;
 }
 
 // Cuts the first segment off "/a/b": gives "a" and leaves "/b".
@@ -80,6 +73,20 @@ void Router::add(const Pattern& pattern, uint8_t method, uint32_t route) {
   if (pattern.params.empty() && !find_static(pattern.text)) add_static(pattern.text, node);
 }
 
+Router::PathKey Router::key_of(std::string_view path) noexcept {
+  const char* p = path.data();
+  const size_t size = path.size();
+  if (size >= 8) return {load<uint64_t>(p), load<uint64_t>(p + size - 8), size};
+  if (size >= 4) return {load<uint32_t>(p), load<uint32_t>(p + size - 4), size};
+  if (size == 0) return {0, 0, 0};
+  return {load<uint8_t>(p), load<uint8_t>(p + size / 2) << 8 | load<uint8_t>(p + size - 1), size};
+}
+
+size_t Router::hash_of(const PathKey& key) noexcept {
+  const uint64_t mixed = (key.first ^ key.size) * 0x9E3779B97F4A7C15u ^ key.last * 0xC2B2AE3D27D4EB4Fu;
+  return static_cast<size_t>(mixed ^ mixed >> 32);
+}
+
 void Router::add_static(std::string_view path, const Node* node) {
   if ((statics_ + 1) * 2 > table_.size()) {
     std::vector<StaticEntry> old(table_.empty() ? 16 : table_.size() * 2);
@@ -89,18 +96,20 @@ void Router::add_static(std::string_view path, const Node* node) {
       if (entry.node) add_static(entry.path, entry.node);
     }
   }
-  const uint64_t hash = hash_of(path);
-  size_t at = hash & (table_.size() - 1);
+  const PathKey key = key_of(path);
+  size_t at = hash_of(key) & (table_.size() - 1);
   while (table_[at].node) at = (at + 1) & (table_.size() - 1);
-  table_[at] = {hash, node, std::string(path)};
+  table_[at] = {key, node, std::string(path)};
   statics_++;
 }
 
 const Router::Node* Router::find_static(std::string_view path) const noexcept {
   if (table_.empty()) return nullptr;
-  const uint64_t hash = hash_of(path);
-  for (size_t at = hash & (table_.size() - 1); table_[at].node; at = (at + 1) & (table_.size() - 1)) {
-    if (table_[at].hash == hash && table_[at].path == path) return table_[at].node;
+  const PathKey key = key_of(path);
+  const StaticEntry* table = table_.data();
+  const size_t mask = table_.size() - 1;
+  for (size_t at = hash_of(key) & mask; table[at].node; at = (at + 1) & mask) {
+    if (table[at].key == key && (key.size <= 16 || table[at].path == path)) return table[at].node;
   }
   return nullptr;
 }

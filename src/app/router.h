@@ -61,11 +61,20 @@ class Router {
     std::vector<Target> targets;    // patterns that end here
     std::vector<Target> wildcards;  // patterns that end in "*" here
   };
+  // The first and the last bytes of a path, in two words that overlap: all of it up to 16 bytes.
+  struct PathKey {
+    uint64_t first;
+    uint64_t last;
+    size_t size;
+    friend bool operator==(const PathKey&, const PathKey&) = default;
+  };
   struct StaticEntry {
-    uint64_t hash = 0;
+    PathKey key{};
     const Node* node = nullptr;
     std::string path;
   };
+  static PathKey key_of(std::string_view path) noexcept;
+  static size_t hash_of(const PathKey& key) noexcept;
 
   static uint32_t pick(const std::vector<Target>& targets, proto::Method method) noexcept;
   void find_one(std::string_view path, proto::Method method, Match& match) const noexcept;

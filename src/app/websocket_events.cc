@@ -138,10 +138,10 @@ std::string_view choose_protocol(const WsRouteEntry& route, const session::Excha
 }
 
 void refuse(session::Exchange& e, int status, std::string_view text) noexcept {
-  if (e.responded) return;
+  if (e.flags.responded) return;
   e.status = static_cast<uint16_t>(status);
-  e.close_after = true;
-  session::send_response(e, base::as_bytes(text), "text/plain; charset=utf-8");
+  e.flags.close_after = true;
+  session::send_response(e, base::as_bytes(text), session::BodyType::text);
 }
 
 bool send_switching(session::Exchange& e, const WsRouteEntry& route) noexcept {
@@ -187,14 +187,14 @@ void keep_request(session::Exchange& e, net::Connection& c) {
 const session::WsSink ws_sink{on_message, on_ping, on_pong, on_drain, on_close};
 
 void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noexcept {
-  if (e.responded) return;
+  if (e.flags.responded) return;
   const uint32_t most = route.handlers.options.max_connections;
   if (!origin_allowed(route, e)) return refuse(e, 403, "This origin is not allowed.");
   if (w.draining) return refuse(e, 503, "The server is going away.");
   if (most && route.connections >= most) return refuse(e, 503, "Too many connections.");
   net::Connection& c = *e.connection;
   if (!send_switching(e, route)) return w.reactor.abort(c);
-  e.upgraded = true;
+  e.flags.upgraded = true;
   session::start_websocket(w.sessions, c, route);
   link(w, route, c);
   if (route.keep_request) keep_request(e, c);

@@ -107,7 +107,7 @@ void Worker::add_route(std::string_view method, std::string_view path, Step* lis
   if (opened) set_up_mistake("registered after listen()", path);
   Pattern pattern;
   if (const char* mistake = Pattern::parse(path, pattern)) set_up_mistake(mistake, path);
-  Chain& chain = chains.emplace_back();
+  Chain& chain = *chains.emplace_back(std::make_unique<Chain>());
   for (size_t i = 0; i < uses.size(); i++) {
     if (has_prefix(path, unmatched.params[i])) chain.entries.push_back(uses[i]);
   }
@@ -115,6 +115,8 @@ void Worker::add_route(std::string_view method, std::string_view path, Step* lis
     steps.push_back(std::move(list[i]));
     chain.entries.push_back({&steps.back(), {}});
   }
+  auto& last = StepAccess::handler(*chain.entries.back().step);
+  if (chain.entries.size() == 1 && last) chain.only = &last;
   http_router.add(pattern, method_of(method), static_cast<uint32_t>(chains.size() - 1));
   chain.pattern = std::move(pattern.text);
   chain.params = std::move(pattern.params);
@@ -135,7 +137,7 @@ void Worker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry) 
   entry->limits.heartbeat_interval_ms = to_ms(ws.heartbeat_interval);
   entry->limits.heartbeat_timeout_ms = to_ms(ws.heartbeat_timeout);
   entry->limits.slow_consumer = ws.slow_consumer;
-  Chain& chain = ws_chains.emplace_back();
+  Chain& chain = *ws_chains.emplace_back(std::make_unique<Chain>());
   for (size_t i = 0; i < uses.size(); i++) {
     if (has_prefix(path, unmatched.params[i])) chain.entries.push_back(uses[i]);
   }

@@ -101,6 +101,7 @@ struct Chain {
   std::vector<std::string> params;
   std::vector<Entry> entries;
   WsRouteEntry* websocket = nullptr;
+  Function<void(Request&, Response&)>* only = nullptr;  // the one handler that is the whole chain
   bool unmatched = false;
 };
 
@@ -147,8 +148,8 @@ struct Worker {
   Router ws_router;
   std::deque<Step> steps;
   std::vector<Chain::Entry> uses;
-  std::deque<Chain> chains;     // of HTTP routes, by number
-  std::deque<Chain> ws_chains;  // of WebSocket routes, by number
+  std::vector<std::unique_ptr<Chain>> chains;     // of HTTP routes, by number
+  std::vector<std::unique_ptr<Chain>> ws_chains;  // of WebSocket routes, by number
   std::deque<std::unique_ptr<WsRouteEntry>> ws_routes;
   Chain unmatched;
   uint16_t port = 0;

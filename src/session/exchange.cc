@@ -15,6 +15,7 @@ char* Exchange::text_room(size_t size) noexcept {
   if (!texts || texts->capacity - texts_used < size) {
     base::Block* block = sessions->reactor.blocks.acquire(size);
     if (!block) return nullptr;
+    flags.owns_more = true;
     block->next = texts;
     texts = block;
     texts_used = 0;
@@ -26,15 +27,20 @@ char* Exchange::text_room(size_t size) noexcept {
 
 void Exchange::reset(net::Connection& c) noexcept {
   connection = &c;
-  base = nullptr;
+  request_number = 0;
   body = {};
-  responded = deferred = in_handler = detached = is_upgrade = upgraded = close_after = chain_over = false;
   route = nullptr;
   position = 0;
   param_count = 0;
   status = 200;
   type_in_fields = false;
   content_type_bytes = 0;
+  const bool more = flags.owns_more;
+  flags = Flags{};
+  if (more) [[unlikely]] give_back();
+}
+
+void Exchange::give_back() noexcept {
   fields.shrink(kKeepFields);
   while (texts) {
     base::Block* next = texts->next;

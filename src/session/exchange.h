@@ -41,14 +41,18 @@ struct Exchange {
   const uint8_t* base = nullptr;  // what the offsets of the head count from
   base::ByteSpan body;
   uint32_t request_number = 0;
-  bool responded = false;   // a terminal call was made
-  bool deferred = false;    // res.defer() was called
-  bool in_handler = false;  // a step of its chain is on the stack
-  bool detached = false;    // head and body are in `kept`
-  bool is_upgrade = false;  // asks for a WebSocket
-  bool upgraded = false;
-  bool close_after = false;
-  bool chain_over = false;  // the last step has been run
+  struct Flags {
+    bool responded = false;   // a terminal call was made
+    bool deferred = false;    // res.defer() was called
+    bool in_handler = false;  // a step of its chain is on the stack
+    bool detached = false;    // head and body are in `kept`
+    bool is_upgrade = false;  // asks for a WebSocket
+    bool upgraded = false;
+    bool close_after = false;
+    bool chain_over = false;  // the last step has been run
+    bool owns_more = false;   // something below needs giving back: fields, texts, kept, chunks
+  };
+  Flags flags;
 
   // The chain: which route, and the next step.
   const void* route = nullptr;
@@ -87,6 +91,8 @@ struct Exchange {
   char* text_room(size_t size) noexcept;
   // Forgets everything, keeping warm memory, for the pool.
   void reset(net::Connection& c) noexcept;
+
+  void give_back() noexcept;
 
   // Handles by name, for keeping.
   Response deferred_response() const noexcept;

@@ -15,8 +15,12 @@ namespace {
 
 constexpr std::string_view kOkLine = "HTTP/1.1 200 OK\r\n";
 constexpr std::string_view kDateField = "Date: ";
-constexpr size_t kOkStart = kOkLine.size() + kDateField.size() + sys::kHttpDateSize + 2;
-static_assert(kOkStart <= sizeof(Sessions::ok_start));
+constexpr size_t kDateBytes = kDateField.size() + sys::kHttpDateSize + 2;
+constexpr std::string_view kTextLines = "Content-Type: text/plain; charset=utf-8\r\nContent-Length: ";
+constexpr std::string_view kJsonLines = "Content-Type: application/json\r\nContent-Length: ";
+constexpr size_t kOkText = kOkLine.size() + kDateBytes + kTextLines.size();
+constexpr size_t kOkJson = kOkLine.size() + kDateBytes + kJsonLines.size();
+static_assert(kOkText <= sizeof(Sessions::ok_text) && kOkJson <= sizeof(Sessions::ok_json));
 
 struct Phrase {
   int status;
@@ -53,25 +57,33 @@ class Writer {
   uint8_t* at_;
 };
 
-void refresh_date(Sessions& s) noexcept {
-  const uint64_t now_ns = s.reactor.now_ns();
-  if (now_ns < s.date_until_ns) return;
+[[gnu::noinline]] void render_starts(Sessions& s) noexcept {
   // The wall clock is asked ten times a second at most; the date is then at most 100 ms old.
-  s.date_until_ns = now_ns + 100'000'000;
+  s.date_until_ns = s.reactor.now_ns() + 100'000'000;
   const int64_t second = sys::wall_seconds();
   if (second == s.date_second) return;
   s.date_second = second;
-  Writer out(reinterpret_cast<uint8_t*>(s.ok_start));
-  out.put(kOkLine);
-  out.put(kDateField);
-  sys::format_http_date(second, reinterpret_cast<char*>(out.at()));
-  Writer(out.at() + sys::kHttpDateSize).put("\r\n");
+  const auto render = [second](char* to, std::string_view lines) {
+    Writer out(reinterpret_cast<uint8_t*>(to));
+    out.put(kOkLine);
+    out.put(kDateField);
+    sys::format_http_date(second, reinterpret_cast<char*>(out.at()));
+    Writer rest(out.at() + sys::kHttpDateSize);
+    rest.put("\r\n");
+    rest.put(lines);
+  };
+  render(s.ok_text, kTextLines);
+  render(s.ok_json, kJsonLines);
+}
+
+inline void refresh_date(Sessions& s) noexcept {
+  if (s.reactor.now_ns() >= s.date_until_ns) [[unlikely]] render_starts(s);
 }
 
 void put_start(Sessions& s, Writer& out, int status) noexcept {
   refresh_date(s);
   if (status == 200) [[likely]] {
-    out.put({s.ok_start, kOkStart});
+    out.put({s.ok_text, kOkLine.size() + kDateBytes});
     return;
   }
   out.put("HTTP/1.1 ");
@@ -79,7 +91,7 @@ void put_start(Sessions& s, Writer& out, int status) noexcept {
   out.put(" ");
   out.put(reason_phrase(status));
   out.put("\r\n");
-  out.put({s.ok_start + kOkLine.size(), kOkStart - kOkLine.size()});
+  out.put({s.ok_text + kOkLine.size(), kDateBytes});
 }
 
 // Status line, date, connection, content type, content length and the empty line fit into this.
@@ -94,40 +106,70 @@ std::string_view reason_phrase(int status) noexcept {
   return "Unknown";
 }
 
-void send_response(Exchange& e, base::ByteSpan body, std::string_view content_type) noexcept {
-  Sessions& s = *e.sessions;
-  net::Connection& c = *e.connection;
-  const bool no_body = e.status == 204 || e.status == 304;
-  const bool head_only = no_body || e.head.method == proto::Method::head;
-  const bool keep_alive = e.head.keep_alive && !s.draining && !e.close_after;
-  const size_t most = kLibraryHead + e.fields.size() + (head_only ? 0 : body.size());
-  uint8_t* room = e.fields.failed() ? nullptr : net::append_room(s.reactor, c, most);
-  if (!room) return s.reactor.abort(c);
-  Writer out(room);
-  put_start(s, out, e.status);
-  if (!keep_alive) {
-    out.put("Connection: close\r\n");
-  } else if (e.head.minor_version == 0) {
-    out.put("Connection: keep-alive\r\n");
+namespace {
+
+// The fields of the common answer, up to the value of Content-Length.
+inline bool put_common(Sessions& s, const Exchange& e, Writer& out, BodyType type) noexcept {
+  const bool common = e.status == 200 && e.content_type_bytes == 0 && !e.type_in_fields && e.head.minor_version == 1;
+  if (!common || (type != BodyType::text && type != BodyType::json)) return false;
+  refresh_date(s);
+  if (type == BodyType::text) {
+    out.put({s.ok_text, kOkText});
+  } else {
+    out.put({s.ok_json, kOkJson});
   }
-  if (e.content_type_bytes) content_type = {e.content_type, e.content_type_bytes};
+  return true;
+}
+
+std::string_view type_name(BodyType type) noexcept {
+  switch (type) {
+    case BodyType::text: return "text/plain; charset=utf-8";
+    case BodyType::json: return "application/json";
+    case BodyType::bytes: return "application/octet-stream";
+    case BodyType::none: break;
+  }
+  return {};
+}
+
+// Any other answer, up to the value of Content-Length if there is one.
+void put_fields(Sessions& s, const Exchange& e, Writer& out, BodyType type, bool keep_alive, bool no_body) noexcept {
+  put_start(s, out, e.status);
+  if (keep_alive && e.head.minor_version == 0) out.put("Connection: keep-alive\r\n");
+  const std::string_view own(e.content_type, e.content_type_bytes);
+  const std::string_view content_type = own.empty() ? type_name(type) : own;
   if (!content_type.empty() && !no_body && !e.type_in_fields) {
     out.put("Content-Type: ");
     out.put(content_type);
     out.put("\r\n");
   }
-  if (!no_body) {  // RFC 9110 §8.6
-    out.put("Content-Length: ");
+  if (!no_body) out.put("Content-Length: ");
+}
+
+}  // namespace
+
+void send_response(Exchange& e, base::ByteSpan body, BodyType type) noexcept {
+  Sessions& s = *e.sessions;
+  net::Connection& c = *e.connection;
+  const bool no_body = e.status == 204 || e.status == 304;  // RFC 9110 §8.6: no length either
+  const bool head_only = no_body || e.head.method == proto::Method::head;
+  const bool keep_alive = e.head.keep_alive && !s.draining && !e.flags.close_after;
+  const size_t most = kLibraryHead + e.fields.size() + (head_only ? 0 : body.size());
+  uint8_t* room = e.fields.failed() ? nullptr : net::append_room(s.reactor, c, most);
+  if (!room) return s.reactor.abort(c);
+  Writer out(room);
+  if (!put_common(s, e, out, type)) put_fields(s, e, out, type, keep_alive, no_body);
+  if (!no_body) {
     out.put(static_cast<uint64_t>(body.size()));
     out.put("\r\n");
   }
+  if (!keep_alive) out.put("Connection: close\r\n");
   if (!e.fields.empty()) out.put(e.fields.text());
   out.put("\r\n");
   if (!head_only && !body.empty()) out.put(base::as_text(body));
   net::trim_room(s.reactor, c, most - static_cast<size_t>(out.at() - room));
-  if (!keep_alive) e.close_after = true;
-  e.responded = true;
-  settle_exchange(e);
+  if (!keep_alive) e.flags.close_after = true;
+  e.flags.responded = true;
+  if (!e.flags.in_handler) settle_exchange(e);
 }
 
 void send_error(Sessions& s, net::Connection& c, int status, std::string_view text, std::string_view extra,

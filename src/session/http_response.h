@@ -13,8 +13,11 @@ namespace martlet::session {
 // "Not Found" for 404; "Unknown" for codes without a name.
 std::string_view reason_phrase(int status) noexcept;
 
-// Answers the exchange. `content_type` is used unless the application set one; empty: none.
-void send_response(Exchange& e, base::ByteSpan body, std::string_view content_type) noexcept;
+// What a body is, unless the application set a Content-Type.
+enum class BodyType : uint8_t { none, text, json, bytes };
+
+// Answers the exchange.
+void send_response(Exchange& e, base::ByteSpan body, BodyType type) noexcept;
 
 // An answer by the library itself: closes after it. `extra` are whole field lines, or empty.
 void send_error(Sessions& s, net::Connection& c, int status, std::string_view text, std::string_view extra = {},

@@ -83,6 +83,7 @@ enum class Body : uint8_t { whole, coming, refused };
 bool keep_body(Sessions& s, Exchange& e, const uint8_t* bytes, size_t have, size_t body_bytes) noexcept {
   const size_t head_bytes = e.head.head_bytes;
   const size_t total = head_bytes + body_bytes;
+  e.flags.owns_more = true;
   if (total >= kReadBytes) {
     if (!s.charge(total)) return false;
     e.charged = total;
@@ -93,12 +94,13 @@ bool keep_body(Sessions& s, Exchange& e, const uint8_t* bytes, size_t have, size
   e.base = e.kept->data();
   e.body_at = head_bytes;
   e.body_have = have;
-  e.detached = true;
+  e.flags.detached = true;
   return true;
 }
 
 // Decodes what is here of a chunked body. `bytes` advances over what was used.
 Body take_chunks(Sessions& s, Exchange& e, const uint8_t*& bytes, const uint8_t* end) noexcept {
+  e.flags.owns_more = true;
   for (;;) {
     const auto step = e.chunked.next({bytes, end});
     bytes += step.consumed;
@@ -171,8 +173,8 @@ Body begin_body(Sessions& s, net::Connection& c, Exchange& e, const uint8_t* at,
 // After the handler has returned, or the last answer of an exchange that outlived it has been given.
 void end_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   HttpState& http = c.state<HttpState>();
-  const bool close = e->close_after;
-  if (!e->upgraded) {
+  const bool close = e->flags.close_after;
+  if (!e->flags.upgraded) {
     http.exchange = nullptr;
     enter(s, c, HttpPhase::idle);
     if (close) {
@@ -189,8 +191,8 @@ bool run_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   HttpState& http = c.state<HttpState>();
   s.stats.requests++;
   http.exchange = e;
-  e->in_handler = true;
-  if (e->is_upgrade) [[unlikely]] {
+  e->flags.in_handler = true;
+  if (e->flags.is_upgrade) [[unlikely]] {
     const proto::Handshake handshake = proto::check_handshake(e->head, e->base);
     if (handshake.status == 101) {
       s.http.on_upgrade(s.http.context, *e);
@@ -204,23 +206,23 @@ bool run_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   } else {
     s.http.on_request(s.http.context, *e);
   }
-  e->in_handler = false;
-  if (!e->upgraded) http.exchange = nullptr;
+  e->flags.in_handler = false;
+  if (!e->flags.upgraded) http.exchange = nullptr;
   if (c.closing) return give_back_exchange(s, e), false;
-  if (e->responded || e->upgraded) {
-    const bool go_on = !e->close_after && !e->upgraded;
+  if (e->flags.responded || e->flags.upgraded) {
+    const bool go_on = !e->flags.close_after && !e->flags.upgraded;
     end_exchange(s, c, e);
     return go_on;
   }
   // Somebody will answer later.
-  if (!e->detached && !detach_exchange(*e)) {
+  if (!e->flags.detached && !detach_exchange(*e)) {
     give_back_exchange(s, e);
     refuse(s, c, 503, "Out of memory.");
     return false;
   }
   http.exchange = e;
   enter(s, c, HttpPhase::response);
-  if (e->is_upgrade) s.reactor.arm(c, s.limits.handshake_ms);
+  if (e->flags.is_upgrade) s.reactor.arm(c, s.limits.handshake_ms);
   return false;
 }
 
@@ -244,7 +246,7 @@ bool take_request(Sessions& s, net::Connection& c, const uint8_t*& at, const uin
   http.scanned = 0;
   e->base = at;
   e->request_number = ++http.request_number;  // before anything can wait: a late call for an earlier one must miss
-  e->is_upgrade = e->head.connection_upgrade && proto::asks_for_websocket(e->head, at);
+  e->flags.is_upgrade = e->head.connection_upgrade && proto::asks_for_websocket(e->head, at);
   const uint8_t* next;
   const Body body = begin_body(s, c, *e, at, end, next);
   at = next;
@@ -475,7 +477,7 @@ void check_phase(Sessions& s, net::Connection& c, uint32_t& left_ms) noexcept {
       http.exchange = nullptr;
       return refuse(s, c, 408, "The body of the request took too long.");
     case HttpPhase::response:
-      if (!http.exchange->is_upgrade || !passed(r, http.since_ms, s.limits.handshake_ms, left_ms)) return;
+      if (!http.exchange->flags.is_upgrade || !passed(r, http.since_ms, s.limits.handshake_ms, left_ms)) return;
       give_back_exchange(s, http.exchange);
       http.exchange = nullptr;
       return refuse(s, c, 408, "The handshake took too long.");
@@ -530,23 +532,24 @@ Exchange* find_exchange(Sessions& s, base::SlotId id, uint32_t request_number) n
 }
 
 bool detach_exchange(Exchange& e) noexcept {
-  if (e.detached) return true;
+  if (e.flags.detached) return true;
   const size_t head_bytes = e.head.head_bytes;
+  e.flags.owns_more = true;
   e.kept = e.sessions->reactor.blocks.acquire(head_bytes + e.body.size());
   if (!e.kept) return false;
   std::memcpy(e.kept->data(), e.base, head_bytes);
   if (!e.body.empty()) std::memcpy(e.kept->data() + head_bytes, e.body.data(), e.body.size());
   e.base = e.kept->data();
   if (!e.body.empty()) e.body = {e.kept->data() + head_bytes, e.body.size()};
-  e.detached = true;
+  e.flags.detached = true;
   return true;
 }
 
 void settle_exchange(Exchange& e) noexcept {
-  if (e.in_handler) return;
+  if (e.flags.in_handler) return;
   Sessions& s = *e.sessions;
   net::Connection& c = *e.connection;
-  if (e.upgraded) {
+  if (e.flags.upgraded) {
     give_back_exchange(s, &e);
     return adopt_upgraded_input(s, c);
   }

@@ -58,8 +58,9 @@ struct Sessions {
   uint32_t upgraded_begin = 0;
   uint32_t upgraded_end = 0;
 
-  // "HTTP/1.1 200 OK\r\nDate: …\r\n" of the present second; ok_bytes of it.
-  char ok_start[64];
+  // "HTTP/1.1 200 OK\r\nDate: …\r\nContent-Type: …\r\nContent-Length: " of the present second: for text, for JSON.
+  char ok_text[128];
+  char ok_json[128];
   int64_t date_second = -1;
   uint64_t date_until_ns = 0;
 

@@ -1,15 +1,20 @@
 // What one message costs the library, without the kernel: a server whose recv() and send() are replaced by canned
 // input and a sink, driven for a given number of messages. Under callgrind the instructions per message repeat
-// exactly (the difference of two runs divided by the difference of their messages): see mk/bench.mk.
+// exactly, as the clock is replaced too: the difference of two runs divided by the difference of their messages is
+// what instructions.py prints and holds against budgets.txt. Run alone it prints the processor time per message.
 //
-//   messages_bench CASE MESSAGES     cases: http, http-browser, echo-20, echo-1k, echo-16k, echo-16k-utf8
+//   messages_bench CASE MESSAGES     messages_bench without arguments lists the cases
+//
+// In the fan-out cases a message is a delivery: what one member of the room costs.
 #include <martlet/martlet.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "proto/ws_frame.h"
 #include "sys/socket.h"
@@ -19,25 +24,29 @@ using namespace martlet;
 
 namespace {
 
-std::string input;          // what every recv() answers
-size_t messages_per_read;
-size_t sent_bytes;
-bool canned = false;        // off during connect and handshake
+constexpr size_t kReceivers = 100;  // members of the room beside the sender
 
-ssize_t fake_recv(int fd, void* to, size_t size, int flags) {
+std::string input;       // what every recv() answers
+size_t sent_bytes = 0;
+bool canned = false;     // off during connect and handshake
+uint64_t clock_ns = 1'000'000'000;  // of both clocks; it stands still during a turn
+
+// The replaced system calls -------------------------------------------------------------------------------------------
+
+ssize_t canned_recv(int fd, void* to, size_t size, int flags) {
   if (!canned) return ::recv(fd, to, size, flags);
   if (size < input.size()) std::abort();
   std::memcpy(to, input.data(), input.size());
   return static_cast<ssize_t>(input.size());
 }
 
-ssize_t fake_send(int fd, const void* bytes, size_t size, int flags) {
+ssize_t canned_send(int fd, const void* bytes, size_t size, int flags) {
   if (!canned) return ::send(fd, bytes, size, flags);
   sent_bytes += size;
   return static_cast<ssize_t>(size);
 }
 
-ssize_t fake_sendmsg(int fd, const msghdr* message, int flags) {
+ssize_t canned_sendmsg(int fd, const msghdr* message, int flags) {
   if (!canned) return ::sendmsg(fd, message, flags);
   size_t size = 0;
   for (size_t i = 0; i < message->msg_iovlen; i++) size += message->msg_iov[i].iov_len;
@@ -45,16 +54,36 @@ ssize_t fake_sendmsg(int fd, const msghdr* message, int flags) {
   return static_cast<ssize_t>(size);
 }
 
-std::string frames(size_t size, size_t count, bool text, bool cyrillic) {
+int canned_clock(clockid_t, timespec* time) {
+  *time = {static_cast<time_t>(clock_ns / 1'000'000'000), static_cast<long>(clock_ns % 1'000'000'000)};
+  return 0;
+}
+
+void replace_system_calls() {
+  sys::syscalls.recv = canned_recv;
+  sys::syscalls.send = canned_send;
+  sys::syscalls.sendmsg = canned_sendmsg;
+  sys::syscalls.clock_gettime = canned_clock;
+}
+
+// The input -----------------------------------------------------------------------------------------------------------
+
+enum class Payload : uint8_t { ascii, utf8 };
+
+std::string payload_of(size_t size, Payload kind) {
+  std::string payload;
+  while (payload.size() < size) payload += kind == Payload::utf8 ? "\xd0\x9f\xd1\x80 " : "abcdefgh";
+  payload.resize(size);
+  if (kind == Payload::utf8) payload[size - 1] = payload[size - 2] = 'x';  // the cut may have split a character
+  return payload;
+}
+
+std::string frames(size_t size, size_t count, Payload kind) {
   std::string all;
+  const std::string payload = payload_of(size, kind);
   for (size_t n = 0; n < count; n++) {
-    std::string payload;
-    while (payload.size() < size) payload += cyrillic ? "\xd0\x9f\xd1\x80 " : "abcdefgh";
-    payload.resize(size);
-    if (cyrillic) payload[size - 1] = payload[size - 2] = 'x';
     uint8_t header[proto::kMaxFrameHeader];
-    const size_t bytes =
-        proto::encode_frame_header(header, text ? proto::Opcode::text : proto::Opcode::binary, payload.size());
+    const size_t bytes = proto::encode_frame_header(header, proto::Opcode::text, payload.size());
     header[1] |= 0x80;
     const char key[4] = {0x12, 0x34, 0x56, static_cast<char>(0x78 + n)};
     all.append(reinterpret_cast<char*>(header), bytes).append(key, 4);
@@ -63,8 +92,12 @@ std::string frames(size_t size, size_t count, bool text, bool cyrillic) {
   return all;
 }
 
-const char kShort[] = "GET / HTTP/1.1\r\nHost: 127.0.0.1:9001\r\nUser-Agent: loadgen\r\nAccept: */*\r\n\r\n";
+std::string short_head(std::string_view target) {
+  return "GET " + std::string(target) +
+         " HTTP/1.1\r\nHost: 127.0.0.1:9001\r\nUser-Agent: loadgen\r\nAccept: */*\r\n\r\n";
+}
 
+// No two are alike, so that a shortcut for bytes that were seen before shows as none.
 std::string browser_head(size_t n) {
   return "GET /?page=" + std::to_string(n * 7 + 1) +
          "&sort=new HTTP/1.1\r\nHost: 127.0.0.1:9001\r\nConnection: keep-alive\r\n"
@@ -77,57 +110,115 @@ std::string browser_head(size_t n) {
          "Cookie: session=" + std::to_string(n * 1234567) + "; theme=dark\r\n\r\n";
 }
 
-void choose(const std::string& name) {
-  messages_per_read = 16;
-  if (name == "http") {
-    for (int i = 0; i < 16; i++) input += kShort;
-  } else if (name == "http-browser") {
-    for (size_t i = 0; i < 16; i++) input += browser_head(i);
-  } else if (name == "echo-20") {
-    input = frames(20, 16, true, false);
-  } else if (name == "echo-1k") {
-    input = frames(1024, 16, true, false);
-  } else if (name == "echo-1k-utf8") {
-    input = frames(1024, 16, true, true);
-  } else if (name == "echo-16k") {
-    input = frames(16384, 16, true, false);
-  } else if (name == "echo-16k-utf8") {
-    input = frames(16384, 16, true, true);
-  } else {
-    std::fputs("unknown case\n", stderr);
-    std::exit(2);
+enum class Kind : uint8_t { http, http_browser, http_param, echo, fan_out };
+
+struct Case {
+  std::string_view name;
+  Kind kind;
+  size_t per_read;  // requests or frames in one recv()
+  size_t size = 0;  // of a frame's payload
+  Payload payload = Payload::ascii;
+};
+
+constexpr Case kCases[] = {
+    {"http", Kind::http, 16},
+    {"http-browser", Kind::http_browser, 16},
+    {"http-param", Kind::http_param, 16},
+    {"echo-20", Kind::echo, 16, 20},
+    {"echo-1k", Kind::echo, 16, 1024},
+    {"echo-1k-utf8", Kind::echo, 16, 1024, Payload::utf8},
+    {"echo-16k", Kind::echo, 16, 16384},
+    {"echo-16k-utf8", Kind::echo, 16, 16384, Payload::utf8},
+    {"fan-out-1", Kind::fan_out, 1, 100},
+    {"fan-out-32", Kind::fan_out, 32, 100},
+};
+
+const Case* find_case(std::string_view name) {
+  for (const Case& c : kCases) {
+    if (c.name == name) return &c;
   }
+  return nullptr;
 }
 
-void connect_client(App& app, bool websocket) {
+std::string input_of(const Case& c) {
+  if (c.kind == Kind::echo || c.kind == Kind::fan_out) return frames(c.size, c.per_read, c.payload);
+  std::string all;
+  for (size_t n = 0; n < c.per_read; n++) {
+    all += c.kind == Kind::http           ? short_head("/")
+           : c.kind == Kind::http_browser ? browser_head(n)
+                                          : short_head("/hello/" + std::to_string(n * 1234567));
+  }
+  return all;
+}
+
+// The server and its clients ------------------------------------------------------------------------------------------
+
+void add_routes(App& app) {
+  app.get("/", [](Request&, Response& res) { res.send("Hello, World!"); });
+  app.get("/hello/:name", [](Request& req, Response& res) {
+    res.set("X-Greeting", "yes");
+    res.send(req.param("name"));
+  });
+  app.ws("/echo", {.message = [](WebSocket from, const Message& msg) { from.send(msg); }});
+  app.ws("/room", [](WebSocket ws, Request&) {
+    const Room room = ws.join("room");
+    ws.on_message([room](WebSocket from, const Message& msg) { from.to(room).send(msg); });
+  });
+}
+
+// A client that never reads. Its socket is the program's until the end.
+int connect_client(App& app, std::string_view websocket_path) {
   auto fd = sys::connect_to("127.0.0.1", app.port());
   if (!fd) std::exit(report(fd.error()));
-  for (int i = 0; i < 3; i++) app.poll_once(milliseconds(50));
-  const std::string_view handshake =
-      "GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-  if (websocket) sys::transmit(*fd, handshake.data(), handshake.size());
-  for (int i = 0; i < 3; i++) app.poll_once(milliseconds(50));
-  sys::transmit(*fd, "x", 1);  // never read: the socket stays readable
-  canned = true;
+  const std::string handshake = "GET " + std::string(websocket_path) +
+                                " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+  const uint64_t wanted = app.stats().open_connections + 1;
+  while (app.stats().open_connections < wanted) app.poll_once(milliseconds(50));
+  if (websocket_path.empty()) return *fd;
+  sys::transmit(*fd, handshake.data(), handshake.size());
+  while (app.stats().open_websockets < wanted) app.poll_once(milliseconds(50));
+  return *fd;
+}
+
+void connect_clients(App& app, const Case& c) {
+  for (size_t n = 0; c.kind == Kind::fan_out && n < kReceivers; n++) connect_client(app, "/room");
+  const int sender = connect_client(app, c.kind == Kind::echo ? "/echo" : c.kind == Kind::fan_out ? "/room" : "");
+  sys::transmit(sender, "x", 1);  // never taken: the socket stays readable
+}
+
+uint64_t processor_ns() {
+  timespec time;
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
+}
+
+int usage() {
+  std::fputs("usage: messages_bench CASE MESSAGES; the cases are", stderr);
+  for (const Case& c : kCases) std::fprintf(stderr, " %.*s", static_cast<int>(c.name.size()), c.name.data());
+  std::fputs("\n", stderr);
+  return 2;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) return std::fputs("usage: messages_bench CASE MESSAGES\n", stderr), 2;
-  choose(argv[1]);
-  sys::syscalls.recv = fake_recv;
-  sys::syscalls.send = fake_send;
-  sys::syscalls.sendmsg = fake_sendmsg;
-  App app;
-  app.get("/", [](Request&, Response& res) { res.send("Hello, World!"); });
-  app.ws("/echo", {.message = [](WebSocket from, const Message& msg) { from.send(msg); }});
-  if (auto port = app.listen("127.0.0.1", 0); !port) return report(port.error());
-  connect_client(app, std::strncmp(argv[1], "echo", 4) == 0);
+  const Case* chosen = argc == 3 ? find_case(argv[1]) : nullptr;
+  if (!chosen) return usage();
   const size_t wanted = std::strtoull(argv[2], nullptr, 10);
+  replace_system_calls();
+  App app;
+  add_routes(app);
+  if (auto port = app.listen("127.0.0.1", 0); !port) return report(port.error());
+  connect_clients(app, *chosen);
+  input = input_of(*chosen);
+  canned = true;
+  const size_t per_turn = chosen->per_read * (chosen->kind == Kind::fan_out ? kReceivers : 1);
+  const uint64_t begin_ns = processor_ns();
   size_t done = 0;
-  while (done < wanted && app.poll_once(milliseconds(1000))) done += messages_per_read;
-  std::printf("%s %zu messages, %zu bytes sent\n", argv[1], done, sent_bytes);
+  for (; done < wanted; done += per_turn, clock_ns += 1000) app.poll_once(milliseconds(0));
+  const double spent_ns = static_cast<double>(processor_ns() - begin_ns);
+  std::printf("%s: %zu messages, %zu bytes sent, %.1f ns each\n", argv[1], done, sent_bytes,
+              spent_ns / static_cast<double>(done));
   return sent_bytes > 0 ? 0 : 1;
 }

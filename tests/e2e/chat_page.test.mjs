@@ -36,6 +36,7 @@ async function visit(target, options = desktop) {
   return watched(await context.newPage(), target);
 }
 async function watched(page, target) {
+  page.setDefaultTimeout(15000);
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('dialog', (dialog) => { complaints.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
   page.on('console', (message) => {

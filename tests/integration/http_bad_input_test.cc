@@ -211,3 +211,33 @@ TEST_CASE("http_bad_input: large answers before a refusal arrive whole") {
   CHECK(client.read_response().body == large);
   CHECK(client.read_response().status == 400);
 }
+
+TEST_CASE("http_bad_input: a handshake that brings a body, in one piece and in two") {
+  TestServer server([](App& app) {
+    app.ws("/ws", {.message = [](WebSocket ws, const Message& message) { ws.send(message); }});
+    app.get("/good", [](Request&, Response& res) { res.send("good"); });
+  });
+  const std::string handshake =
+      "GET /ws HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  const std::string frame("\x81\x82\0\0\0\0hi", 8);
+  for (const std::string framed : {"Content-Length: 5\r\n\r\n|hello", "Transfer-Encoding: chunked\r\n\r\n|5\r\nhello\r\n0\r\n\r\n"}) {
+    for (const bool in_one : {true, false}) {
+      CAPTURE(framed);
+      CAPTURE(in_one);
+      const size_t bar = framed.find('|');
+      Client client(server.port());
+      REQUIRE(client.send(handshake + framed.substr(0, bar) + (in_one ? framed.substr(bar + 1) : "")));
+      server.turn();
+      if (!in_one) client.send(framed.substr(bar + 1));
+      const HttpResponse response = client.read_response();
+      CHECK((response.status == 101 || response.status == 400));
+      if (response.status != 101) continue;
+      REQUIRE(client.send(frame));  // the body is not taken for frames
+      CHECK(client.read_bytes(4));
+      CHECK(client.in() == "\x81\x02hi");
+    }
+  }
+  Client client(server.port());
+  CHECK(client.get("/good").body == "good");
+}

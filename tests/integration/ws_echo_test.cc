@@ -12,6 +12,7 @@
 
 #include "support/server.h"
 #include "support/ws_client.h"
+#include "support/ws_events.h"
 
 using namespace martlet;
 using namespace martlet::literals;
@@ -34,11 +35,6 @@ std::string all_bytes(size_t size) {
   std::string bytes(size, '\0');
   for (size_t i = 0; i < size; i++) bytes[i] = static_cast<char>(i * 7 + i / 256);
   return bytes;
-}
-
-// When it returns, the server has read what was sent before: the next packet cannot be read together with it.
-void wait_until_read(TestServer& server) {
-  server.on_thread([](App&) {});
 }
 
 bool reads_all(WsClient& client, const std::vector<Expected>& expected) {
@@ -122,7 +118,7 @@ TEST_CASE("ws echo: a sequence of frames in two packets, cut at every byte") {
   for (size_t cut = 1; cut < bytes.size(); cut++) {
     CAPTURE(cut);
     REQUIRE(client.send(std::string_view(bytes).substr(0, cut)));
-    wait_until_read(server);
+    wait_a_turn(server);
     REQUIRE(client.send(std::string_view(bytes).substr(cut)));
     REQUIRE(reads_all(client, expected));
   }
@@ -137,7 +133,7 @@ TEST_CASE("ws echo: a sequence of frames byte by byte, and all in one packet") {
   REQUIRE(client.open());
   for (const char byte : bytes) {
     REQUIRE(client.send({&byte, 1}));
-    wait_until_read(server);
+    wait_a_turn(server);
   }
   CHECK(reads_all(client, expected));
   REQUIRE(client.send(bytes));
@@ -235,7 +231,7 @@ TEST_CASE("ws echo: a large message in two packets, cut at its edges and anywher
                        bytes.size() - 13, bytes.size() - 12, bytes.size() - 11, bytes.size() - 1}) {
       CAPTURE(cut);
       REQUIRE(client.send(std::string_view(bytes).substr(0, cut)));
-      wait_until_read(server);
+      wait_a_turn(server);
       REQUIRE(client.send(std::string_view(bytes).substr(cut)));
       REQUIRE(reads_all(client, {{kText, "before"}, {kText, payload}, {kText, "behind"}}));
     }

@@ -78,7 +78,7 @@ TEST_CASE("ws handlers: on_message replaces itself while it runs, and what it ca
   CHECK(client.reads("the first one1"));
   CHECK(client.reads("2y"));
   CHECK(client.reads("2z"));
-  server.on_thread([](App&) {});
+  wait_a_turn(server);
   CHECK(watch.expired());
 }
 
@@ -324,8 +324,7 @@ TEST_CASE("ws handlers: post runs later on the worker, and not at all when the c
   REQUIRE(client.send_text("x"));
   CHECK(client.reads("returned"));
   CHECK(client.tcp.read_to_end());
-  server.on_thread([](App&) {});
-  server.on_thread([](App&) {});
+  wait_a_turn(server);
   CHECK(ran.load() == 1);
   CHECK(ran_late.load() == 0);
 }

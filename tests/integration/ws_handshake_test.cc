@@ -13,6 +13,7 @@
 
 #include "support/server.h"
 #include "support/ws_client.h"
+#include "support/ws_events.h"
 
 using namespace martlet;
 using namespace martlet::literals;
@@ -227,7 +228,7 @@ TEST_CASE("ws handshake: frames in the same packet are delivered in order, where
     CAPTURE(cut);
     Client tcp(server.port());
     REQUIRE(tcp.send(std::string_view(bytes).substr(0, cut)));
-    server.on_thread([](App&) {});
+    wait_a_turn(server);
     REQUIRE(tcp.send(std::string_view(bytes).substr(cut)));
     WsClient client(std::move(tcp));
     CHECK(client.read_handshake());
@@ -291,7 +292,7 @@ TEST_CASE("ws handshake: decided later from another thread, frames that came mea
   const std::string large = pattern(300'000);
   Client tcp(server.port());
   REQUIRE(tcp.send(ws_request("/later") + ws_frame(kText, "early") + ws_frame(kText, "ea", {.fin = false})));
-  server.on_thread([](App&) {});
+  wait_a_turn(server);
   REQUIRE(tcp.send(ws_frame(kContinuation, "rly too")));
   std::thread sender([&] { tcp.send(ws_frame(kBinary, large) + ws_frame(kText, "last")); });
   CHECK(gate.open(1));
@@ -319,7 +320,7 @@ TEST_CASE("ws handshake: decided later, after the client has ended its direction
   REQUIRE(tcp.send(ws_request("/") + ws_frame(kText, "early")));
   tcp.shutdown_sending();
   REQUIRE(eventually([&] { return gate.size() == 1; }));
-  server.on_thread([](App&) {});
+  wait_a_turn(server);
   REQUIRE(gate.open(1));
   CHECK(tcp.read_to_end(3s));
   // Either it was never opened, or its message came and its end was told: not a connection that hangs about.
@@ -345,7 +346,7 @@ TEST_CASE("ws handshake: a client that goes away before the decision is never op
   }
   CHECK(server.wait_for_connections(0));
   CHECK(gate.open(1));
-  server.on_thread([](App&) {});
+  wait_a_turn(server);
   CHECK(opened.load() == 0);
 }
 
@@ -364,7 +365,7 @@ TEST_CASE("ws handshake: a decision that takes too long gets 408, and comes too 
   CHECK(client.request(ws_request("/")).status == 408);
   CHECK(client.closed_by_peer());
   CHECK(gate.open(1));
-  server.on_thread([](App&) {});
+  wait_a_turn(server);
   CHECK(opened.load() == 0);
 }
 

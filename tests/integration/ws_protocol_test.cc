@@ -170,7 +170,7 @@ TEST_CASE("ws protocol: 1007 comes at the first bad byte of a later packet, also
     for (size_t left = bad.size() + 1; left > 0; left--) {
       const size_t at = left > bad.size() ? 0 : frame.size() - left;
       REQUIRE(client.send(std::string_view(frame).substr(at, frame.size() - left + 1 - at)));
-      route.server.on_thread([](App&) {});
+      wait_a_turn(route.server);
     }
     CHECK(client.read_close() == 1007);
     CHECK(client.ended());
@@ -257,7 +257,7 @@ TEST_CASE("ws protocol: more half-sent messages than the receive budget get 1013
   TestServer server([&](App& app) { app.ws("/", events.handlers()); }, options);
   WsClient first(server.port());
   REQUIRE(first.send(ws_frame(kBinary, pattern(10), {.announced = 200'000})));
-  server.on_thread([](App&) {});
+  wait_a_turn(server);
   WsClient second(server.port());
   REQUIRE(second.send(ws_frame(kBinary, pattern(10), {.announced = 200'000})));
   CHECK(second.read_close() == 1013);

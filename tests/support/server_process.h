@@ -90,13 +90,17 @@ class ServerProcess {
     std::fclose(file);
     return got == 2 ? static_cast<double>(user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK)) : -1;
   }
+  // Counted page by page: the figure in statm is a rough one.
   long resident_bytes() const {
-    std::FILE* file = std::fopen(path("statm").c_str(), "r");
+    std::FILE* file = std::fopen(path("smaps_rollup").c_str(), "r");
     if (!file) return -1;
-    long pages = -1;
-    if (std::fscanf(file, "%*d %ld", &pages) != 1) pages = -1;
+    long kib = -1;
+    char line[256];
+    while (kib < 0 && std::fgets(line, sizeof line, file)) {
+      if (std::sscanf(line, "Rss: %ld kB", &kib) != 1) kib = -1;
+    }
     std::fclose(file);
-    return pages < 0 ? -1 : pages * ::sysconf(_SC_PAGESIZE);
+    return kib < 0 ? -1 : kib * 1024;
   }
   int descriptors() const {
     DIR* directory = ::opendir(path("fd").c_str());

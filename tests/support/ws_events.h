@@ -5,6 +5,8 @@
 #include <martlet/martlet.h>
 
 #include <algorithm>
+#include <future>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -13,6 +15,20 @@
 #include "support/server.h"
 
 namespace martlet::test {
+
+// When it returns, the server has read and handled what had reached it before, and has delivered and written what that
+// led to: a whole turn of its loop has passed.
+inline void wait_a_turn(TestServer& server) {
+  for (int i = 0; i < 2; i++) {
+    auto done = std::make_shared<std::promise<void>>();
+    std::future<void> passed = done->get_future();
+    server.app().post([&server, done] {
+      server.app().after(milliseconds(0), [done] { done->set_value(); });
+    });
+    done.reset();
+    REQUIRE(passed.wait_for(kPatience) == std::future_status::ready);
+  }
+}
 
 class WsEvents {
  public:
