@@ -343,7 +343,7 @@ ParseStatus HttpParser::parse_request_head(base::ByteSpan bytes, const HeadLimit
   const ParseStatus status = parse_lines(walk, head, error);
   if (status == ParseStatus::done) {
     step_ = std::min((head.head_bytes + kBlock - 1) / kBlock, kMaxStep);
-    return settle_head(bytes.data(), known_host_, head, error) ? ParseStatus::done : ParseStatus::error;
+    return settle_head(bytes.data(), head, error) ? ParseStatus::done : ParseStatus::error;
   }
   if (status == ParseStatus::error) return status;
   // A line end in the last three bytes was not judged yet.

@@ -106,12 +106,6 @@ struct HttpError {
   const char* cause = "";   // one static sentence, for the answer's body and the log
 };
 
-// The value of Host that was last found good: nearly all requests ask for the same one.
-struct KnownHost {
-  uint8_t length = 0;
-  uint8_t text[63];
-};
-
 class HttpParser {
  public:
   // `scanned` is 0 at the first call for a request and is given back as it was left until done or error.
@@ -131,7 +125,6 @@ class HttpParser {
   size_t list_line_ends(Walk& walk) noexcept;
 
   size_t step_ = 4;                                  // blocks to classify at first: as many as the last head had
-  KnownHost known_host_;
   simd::HeadBits classes_[kMaxStep];                 // of the blocks that were classified last
   uint16_t line_ends_[kMaxStep * kBlock / 2 + 2];    // in those blocks
   uint64_t not_token_[kMaxHead / kBlock + 2] = {};   // of the head, one bit for each byte

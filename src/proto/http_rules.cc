@@ -107,26 +107,15 @@ bool settle_framing(const uint8_t* base, RequestHead& head, HttpError& error) no
   return true;
 }
 
-bool is_known(const KnownHost& known, const uint8_t* text, size_t length) noexcept {
-  if (length != known.length) return false;
-  if (length < 8 || length > 16) return length != 0 && std::memcmp(text, known.text, length) == 0;
-  return load_raw<uint64_t>(text) == load_raw<uint64_t>(known.text) &&
-         load_raw<uint64_t>(text + length - 8) == load_raw<uint64_t>(known.text + length - 8);
-}
-
 // RFC 9112 §3.2: exactly one Host in HTTP/1.1, at most one before it. It may be empty.
-bool settle_host(const uint8_t* base, KnownHost& known, RequestHead& head, HttpError& error) noexcept {
+bool settle_host(const uint8_t* base, RequestHead& head, HttpError& error) noexcept {
   const size_t count = head.count(FieldName::host);
   if (count == 0) return head.minor_version == 0 || refuse(error, 400, "Host is missing.");
   if (count > 1) return refuse(error, 400, "More than one Host.");
   const uint8_t index = head.last_of[static_cast<size_t>(FieldName::host)];
   Field& field = head.fields[index];
   head.host_field = index;
-  if (!is_known(known, base + field.value_at, field.value_length)) {
-    if (field.value_length != 0 && !is_host(head.value(base, field))) return refuse(error, 400, "A malformed Host.");
-    known.length = field.value_length <= sizeof known.text ? static_cast<uint8_t>(field.value_length) : uint8_t{0};
-    std::memcpy(known.text, base + field.value_at, known.length);
-  }
+  if (field.value_length != 0 && !is_host(head.value(base, field))) return refuse(error, 400, "A malformed Host.");
   if (head.authority_length != 0) {  // RFC 9112 §3.2.2: what the target says replaces what Host says
     field.value_at = head.authority_at;
     field.value_length = head.authority_length;
@@ -230,7 +219,7 @@ bool split_target(const uint8_t* base, RequestHead& head, HttpError& error) noex
   return refuse(error, 400, "A malformed request target.");
 }
 
-bool settle_head(const uint8_t* base, KnownHost& known_host, RequestHead& head, HttpError& error) noexcept {
+bool settle_head(const uint8_t* base, RequestHead& head, HttpError& error) noexcept {
   head.framing = BodyFraming::none;
   head.content_length = 0;
   head.keep_alive = head.minor_version == 1;
@@ -238,7 +227,7 @@ bool settle_head(const uint8_t* base, KnownHost& known_host, RequestHead& head, 
   head.expects_continue = false;
   head.host_field = -1;
   if (has_long_name(head)) confirm_long_names(base, head);
-  if (!settle_host(base, known_host, head, error)) return false;
+  if (!settle_host(base, head, error)) return false;
   const bool has_framing = head.count(FieldName::content_length) || head.count(FieldName::transfer_encoding);
   if (has_framing && !settle_framing(base, head, error)) return false;
   if (head.count(FieldName::connection)) settle_connection(base, head);

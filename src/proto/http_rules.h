@@ -22,6 +22,6 @@ bool split_target(const uint8_t* base, RequestHead& head, HttpError& error) noex
 
 // Judges the fields of a head whose lines are all read, and sets what follows from them: framing, content_length,
 // keep_alive, connection_upgrade, expects_continue, host_field.
-bool settle_head(const uint8_t* base, KnownHost& known_host, RequestHead& head, HttpError& error) noexcept;
+bool settle_head(const uint8_t* base, RequestHead& head, HttpError& error) noexcept;
 
 }  // namespace martlet::proto

@@ -44,6 +44,7 @@ class Writer {
  public:
   explicit Writer(uint8_t* at) noexcept : at_(at) {}
   void put(std::string_view text) noexcept {
+    if (text.empty()) return;  // its data may be null
     std::memcpy(at_, text.data(), text.size());
     at_ += text.size();
   }
