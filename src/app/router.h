@@ -79,7 +79,7 @@ class Router {
   static uint32_t pick(const std::vector<Target>& targets, proto::Method method) noexcept;
   void find_one(std::string_view path, proto::Method method, Match& match) const noexcept;
   bool walk(const Node& node, std::string_view rest, proto::Method method, Match& match) const noexcept;
-  const Node* find_static(std::string_view path) const noexcept;
+  inline const Node* find_static(std::string_view path) const noexcept;
   void add_static(std::string_view path, const Node* node);
 
   std::unique_ptr<Node> root_;

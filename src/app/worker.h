@@ -161,7 +161,8 @@ struct Worker {
 
   // The connection of a handle if it is an open or closing WebSocket; null when it is gone.
   net::Connection* websocket(base::SlotId id) noexcept {
-    net::Connection* c = reactor.connections.find(id);
+    net::Connection* c = reactor.cork.owner;  // mostly it is the one being dispatched
+    if (!c || c->slot != id.slot || c->generation != id.generation) c = reactor.connections.find(id);
     return c && c->protocol == &session::ws_protocol ? c : nullptr;
   }
   WebSocket handle(const net::Connection& c) const noexcept { return MessageAccess::socket(number, c.id()); }

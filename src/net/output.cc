@@ -161,7 +161,9 @@ sys::IoResult write_pieces(int fd, const sys::IoPiece* pieces, int count) noexce
 
 // The queue has been emptied.
 void drained(Reactor& reactor, Connection& c) noexcept {
+  const bool waited = c.interest != sys::kReadable || c.pause;
   release_queue(reactor, c);
+  if (!waited && !c.finish) return c.protocol->on_drained(reactor, c);
   c.pause = static_cast<uint8_t>(c.pause & ~kPauseOutput);
   if (c.finish) return reactor.abort(c);
   reactor.update_interest(c);

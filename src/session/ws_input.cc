@@ -202,7 +202,7 @@ void take_frames(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noe
   const uint64_t limit = ws.route->limits.message.message_bytes;
   int budget = kFrameBudget;
   while (at < end) {
-    if (budget-- == 0 || s.reactor.cork.size > kCorkPauseBytes || c.pause) return hold(s, c, at, end);
+    if (budget-- == 0 || s.reactor.cork.size > kCorkPauseBytes || c.pause) [[unlikely]] return hold(s, c, at, end);
     proto::FrameHeader header;
     proto::WsError error;
     const auto status = proto::parse_frame_header({at, end}, proto::Role::server, false, header, error);
@@ -228,7 +228,7 @@ void take_frames(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noe
     } else if (!take_other(s, c, header, at, end)) {
       break;
     }
-    if (c.closing || ws.failing || c.finish) return;
+    if (c.closing | ws.failing | c.finish) [[unlikely]] return;
   }
   if (!c.closing) release_if_idle(s, ws);
 }

@@ -104,24 +104,31 @@ SendStatus send_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, con
   return sent(s, c, control ? 0 : 1);
 }
 
-SendStatus send_message(Sessions& s, net::Connection& c, const MessageView& message) noexcept {
-  const proto::Opcode opcode = message.is_text ? proto::Opcode::text : proto::Opcode::binary;
-  const bool borrow = !message.block && s.reactor.cork.owner == &c;
-  if (message.size < kBorrowBytes || (!message.block && !borrow)) {
-    const SendStatus may = may_send(s, c, 1);
-    if (may != SendStatus::ok) [[unlikely]] return may;
-    return append_frame(s, c, opcode, message.data, message.size) ? sent(s, c, 1) : dropped(s, c, 1);
-  }
-  const SendStatus may = may_send(s, c, 1);
-  if (may != SendStatus::ok) return may;
+namespace {
+
+// Appends a large message where it lies.
+[[gnu::noinline]] bool send_in_place(Sessions& s, net::Connection& c, proto::Opcode opcode,
+                                     const MessageView& message) noexcept {
   // Our header is shorter than the one that the message came with, or stands in the block's headroom.
   const size_t header = proto::frame_header_size(message.size);
   uint8_t* frame = message.data - header;
   proto::encode_frame_header(frame, opcode, message.size);
   const size_t size = header + message.size;
-  const bool appended = message.block ? net::append_block(s.reactor, c, message.block, frame, size)
-                                      : net::append_borrowed(s.reactor, c, frame, size);
-  return appended ? sent(s, c, 1) : dropped(s, c, 1);
+  return message.block ? net::append_block(s.reactor, c, message.block, frame, size)
+                       : net::append_borrowed(s.reactor, c, frame, size);
+}
+
+}  // namespace
+
+SendStatus send_message(Sessions& s, net::Connection& c, const MessageView& message) noexcept {
+  const proto::Opcode opcode = message.is_text ? proto::Opcode::text : proto::Opcode::binary;
+  const SendStatus may = may_send(s, c, 1);
+  if (may != SendStatus::ok) [[unlikely]] return may;
+  const bool borrow = !message.block && s.reactor.cork.owner == &c;
+  if (message.size < kBorrowBytes || (!message.block && !borrow)) [[likely]] {
+    return append_frame(s, c, opcode, message.data, message.size) ? sent(s, c, 1) : dropped(s, c, 1);
+  }
+  return send_in_place(s, c, opcode, message) ? sent(s, c, 1) : dropped(s, c, 1);
 }
 
 SendStatus send_frames(Sessions& s, net::Connection& c, base::Block* block, uint8_t* data, size_t size,

@@ -102,7 +102,7 @@ TEST_CASE("bad_days: 500 clients that drip their requests leave others served wi
       for (Client& client : slow) client.send({&head[at], 1});
     }
   });
-  REQUIRE(server.wait_for_connections(500));
+  CHECK(server.wait_for_connections(500));
   const auto begin = Clock::now();
   milliseconds slowest{0};
   while (since(begin) < milliseconds(700)) slowest = std::max(slowest, slowest_answer(server.port(), 100, stop));
@@ -259,7 +259,7 @@ TEST_CASE("bad_days: floods of pipelined requests beside a normal client") {
       }
     });
   }
-  REQUIRE(eventually([&] { return answered_bytes > 1'000'000; }));
+  CHECK(eventually([&] { return answered_bytes > 1'000'000; }));
   const auto begin = Clock::now();
   const milliseconds slowest = slowest_answer(server.port(), 300, stop);
   MESSAGE("slowest of 300 answers beside two floods: " << slowest.count() << " ms, all in " << since(begin).count()
@@ -290,6 +290,7 @@ TEST_CASE("bad_days: peers that never read cost at most their limit") {
   MESSAGE("memory of the server per peer that never reads: " << each / 1024 << " KiB");
   // 64 KiB of output and one answer above it, as much of held input, each in a block of the next size.
   CHECK(each < static_cast<long>(400_KiB));
+  CHECK(each != 0);  // the measurement sees something
 }
 
 TEST_CASE("bad_days: bodies that are announced and never come cost their budget and no more") {

@@ -5,6 +5,9 @@
 #include <martlet/martlet.h>
 
 #include <dirent.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -25,6 +28,14 @@ inline void limit_descriptors(rlim_t soft, rlim_t hard) {
   const rlimit limit{soft, hard};
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+// Gives the free memory of the heap back to the system. A child inherits what its parent has freed, and would otherwise
+// grow into that unseen.
+#if defined(__GLIBC__)
+inline void trim_heap() { ::malloc_trim(0); }
+#else
+inline void trim_heap() {}
+#endif
 
 class ServerProcess {
  public:
@@ -117,6 +128,7 @@ class ServerProcess {
   static int serve(const std::function<void(App&)>& set_up, const Options& options, int report_fd) {
     // The test runner's handlers would report the child's end as the test's.
     for (const int number : {SIGABRT, SIGSEGV, SIGILL, SIGFPE, SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
+    trim_heap();
     if (options.before_listen) options.before_listen();
     App app(options.app);
     set_up(app);
