@@ -114,7 +114,8 @@ class App {
   // For those who own the loop: one turn, waiting at most this long for something to do (negative: until there is).
   // Answers false once drained or closed.
   bool poll_once(milliseconds timeout);
-  // Readable when poll_once would find something to do; timers apart: see next_timer.
+  // Readable when poll_once would find something to do; timers apart: see next_timer. -1 before listen(). Wait for it
+  // with the timeout that next_timer() gives, then call poll_once(0ms).
   int fd() const noexcept;
   // How long until the next timer wants a turn; negative when there is none.
   milliseconds next_timer() const noexcept;

@@ -79,6 +79,7 @@ bool App::poll_once(milliseconds timeout) {
   app::Worker& w = *impl_;
   if (w.over || w.open()) return false;
   w.turn(timeout.count() < 0 ? -1 : int64_t{timeout.count()} * 1'000'000);
+  if (!w.over) w.reactor.rest();
   return !w.over;
 }
 

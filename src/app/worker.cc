@@ -175,7 +175,10 @@ Error Worker::open() {
   char line[96];
   std::snprintf(line, sizeof line, "at most %llu connections", static_cast<unsigned long long>(most));
   log_line(LogLevel::info, line);
-  return reactor.open({this, on_accept, before_flush, on_signal}, *inbox, static_cast<uint32_t>(most));
+  const net::ReactorHooks hooks{this, on_accept, before_flush, on_signal};
+  if (Error error = reactor.open(hooks, *inbox, static_cast<uint32_t>(most))) return error;
+  reactor.rest();  // what is posted before the first turn shows at fd()
+  return {};
 }
 
 Result<uint16_t> Worker::listen(const ListenOptions& listen_options) {

@@ -287,7 +287,7 @@ namespace {
 size_t gather(const OutQueue& queue, Cork& cork) noexcept {
   size_t total = 0;
   bool joined = false;  // the last piece lies in the cork and may grow
-  for (const Segment* s = queue.head; s && cork.count < Cork::kPieces; s = s->next) {
+  for (const Segment* s = queue.head; s && cork.count + 2 < Cork::kPieces; s = s->next) {
     total += s->size;
     const bool copy = s->size <= kGatherBytes && s->size <= Cork::kBytes - cork.size && (joined || s->next);
     if (copy) std::memcpy(cork.buffer + cork.size, s->data, s->size);
@@ -320,18 +320,41 @@ void take_sent(Reactor& reactor, Connection& c, size_t sent) noexcept {
 
 }  // namespace
 
+namespace {
+
+// One write. False when the connection broke; `left_out`: there were more segments than one write takes.
+bool write_queue(Reactor& reactor, Connection& c, bool& left_out) noexcept {
+  // Somebody else's dispatch may be under way: its cork stays as it is, the pieces are made behind it.
+  Cork& cork = reactor.cork;
+  const size_t size = cork.size;
+  const int count = cork.count;
+  const size_t total = gather(*c.out, cork);
+  const sys::IoResult result = write_pieces(c.fd, cork.pieces + count, cork.count - count);
+  cork.size = size;
+  cork.count = count;
+  if (result.status == sys::IoStatus::failed) return reactor.broken(c, result.os_code), false;
+  take_sent(reactor, c, result.bytes);
+  left_out = result.bytes == total;
+  return true;
+}
+
+}  // namespace
+
 void flush_queue(Reactor& reactor, Connection& c) noexcept {
   if (!c.out || c.closing) return;
-  Cork& cork = reactor.cork;
-  const size_t total = gather(*c.out, cork);
-  const sys::IoResult result = write_pieces(c.fd, cork.pieces, cork.count);
-  cork.size = 0;
-  cork.count = 0;
-  if (result.status == sys::IoStatus::failed) return reactor.broken(c, result.os_code);
-  take_sent(reactor, c, result.bytes);
+  bool left_out = false;
+  if (c.out->head && !write_queue(reactor, c, left_out)) return;
   if (!c.out->head) return drained(reactor, c);
-  if (result.bytes == total) return reactor.mark_dirty(c);  // more segments than one write takes
+  if (left_out) return reactor.mark_dirty(c);
   wait_writable(reactor, c);
+}
+
+void offer_output(Reactor& reactor, Connection& c) noexcept {
+  spill_cork(reactor, c);
+  if (c.closing || !c.out || !c.out->head || c.out->blocked) return;
+  bool left_out = false;
+  if (!write_queue(reactor, c, left_out)) return;
+  reactor.mark_dirty(c);
 }
 
 uint32_t write_time_left(Reactor& reactor, Connection& c) noexcept {

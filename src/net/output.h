@@ -84,6 +84,10 @@ void flush_queue(Reactor& reactor, Connection& c) noexcept;
 // answers 0 it tries to write: the kernel tells of room only when a good part of its buffer is free.
 uint32_t write_time_left(Reactor& reactor, Connection& c) noexcept;
 
+// Gives the kernel a chance before anybody is called slow: one write of all that waits, cork included. Calls nobody;
+// what follows from an empty queue happens when the dirty list is flushed.
+void offer_output(Reactor& reactor, Connection& c) noexcept;
+
 // Drops whole frames that have not begun to leave, oldest first, until `bytes` are gone or none is left; answers how
 // many were dropped. Control frames stay.
 uint64_t drop_frames(Reactor& reactor, Connection& c, size_t bytes) noexcept;

@@ -142,6 +142,11 @@ int64_t Reactor::poll_timeout(int64_t timeout_ns) noexcept {
   return inbox_->try_sleep() ? timeout_ns : 0;
 }
 
+void Reactor::rest() noexcept {
+  const bool idle = inbox_->try_sleep();
+  if (!idle || must_not_sleep()) inbox_->gate().notify();
+}
+
 int64_t Reactor::next_timer_ns() noexcept {
   // The connections' timeouts are coarse: the turn's own clock does. The user's are not.
   const uint64_t now = timers.size() ? sys::monotonic_ns() : now_ns_;

@@ -97,7 +97,11 @@ class Reactor {
 
   // One turn; waits at most timeout_ns (-1: until there is something to do).
   void turn(int64_t timeout_ns) noexcept;
+  // How long until something is due that fd() does not show; -1: nothing.
   int64_t next_timer_ns() noexcept;
+  // For those who own the loop: the worker rests until the next turn(). From here on fd() becomes readable when there
+  // is mail, and is when work was left over.
+  void rest() noexcept;
   int fd() const noexcept { return poller_.fd(); }
 
   // Time, as of this turn.

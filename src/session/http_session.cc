@@ -420,10 +420,12 @@ void discard_input(Sessions& s, net::Connection& c) noexcept {
 }
 
 void finish_dispatch(Sessions& s, net::Connection& c) noexcept {
+  if (c.protocol != &http_protocol) {
+    end_websocket_dispatch(s, c);
+    return release_upgraded_input(s);
+  }
   net::close_cork(s.reactor, c);
-  release_upgraded_input(s);
   if (c.closing) return;
-  if (c.protocol != &http_protocol) return shut_failed_websocket(c);
   if (c.state<HttpState>().phase == HttpPhase::lingering) shut_after_output(s, c);
 }
 

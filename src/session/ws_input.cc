@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kFrameBudget = 1024;                       // per dispatch
 constexpr size_t kChargedBytes = size_t{64} << 10;       // blocks from here on count against the receive budget
-constexpr size_t kCorkPauseBytes = size_t{512} << 10;    // output above it goes out before more is read
+constexpr uint64_t kPauseBytes = uint64_t{512} << 10;    // output from here on leaves before more is taken
 
 WsInput* need_input(Sessions& s, net::Connection& c) noexcept {
   WsState& ws = c.state<WsState>();
@@ -200,9 +200,14 @@ void deliver(Sessions& s, net::Connection& c, const MessageView& message) noexce
 void take_frames(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noexcept {
   WsState& ws = c.state<WsState>();
   const uint64_t limit = ws.route->limits.message.message_bytes;
+  // With that much to say, it is said before more is listened to; so one packet cannot ask for more than the limit.
+  const uint64_t unsent_limit = ws.route->limits.unsent_bytes;
+  const uint64_t most_unsent = unsent_limit < kPauseBytes ? unsent_limit : kPauseBytes;
   int budget = kFrameBudget;
   while (at < end) {
-    if (budget-- == 0 || s.reactor.cork.size > kCorkPauseBytes || c.pause) [[unlikely]] return hold(s, c, at, end);
+    if (budget-- == 0 || net::unsent_bytes(s.reactor, c) >= most_unsent || c.pause) [[unlikely]] {
+      return hold(s, c, at, end);
+    }
     proto::FrameHeader header;
     proto::WsError error;
     const auto status = proto::parse_frame_header({at, end}, proto::Role::server, false, header, error);

@@ -44,10 +44,12 @@ SendStatus dropped(Sessions& s, net::Connection& c, uint32_t messages) noexcept 
 bool make_room(Sessions& s, net::Connection& c) noexcept {
   WsState& ws = c.state<WsState>();
   const WsLimits& limits = ws.route->limits;
+  net::offer_output(s.reactor, c);
+  if (c.closing) return false;
+  if (net::unsent_bytes(s.reactor, c) < limits.unsent_bytes) return true;
   switch (limits.slow_consumer) {
     case SlowConsumerPolicy::drop_newest: return false;
     case SlowConsumerPolicy::drop_oldest: {
-      net::spill_cork(s.reactor, c);
       const size_t over = net::unsent_bytes(s.reactor, c) - limits.unsent_bytes + 1;
       s.stats.messages_dropped += net::drop_frames(s.reactor, c, over);
       ws.want_drain = true;
@@ -55,7 +57,6 @@ bool make_room(Sessions& s, net::Connection& c) noexcept {
     }
     case SlowConsumerPolicy::close: break;
   }
-  net::spill_cork(s.reactor, c);
   s.stats.messages_dropped += net::drop_frames(s.reactor, c, SIZE_MAX);
   s.stats.slow_consumers++;
   fail_websocket(s, c, proto::close_code::policy_violation, "The connection reads too slowly.",
@@ -93,15 +94,25 @@ void send_close(Sessions& s, net::Connection& c, uint16_t code, std::string_view
 
 }  // namespace
 
+namespace {
+
+// Pings and pongs never take the place of messages, and the limit is not for them: there are no more pongs than pings in
+// what is read, and reading stops when output waits. Pings that would wait behind that much are left out.
+SendStatus send_control(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload,
+                        size_t size) noexcept {
+  const WsState& ws = c.state<WsState>();
+  if (ws.ready != ReadyState::open || c.closing) return SendStatus::closed;
+  const bool waits = opcode == proto::Opcode::ping && net::unsent_bytes(s.reactor, c) >= ws.route->limits.unsent_bytes;
+  return !waits && append_frame(s, c, opcode, payload, size) ? sent(s, c, 0) : SendStatus::dropped;
+}
+
+}  // namespace
+
 SendStatus send_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload, size_t size) noexcept {
-  const bool control = proto::is_control(opcode);
-  // Pings and pongs are not held back by the limit, but nobody may fill memory with them either.
-  const bool pass = control && !c.closing && c.state<WsState>().ready == ReadyState::open &&
-                    net::unsent_bytes(s.reactor, c) < kSlowBytes;
-  const SendStatus may = pass ? SendStatus::ok : may_send(s, c, 1);
+  if (proto::is_control(opcode)) return send_control(s, c, opcode, payload, size);
+  const SendStatus may = may_send(s, c, 1);
   if (may != SendStatus::ok) [[unlikely]] return may;
-  if (!append_frame(s, c, opcode, payload, size)) return dropped(s, c, 1);
-  return sent(s, c, control ? 0 : 1);
+  return append_frame(s, c, opcode, payload, size) ? sent(s, c, 1) : dropped(s, c, 1);
 }
 
 namespace {
@@ -228,8 +239,12 @@ void release_upgraded_input(Sessions& s) noexcept {
   s.upgraded_input = nullptr;
 }
 
-void shut_failed_websocket(net::Connection& c) noexcept {
-  if (!c.closing && c.state<WsState>().failing && !c.out) sys::shutdown_sending(c.fd);
+void end_websocket_dispatch(Sessions& s, net::Connection& c) noexcept {
+  net::close_cork(s.reactor, c);
+  if (c.closing || c.out) return;
+  // After a failure, and when the Close is out, nothing more comes from us.
+  const WsState& ws = c.state<WsState>();
+  if (ws.failing || ws.want_drain) [[unlikely]] ws_protocol.on_drained(s.reactor, c);
 }
 
 // Deadlines and entry points ------------------------------------------------------------------------------------------
@@ -260,23 +275,26 @@ void on_readable(net::Reactor& reactor, net::Connection& c) {
       reactor.broken(c, io.os_code);
     }
   }
-  net::close_cork(reactor, c);
-  shut_failed_websocket(c);
+  end_websocket_dispatch(s, c);
 }
 
 void on_ready(net::Reactor& reactor, net::Connection& c) {
   WsState& ws = c.state<WsState>();
-  if (!ws.input || !ws.input->held || c.pause || ws.failing) return;
+  if (!ws.input || !ws.input->held || ws.failing) return;
+  if (c.out) return reactor.pause(c, net::kPauseInput);  // on_drained goes on
   net::open_cork(reactor, c);
   take_held(sessions_of(reactor), c);
-  net::close_cork(reactor, c);
-  shut_failed_websocket(c);
+  end_websocket_dispatch(sessions_of(reactor), c);
 }
 
 void on_drained(net::Reactor& reactor, net::Connection& c) {
   Sessions& s = sessions_of(reactor);
   WsState& ws = c.state<WsState>();
-  if (ws.failing) return shut_failed_websocket(c);
+  if (ws.failing) {
+    sys::shutdown_sending(c.fd);
+    return;
+  }
+  reactor.resume(c, net::kPauseInput);
   if (ws.input && ws.input->held) reactor.mark_ready(c);
   if (!ws.want_drain || ws.ready != ReadyState::open) return;
   ws.want_drain = false;

@@ -104,8 +104,8 @@ void abort_websocket(Sessions& s, net::Connection& c, CloseCause cause) noexcept
 // Closes for an error of the peer or of the application: Close, then the sending side is shut and input discarded.
 void fail_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string_view reason, CloseCause cause) noexcept;
 
-// At the end of a dispatch: after a failure, and when the Close is out, nothing more comes from us.
-void shut_failed_websocket(net::Connection& c) noexcept;
+// Ends the dispatch of a connection that is a WebSocket by now.
+void end_websocket_dispatch(Sessions& s, net::Connection& c) noexcept;
 // A handler threw: reported by the application already; closes with 1011.
 void handler_failed(Sessions& s, net::Connection& c) noexcept;
 // The peer has ended its direction.

@@ -196,7 +196,7 @@ TEST_CASE("bad_days: 2,000 resets at all points of a visit lose no descriptor an
   visit(2000);
   const long growth = server.resident_bytes() - before;
   MESSAGE("2,000 resets in " << since(begin).count() << " ms, memory grew by " << growth / 1024 << " KiB");
-  CHECK(growth < kLeakBytes);
+  if (kMemoryTells) CHECK(growth < kLeakBytes);
 }
 
 TEST_CASE("bad_days: half-closed peers are answered and let go, though they never close their own side") {
@@ -237,7 +237,7 @@ TEST_CASE("bad_days: 5,000 connect cycles lose no descriptor and no memory") {
   cycle(5000);
   const long growth = server.resident_bytes() - before;
   MESSAGE("5,000 connections in " << since(begin).count() << " ms, memory grew by " << growth / 1024 << " KiB");
-  CHECK(growth < kLeakBytes);
+  if (kMemoryTells) CHECK(growth < kLeakBytes);
 }
 
 TEST_CASE("bad_days: floods of pipelined requests beside a normal client") {
@@ -289,7 +289,7 @@ TEST_CASE("bad_days: peers that never read cost at most their limit") {
   const long each = (server.resident_bytes() - before) / kPeers;
   MESSAGE("memory of the server per peer that never reads: " << each / 1024 << " KiB");
   // 64 KiB of output and one answer above it, as much of held input, each in a block of the next size.
-  CHECK(each < static_cast<long>(400_KiB));
+  if (kMemoryTells) CHECK(each < static_cast<long>(400_KiB));
   CHECK(each != 0);  // the measurement sees something
 }
 
@@ -309,7 +309,7 @@ TEST_CASE("bad_days: bodies that are announced and never come cost their budget 
   const long grown = server.resident_bytes() - before;
   MESSAGE("100 announced bodies of 16 MB: " << refused << " refused, memory grew by " << grown / 1024 << " KiB");
   CHECK(refused >= 96);
-  CHECK(grown < static_cast<long>(16_MiB));  // untouched pages cost nothing
+  if (kMemoryTells) CHECK(grown < static_cast<long>(16_MiB));  // untouched pages cost nothing
   for (Client& liar : liars) liar.reset();
   CHECK(eventually([&] { return other.post("/echo", std::string(10'000'000, 'b')).status == 200; }, milliseconds(3000)));
 }

@@ -12,6 +12,7 @@
 
 using namespace martlet;
 using namespace martlet::test;
+using namespace std::string_literals;
 
 namespace {
 
@@ -51,7 +52,7 @@ const std::vector<Case>& malformed() {
       {505, "GET /good HTTP/1.2\r\nHost: t\r\n\r\n"},
       {400, "GET /good HTTP/1.1\nHost: t\n\n"},
       {400, "GET /good HTTP/1.1\r\nHost: t\rX: y\r\n\r\n"},
-      {400, std::string("GET /good HTTP/1.1\r\nHost: t\r\nX: a\0b\r\n\r\n", 43)},
+      {400, "GET /good HTTP/1.1\r\nHost: t\r\nX: a\0b\r\n\r\n"s},
       {400, "GET /good HTTP/1.1\r\n\r\n"},
       {400, "GET /good HTTP/1.1\r\nHost: t\r\nHost: t\r\n\r\n"},
       {400, "GET /good HTTP/1.1\r\nHost: a b\r\n\r\n"},

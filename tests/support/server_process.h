@@ -29,6 +29,15 @@ inline void limit_descriptors(rlim_t soft, rlim_t hard) {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Whether the process' memory says something about the server's: a sanitizer keeps what was freed.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kMemoryTells = false;
+#elif defined(__has_feature)
+inline constexpr bool kMemoryTells = !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
+#else
+inline constexpr bool kMemoryTells = true;
+#endif
+
 // Gives the free memory of the heap back to the system. A child inherits what its parent has freed, and would otherwise
 // grow into that unseen.
 #if defined(__GLIBC__)
