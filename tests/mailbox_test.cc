@@ -150,6 +150,9 @@ TEST_CASE("mailbox: a message may post, and may close the inbox") {
   CHECK(inbox.post(&chain));
   CHECK(post(inbox, 0, 0));
   Received received;
+  CHECK(inbox.deliver(&received, 100));  // what it posts waits for the next call
+  CHECK(chain.left == 2);
+  CHECK(inbox.deliver(&received, 100));
   CHECK(!inbox.deliver(&received, 100));
   CHECK(chain.left == 0);
   CHECK(received.letters.size() == 1);

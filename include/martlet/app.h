@@ -126,8 +126,8 @@ class App {
   // Any thread: ends everything at once.
   void close();
 
-  // Any thread: runs `fn` on the App's thread, soon, but never before this call has returned. Calls of one thread keep
-  // their order.
+  // Any thread: runs `fn` on the App's thread, soon; what a posted function posts runs in a later turn. Calls of one
+  // thread keep their order.
   void post(Function<void()> fn);
 
   // On the App's thread: runs `fn` once after, or again and again every so long (without drift), at millisecond precision.

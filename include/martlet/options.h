@@ -58,7 +58,8 @@ struct AppOptions {
 
 // Of one WebSocket route.
 struct WsOptions {
-  // A peer that was silent for this long is pinged; any inbound byte counts as life. 0 switches heartbeats off.
+  // A silent peer is pinged, no later than after this long; any inbound byte counts as life. Pings are spread, so that
+  // clients that came together are not pinged together. 0 switches heartbeats off.
   milliseconds heartbeat_interval = std::chrono::seconds(30);
   // A peer that was silent for this long is gone: the TCP connection ends with cause heartbeat_timeout. 0: never.
   milliseconds heartbeat_timeout = std::chrono::seconds(60);

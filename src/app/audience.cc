@@ -46,6 +46,23 @@ Target resolve(Worker& w, Kind kind, base::SlotId id, std::string_view name) noe
   return target;
 }
 
+// Whether anybody is left when these are left out. Asked of small audiences only.
+bool reaches_any(const Worker& w, const Target& target, std::span<net::Connection* const> except) noexcept {
+  uint32_t out = 0;
+  for (size_t i = 0; i < except.size(); i++) {
+    net::Connection* c = except[i];
+    if (!c) continue;
+    bool again = false;
+    for (size_t k = 0; k < i; k++) again = again || except[k] == c;
+    const auto& ws = c->state<session::WsState>();
+    const bool member = target.room    ? w.rooms.is_member(ws, *target.room)
+                        : target.route ? ws.route == target.route
+                                       : true;
+    out += member && !again;
+  }
+  return out < target.connections;
+}
+
 SendStatus publish_here(Worker& w, Kind kind, base::SlotId id, std::string_view name,
                         std::span<const WebSocket> except, proto::Opcode opcode, const void* data,
                         size_t size) noexcept {
@@ -53,6 +70,9 @@ SendStatus publish_here(Worker& w, Kind kind, base::SlotId id, std::string_view 
   if (!target.log || target.connections == 0) return SendStatus::closed;
   net::Connection* left_out[Audience::kMaxExcept];
   for (size_t i = 0; i < except.size(); i++) left_out[i] = w.websocket(MessageAccess::id(except[i]));
+  if (target.connections <= except.size() && !reaches_any(w, target, {left_out, except.size()})) {
+    return SendStatus::closed;
+  }
   if (!app::publish(w, *target.log, opcode, data, size, {left_out, except.size()})) return SendStatus::dropped;
   if (!target.log->listed) {
     target.log->listed = true;

@@ -76,10 +76,9 @@ void Inbox::take_pushed() noexcept {
 }
 
 bool Inbox::deliver(void* worker, uint32_t budget) noexcept {
-  for (; budget > 0; budget--) {
-    if (!taken_) take_pushed();
+  if (!taken_) take_pushed();
+  for (; taken_ && budget > 0; budget--) {
     Mail* mail = taken_;
-    if (!mail) return false;
     taken_ = mail->next;
     mail->run(mail, worker);
   }

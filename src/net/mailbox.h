@@ -83,8 +83,8 @@ class alignas(base::kCacheLine) Inbox {
   // Drops what has not run; posting fails from here on. Harmless when repeated.
   void close() noexcept;
 
-  // Runs at most `budget` messages in order, oldest first; true when more are waiting. Mail that is posted meanwhile
-  // counts as well. A message may post, and may close the inbox.
+  // Runs at most `budget` messages in order, oldest first; true when more are waiting. What is posted meanwhile
+  // waits for the next call. A message may post, and may close the inbox.
   bool deliver(void* worker, uint32_t budget) noexcept;
 
   // True when the worker may sleep in its poller now; false when there is mail. Call awake() afterwards either way.

@@ -163,9 +163,10 @@ sys::IoResult write_pieces(int fd, const sys::IoPiece* pieces, int count) noexce
 void drained(Reactor& reactor, Connection& c) noexcept {
   const bool waited = c.interest != sys::kReadable || c.pause;
   release_queue(reactor, c);
-  if (!waited && !c.finish) return c.protocol->on_drained(reactor, c);
-  c.pause = static_cast<uint8_t>(c.pause & ~kPauseOutput);
   if (c.finish) return reactor.abort(c);
+  if (!waited) return c.protocol->on_drained(reactor, c);
+  c.last_seen_ms = reactor.now_ms();  // it took what waited, and could not be heard meanwhile
+  reactor.resume(c, kPauseOutput);
   reactor.update_interest(c);
   if (!c.closing) c.protocol->on_drained(reactor, c);
 }

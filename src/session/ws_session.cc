@@ -102,7 +102,8 @@ SendStatus send_control(Sessions& s, net::Connection& c, proto::Opcode opcode, c
                         size_t size) noexcept {
   const WsState& ws = c.state<WsState>();
   if (ws.ready != ReadyState::open || c.closing) return SendStatus::closed;
-  const bool waits = opcode == proto::Opcode::ping && net::unsent_bytes(s.reactor, c) >= ws.route->limits.unsent_bytes;
+  const uint64_t most = ws.route->limits.unsent_bytes + kSlowBytes;
+  const bool waits = opcode == proto::Opcode::ping && net::unsent_bytes(s.reactor, c) >= most;
   return !waits && append_frame(s, c, opcode, payload, size) ? sent(s, c, 0) : SendStatus::dropped;
 }
 
@@ -318,21 +319,23 @@ uint32_t check_closing(Sessions& s, net::Connection& c) noexcept {
 }
 
 // Open: pings the silent; how long until the next look; 0 when the connection was ended.
+//
+// The first look at a connection comes at a moment of its own within the interval, and the next ones half an interval
+// apart, so that clients that came together are not pinged together. Who was silent for half an interval by then is
+// pinged: no later than after a whole one.
 uint32_t check_heartbeat(Sessions& s, net::Connection& c) noexcept {
   const WsLimits& limits = c.state<WsState>().route->limits;
   const uint32_t now = s.reactor.now_ms();
+  const uint32_t half = limits.heartbeat_interval_ms / 2 + 1;
+  if (c.pause) return half;  // we do not read, so it cannot show life: the progress of the output is watched instead
   uint32_t next = UINT32_MAX;
   if (limits.heartbeat_timeout_ms) {
     next = left_of(now, c.last_seen_ms, limits.heartbeat_timeout_ms);
     if (next == 0) return abort_websocket(s, c, CloseCause::heartbeat_timeout), 0;
   }
   if (!limits.heartbeat_interval_ms) return next;
-  uint32_t ping_in = left_of(now, c.last_seen_ms, limits.heartbeat_interval_ms);
-  if (ping_in == 0) {
-    send_frame(s, c, proto::Opcode::ping, nullptr, 0);
-    ping_in = limits.heartbeat_interval_ms;
-  }
-  return ping_in < next ? ping_in : next;
+  if (left_of(now, c.last_seen_ms, half) == 0) send_frame(s, c, proto::Opcode::ping, nullptr, 0);
+  return half < next ? half : next;
 }
 
 void on_deadline(net::Reactor& reactor, net::Connection& c) {

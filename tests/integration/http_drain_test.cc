@@ -257,3 +257,31 @@ TEST_CASE("http_drain: close() ends everything at once") {
   CHECK(server.wait_until_over() == 0);
   CHECK(closed == 1);
 }
+
+TEST_CASE("http_drain: a handshake that is decided during the drain is refused or told 1001, and delays nothing") {
+  std::vector<Next> kept;
+  TestServer server([&](App& app) {
+    app.use("/later", [&](Request&, Response&, Next next) { kept.push_back(next); });
+    app.ws("/later", WsHandlers{});
+    routes(app);
+  });
+  Client late(server.port()), half(server.port());
+  std::string upgrade(kUpgrade);
+  upgrade.replace(upgrade.find("/ws"), 3, "/later");
+  REQUIRE(late.send(upgrade));
+  REQUIRE(half.send(kUpgrade.substr(0, 50)));
+  REQUIRE(eventually([&] { return server.on_thread([&](App&) { return kept.size(); }) == 1; }));
+  const auto begin = Clock::now();
+  server.app().drain({.deadline = milliseconds(3000)});
+  server.turn();
+  server.on_thread([&](App&) { kept[0](); });
+  REQUIRE(half.send(kUpgrade.substr(50)));
+  for (Client* client : {&late, &half}) {
+    const HttpResponse response = client->read_response();
+    CHECK((response.status == 101 || response.status == 503));
+    if (response.status == 101) CHECK(reads_going_away(*client));
+    client->close();
+  }
+  CHECK(server.wait_until_over() == 0);
+  CHECK(since(begin) < milliseconds(2500));
+}

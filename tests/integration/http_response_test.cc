@@ -80,6 +80,35 @@ TEST_CASE("http_response: short types") {
   CHECK(client.get("/font%2Fwoff2").field("content-type") == "font/woff2");
 }
 
+TEST_CASE("http_response: content types of any length, set in any way and again") {
+  TestServer server([](App& app) {
+    app.get("/type/:n", [](Request& req, Response& res) {
+      res.type(std::string(std::stoul(std::string(req.param("n"))), 't')).send("x");
+    });
+    app.get("/set/:n", [](Request& req, Response& res) {
+      res.type("html").set("CONTENT-TYPE", std::string(std::stoul(std::string(req.param("n"))), 's')).send("x");
+    });
+    app.get("/last/:n", [](Request& req, Response& res) {
+      res.set("Content-Type", std::string(std::stoul(std::string(req.param("n"))), 's')).type("json").send("x");
+    });
+    app.get("/plain", [](Request&, Response& res) { res.send("x"); });
+  });
+  Client client(server.port());
+  for (size_t n = 1; n < 400; n += 1 + n / 8) {
+    CAPTURE(n);
+    const std::string length = path_of(n);
+    for (const HttpResponse& response : {client.get("/type" + length), client.get("/set" + length),
+                                         client.get("/last" + length), client.get("/plain")}) {
+      CHECK(response.body == "x");
+      CHECK(response.count("content-type") == 1);
+    }
+    CHECK(client.get("/type" + length).field("content-type") == std::string(n, 't'));
+    CHECK(client.get("/set" + length).field("content-type") == std::string(n, 's'));
+    CHECK(client.get("/last" + length).field("content-type") == "application/json");
+    CHECK(client.get("/plain").field("content-type") == "text/plain; charset=utf-8");
+  }
+}
+
 TEST_CASE("http_response: status codes, 204 and 304 without body or length") {
   TestServer server([](App& app) {
     app.get("/:code", [](Request& req, Response& res) {

@@ -70,6 +70,27 @@ TEST_CASE("http_routes: a static branch that leads nowhere does not hide a param
   CHECK(client.get("/a/b/e").body == "a|b/e|");
 }
 
+TEST_CASE("http_routes: static paths that differ in one byte are different, at all lengths") {
+  std::vector<std::string> paths;
+  for (size_t length = 1; length <= 40; length++) {
+    std::string path = "/";
+    for (size_t i = 1; i < length; i++) path += static_cast<char>('a' + i % 26);
+    paths.push_back(path);
+  }
+  TestServer server([&](App& app) {
+    for (const std::string& path : paths) app.get(path, says(path));
+  });
+  Client client(server.port());
+  for (const std::string& path : paths) {
+    CHECK(client.get(path).body == path);
+    for (size_t i = 1; i < path.size(); i++) {
+      std::string other = path;
+      other[i] = '0';
+      REQUIRE(client.get(other).status == 404);
+    }
+  }
+}
+
 TEST_CASE("http_routes: registration order decides among equals, and names belong to the route") {
   TestServer server([](App& app) {
     app.get("/:first", [](Request& req, Response& res) {

@@ -239,6 +239,20 @@ TEST_CASE("limits: keep-alive time counts from the answer, not from the request"
   for (Client& client : clients) CHECK(client.read_response().body == "slow");
 }
 
+TEST_CASE("limits: a connection whose answers are still leaving is not idle") {
+  const std::string large(12'000'000, 'x');
+  TestServer server([&](App& app) {
+    app.get("/large", [&](Request&, Response& res) { res.send(large); });
+    app.get("/small", [](Request&, Response& res) { res.send("small"); });
+  }, {.app = {.head_timeout = milliseconds(200), .keep_alive_timeout = milliseconds(200)}});
+  Client client(server.port(), {.receive_buffer_bytes = 8192});
+  REQUIRE(client.send("GET /large HTTP/1.1\r\nHost: t\r\n\r\nGET /small HTTP/1.1\r\nHost: t\r\n\r\n"));
+  std::this_thread::sleep_for(milliseconds(600));
+  CHECK(client.read_response().body.size() == large.size());
+  CHECK(client.read_response().body == "small");
+  CHECK(client.get("/small").body == "small");
+}
+
 TEST_CASE("limits: a handshake that is decided too late gets 408, and the late decision is nobody's") {
   std::atomic<int> opened = 0;
   std::vector<Next> kept;

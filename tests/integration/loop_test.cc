@@ -4,10 +4,13 @@
 #include <martlet/martlet.h>
 
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -68,6 +71,19 @@ class TempFolder {
  private:
   char path_[32] = "/tmp/martlet-test-XXXXXX";
 };
+
+// Whether a process that does this aborts (with a message, which is not shown).
+bool aborts(const std::function<void()>& mistake) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::signal(SIGABRT, SIG_DFL);
+    if (!std::freopen("/dev/null", "w", stderr)) ::_exit(2);
+    mistake();
+    ::_exit(0);
+  }
+  int status = 0;
+  return ::waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
 
 bool has_ipv6() {
   const int fd = ::socket(AF_INET6, SOCK_STREAM, 0);
@@ -360,6 +376,7 @@ TEST_CASE("loop: a foreign loop is told of work that one turn has left over") {
     while (answered < 2000 && client.read_response(false, milliseconds(2500)).body == "up") answered++;
     CHECK(answered == 2000);
     done = true;
+    app.post([] {});
   });
   CHECK(drive(app, [&] { return done.load(); }));
   sender.join();
@@ -580,4 +597,44 @@ TEST_CASE("loop: Apps that never ran, never listened, or were never turned") {
     if (i % 11 == 0) app.drain();
   }
   CHECK(open_descriptors() == before);
+}
+
+// Mistakes of the program ---------------------------------------------------------------------------------------------
+
+TEST_CASE("loop: mistakes in setting up abort with a message") {
+  const auto route = [](const char* path) {
+    return [path] {
+      App app;
+      app.get(path, [](Request&, Response& res) { res.end(); });
+    };
+  };
+  CHECK_FALSE(aborts(route("/good/:a/:b/*")));
+  for (const char* path : {"", "no-slash", "/a/*/b", "/:", "/:a/:a", "/a b", "/a?b=1", "/a#b"}) {
+    CAPTURE(path);
+    CHECK(aborts(route(path)));
+  }
+  const auto after_listen = [](auto what) {
+    return [what] {
+      App app;
+      if (!app.listen("127.0.0.1", 0).ok()) ::_exit(3);
+      what(app);
+    };
+  };
+  CHECK(aborts(after_listen([](App& app) { app.get("/", [](Request&, Response&) {}); })));
+  CHECK(aborts(after_listen([](App& app) { app.use([](Request&, Response&, Next) {}); })));
+  CHECK(aborts(after_listen([](App& app) { app.ws("/", WsHandlers{}); })));
+  CHECK_FALSE(aborts(after_listen([](App& app) { app.post([] {}); })));
+}
+
+TEST_CASE("loop: run() and poll_once() within a callback abort with a message") {
+  CHECK(aborts([] {
+    App app;
+    app.post([&] { app.run(); });
+    app.run();
+  }));
+  CHECK(aborts([] {
+    App app;
+    app.after(milliseconds(0), [&] { app.poll_once(milliseconds(0)); });
+    app.run();
+  }));
 }

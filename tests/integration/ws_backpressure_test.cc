@@ -227,11 +227,12 @@ TEST_CASE("ws backpressure: drop_oldest takes everything and drops the oldest th
 TEST_CASE("ws backpressure: drop_oldest leaves pings and Close in their place") {
   Target target({.max_unsent_bytes = 64_KiB, .slow_consumer = SlowConsumerPolicy::drop_oldest});
   uint32_t sent = 0;
+  while (target.buffered() < 20'000) target.send(sent++, 1, 3000);
+  target.server.on_thread([&](App&) { CHECK(target.socket.ping("stay") == SendStatus::ok); });
   while (target.server.stats().messages_dropped < 200) {
     target.send(sent, 10, 3000);
     sent += 10;
   }
-  target.server.on_thread([&](App&) { CHECK(target.socket.ping("stay") != SendStatus::closed); });
   target.send(sent, 100, 3000);
   target.server.on_thread([&](App&) { target.socket.close(static_cast<CloseCode>(4000)); });
   const uint64_t dropped = target.server.stats().messages_dropped;
@@ -350,29 +351,48 @@ TEST_CASE("ws backpressure: a ping behind a request with a large answer is no re
   }
 }
 
-TEST_CASE("ws backpressure: on_drain follows a dropped message, though the rest left at once") {
-  std::atomic<int> drains{0};
-  TestServer server([&](App& app) {
-    WsHandlers handlers;
-    handlers.message = [](WebSocket ws, const Message&) {
-      int taken = 0;
-      while (ws.send("0123456789") != SendStatus::dropped && taken < 10'000) taken++;
-      CHECK(taken >= 80);
-      CHECK(taken < 10'000);
-    };
-    handlers.drain = [&](WebSocket ws) {
-      drains++;
-      ws.send("drained");
-    };
-    handlers.options = {.max_unsent_bytes = 1000, .slow_consumer = SlowConsumerPolicy::drop_newest};
-    app.ws("/", std::move(handlers));
-  });
-  WsClient client(server.port());
-  REQUIRE(client.send_text("go"));
-  WsFrame frame = client.read_frame();
-  while (frame.payload == "0123456789") frame = client.read_frame(2s);
-  CHECK(frame.payload == "drained");
-  CHECK(drains.load() == 1);
+TEST_CASE("ws backpressure: on_drain follows a dropped message, wherever what was taken waited") {
+  for (const size_t limit : {size_t{1000}, size_t{300'000}}) {
+    CAPTURE(limit);
+    std::atomic<int> drains{0};
+    std::atomic<uint32_t> taken{0};
+    TestServer server([&](App& app) {
+      WsHandlers handlers;
+      handlers.message = [&](WebSocket ws, const Message&) {
+        while (taken < 100'000 && ws.send(pattern(1000)) != SendStatus::dropped) taken++;
+      };
+      handlers.drain = [&](WebSocket ws) {
+        drains++;
+        ws.send("drained");
+      };
+      handlers.options = {.max_unsent_bytes = limit, .slow_consumer = SlowConsumerPolicy::drop_newest};
+      app.ws("/", std::move(handlers));
+    });
+    WsClient client(server.port(), "/", {}, kSlow);
+    REQUIRE(client.send_text("go"));
+    wait_a_turn(server);
+    CHECK(taken.load() < 100'000);
+    uint32_t got = 0;
+    WsFrame frame = client.read_frame();
+    for (; frame.payload == pattern(1000); frame = client.read_frame(2s)) got++;
+    CHECK(frame.is(kText, "drained"));
+    CHECK(got == taken.load());
+    CHECK(drains.load() == 1);
+  }
+}
+
+TEST_CASE("ws backpressure: a handler that sends much to a client that reads is not held against the client") {
+  for (const SlowConsumerPolicy policy : {SlowConsumerPolicy::close, SlowConsumerPolicy::drop_newest}) {
+    TestServer server([&](App& app) {
+      app.ws("/", {.open = [](WebSocket ws, Request&) {
+                     for (uint32_t i = 0; i < 60; i++) CHECK(ws.send(pattern(1000, i)) == SendStatus::ok);
+                   },
+                   .options = {.max_unsent_bytes = 8000, .slow_consumer = policy}});
+    });
+    WsClient client(server.port());
+    for (uint32_t i = 0; i < 60; i++) REQUIRE(client.reads(pattern(1000, i)));
+    CHECK(client.close_nicely());
+  }
 }
 
 TEST_CASE("ws backpressure: close() in on_drain, and more sends in on_drain") {

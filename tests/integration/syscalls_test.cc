@@ -1,0 +1,418 @@
+// System calls per message, counted in the table of sys/syscalls.h: those of an epoll server that does nothing but
+// move bytes, and no more. One epoll_wait per turn, one read per readable connection, one write per connection that
+// has something to say; epoll_ctl only when a connection comes, and when the kernel takes no more of its output.
+//
+// Every turn is asked to wait for a minute, and the true call is made without waiting: so a wait with a timeout of 0
+// shows a loop that turns once more for nothing. Server and clients share the test's thread. Linux: the table's other
+// half has kevent, which waits and changes interest in one call.
+#if defined(__linux__)
+
+#include <doctest/doctest.h>
+#include <martlet/martlet.h>
+
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <functional>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "support/stepped_server.h"
+
+using namespace martlet;
+using namespace martlet::literals;
+using namespace martlet::test;
+
+namespace {
+
+// The table, counted ---------------------------------------------------------------------------------------------------
+
+sys::Syscalls kernel;  // the calls themselves
+
+// A call of the table that is counted and made. The clock is not one: it is read without entering the kernel.
+template <auto member>
+struct Counted;
+template <typename R, typename... Args, R (*sys::Syscalls::*member)(Args...)>
+struct Counted<member> {
+  static inline uint64_t calls = 0;
+  static R call(Args... args) {
+    calls++;
+    return (kernel.*member)(args...);
+  }
+};
+
+struct Calls {
+  uint64_t epoll_wait = 0, recv = 0, readv = 0, send = 0, sendmsg = 0, epoll_ctl = 0, accept4 = 0, close = 0;
+  uint64_t others = 0;  // everything else in the table
+
+  bool operator==(const Calls&) const = default;
+  uint64_t reads() const { return recv + readv; }
+  uint64_t writes() const { return send + sendmsg; }
+};
+
+std::ostream& operator<<(std::ostream& out, const Calls& c) {
+  return out << "epoll_wait " << c.epoll_wait << ", recv " << c.recv << ", readv " << c.readv << ", send " << c.send
+             << ", sendmsg " << c.sendmsg << ", epoll_ctl " << c.epoll_ctl << ", accept4 " << c.accept4 << ", close "
+             << c.close << ", others " << c.others;
+}
+
+Calls operator-(const Calls& a, const Calls& b) {
+  return {a.epoll_wait - b.epoll_wait, a.recv - b.recv,           a.readv - b.readv,
+          a.send - b.send,             a.sendmsg - b.sendmsg,     a.epoll_ctl - b.epoll_ctl,
+          a.accept4 - b.accept4,       a.close - b.close,         a.others - b.others};
+}
+
+template <auto... members>
+void count() {
+  ((sys::syscalls.*members = Counted<members>::call), ...);
+}
+template <auto... members>
+uint64_t calls_of() {
+  return (Counted<members>::calls + ...);
+}
+
+using S = sys::Syscalls;
+
+Calls calls_so_far() {
+  Calls c;
+  c.epoll_wait = calls_of<&S::epoll_wait>();
+  c.recv = calls_of<&S::recv>();
+  c.readv = calls_of<&S::readv>();
+  c.send = calls_of<&S::send>();
+  c.sendmsg = calls_of<&S::sendmsg>();
+  c.epoll_ctl = calls_of<&S::epoll_ctl>();
+  c.accept4 = calls_of<&S::accept4>();
+  c.close = calls_of<&S::close>();
+  c.others = calls_of<&S::read, &S::write, &S::accept, &S::socket, &S::bind, &S::listen, &S::connect, &S::setsockopt,
+                      &S::getsockopt, &S::getsockname, &S::getpeername, &S::shutdown, &S::open, &S::pipe,
+                      &S::set_flags, &S::epoll_create1, &S::eventfd>();
+  return c;
+}
+
+// What the last wait reported.
+struct Ready {
+  int readable = 0, writable = 0;
+  bool would_sleep = false;  // it had a timeout
+};
+Ready ready;
+
+int wait_without_waiting(int fd, epoll_event* events, int most, int timeout) {
+  Counted<&S::epoll_wait>::calls++;
+  const int count = kernel.epoll_wait(fd, events, most, 0);
+  ready = {.would_sleep = timeout != 0};
+  for (int i = 0; i < count; i++) {
+    ready.readable += (events[i].events & EPOLLIN) != 0;
+    ready.writable += (events[i].events & EPOLLOUT) != 0;
+  }
+  return count;
+}
+
+int accepted_fd = -1;  // the last one: a test asks it what has arrived
+
+int accept_and_tell(int fd, sockaddr* address, socklen_t* size, int flags) {
+  Counted<&S::accept4>::calls++;
+  const int accepted = kernel.accept4(fd, address, size, flags);
+  if (accepted >= 0) accepted_fd = accepted;
+  return accepted;
+}
+
+size_t send_at_most = SIZE_MAX;  // by the next call
+int blocked_times = 0;           // how often a connection began to wait for the kernel; of one connection at a time
+bool blocked = false;
+
+ssize_t send_and_tell(int fd, const void* bytes, size_t size, int flags) {
+  Counted<&S::send>::calls++;
+  const ssize_t sent = kernel.send(fd, bytes, std::min(size, std::exchange(send_at_most, SIZE_MAX)), flags);
+  const bool whole = sent == static_cast<ssize_t>(size);
+  blocked_times += !whole && !blocked;
+  blocked = !whole;
+  return sent;
+}
+
+ssize_t sendmsg_and_tell(int fd, const msghdr* message, int flags) {
+  Counted<&S::sendmsg>::calls++;
+  size_t size = 0;
+  for (size_t i = 0; i < message->msg_iovlen; i++) size += message->msg_iov[i].iov_len;
+  const ssize_t sent = kernel.sendmsg(fd, message, flags);
+  const bool whole = sent == static_cast<ssize_t>(size);
+  blocked_times += !whole && !blocked;
+  blocked = !whole;
+  return sent;
+}
+
+void count_system_calls() {
+  kernel = sys::syscalls;
+  count<&S::recv, &S::readv, &S::read, &S::write, &S::accept, &S::socket, &S::bind, &S::listen, &S::connect,
+        &S::setsockopt, &S::getsockopt, &S::getsockname, &S::getpeername, &S::shutdown, &S::close, &S::open, &S::pipe,
+        &S::set_flags, &S::epoll_create1, &S::epoll_ctl, &S::eventfd>();
+  sys::syscalls.epoll_wait = wait_without_waiting;
+  sys::syscalls.accept4 = accept_and_tell;
+  sys::syscalls.send = send_and_tell;
+  sys::syscalls.sendmsg = sendmsg_and_tell;
+}
+
+// A server whose system calls are counted ------------------------------------------------------------------------------
+
+class CountedServer {
+ public:
+  explicit CountedServer(const std::function<void(App&)>& set_up)
+      : server([&](App& app) {
+          count_system_calls();
+          set_up(app);
+        }) {
+    blocked = false;
+    server.turn_timeout = milliseconds(60'000);
+    server.after_turn = [this] { useless_turns += !ready.would_sleep; };
+  }
+
+  // From here on.
+  void begin() {
+    settle();
+    before_ = calls_so_far();
+    useless_turns = 0;
+    blocked_times = 0;
+  }
+  Calls calls() const { return calls_so_far() - before_; }
+
+  // Turns until the server would sleep and nothing is there to wake it.
+  void settle() {
+    do {
+      server.turn();
+    } while (!ready.would_sleep || ready.readable || ready.writable);
+  }
+  // The connection's last turn has left nothing to do: the next would sleep.
+  bool at_rest() {
+    server.turn();
+    return ready.would_sleep && !ready.readable && !ready.writable;
+  }
+
+  // One turn for these bytes, which are small enough to be there at once, and for what other clients have sent. False
+  // when the answer is not this.
+  bool round(Client& client, int server_fd, std::string_view bytes, std::string_view wanted) {
+    return arrives(client, server_fd, bytes) && (server.turn(), true) && client.read_bytes(wanted.size()) &&
+           client.take(client.in().size()) == wanted;
+  }
+  // Sends, and waits until all is with the server's socket.
+  bool arrives(Client& client, int server_fd, std::string_view bytes) {
+    if (!client.send(bytes)) return false;
+    const auto deadline = Clock::now() + kPatience;
+    int there = 0;
+    while (::ioctl(server_fd, FIONREAD, &there) == 0 && there < static_cast<int>(bytes.size())) {
+      if (Clock::now() > deadline) return false;
+    }
+    return true;
+  }
+
+  SteppedServer server;
+  int useless_turns = 0;  // that were not asked to wait
+
+ private:
+  Calls before_;
+};
+
+std::string repeated(std::string_view text, int times) {
+  std::string all;
+  for (int i = 0; i < times; i++) all += text;
+  return all;
+}
+
+std::string server_frame(uint8_t opcode, std::string_view payload) {
+  return ws_frame(opcode, payload, {.masked = false});
+}
+
+void routes(App& app) {
+  app.get("/", [](Request&, Response& res) { res.send("Hello, World!"); });
+  app.ws("/echo", {.message = [](WebSocket ws, const Message& msg) { ws.send(msg); },
+                   .options = {.max_message_bytes = 4_MiB, .max_unsent_bytes = 64_MiB}});
+  app.ws("/broadcast", {.message = [&app](WebSocket, const Message& msg) { app.to_route("/broadcast").send(msg); }});
+  app.ws("/room", [](WebSocket ws, Request&) {
+    const Room room = ws.join("room");
+    ws.on_message([room](WebSocket from, const Message& msg) { from.to(room).send(msg); });
+  });
+}
+
+constexpr uint64_t kRounds = 20;
+
+}  // namespace
+
+TEST_CASE("syscalls: HTTP, one by one and in a pipeline") {
+  CountedServer counted(routes);
+  Client client = counted.server.connect();
+  const int fd = accepted_fd;
+  const std::string small = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+  const std::string browser = "GET /?a=1 HTTP/1.1\r\nHost: test\r\nConnection: keep-alive\r\nCookie: " + pattern(500) +
+                              "\r\nAccept: text/html,application/xhtml+xml,*/*;q=0.8\r\n\r\n";
+  REQUIRE(counted.server.exchange(client, small, 1));
+  const std::string answer = client.take(client.in().size());
+  for (const std::string& request : {small, browser}) {
+    for (const int depth : {1, 16}) {
+      CAPTURE(depth);
+      counted.begin();
+      for (uint64_t i = 0; i < kRounds; i++) {
+        REQUIRE(counted.round(client, fd, repeated(request, depth), repeated(answer, depth)));
+      }
+      CHECK(counted.calls() == Calls{.epoll_wait = kRounds, .recv = kRounds, .send = kRounds});
+      CHECK(counted.at_rest());
+    }
+  }
+}
+
+TEST_CASE("syscalls: echo of small messages, one by one and many in a packet") {
+  CountedServer counted(routes);
+  WsClient client = counted.server.open_websocket("/echo");
+  const int fd = accepted_fd;
+  struct Row {
+    size_t size;
+    int depth;
+  };
+  for (const Row& row : {Row{20, 1}, Row{20, 16}, Row{1024, 1}, Row{1024, 16}, Row{16384, 1}}) {
+    CAPTURE(row.size);
+    CAPTURE(row.depth);
+    const std::string sent = repeated(ws_frame(kText, pattern(row.size)), row.depth);
+    const std::string wanted = repeated(server_frame(kText, pattern(row.size)), row.depth);
+    counted.begin();
+    for (uint64_t i = 0; i < kRounds; i++) REQUIRE(counted.round(client.tcp, fd, sent, wanted));
+    CHECK(counted.calls() == Calls{.epoll_wait = kRounds, .recv = kRounds, .send = kRounds});
+    CHECK(counted.at_rest());
+  }
+}
+
+// The kernel decides in how many pieces these come and go; the counts follow from what it reported.
+TEST_CASE("syscalls: echo of large messages") {
+  CountedServer counted(routes);
+  WsClient client = counted.server.open_websocket("/echo", {.receive_buffer_bytes = 4 << 20, .send_buffer_bytes = 4 << 20});
+  struct Row {
+    size_t size;
+    int depth;
+  };
+  for (const Row& row : {Row{16384, 16}, Row{1 << 20, 1}}) {
+    CAPTURE(row.size);
+    const std::string sent = repeated(ws_frame(kBinary, pattern(row.size)), row.depth);
+    const std::string wanted = repeated(server_frame(kBinary, pattern(row.size)), row.depth);
+    uint64_t readable = 0;
+    uint64_t writable = 0;
+    uint64_t turns = 0;
+    counted.begin();
+    counted.server.before_turn = [before = Calls(), &counted]() mutable { before = counted.calls(); };
+    counted.server.after_turn = [&] {
+      turns++;
+      readable += static_cast<uint64_t>(ready.readable);
+      writable += static_cast<uint64_t>(ready.writable);
+    };
+    for (uint64_t i = 0; i < kRounds; i++) {
+      REQUIRE(counted.server.exchange(client.tcp, sent, wanted.size()));
+      REQUIRE(client.tcp.take(wanted.size()) == wanted);
+    }
+    const Calls calls = counted.calls();
+    CAPTURE(calls);
+    CAPTURE(writable);
+    CHECK(calls.epoll_wait == turns);
+    CHECK(calls.reads() == readable);
+    CHECK(calls.writes() <= readable + writable);
+    CHECK(calls.epoll_ctl == 2 * static_cast<uint64_t>(blocked_times));
+    CHECK(calls.accept4 + calls.close + calls.others == 0);
+    if (row.size == 1 << 20) {
+      CHECK(calls.recv == kRounds);  // the first piece, with the header; the rest goes straight to its place
+      CHECK(calls.readv >= kRounds);
+      CHECK(calls.writes() == kRounds + writable);
+    }
+  }
+}
+
+TEST_CASE("syscalls: a write that the kernel takes in two parts") {
+  CountedServer counted(routes);
+  WsClient client = counted.server.open_websocket("/echo");
+  const int fd = accepted_fd;
+  counted.begin();
+  send_at_most = 10;
+  REQUIRE(counted.arrives(client.tcp, fd, ws_frame(kText, pattern(1000))));
+  counted.server.turn();
+  CHECK(counted.calls() == Calls{.epoll_wait = 1, .recv = 1, .send = 1, .epoll_ctl = 1});
+  counted.server.turn();
+  CHECK(counted.calls() == Calls{.epoll_wait = 2, .recv = 1, .send = 2, .epoll_ctl = 2});
+  CHECK(counted.at_rest());
+  CHECK(client.reads(pattern(1000)));
+}
+
+TEST_CASE("syscalls: fan-out, one write per member and turn") {
+  CountedServer counted(routes);
+  constexpr uint64_t kMembers = 40;
+  for (const std::string_view target : {"/room", "/broadcast"}) {
+    CAPTURE(target);
+    std::vector<WsClient> members;
+    for (uint64_t i = 0; i < kMembers; i++) members.push_back(counted.server.open_websocket(target));
+    WsClient first = counted.server.open_websocket(target);
+    const int first_fd = accepted_fd;
+    WsClient second = counted.server.open_websocket(target);
+    const int second_fd = accepted_fd;
+    for (const int messages : {1, 32}) {
+      CAPTURE(messages);
+      const std::string sent = repeated(ws_frame(kText, pattern(100)), messages);
+      counted.begin();
+      REQUIRE(counted.arrives(first.tcp, first_fd, sent));
+      counted.server.turn();
+      const uint64_t others = target == "/room" ? kMembers + 1 : kMembers + 2;
+      CHECK(counted.calls() == Calls{.epoll_wait = 1, .recv = 1, .send = others});
+      CHECK(counted.at_rest());
+      // Two that speak in one turn.
+      counted.begin();
+      REQUIRE(counted.arrives(first.tcp, first_fd, sent));
+      REQUIRE(counted.arrives(second.tcp, second_fd, sent));
+      counted.server.turn();
+      CHECK(counted.calls() == Calls{.epoll_wait = 1, .recv = 2, .send = kMembers + 2});
+      CHECK(counted.at_rest());
+      const std::string wanted = repeated(server_frame(kText, pattern(100)), 3 * messages);
+      for (WsClient& member : members) {
+        REQUIRE(member.tcp.read_bytes(wanted.size()));
+        CHECK(member.tcp.take(member.tcp.in().size()) == wanted);
+      }
+    }
+  }
+}
+
+TEST_CASE("syscalls: connect, upgrade, echo, close") {
+  CountedServer counted(routes);
+  counted.begin();
+  for (uint64_t i = 0; i < kRounds; i++) {
+    WsClient client = counted.server.open_websocket("/echo");
+    REQUIRE(counted.round(client.tcp, accepted_fd, ws_frame(kText, "hello"), server_frame(kText, "hello")));
+    REQUIRE(counted.round(client.tcp, accepted_fd, ws_frame(kClose, close_payload(1000)),
+                          server_frame(kClose, close_payload(1000))));
+    CHECK(client.ended());
+  }
+  CHECK(counted.useless_turns == 0);
+  CHECK(counted.calls() == Calls{.epoll_wait = 4 * kRounds,
+                                 .recv = 3 * kRounds,
+                                 .send = 3 * kRounds,
+                                 .epoll_ctl = kRounds,
+                                 .accept4 = 2 * kRounds,
+                                 .close = kRounds});
+  CHECK(counted.at_rest());
+}
+
+TEST_CASE("syscalls: many that connect at once, ask, and go") {
+  CountedServer counted(routes);
+  constexpr uint64_t kClients = 10;
+  Client first = counted.server.connect();
+  REQUIRE(counted.server.exchange(first, "GET / HTTP/1.1\r\nHost: test\r\n\r\n", 1));
+  counted.begin();
+  std::vector<Client> clients;
+  for (uint64_t i = 0; i < kClients; i++) clients.push_back(counted.server.connecting());
+  counted.server.turn();
+  CHECK(counted.calls() == Calls{.epoll_wait = 1, .epoll_ctl = kClients, .accept4 = kClients + 1});
+  CHECK(counted.at_rest());
+  counted.begin();
+  for (Client& client : clients) REQUIRE(client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n"));
+  counted.server.turn();
+  CHECK(counted.calls() == Calls{.epoll_wait = 1, .recv = kClients, .send = kClients});
+  counted.begin();
+  for (Client& client : clients) client.close();
+  counted.server.turn();
+  CHECK(counted.calls() == Calls{.epoll_wait = 1, .recv = kClients, .close = kClients});
+  CHECK(counted.at_rest());
+}
+
+#endif  // __linux__
