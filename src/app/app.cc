@@ -147,7 +147,7 @@ Room App::room(std::string_view name) const noexcept {
 }
 
 Audience App::to(std::string_view room) const noexcept {
-  return MessageAccess::audience(MessageAccess::Kind::room, impl_->number, {}, room);
+  return MessageAccess::room_audience(impl_->number, room);
 }
 
 Audience App::to(const Room& room) const noexcept {

@@ -199,8 +199,16 @@ SendStatus Audience::send(const SharedFrame& frame) const noexcept {
   return publish_any({worker_, kind_, {slot_, generation_}, name_, {except_, except_count_}}, frame);
 }
 
+// A room by its name: looked up at once on its worker, else the name travels.
+Audience MessageAccess::room_audience(uint32_t worker, std::string_view name) {
+  Worker* w = app::here(worker);
+  if (!w) return audience(Kind::room, worker, {}, name);
+  const app::RoomRecord* room = w->rooms.find(name);
+  return room ? audience(Kind::room, worker, {room->slot, room->generation}) : audience(Kind::none, worker, {});
+}
+
 Audience WebSocket::to(std::string_view room) const noexcept {
-  Audience audience = MessageAccess::audience(Kind::room, worker_, {}, room);
+  Audience audience = MessageAccess::room_audience(worker_, room);
   return audience.except(*this);
 }
 

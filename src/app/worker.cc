@@ -16,7 +16,39 @@ namespace martlet::app {
 
 thread_local constinit Worker* current_worker_ = nullptr;
 
-void set_current_worker(Worker* w) noexcept { current_worker_ = w; }
+namespace {
+
+thread_local constinit Worker* workers_of_thread = nullptr;
+
+// A worker belongs to the thread that gave it its first turn.
+void join_thread(Worker& w) noexcept {
+  if (!w.thread_mark) {
+    w.thread_mark = &workers_of_thread;
+    w.next_on_thread = workers_of_thread;
+    workers_of_thread = &w;
+  }
+  MARTLET_CHECK(w.thread_mark == &workers_of_thread && "the turns of one App on two threads");
+}
+
+void leave_thread(Worker& w) noexcept {
+  if (w.thread_mark != &workers_of_thread) return;
+  for (Worker** link = &workers_of_thread; *link; link = &(*link)->next_on_thread) {
+    if (*link != &w) continue;
+    *link = w.next_on_thread;
+    break;
+  }
+  w.thread_mark = nullptr;
+  if (current_worker_ == &w) current_worker_ = workers_of_thread;
+}
+
+}  // namespace
+
+Worker* find_on_thread(uint32_t number) noexcept {
+  for (Worker* w = workers_of_thread; w; w = w->next_on_thread) {
+    if (w->number == number) return w;
+  }
+  return nullptr;
+}
 
 void wrong_thread(const char* what) noexcept {
   std::fprintf(stderr, "martlet: %s called off its worker's thread\n", what);
@@ -88,7 +120,7 @@ Worker::Worker(const AppOptions& app_options) : options(app_options) {
 
 Worker::~Worker() {
   end();
-  if (current_worker_ == this) set_current_worker(nullptr);
+  leave_thread(*this);
 }
 
 // Set-up --------------------------------------------------------------------------------------------------------------
@@ -192,14 +224,16 @@ Result<uint16_t> Worker::listen(const ListenOptions& listen_options) {
 
 void Worker::turn(int64_t timeout_ns) noexcept {
   MARTLET_CHECK(!in_turn && "run() or poll_once() inside a callback");
-  Worker* outer = current_worker_;
-  set_current_worker(this);
+  join_thread(*this);
+  current_worker_ = this;
   in_turn = true;
   reactor.turn(timeout_ns);
   in_turn = false;
   if (draining && reactor.connections.size() == 0) over = true;
-  if (over) end();
-  set_current_worker(outer);
+  if (over) {
+    end();
+    leave_thread(*this);
+  }
 }
 
 void Worker::begin_drain(milliseconds deadline) noexcept {
@@ -239,7 +273,7 @@ void Worker::end() noexcept {
   if (!inbox) return;
   over = true;
   Worker* outer = current_worker_;
-  set_current_worker(this);
+  current_worker_ = this;
   for (uint32_t slot = 0; slot < reactor.connections.extent(); slot++) {
     net::Connection* c = reactor.connections.at(slot);
     if (c && !c->closing && c->protocol == &session::ws_protocol) {
@@ -250,7 +284,7 @@ void Worker::end() noexcept {
   before_flush(this);
   inbox->close();
   inbox = nullptr;
-  set_current_worker(outer == this ? nullptr : outer);
+  current_worker_ = outer;
 }
 
 Stats Worker::snapshot() const noexcept {

@@ -48,6 +48,7 @@ struct MessageAccess {
 
   using Kind = Audience::Kind;
   static Audience audience(Kind kind, uint32_t worker, base::SlotId id, std::string_view name = {});
+  static Audience room_audience(uint32_t worker, std::string_view name);
   static Kind kind(const Audience& a) noexcept { return a.kind_; }
   static base::SlotId id(const Audience& a) noexcept { return {a.slot_, a.generation_}; }
 };
@@ -157,6 +158,8 @@ struct Worker {
   bool draining = false;
   bool over = false;
   bool in_turn = false;
+  Worker* next_on_thread = nullptr;    // workers that had a turn on this thread
+  const void* thread_mark = nullptr;   // which thread that is; null before the first turn
   uint64_t cut_at_ns = 0;
 
   // The connection of a handle if it is an open or closing WebSocket; null when it is gone.
@@ -172,16 +175,16 @@ struct Worker {
   void leave_room(net::Connection& c, RoomRecord& room) noexcept;
 };
 
-// The worker that runs on this thread, or null.
-Worker* current_worker() noexcept;
-void set_current_worker(Worker* w) noexcept;
+// The worker whose turn it is on this thread, or that had the last one.
 extern thread_local constinit Worker* current_worker_;
-inline Worker* current_worker() noexcept { return current_worker_; }
+// Another worker of this thread by its number: whoever owns the loop may turn several.
+Worker* find_on_thread(uint32_t number) noexcept;
 
 // The worker of this number if it is this thread's.
 inline Worker* here(uint32_t number) noexcept {
   Worker* w = current_worker_;
-  return w && w->number == number ? w : nullptr;
+  if (w && w->number == number) [[likely]] return w;
+  return w ? find_on_thread(number) : nullptr;
 }
 
 // Runs fn on the worker of this number, in a later turn. False: that worker is over.

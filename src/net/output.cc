@@ -12,6 +12,7 @@ namespace martlet::net {
 namespace {
 
 constexpr size_t kGrowBytes = 4096;       // the least a copying segment is given
+constexpr size_t kCopyWhenSlow = 16384;   // ranges up to this are copied for who waits already
 constexpr size_t kGatherBytes = 1024;     // smaller pieces are copied together at the flush
 
 OutQueue* queue_of(Reactor& reactor, Connection& c) noexcept {
@@ -215,6 +216,11 @@ bool append_block(Reactor& reactor, Connection& c, base::Block* block, uint8_t* 
     return true;
   }
   if (cork.owner == &c) spill_cork(reactor, c);
+  // A slow receiver must not keep a whole block of everybody's alive for a few bytes of its own.
+  if (c.out && c.out->blocked && size <= kCopyWhenSlow) {
+    block->release();
+    return append_copy(reactor, c, data, size);
+  }
   if (!push_segment(reactor, c, block, data, size)) {
     block->release();
     return false;

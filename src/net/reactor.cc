@@ -115,12 +115,12 @@ void Reactor::turn(int64_t timeout_ns) noexcept {
   base::BlockPool::set_current(&blocks);
   const int events = poller_.wait(poll_timeout(timeout_ns));  // 8, then 1
   inbox_->awake(false);
-  turn_wanted_ = false;
   read_clock();                                                 // 2
   for (int i = 0; i < events; i++) dispatch(poller_.event(i));  // 3
   dispatch_ready();
   run_timers();                                               // 4
   mail_due_ = inbox_->deliver(hooks_.context, kMailBudget);   // 5
+  turn_wanted_ = false;
   hooks_.before_flush(hooks_.context);
   flush_dirty();                                              // 6
   reap();                                                     // 7

@@ -468,7 +468,7 @@ void check_phase(Sessions& s, net::Connection& c, uint32_t& left_ms) noexcept {
   const net::Reactor& r = s.reactor;
   switch (http.phase) {
     case HttpPhase::idle:
-      if (passed(r, http.since_ms, s.limits.keep_alive_ms, left_ms)) s.reactor.finish(c);
+      if (!c.out && passed(r, http.since_ms, s.limits.keep_alive_ms, left_ms)) s.reactor.finish(c);
       return;
     case HttpPhase::head:
       if (!passed(r, http.since_ms, s.limits.head_timeout_ms, left_ms)) return;

@@ -334,8 +334,12 @@ uint32_t check_heartbeat(Sessions& s, net::Connection& c) noexcept {
     if (next == 0) return abort_websocket(s, c, CloseCause::heartbeat_timeout), 0;
   }
   if (!limits.heartbeat_interval_ms) return next;
-  if (left_of(now, c.last_seen_ms, half) == 0) send_frame(s, c, proto::Opcode::ping, nullptr, 0);
-  return half < next ? half : next;
+  uint32_t look_in = half;
+  if (left_of(now, c.last_seen_ms, half) == 0) {
+    send_frame(s, c, proto::Opcode::ping, nullptr, 0);
+    look_in = limits.heartbeat_interval_ms;
+  }
+  return look_in < next ? look_in : next;
 }
 
 void on_deadline(net::Reactor& reactor, net::Connection& c) {

@@ -55,6 +55,35 @@ class Book {
   std::vector<WebSocket> sockets_;
 };
 
+// An App that lives on when its run() has returned: for threads that go on calling it.
+class LastingApp {
+ public:
+  template <typename SetUp>
+  explicit LastingApp(SetUp set_up) {
+    set_up(app);
+    const auto bound = app.listen("127.0.0.1", 0);
+    REQUIRE(bound);
+    port = *bound;
+    thread_ = std::thread([this] { status_ = app.run({.handle_signals = false}); });
+  }
+  ~LastingApp() {
+    app.close();
+    wait();
+  }
+  // Until run() has returned; what it returned.
+  int wait() {
+    if (thread_.joinable()) thread_.join();
+    return status_;
+  }
+
+  App app;
+  uint16_t port = 0;
+
+ private:
+  int status_ = -1;
+  std::thread thread_;
+};
+
 // Whether `fn` aborts, tried in a process of its own. For calls while no other thread runs.
 template <typename F>
 bool aborts(F fn) {
@@ -164,30 +193,36 @@ TEST_CASE("handles: callbacks set from another thread") {
 
 TEST_CASE("handles: App::post keeps a thread's order, loses nothing, and drops what the end overtakes") {
   auto captured = std::make_shared<int>(0);
+  std::vector<int> last(4, -1);
   std::atomic<int> wrong{0};
+  std::atomic<int> ran{0};
   {
-    std::vector<int> last(4, -1);
-    TestServer server([](App&) {});
+    LastingApp server([](App&) {});
     std::vector<std::thread> threads;
     for (size_t t = 0; t < last.size(); t++) {
       threads.emplace_back([&, t] {
         for (int i = 0; i < 5000; i++) {
-          server.app().post([&, t, i, captured] { wrong += std::exchange(last[t], i) != i - 1; });
+          server.app.post([&, t, i, captured] {
+            wrong += std::exchange(last[t], i) != i - 1;
+            ran++;
+          });
         }
       });
     }
     for (std::thread& thread : threads) thread.join();
-    wait_a_turn(server);
-    CHECK(eventually([&] { return server.on_thread([&](App&) { return last == std::vector<int>(4, 4999); }); }));
+    CHECK(eventually([&] { return ran == 20'000; }));
     std::thread late([&] {
-      for (int i = 0; i < 20'000; i++) server.app().post([captured] {});
+      for (int i = 0; i < 20'000; i++) server.app.post([captured] {});
     });
-    server.app().close();
-    CHECK(server.wait_until_over() == 0);
+    server.app.close();
+    CHECK(server.wait() == 0);
     late.join();
+    server.app.drain();
+    CHECK(server.app.broadcast("x") == SendStatus::closed);
+    CHECK(server.app.to("den").send("x") == SendStatus::closed);
+    CHECK(captured.use_count() == 1);
   }
   CHECK(wrong.load() == 0);
-  CHECK(captured.use_count() == 1);
 }
 
 namespace {
@@ -243,7 +278,7 @@ TEST_CASE("handles: a storm of threads while connections come and go, and the Ap
     std::atomic<bool> over{false};
     std::atomic<int> opened{0};
     std::atomic<int> closed{0};
-    TestServer server([&](App& app) {
+    LastingApp server([&](App& app) {
       app.ws("/", {.close = [&](WebSocket gone, const CloseInfo&) {
                      closed++;
                      gone.to("a").send("gone");
@@ -256,16 +291,16 @@ TEST_CASE("handles: a storm of threads while connections come and go, and the Ap
     });
     std::vector<std::thread> threads;
     for (uint32_t t = 0; t < 4; t++) {
-      threads.emplace_back([&, t] { command_at_random(server.app(), book, round * 10 + t, over); });
-      threads.emplace_back([&, t] { come_and_go(server.port(), round * 10 + t, over); });
+      threads.emplace_back([&, t] { command_at_random(server.app, book, round * 10 + t, over); });
+      threads.emplace_back([&, t] { come_and_go(server.port, round * 10 + t, over); });
     }
     std::this_thread::sleep_for(400ms);
     if (round == 1) {
-      server.app().close();
+      server.app.close();
     } else {
-      server.app().drain({.deadline = 100ms});
+      server.app.drain({.deadline = 100ms});
     }
-    CHECK(server.wait_until_over() == 0);
+    CHECK(server.wait() == 0);
     std::this_thread::sleep_for(20ms);
     over = true;
     for (std::thread& thread : threads) thread.join();
