@@ -209,13 +209,15 @@ Audience MessageAccess::room_audience(uint32_t worker, std::string_view name) {
 
 Audience WebSocket::to(std::string_view room) const noexcept {
   Audience audience = MessageAccess::room_audience(worker_, room);
-  return audience.except(*this);
+  audience.except(*this);
+  return audience;
 }
 
 Audience WebSocket::to(const Room& room) const noexcept {
   const base::SlotId id = MessageAccess::id(room);
   Audience audience = MessageAccess::audience(id.generation ? Kind::room : Kind::none, MessageAccess::worker(room), id);
-  return audience.except(*this);
+  audience.except(*this);
+  return audience;
 }
 
 // Broadcast to the connection's route ---------------------------------------------------------------------------------

@@ -77,7 +77,10 @@ SharedFrame Message::share() const noexcept {
   const proto::Opcode opcode = is_text_ ? proto::Opcode::text : proto::Opcode::binary;
   if (!block_ || size_ < 4096) return encode(opcode, data_, size_);
   const size_t header = proto::frame_header_size(size_);
-  proto::encode_frame_header(data_ - header, opcode, size_);
+  // As in sending it: the first one writes the header, before anybody else can see it.
+  if (block_->references.load(std::memory_order_relaxed) == 1) {
+    proto::encode_frame_header(data_ - header, opcode, size_);
+  }
   block_->retain();
   return MessageAccess::frame(block_, static_cast<uint32_t>(base::Block::kHeadroom - header), header + size_);
 }

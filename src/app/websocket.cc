@@ -51,6 +51,10 @@ SendStatus send_here(Worker& w, base::SlotId id, proto::Opcode opcode, const voi
   net::Connection* c = w.websocket(id);
   if (!c) return SendStatus::closed;
   take_pending(w, *c);
+  const bool message = opcode != proto::Opcode::ping;
+  if (message && session::send_short(w.sessions, *c, opcode, static_cast<const uint8_t*>(data), size)) {
+    return SendStatus::ok;
+  }
   return session::send_frame(w.sessions, *c, opcode, data, size);
 }
 
@@ -90,6 +94,9 @@ SendStatus WebSocket::send(const Message& message) const noexcept {
   net::Connection* c = w->websocket({slot_, generation_});
   if (!c) return SendStatus::closed;
   take_pending(*w, *c);
+  if (session::send_short(w->sessions, *c, opcode_of(message), MessageAccess::data(message), message.size())) [[likely]] {
+    return SendStatus::ok;
+  }
   return session::send_message(w->sessions, *c, MessageAccess::view(message));
 }
 

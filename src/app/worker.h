@@ -40,6 +40,7 @@ struct MessageAccess {
   static uint32_t worker(const Room& r) noexcept { return r.worker_; }
   static base::SlotId id(const Room& r) noexcept { return {r.slot_, r.generation_}; }
   static Message message(const session::MessageView& v) noexcept { return Message(v.data, v.size, v.is_text, v.block); }
+  static const uint8_t* data(const Message& m) noexcept { return m.data_; }
   static session::MessageView view(const Message& m) noexcept { return {m.data_, m.size_, m.block_, m.is_text_}; }
   static SharedFrame frame(base::Block* block, uint32_t begin, uint64_t length) noexcept;
   static base::Block* block(const SharedFrame& f) noexcept { return f.block_; }

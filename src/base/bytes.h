@@ -57,6 +57,21 @@ inline uint32_t load_raw32(const uint8_t* p) noexcept {
   return v;
 }
 
+// memcpy for what is mostly a few dozen bytes: two moves that may overlap, without a call.
+inline void copy_short(uint8_t* to, const uint8_t* from, size_t size) noexcept {
+  if (size > 32) {
+    std::memcpy(to, from, size);
+  } else if (size >= 16) {
+    std::memcpy(to, from, 16);
+    std::memcpy(to + size - 16, from + size - 16, 16);
+  } else if (size >= 8) {
+    std::memcpy(to, from, 8);
+    std::memcpy(to + size - 8, from + size - 8, 8);
+  } else {
+    for (size_t i = 0; i < size; i++) to[i] = from[i];
+  }
+}
+
 inline char ascii_lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }

@@ -124,7 +124,9 @@ namespace {
   // Our header is shorter than the one that the message came with, or stands in the block's headroom.
   const size_t header = proto::frame_header_size(message.size);
   uint8_t* frame = message.data - header;
-  proto::encode_frame_header(frame, opcode, message.size);
+  // Whoever queued or shared the block before has written the header, and another thread may be reading it by now.
+  const bool written = message.block && message.block->references.load(std::memory_order_relaxed) > 1;
+  if (!written) proto::encode_frame_header(frame, opcode, message.size);
   const size_t size = header + message.size;
   return message.block ? net::append_block(s.reactor, c, message.block, frame, size)
                        : net::append_borrowed(s.reactor, c, frame, size);

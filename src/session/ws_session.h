@@ -91,6 +91,24 @@ void release_upgraded_input(Sessions& s) noexcept;
 
 // Sending. None of these calls the application.
 SendStatus send_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload, size_t size) noexcept;
+// The common send: a short message to the connection that is being dispatched, with nothing waiting. False: not that
+// case, and nothing was done.
+inline bool send_short(Sessions& s, net::Connection& c, proto::Opcode opcode, const uint8_t* data,
+                       size_t size) noexcept {
+  constexpr size_t kShort = 125;  // a header of two bytes
+  net::Cork& cork = s.reactor.cork;
+  const WsState& ws = c.state<WsState>();
+  if (size > kShort || cork.owner != &c || c.out || c.closing || ws.ready != ReadyState::open) return false;
+  if (cork.bytes() >= ws.route->limits.unsent_bytes || net::Cork::kBytes - cork.size < kShort + 2) return false;
+  uint8_t* to = cork.buffer + cork.size;
+  to[0] = static_cast<uint8_t>(0x80 | static_cast<uint8_t>(opcode));
+  to[1] = static_cast<uint8_t>(size);
+  base::copy_short(to + 2, data, size);
+  cork.size += size + 2;
+  s.stats.messages_sent++;
+  return true;
+}
+
 // A received message as it came; nothing is copied when it is large and `c` is the connection being dispatched.
 SendStatus send_message(Sessions& s, net::Connection& c, const MessageView& message) noexcept;
 // Whole frames in a block, `messages` of them.

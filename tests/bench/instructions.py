@@ -30,8 +30,9 @@ def cases(program):
 
 def instructions(program, case, messages):
     """Ir of a whole run."""
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=yes",
-               "--toggle-collect=*canned_*", program, case, str(messages)]
+    # --toggle-collect turns counting off at the start, so what turns it on comes behind it.
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*::canned_*",
+               "--collect-atstart=yes", program, case, str(messages)]
     run = subprocess.run(command, capture_output=True, text=True)
     collected = re.search(r"Collected : (\d+)", run.stderr)
     if run.returncode != 0 or not collected:
@@ -51,6 +52,8 @@ def figures(program):
 
 def compiler_of(program):
     """The compiler's own words in the program's comment section."""
+    if not shutil.which("readelf"):
+        return "unknown"
     dump = subprocess.run(["readelf", "-p", ".comment", program], capture_output=True, text=True).stdout
     return " and ".join(re.findall(r"^\s*\[\s*\w+\]\s+(.*)$", dump, re.MULTILINE)) or "unknown"
 

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdio>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -87,6 +88,7 @@ class LastingApp {
 // Whether `fn` aborts, tried in a process of its own. For calls while no other thread runs.
 template <typename F>
 bool aborts(F fn) {
+  std::fflush(stdout);
   const pid_t child = ::fork();
   if (child == 0) {
     ::close(2);  // the message is meant for a person

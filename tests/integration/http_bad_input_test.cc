@@ -155,7 +155,8 @@ TEST_CASE("http_bad_input: a body is never taken for a request") {
   const std::string evil(kEvil);
   const std::string length = std::to_string(evil.size());
   CHECK(client.request("POST /post HTTP/1.1\r\nHost: t\r\nContent-Length: " + length + "\r\n\r\n" + evil).body == evil);
-  CHECK(client.request("GET /good HTTP/1.1\r\nHost: t\r\nContent-Length: " + length + "\r\n\r\n" + evil).body == "good");
+  CHECK(client.request("GET /good HTTP/1.1\r\nHost: t\r\nContent-Length: " + length + "\r\n\r\n" + evil).body ==
+        "good");
   CHECK(client.request("PUT /none HTTP/1.1\r\nHost: t\r\nContent-Length: " + length + "\r\n\r\n" + evil).status == 404);
   CHECK(client.get("/good").body == "good");
   CHECK(counting.evil == 0);
@@ -222,7 +223,8 @@ TEST_CASE("http_bad_input: a handshake that brings a body, in one piece and in t
       "GET /ws HTTP/1.1\r\nHost: t\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
   const std::string frame("\x81\x82\0\0\0\0hi", 8);
-  for (const std::string framed : {"Content-Length: 5\r\n\r\n|hello", "Transfer-Encoding: chunked\r\n\r\n|5\r\nhello\r\n0\r\n\r\n"}) {
+  for (const std::string framed : {"Content-Length: 5\r\n\r\n|hello",
+                                   "Transfer-Encoding: chunked\r\n\r\n|5\r\nhello\r\n0\r\n\r\n"}) {
     for (const bool in_one : {true, false}) {
       CAPTURE(framed);
       CAPTURE(in_one);

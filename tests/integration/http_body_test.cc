@@ -94,7 +94,8 @@ TEST_CASE("http_body: extensions and trailers are read over, sizes may be upper 
 
 TEST_CASE("http_body: a Content-Length request split at every byte, with another behind it") {
   TestServer server(echo_bodies);
-  const std::string bytes = "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 11\r\n\r\nhello\r\n\r\nyz" + std::string(kAfter);
+  const std::string bytes =
+      "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 11\r\n\r\nhello\r\n\r\nyz" + std::string(kAfter);
   for (size_t cut = 1; cut < bytes.size(); cut++) {
     CAPTURE(cut);
     Client client(server.port());
@@ -108,7 +109,8 @@ TEST_CASE("http_body: a Content-Length request split at every byte, with another
 
 TEST_CASE("http_body: a chunked request split at every byte, with another behind it") {
   TestServer server(echo_bodies);
-  const std::string bytes = std::string(kChunkedHead) + "5;e=1\r\nhello\r\nA\r\n0123456789\r\n0\r\nT: 1\r\n\r\n" + std::string(kAfter);
+  const std::string bytes =
+      std::string(kChunkedHead) + "5;e=1\r\nhello\r\nA\r\n0123456789\r\n0\r\nT: 1\r\n\r\n" + std::string(kAfter);
   for (size_t cut = 1; cut < bytes.size(); cut++) {
     CAPTURE(cut);
     Client client(server.port());
@@ -166,7 +168,8 @@ TEST_CASE("http_body: Expect: 100-continue is answered before the body comes, on
 TEST_CASE("http_body: Expect: 100-continue waits its turn behind earlier answers") {
   TestServer server(echo_bodies);
   Client client(server.port());
-  REQUIRE(client.send(std::string(kAfter) + "POST /echo HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"));
+  REQUIRE(client.send(std::string(kAfter) +
+                      "POST /echo HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"));
   CHECK(client.read_response().body == "after");
   CHECK(client.read_response().status == 100);
   REQUIRE(client.send("ok"));
@@ -245,8 +248,10 @@ TEST_CASE("http_body: many bodies arrive at the same time, interleaved") {
   for (size_t i = 0; i < 30; i++) {
     clients.emplace_back(server.port());
     bodies.push_back(pattern(1000 + i * 5000));
-    std::string head = i % 2 ? std::string(kChunkedHead)
-                             : "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(bodies[i].size()) + "\r\n\r\n";
+    std::string head(kChunkedHead);
+    if (i % 2 == 0) {
+      head = "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(bodies[i].size()) + "\r\n\r\n";
+    }
     bodies[i][0] = static_cast<char>('a' + i % 26);
     REQUIRE(clients[i].send(head));
   }

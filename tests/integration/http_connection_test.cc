@@ -152,7 +152,8 @@ TEST_CASE("http_connection: a client that half-closes after its requests gets al
   TestServer server(numbered);
   std::string requests;
   for (size_t i = 0; i < 600; i++) requests += get_number(i);
-  for (const std::string_view tail : {"", "GET /n/half", "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nhalf"}) {
+  for (const std::string_view tail :
+       {"", "GET /n/half", "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nhalf"}) {
     CAPTURE(tail);
     Client client(server.port());
     REQUIRE(client.send(requests));

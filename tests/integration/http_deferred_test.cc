@@ -260,7 +260,8 @@ TEST_CASE("http_deferred: after defer() the request is asked again and shows the
     CHECK(response.field("x-again") == "1");
     CHECK(response.body == "POST|/d/a%20b/c/d|/d/a%20b/c/d?q=%31|a b|c/d|1|field|" + body);
     const std::string chunks = size ? "5\r\nbbbbb\r\n0\r\n\r\n" : "0\r\n\r\n";
-    const HttpResponse chunked = client.request("POST /d/x/y HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks);
+    const HttpResponse chunked =
+        client.request("POST /d/x/y HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks);
     CHECK(chunked.field("x-same") == "yes");
     CHECK(chunked.body == (size ? "POST|/d/x/y|/d/x/y|x|y|-|-|bbbbb" : "POST|/d/x/y|/d/x/y|x|y|-|-|"));
   }
@@ -287,7 +288,8 @@ TEST_CASE("http_deferred: defer, then throw: 500, and the late answer is nobody'
 TEST_CASE("http_deferred: Connection: close, HTTP/1.0 and HEAD are remembered until the answer") {
   Kept kept;
   TestServer server([&](App& app) { keeps(app, kept); });
-  const char* requests[] = {"GET /later HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\nGET /now HTTP/1.1\r\nHost: t\r\n\r\n",
+  const char* requests[] = {"GET /later HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n"
+                            "GET /now HTTP/1.1\r\nHost: t\r\n\r\n",
                             "GET /later HTTP/1.0\r\n\r\n"};
   for (size_t i = 0; i < 2; i++) {
     Client client(server.port());

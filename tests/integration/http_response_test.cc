@@ -171,8 +171,8 @@ TEST_CASE("http_response: text that would break the head is refused and counted"
     app.get("/go", [](Request& req, Response& res) { res.redirect(req.query("to").value_or("/")); });
   });
   Client client(server.port());
-  for (const char* value : {"a%0D%0AX-Evil:%201", "a%0AX-Evil:%201", "a%0DX-Evil:%201", "%0D%0A%0D%0Abody", "%00", "%7F",
-                            "x%01"}) {
+  for (const char* value :
+       {"a%0D%0AX-Evil:%201", "a%0AX-Evil:%201", "a%0DX-Evil:%201", "%0D%0A%0D%0Abody", "%00", "%7F", "x%01"}) {
     CAPTURE(value);
     const HttpResponse response = client.get(std::string("/?v=") + value);
     CHECK(response.status == 200);
@@ -210,7 +210,7 @@ TEST_CASE("http_response: redirects") {
   }
 }
 
-TEST_CASE("http_response: a second terminal call is ignored and counted, fields of one request do not leak to another") {
+TEST_CASE("http_response: a second terminal call is ignored and counted, nothing leaks into the next answer") {
   TestServer server([](App& app) {
     app.get("/twice", [](Request&, Response& res) {
       CHECK_FALSE(res.sent());

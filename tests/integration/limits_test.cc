@@ -214,7 +214,7 @@ TEST_CASE("limits: an idle keep-alive connection is closed after its time, silen
 TEST_CASE("limits: a connection in use is not idle") {
   TestServer server(echoes, {.app = {.keep_alive_timeout = milliseconds(300)}});
   Client client(server.port());
-  for (int i = 0; i < 8; i++) {
+  for (int i = 0; i < 6; i++) {
     CHECK(client.get("/").body == "ok");
     std::this_thread::sleep_for(milliseconds(80));
   }
@@ -224,9 +224,9 @@ TEST_CASE("limits: a connection in use is not idle") {
 TEST_CASE("limits: keep-alive time counts from the answer, not from the request") {
   TestServer server([](App& app) {
     app.get("/slow", [&app](Request&, Response& res) {
-      app.after(milliseconds(700), [later = res.defer()]() mutable { later.send("slow"); });
+      app.after(milliseconds(450), [later = res.defer()]() mutable { later.send("slow"); });
     });
-  }, {.app = {.head_timeout = milliseconds(300), .keep_alive_timeout = milliseconds(300)}});
+  }, {.app = {.head_timeout = milliseconds(250), .keep_alive_timeout = milliseconds(250)}});
   // Several, begun at different moments, so that the wheel's phase does not decide.
   std::vector<Client> clients;
   for (int i = 0; i < 6; i++) {
@@ -343,7 +343,7 @@ TEST_CASE("limits: a write without progress ends the connection, a slow reader i
   Client slow(server.port(), {.receive_buffer_bytes = 64 * 1024});
   REQUIRE(slow.send("GET /large HTTP/1.1\r\nHost: t\r\n\r\n"));
   const auto begin = Clock::now();
-  while (since(begin) < milliseconds(900)) {
+  while (since(begin) < milliseconds(700)) {
     REQUIRE(slow.read_more(Clock::now() + kPatience));
     std::this_thread::sleep_for(milliseconds(20));
   }

@@ -106,7 +106,8 @@ class ServerProcess {
     std::FILE* file = std::fopen(path("stat").c_str(), "r");
     if (!file) return -1;
     unsigned long user = 0, system = 0;
-    const int got = std::fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
+    const char* form = "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu";
+    const int got = std::fscanf(file, form, &user, &system);
     std::fclose(file);
     return got == 2 ? static_cast<double>(user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK)) : -1;
   }
