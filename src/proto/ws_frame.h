@@ -58,8 +58,14 @@ inline ParseStatus parse_frame_header(base::ByteSpan bytes, Role role, bool allo
     error = {close_code::protocol_error, cause};
     return ParseStatus::error;
   };
-  if (bytes.size() < 2) return ParseStatus::need_more;
   const uint8_t* p = bytes.data();
+  // The common frame: short, whole text or binary from a client.
+  if (role == Role::server && bytes.size() >= 6 && (p[0] == 0x81 || p[0] == 0x82) && p[1] >= 0x80 && p[1] < 0xfe) [[likely]] {
+    header = {.length = p[1] & 0x7fu, .masking_key = base::load_raw32(p + 2), .header_bytes = 6,
+              .opcode = static_cast<Opcode>(p[0] & 0x0f), .fin = true, .rsv1 = false, .masked = true};
+    return ParseStatus::done;
+  }
+  if (bytes.size() < 2) return ParseStatus::need_more;
   const uint8_t first = p[0];
   const uint8_t short_length = p[1] & 0x7f;
   const bool masked = (p[1] & 0x80) != 0;
