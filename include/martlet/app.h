@@ -65,7 +65,8 @@ class App {
     add_use("", Step(std::forward<F>(middleware)));
     return *this;
   }
-  // Only for routes whose path begins with this prefix (whole segments).
+  // Only for requests whose path lies below this prefix: whole segments, compared after percent-decoding where the route
+  // has parameters there ("/admin" guards "/admin" and "/admin/x" of a route "/*", too). "/admin/*" is the same.
   template <typename F>
   App& use(std::string_view prefix, F&& middleware) {
     add_use(prefix, Step(std::forward<F>(middleware)));

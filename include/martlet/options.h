@@ -101,7 +101,8 @@ struct ListenOptions {
 
 // Of App::run().
 struct RunOptions {
-  // SIGTERM and SIGINT drain the App; a second one ends it at once. False: the signals are left alone.
+  // SIGTERM and SIGINT drain the App; a second one ends it at once. One App of a process at a time can have them: run()
+  // of another then fails. False: the signals are left alone.
   bool handle_signals = true;
 };
 

@@ -30,6 +30,7 @@ class Request {
 
   // The part of the path that `:name` of the route stands for, percent-decoded; what the trailing `*` stands for with
   // the name "*". Empty when the route has no such name. A value whose encoding is broken is returned as sent.
+  // A decoded value may hold anything, also '/', ".." and NUL: do not make file names of it unchecked.
   std::string_view param(std::string_view name) const noexcept;
   // The first value of a query parameter, decoded ('+' is a space); nothing when it is absent.
   std::optional<std::string_view> query(std::string_view name) const noexcept;

@@ -21,6 +21,10 @@ struct Exchange;
 // nothing, and it can never answer another request.
 class Response {
  public:
+  // A copy names the request, as what defer() answers does, but does not keep it open.
+  Response(const Response& other) noexcept;
+  Response& operator=(const Response& other) noexcept;
+
   // The status code, 200 when not set. Values outside 200–599 are programmer errors and become 500.
   Response& status(int code) noexcept;
   // Adds a field. Names and values that would break the head (RFC 9110 §5) are refused, counted and logged, so that no

@@ -2,6 +2,7 @@
 #include <martlet/app.h>
 
 #include "app/worker.h"
+#include "base/check.h"
 #include "sys/clock.h"
 #include "sys/process.h"
 
@@ -38,6 +39,7 @@ App& App::ws(std::string_view path, Function<void(WebSocket, Request&)> on_open,
 }
 
 App& App::on_error(Function<void(const HandlerFailure&)> handler) {
+  MARTLET_CHECK(!impl_->opened && "on_error() after listen()");
   impl_->on_error = std::move(handler);
   return *this;
 }
@@ -152,7 +154,8 @@ Audience App::to(std::string_view room) const noexcept {
 
 Audience App::to(const Room& room) const noexcept {
   const base::SlotId id = MessageAccess::id(room);
-  return MessageAccess::audience(id.generation ? MessageAccess::Kind::room : MessageAccess::Kind::none, impl_->number, id);
+  return MessageAccess::audience(id.generation ? MessageAccess::Kind::room : MessageAccess::Kind::none,
+                                 MessageAccess::worker(room), id);
 }
 
 Audience App::to_route(std::string_view pattern) const noexcept {

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "app/worker.h"
+#include "base/check.h"
 #include "net/reactor.h"
 #include "session/http_response.h"
 
@@ -26,20 +27,41 @@ namespace app {
 
 namespace {
 
+int hex_digit(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char lower = base::ascii_lower(c);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// Whether the path, decoded, lies below the prefix: a guard must not be passed by writing "/%61dmin" for "/admin".
 bool matches_prefix(const Chain::Entry& entry, std::string_view path) noexcept {
-  if (entry.prefix.empty()) return true;
-  if (!path.starts_with(entry.prefix)) return false;
-  return path.size() == entry.prefix.size() || path[entry.prefix.size()] == '/' || entry.prefix.back() == '/';
+  size_t at = 0;
+  const auto next = [&]() -> int {
+    if (at == path.size()) return -1;
+    const char c = path[at++];
+    if (c != '%' || path.size() - at < 2) return c;
+    const int high = hex_digit(path[at]);
+    const int low = hex_digit(path[at + 1]);
+    if (high < 0 || low < 0) return c;
+    at += 2;
+    return static_cast<char>(high << 4 | low);
+  };
+  for (const char wanted : entry.prefix) {
+    if (next() != wanted) return false;
+  }
+  const int after = next();
+  return after == -1 || after == '/';
 }
 
 void answer(session::Exchange& e, int status, std::string_view text) noexcept {
-  if (e.flags.responded) return;
+  if (e.flags.responded || e.flags.upgraded) return;
   e.status = static_cast<uint16_t>(status);
   session::send_response(e, base::as_bytes(text), session::BodyType::text);
 }
 
 void failed(Worker& w, session::Exchange& e, const Chain& chain) noexcept {
   w.report_failure(chain.pattern);
+  if (e.flags.upgraded) return session::handler_failed(*e.sessions, *e.connection);  // it is a WebSocket by now
   e.fields.clear();
   e.content_type_bytes = 0;
   e.type_in_fields = false;
@@ -68,7 +90,7 @@ void run_steps(Worker& w, session::Exchange& e) noexcept {
   for (;;) {
     if (e.position == chain.entries.size()) return end_of_chain(w, e, chain);
     const Chain::Entry& entry = chain.entries[e.position++];
-    if (chain.unmatched && !matches_prefix(entry, e.head.path(e.base))) continue;
+    if (!entry.prefix.empty() && !matches_prefix(entry, e.head.path(e.base))) continue;
     auto& handler = StepAccess::handler(*entry.step);
     if (!handler) {
       auto& middleware = StepAccess::middleware(*entry.step);
@@ -150,6 +172,7 @@ void Next::operator()() const noexcept {
     w->stats.late_nexts++;
     app::log_limited(LogLevel::warn, "next() was called twice, or after the answer",
                      static_cast<const app::Chain*>(e->route)->pattern);
+    MARTLET_DCHECK(!"a second next()");
     return;
   }
   app::go_on(*w, *e);

@@ -75,6 +75,9 @@ void log_limited(LogLevel level, const char* what, std::string_view detail) noex
   char line[400];
   const int most = static_cast<int>(detail.size() < 300 ? detail.size() : 300);
   const int size = std::snprintf(line, sizeof line, "%s: %.*s", what, most, detail.data());
+  for (int i = 0; i < size; i++) {  // what a peer sent must not make lines of its own
+    if (static_cast<unsigned char>(line[i]) < 0x20 || line[i] == 0x7f) line[i] = '.';
+  }
   martlet::log(level, {line, static_cast<size_t>(size)});
 }
 

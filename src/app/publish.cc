@@ -1,6 +1,7 @@
 // See publish.h for the picture.
 #include "app/publish.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "app/worker.h"
@@ -123,10 +124,10 @@ void queue_range(Worker& w, net::Connection& c, const PublishedRange& range, uin
 
 // The next range of an audience at or after a position.
 const PublishedRange* first_after(const AudienceLog& audience, uint64_t position) noexcept {
-  for (const PublishedRange& range : audience.ranges()) {
-    if (range.end > position) return &range;
-  }
-  return nullptr;
+  const auto ranges = audience.ranges();
+  const auto found = std::partition_point(ranges.begin(), ranges.end(),
+                                          [position](const PublishedRange& r) { return r.end <= position; });
+  return found == ranges.end() ? nullptr : &*found;
 }
 
 const PublishedRange* earlier(const PublishedRange* a, const PublishedRange* b) noexcept {

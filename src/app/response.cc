@@ -105,6 +105,20 @@ bool answered(session::Exchange& e) noexcept {
 
 }  // namespace
 
+Response::Response(const Response& other) noexcept { *this = other; }
+
+// The address of the exchange is good during its handler only, and is never copied.
+Response& Response::operator=(const Response& other) noexcept {
+  if (this == &other) return *this;
+  if (other.exchange_) return *this = other.exchange_->deferred_response();
+  exchange_ = nullptr;
+  worker_ = other.worker_;
+  slot_ = other.slot_;
+  generation_ = other.generation_;
+  request_ = other.request_;
+  return *this;
+}
+
 session::Exchange* Response::resolve() const noexcept {
   if (exchange_) return exchange_;
   app::Worker* w = app::here(worker_);

@@ -15,15 +15,6 @@ uint64_t load(const char* p) noexcept {
   return word;
 }
 
-// Cuts the first segment off "/a/b": gives "a" and leaves "/b".
-std::string_view cut_segment(std::string_view& rest) noexcept {
-  rest.remove_prefix(1);
-  const size_t end = rest.find('/');
-  const std::string_view segment = rest.substr(0, end);
-  rest.remove_prefix(segment.size());
-  return segment;
-}
-
 }  // namespace
 
 const char* Pattern::parse(std::string_view text, Pattern& pattern) {

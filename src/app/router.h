@@ -17,6 +17,15 @@ namespace martlet::app {
 
 inline constexpr uint8_t kAnyMethod = 0xff;
 
+// Cuts the first segment off "/a/b": gives "a" and leaves "/b". Not for an empty text.
+inline std::string_view cut_segment(std::string_view& rest) noexcept {
+  rest.remove_prefix(1);
+  const size_t end = rest.find('/');
+  const std::string_view segment = rest.substr(0, end);
+  rest.remove_prefix(segment.size());
+  return segment;
+}
+
 // A pattern in parts: "/users/:id/*" has the segments users, :id and *.
 struct Pattern {
   std::string text;

@@ -164,6 +164,7 @@ void WebSocket::leave(std::string_view room) const noexcept {
 }
 
 void WebSocket::leave(const Room& room) const noexcept {
+  if (MessageAccess::worker(room) != worker_) return;
   command(*this, [id = MessageAccess::id(room)](Worker& w, net::Connection& c) {
     if (app::RoomRecord* record = w.rooms.find(id)) w.leave_room(c, *record);
   });

@@ -79,10 +79,25 @@ uint8_t method_of(std::string_view name) {
   return kAnyMethod;
 }
 
-// Whole segments: "/api" is a prefix of "/api" and "/api/x", not of "/apis".
-bool has_prefix(std::string_view path, std::string_view prefix) noexcept {
-  if (!path.starts_with(prefix)) return false;
-  return prefix.empty() || path.size() == prefix.size() || path[prefix.size()] == '/' || prefix.back() == '/';
+enum class Below : uint8_t { never, perhaps, always };
+
+// Whether the paths of a pattern lie below a prefix, whole segments compared: "/api" is before "/api" and "/api/x", not
+// before "/apis". A parameter or a wildcard may match the prefix or something else: that is asked for each request.
+Below below(std::string_view pattern, std::string_view prefix) noexcept {
+  Below answer = Below::always;
+  while (!prefix.empty()) {
+    const std::string_view wanted = cut_segment(prefix);
+    if (wanted.empty() && prefix.empty()) return answer;  // "/api/" is the same as "/api"
+    if (pattern.empty()) return Below::never;
+    const std::string_view segment = cut_segment(pattern);
+    if (segment == "*") return Below::perhaps;
+    if (!segment.empty() && segment[0] == ':') {
+      answer = Below::perhaps;
+    } else if (segment != wanted) {
+      return Below::never;
+    }
+  }
+  return answer;
 }
 
 void on_accept(void* context, net::Connection& c, bool over_limit) {
@@ -127,12 +142,20 @@ Worker::~Worker() {
 
 void Worker::add_use(std::string_view prefix, Step step) {
   if (opened) set_up_mistake("use() after listen()", prefix);
-  if (!prefix.empty() && (prefix[0] != '/')) set_up_mistake("a prefix begins with '/'", prefix);
-  if (prefix == "/") prefix = {};
+  if (prefix.ends_with("/*")) prefix.remove_suffix(2);
+  while (prefix.ends_with('/')) prefix.remove_suffix(1);
+  if (!prefix.empty() && prefix[0] != '/') set_up_mistake("a prefix begins with '/'", prefix);
+  if (prefix.find_first_of(":*") != std::string_view::npos) set_up_mistake("a prefix has no parameters", prefix);
   steps.push_back(std::move(step));
-  // The text of the prefix must outlive the caller's: it is kept by the unmatched chain's own list of strings.
-  unmatched.params.emplace_back(prefix);
-  uses.push_back({&steps.back(), {}});
+  uses.push_back({&steps.back(), prefixes.emplace_back(prefix)});
+}
+
+void Worker::add_uses(Chain& chain, std::string_view path) {
+  for (const Chain::Entry& use : uses) {
+    const Below answer = below(path, use.prefix);
+    if (answer == Below::always) chain.entries.push_back({use.step, {}});
+    if (answer == Below::perhaps) chain.entries.push_back(use);
+  }
 }
 
 void Worker::add_route(std::string_view method, std::string_view path, Step* list, size_t count) {
@@ -140,9 +163,7 @@ void Worker::add_route(std::string_view method, std::string_view path, Step* lis
   Pattern pattern;
   if (const char* mistake = Pattern::parse(path, pattern)) set_up_mistake(mistake, path);
   Chain& chain = *chains.emplace_back(std::make_unique<Chain>());
-  for (size_t i = 0; i < uses.size(); i++) {
-    if (has_prefix(path, unmatched.params[i])) chain.entries.push_back(uses[i]);
-  }
+  add_uses(chain, path);
   for (size_t i = 0; i < count; i++) {
     steps.push_back(std::move(list[i]));
     chain.entries.push_back({&steps.back(), {}});
@@ -170,9 +191,7 @@ void Worker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry) 
   entry->limits.heartbeat_timeout_ms = to_ms(ws.heartbeat_timeout);
   entry->limits.slow_consumer = ws.slow_consumer;
   Chain& chain = *ws_chains.emplace_back(std::make_unique<Chain>());
-  for (size_t i = 0; i < uses.size(); i++) {
-    if (has_prefix(path, unmatched.params[i])) chain.entries.push_back(uses[i]);
-  }
+  add_uses(chain, path);
   chain.websocket = entry.get();
   ws_router.add(pattern, kAnyMethod, static_cast<uint32_t>(ws_chains.size() - 1));
   chain.pattern = std::move(pattern.text);
@@ -184,9 +203,8 @@ Error Worker::open() {
   if (opened) return {};
   if (!inbox) return Error("no worker number or descriptor is left");
   opened = true;
-  for (size_t i = 0; i < uses.size(); i++) unmatched.entries.push_back({uses[i].step, unmatched.params[i]});
+  unmatched.entries = uses;
   unmatched.pattern.assign(1, '*');
-  unmatched.unmatched = true;
   session::HttpLimits& limits = sessions.limits;
   limits.head.head_bytes = options.max_head_bytes < 65'535 ? options.max_head_bytes : 65'535;
   limits.head.fields = options.max_header_fields < proto::RequestHead::kMaxFields ? options.max_header_fields

@@ -97,14 +97,13 @@ struct WsRouteEntry : session::WsRoute {
 struct Chain {
   struct Entry {
     Step* step;
-    std::string_view prefix;  // of use(); only the chain of unmatched requests asks for it
+    std::string_view prefix;  // of use(), when it depends on the request whether the path lies below it; else empty
   };
   std::string pattern;
   std::vector<std::string> params;
   std::vector<Entry> entries;
   WsRouteEntry* websocket = nullptr;
   Function<void(Request&, Response&)>* only = nullptr;  // the one handler that is the whole chain
-  bool unmatched = false;
 };
 
 struct DirtyAudience {
@@ -121,6 +120,7 @@ struct Worker {
 
   // Set-up --------------------------------------------------------------------------------------------------------
   void add_use(std::string_view prefix, Step step);
+  void add_uses(Chain& chain, std::string_view path);
   void add_route(std::string_view method, std::string_view path, Step* steps, size_t count);
   void add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry);
   Result<uint16_t> listen(const ListenOptions& listen_options);
@@ -150,6 +150,7 @@ struct Worker {
   Router ws_router;
   std::deque<Step> steps;
   std::vector<Chain::Entry> uses;
+  std::deque<std::string> prefixes;  // their texts
   std::vector<std::unique_ptr<Chain>> chains;     // of HTTP routes, by number
   std::vector<std::unique_ptr<Chain>> ws_chains;  // of WebSocket routes, by number
   std::deque<std::unique_ptr<WsRouteEntry>> ws_routes;

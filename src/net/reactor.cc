@@ -95,6 +95,7 @@ void Reactor::stop_listening() noexcept {
 
 void Reactor::end_all() noexcept {
   stop_listening();
+  signals_.reset();
   for (uint32_t slot = 0; slot < connections.extent(); slot++) {
     if (Connection* c = connections.at(slot)) abort(*c);
   }
@@ -102,11 +103,13 @@ void Reactor::end_all() noexcept {
 }
 
 Error Reactor::watch_signal(int number) noexcept {
-  if (signals_.fd() < 0) {
-    if (Error error = signals_.open()) return error;
-    if (Error error = poller_.add(signals_.fd(), base::SlotId{kSignalToken, 0}.packed(), sys::kReadable)) return error;
+  if (!signals_) {
+    auto signals = std::make_unique<sys::SignalWatcher>();
+    if (Error error = signals->open()) return error;
+    if (Error error = poller_.add(signals->fd(), base::SlotId{kSignalToken, 0}.packed(), sys::kReadable)) return error;
+    signals_ = std::move(signals);
   }
-  return signals_.watch(number);
+  return signals_->watch(number);
 }
 
 // The turn ------------------------------------------------------------------------------------------------------------
@@ -167,7 +170,7 @@ void Reactor::dispatch(const sys::PollEvent& event) noexcept {
   } else if (id.slot == kWakerToken) {
     inbox_->awake(true);
   } else if (id.slot == kSignalToken) {
-    while (const int number = signals_.next()) hooks_.on_signal(hooks_.context, number);
+    while (const int number = signals_ ? signals_->next() : 0) hooks_.on_signal(hooks_.context, number);
   } else {
     accept_from(id.slot);
   }

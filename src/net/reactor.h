@@ -180,7 +180,7 @@ class Reactor {
 
   sys::Poller poller_;
   Inbox* inbox_ = nullptr;
-  sys::SignalWatcher signals_;
+  std::unique_ptr<sys::SignalWatcher> signals_;
   ReactorHooks hooks_;
   std::vector<Listener> listeners_;
   SlotList ready_;

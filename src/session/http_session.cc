@@ -52,6 +52,7 @@ void enter(Sessions& s, net::Connection& c, HttpPhase phase) noexcept {
 void linger(Sessions& s, net::Connection& c) noexcept {
   if (c.pause & net::kPauseEof) return s.reactor.finish(c);  // nothing more can come
   enter(s, c, HttpPhase::lingering);
+  s.reactor.resume(c, net::kPauseInput);
   HttpState& http = c.state<HttpState>();
   if (http.held) http.held->release();
   http.held = nullptr;
@@ -63,10 +64,14 @@ void shut_after_output(Sessions& s, net::Connection& c) noexcept {
   if (c.closing) return;
   if (c.out) {
     s.reactor.resume(c, net::kPauseOutput);  // the rest of the input is to be thrown away, not to wait
-  } else {
-    sys::shutdown_sending(c.fd);
-    c.state<HttpState>().since_ms = s.reactor.now_ms();
+    return;
   }
+  HttpState& http = c.state<HttpState>();
+  if (http.shut) return;
+  http.shut = true;
+  http.since_ms = s.reactor.now_ms();
+  sys::shutdown_sending(c.fd);
+  s.reactor.arm(c, kLingerMs);
 }
 
 void refuse(Sessions& s, net::Connection& c, int status, std::string_view cause, std::string_view extra = {}) noexcept {
@@ -421,8 +426,7 @@ void discard_input(Sessions& s, net::Connection& c) noexcept {
 
 void finish_dispatch(Sessions& s, net::Connection& c) noexcept {
   if (c.protocol != &http_protocol) {
-    end_websocket_dispatch(s, c);
-    return release_upgraded_input(s);
+    return end_websocket_dispatch(s, c);
   }
   net::close_cork(s.reactor, c);
   if (c.closing) return;
@@ -553,7 +557,7 @@ void settle_exchange(Exchange& e) noexcept {
   net::Connection& c = *e.connection;
   if (e.flags.upgraded) {
     give_back_exchange(s, &e);
-    return adopt_upgraded_input(s, c);
+    return s.reactor.mark_ready(c);  // for frames that are held behind the handshake
   }
   end_exchange(s, c, &e);
   if (c.closing || c.finish || c.state<HttpState>().phase == HttpPhase::lingering) return;

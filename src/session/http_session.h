@@ -31,6 +31,7 @@ struct HttpState {
   uint32_t discarded_bytes = 0;  // while lingering
   HttpPhase phase = HttpPhase::head;
   bool got_bytes = false;
+  bool shut = false;  // lingering: our direction is closed
 };
 
 extern const net::Protocol http_protocol;

@@ -53,11 +53,6 @@ struct Sessions {
   base::NodePool<WsInput, 8> inputs;
   Exchange* spare = nullptr;  // the last exchange, kept warm
 
-  // What came behind a handshake, between the change of the session and its first frames.
-  base::Block* upgraded_input = nullptr;
-  uint32_t upgraded_begin = 0;
-  uint32_t upgraded_end = 0;
-
   // "HTTP/1.1 200 OK\r\nDate: …\r\nContent-Type: …\r\nContent-Length: " of the present second: for text, for JSON.
   char ok_text[128];
   char ok_json[128];

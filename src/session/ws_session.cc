@@ -198,14 +198,20 @@ void end_of_stream(Sessions& s, net::Connection& c) noexcept {
 // Starting ------------------------------------------------------------------------------------------------------------
 
 void start_websocket(Sessions& s, net::Connection& c, WsRoute& route) noexcept {
-  HttpState& http = c.state<HttpState>();
-  s.upgraded_input = http.held;
-  s.upgraded_begin = http.held_begin;
-  s.upgraded_end = http.held_end;
+  const HttpState http = c.state<HttpState>();
   net::mark_opaque(s.reactor, c);
   c.protocol = &ws_protocol;
-  WsState* ws = new (c.session) WsState{};
-  ws->route = &route;
+  WsState& ws = *new (c.session) WsState{};
+  ws.route = &route;
+  if (http.held) ws.input = s.inputs.take();
+  if (ws.input) {
+    ws.input->held = http.held;
+    ws.input->held_begin = http.held_begin;
+    ws.input->held_end = http.held_end;
+  } else if (http.held) {
+    http.held->release();
+    abort_websocket(s, c, CloseCause::out_of_memory);
+  }
   // An end of the stream that came during the decision is read again, behind what is held.
   s.reactor.resume(c, net::kPauseInput | net::kPauseEof);
   if (route.limits.heartbeat_interval_ms) {
@@ -216,30 +222,13 @@ void start_websocket(Sessions& s, net::Connection& c, WsRoute& route) noexcept {
 }
 
 void feed_websocket(Sessions& s, net::Connection& c, const uint8_t* at, const uint8_t* end) noexcept {
-  // The bytes are the worker's own receive buffer or the connection's held block: const only on HTTP's side.
-  if (at < end) take_frames(s, c, const_cast<uint8_t*>(at), const_cast<uint8_t*>(end));
-}
-
-void adopt_upgraded_input(Sessions& s, net::Connection& c) noexcept {
-  base::Block* block = s.upgraded_input;
-  s.upgraded_input = nullptr;
-  if (!block) return;
-  WsState& ws = c.state<WsState>();
-  if (!ws.input) ws.input = s.inputs.take();
-  if (!ws.input) {
-    block->release();
-    return abort_websocket(s, c, CloseCause::out_of_memory);
+  WsInput* in = c.state<WsState>().input;
+  if (in && in->held) {
+    in->held_begin = in->held_end - static_cast<size_t>(end - at);
+    return take_held(s, c);
   }
-  ws.input->held = block;
-  ws.input->held_begin = s.upgraded_begin;
-  ws.input->held_end = s.upgraded_end;
-  s.reactor.mark_ready(c);
-}
-
-void release_upgraded_input(Sessions& s) noexcept {
-  if (!s.upgraded_input) return;
-  s.upgraded_input->release();
-  s.upgraded_input = nullptr;
+  // The bytes are the worker's own receive buffer: const only on HTTP's side.
+  if (at < end) take_frames(s, c, const_cast<uint8_t*>(at), const_cast<uint8_t*>(end));
 }
 
 void end_websocket_dispatch(Sessions& s, net::Connection& c) noexcept {

@@ -79,15 +79,11 @@ static_assert(sizeof(WsState) <= net::Connection::kSessionBytes);
 
 extern const net::Protocol ws_protocol;
 
-// Turns the connection of an accepted handshake into a WebSocket; the 101 is with its output already. Input that was
-// held behind the handshake is kept in Sessions until one of the three below deals with it.
+// Turns the connection of an accepted handshake into a WebSocket; the 101 is with its output already. Input that HTTP
+// held behind the handshake is held here from now on.
 void start_websocket(Sessions& s, net::Connection& c, WsRoute& route) noexcept;
-// Frames that came in the same dispatch.
+// Frames that came in the handshake's own dispatch: in the receive buffer, or at the end of what is held.
 void feed_websocket(Sessions& s, net::Connection& c, const uint8_t* at, const uint8_t* end) noexcept;
-// Input held behind a handshake that was decided outside a dispatch.
-void adopt_upgraded_input(Sessions& s, net::Connection& c) noexcept;
-// At the end of a dispatch, when output no longer borrows from it.
-void release_upgraded_input(Sessions& s) noexcept;
 
 // Sending. None of these calls the application.
 SendStatus send_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload, size_t size) noexcept;

@@ -122,9 +122,11 @@ struct Case {
 
 constexpr Case kCases[] = {
     {"http", Kind::http, 16},
+    {"http-depth-1", Kind::http, 1},
     {"http-browser", Kind::http_browser, 16},
     {"http-param", Kind::http_param, 16},
     {"echo-20", Kind::echo, 16, 20},
+    {"echo-20-depth-1", Kind::echo, 1, 20},
     {"echo-1k", Kind::echo, 16, 1024},
     {"echo-1k-utf8", Kind::echo, 16, 1024, Payload::utf8},
     {"echo-16k", Kind::echo, 16, 16384},

@@ -192,6 +192,31 @@ TEST_CASE("http_response: text that would break the head is refused and counted"
   CHECK(go.count("location") == 0);
 }
 
+TEST_CASE("http_response: peers cannot make the library log without bound") {
+  std::atomic<int> lines = 0;
+  std::atomic<bool> broken = false;
+  set_log_sink([&](LogLevel level, std::string_view line) {
+    lines++;
+    if (level < LogLevel::warn || line.find('\n') != line.npos || line.empty()) broken = true;
+  });
+  {
+    TestServer server([](App& app) {
+      app.get("/", [](Request& req, Response& res) { res.set("X", req.query("v").value_or("")).send("x"); });
+      app.get("/throw", [](Request&, Response&) { throw std::runtime_error("again\nand again"); });
+    });
+    Client client(server.port());
+    for (int i = 0; i < 500; i++) {
+      REQUIRE(client.get("/?v=%0D%0A").status == 200);
+      REQUIRE(client.get("/throw").status == 500);
+    }
+    CHECK(server.stats().refused_headers == 500);
+  }
+  set_log_sink({});
+  CHECK(lines > 0);
+  CHECK(lines < 100);
+  CHECK_FALSE(broken);
+}
+
 TEST_CASE("http_response: redirects") {
   TestServer server([](App& app) {
     app.get("/:code", [](Request& req, Response& res) {

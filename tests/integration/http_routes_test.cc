@@ -91,6 +91,42 @@ TEST_CASE("http_routes: static paths that differ in one byte are different, at a
   }
 }
 
+TEST_CASE("http_routes: thousands of routes, and sixteen parameters") {
+  constexpr int kRoutes = 2000;
+  const auto path_of = [](const char* base, int i) { return std::string(base).append(std::to_string(i)); };
+  std::string pattern, path, values;
+  for (int i = 0; i < 16; i++) {
+    pattern += path_of("/:p", i);
+    path += path_of("/v", i);
+    values += path_of("v", i);
+  }
+  TestServer server([&](App& app) {
+    for (int i = 0; i < kRoutes; i++) {
+      app.get(path_of("/static/route/", i), says(std::to_string(i)));
+      app.get(path_of("/param", i) + "/:x/end", [i](Request& req, Response& res) {
+        res.send(std::to_string(i) + std::string(req.param("x")));
+      });
+    }
+    app.get(pattern, [&](Request& req, Response& res) {
+      std::string all;
+      for (int i = 0; i < 16; i++) all += req.param(path_of("p", i));
+      res.send(all);
+    });
+    app.get(pattern + "/more", says("more"));
+  });
+  Client client(server.port());
+  for (int i = 0; i < kRoutes; i += 37) {
+    REQUIRE(client.get(path_of("/static/route/", i)).body == std::to_string(i));
+    REQUIRE(client.get(path_of("/param", i) + "/-/end").body == std::to_string(i) + "-");
+  }
+  CHECK(client.get(path_of("/static/route/", kRoutes)).status == 404);
+  CHECK(client.get(path).body == values);
+  CHECK(client.get(path + "/more").body == "more");
+  CHECK(client.get(path + "/other").status == 404);
+  CHECK(client.get(path + path).status == 404);
+  CHECK(client.get("/" + std::string(8000, '/')).status == 404);
+}
+
 TEST_CASE("http_routes: registration order decides among equals, and names belong to the route") {
   TestServer server([](App& app) {
     app.get("/:first", [](Request& req, Response& res) {

@@ -185,20 +185,20 @@ TEST_CASE("limits: time to send a later head counts from its first byte") {
 }
 
 TEST_CASE("limits: a pause within a body is 408, a slow body is not") {
-  TestServer server(echoes, {.app = {.body_timeout = milliseconds(250)}});
+  TestServer server(echoes, {.app = {.body_timeout = milliseconds(400)}});
   const auto begin = Clock::now();
   Client length(server.port()), chunks(server.port()), slow(server.port());
   REQUIRE(length.send("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n01234"));
   REQUIRE(chunks.send("POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n01"));
   REQUIRE(slow.send("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n"));
   for (int i = 0; i < 10; i++) {
-    std::this_thread::sleep_for(milliseconds(60));
+    std::this_thread::sleep_for(milliseconds(55));
     REQUIRE(slow.send("s"));
   }
   CHECK(slow.read_response().body == "ssssssssss");
   CHECK(length.read_response().status == 408);
   CHECK(chunks.read_response().status == 408);
-  CHECK(since(begin) >= milliseconds(250));
+  CHECK(since(begin) >= milliseconds(400));
   CHECK(length.closed_by_peer());
 }
 
@@ -212,11 +212,11 @@ TEST_CASE("limits: an idle keep-alive connection is closed after its time, silen
 }
 
 TEST_CASE("limits: a connection in use is not idle") {
-  TestServer server(echoes, {.app = {.keep_alive_timeout = milliseconds(300)}});
+  TestServer server(echoes, {.app = {.keep_alive_timeout = milliseconds(400)}});
   Client client(server.port());
   for (int i = 0; i < 6; i++) {
     CHECK(client.get("/").body == "ok");
-    std::this_thread::sleep_for(milliseconds(80));
+    std::this_thread::sleep_for(milliseconds(90));
   }
   CHECK(client.get("/").body == "ok");
 }
@@ -224,9 +224,9 @@ TEST_CASE("limits: a connection in use is not idle") {
 TEST_CASE("limits: keep-alive time counts from the answer, not from the request") {
   TestServer server([](App& app) {
     app.get("/slow", [&app](Request&, Response& res) {
-      app.after(milliseconds(450), [later = res.defer()]() mutable { later.send("slow"); });
+      app.after(milliseconds(500), [later = res.defer()]() mutable { later.send("slow"); });
     });
-  }, {.app = {.head_timeout = milliseconds(250), .keep_alive_timeout = milliseconds(250)}});
+  }, {.app = {.head_timeout = milliseconds(400), .keep_alive_timeout = milliseconds(400)}});
   // Several, begun at different moments, so that the wheel's phase does not decide.
   std::vector<Client> clients;
   for (int i = 0; i < 6; i++) {
@@ -244,10 +244,10 @@ TEST_CASE("limits: a connection whose answers are still leaving is not idle") {
   TestServer server([&](App& app) {
     app.get("/large", [&](Request&, Response& res) { res.send(large); });
     app.get("/small", [](Request&, Response& res) { res.send("small"); });
-  }, {.app = {.head_timeout = milliseconds(200), .keep_alive_timeout = milliseconds(200)}});
+  }, {.app = {.head_timeout = milliseconds(300), .keep_alive_timeout = milliseconds(300)}});
   Client client(server.port(), {.receive_buffer_bytes = 8192});
   REQUIRE(client.send("GET /large HTTP/1.1\r\nHost: t\r\n\r\nGET /small HTTP/1.1\r\nHost: t\r\n\r\n"));
-  std::this_thread::sleep_for(milliseconds(600));
+  std::this_thread::sleep_for(milliseconds(750));
   CHECK(client.read_response().body.size() == large.size());
   CHECK(client.read_response().body == "small");
   CHECK(client.get("/small").body == "small");
@@ -260,7 +260,7 @@ TEST_CASE("limits: a handshake that is decided too late gets 408, and the late d
     app.use("/ws", [&](Request&, Response&, Next next) { kept.push_back(next); });
     app.ws("/ws", {.open = [&](WebSocket, Request&) { opened++; }});
     app.get("/", [](Request&, Response& res) { res.send("ok"); });
-  }, {.app = {.handshake_timeout = milliseconds(250)}});
+  }, {.app = {.handshake_timeout = milliseconds(400)}});
   const auto decided = [&](size_t n) { return server.on_thread([&](App&) { return kept.size(); }) == n; };
   {
     Client client(server.port());
@@ -275,7 +275,7 @@ TEST_CASE("limits: a handshake that is decided too late gets 408, and the late d
     REQUIRE(client.send(kUpgrade));
     const HttpResponse refusal = client.read_response();
     CHECK(refusal.status == 408);
-    CHECK(since(begin) >= milliseconds(250));
+    CHECK(since(begin) >= milliseconds(400));
     server.on_thread([&](App&) { kept[1](); });
     CHECK(client.read_to_end());
   }
@@ -337,13 +337,13 @@ TEST_CASE("limits: refused connections that linger do not take the places of oth
 TEST_CASE("limits: a write without progress ends the connection, a slow reader is spared") {
   const std::string large(20'000'000, 'x');
   TestServer server([&](App& app) { app.get("/large", [&](Request&, Response& res) { res.send(large); }); },
-                    {.app = {.write_timeout = milliseconds(300)}});
+                    {.app = {.write_timeout = milliseconds(500)}});
   Client stuck(server.port(), {.receive_buffer_bytes = 8192});
   REQUIRE(stuck.send("GET /large HTTP/1.1\r\nHost: t\r\n\r\n"));
   Client slow(server.port(), {.receive_buffer_bytes = 64 * 1024});
   REQUIRE(slow.send("GET /large HTTP/1.1\r\nHost: t\r\n\r\n"));
   const auto begin = Clock::now();
-  while (since(begin) < milliseconds(700)) {
+  while (since(begin) < milliseconds(1100)) {
     REQUIRE(slow.read_more(Clock::now() + kPatience));
     std::this_thread::sleep_for(milliseconds(20));
   }

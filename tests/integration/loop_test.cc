@@ -5,6 +5,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -72,22 +73,34 @@ TEST_CASE("loop: timers run in the order of their deadlines, equal ones in the o
   CHECK(ran == std::vector<int>{0, 10, 10, 20, 30, 30});
   for (size_t i = 0; i < ran.size(); i++) {
     CHECK(at[i].count() >= ran[i]);
-    CHECK(at[i].count() < ran[i] + 1000);
+    CHECK(at[i].count() < ran[i] + 5000);
   }
 }
 
-TEST_CASE("loop: after() runs once, every() until it is cancelled, without drift") {
+TEST_CASE("loop: every() does not drift") {
+  // A busy machine may be late once; one that drifts is late always.
+  milliseconds best{1000};
+  for (int attempt = 0; attempt < 10 && best >= milliseconds(128); attempt++) {
+    App app;
+    int ticks = 0;
+    const auto begin = Clock::now();
+    app.every(milliseconds(10), [&] {
+      ticks++;
+      std::this_thread::sleep_for(milliseconds(3));  // work that would add up
+    });
+    CHECK(turn_until(app, [&] { return ticks == 10; }));
+    CHECK(since(begin) >= milliseconds(100));
+    best = std::min(best, since(begin));
+  }
+  CHECK(best < milliseconds(128));  // 130 with drift
+}
+
+TEST_CASE("loop: after() runs once, every() until it is cancelled") {
   App app;
   int once = 0, ticks = 0;
-  const auto begin = Clock::now();
   app.after(milliseconds(5), [&] { once++; });
-  const TimerId ticker = app.every(milliseconds(10), [&] {
-    ticks++;
-    std::this_thread::sleep_for(milliseconds(3));  // work that would add up to drift
-  });
+  const TimerId ticker = app.every(milliseconds(3), [&] { ticks++; });
   CHECK(turn_until(app, [&] { return ticks == 10; }));
-  CHECK(since(begin) >= milliseconds(100));
-  CHECK(since(begin) < milliseconds(128));  // 130 with drift
   app.cancel(ticker);
   app.cancel(ticker);
   const auto later = Clock::now();
@@ -260,7 +273,7 @@ TEST_CASE("loop: poll_once waits no longer than it is told, and ends early for w
   REQUIRE(app.listen("127.0.0.1", 0).ok());
   auto begin = Clock::now();
   CHECK(app.poll_once(milliseconds(0)));
-  CHECK(since(begin) < milliseconds(500));
+  CHECK(since(begin) < milliseconds(5000));
   begin = Clock::now();
   CHECK(app.poll_once(milliseconds(50)));
   CHECK(since(begin) >= milliseconds(49));
@@ -313,7 +326,7 @@ TEST_CASE("loop: a foreign loop is woken by post()") {
       if (i % 2) std::this_thread::sleep_for(milliseconds(5));
       app.post([&] { ran++; });
     });
-    const bool woken = drive(app, [&] { return ran == i + 1; }, milliseconds(1000));
+    const bool woken = drive(app, [&] { return ran == i + 1; });
     poster.join();
     REQUIRE(woken);
   }

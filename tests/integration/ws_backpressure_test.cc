@@ -256,7 +256,7 @@ TEST_CASE("ws backpressure: what a room sends to a slow member is accounted for 
       CAPTURE(batch);
       Target target({.max_unsent_bytes = 256_KiB, .slow_consumer = policy});
       uint32_t sent = 0;
-      auto publish = [&](const std::string& text) { return target.socket.join("room").send(text); };
+      auto publish = [&](const std::string& text) { return target.server.app().to("room").send(text); };
       while (target.server.stats().messages_dropped < 100 && sent < 5000) {
         target.send(sent, 120, 8000, batch, publish);
         sent += 120;

@@ -1,0 +1,166 @@
+// The forms in which an application is written (the examples of the documents), compiled with every compiler that runs
+// the tests: what stands here must go on compiling. Little of it is run.
+#include <martlet/martlet.h>
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+using namespace martlet;
+using namespace martlet::literals;
+
+namespace {
+
+void free_handler(Request&, Response& res) { res.send("free"); }
+void free_middleware(Request&, Response&, Next next) { next(); }
+
+struct Counter {
+  int requests = 0;
+  void operator()(Request&, Response& res, Next next) {
+    res.set("X-Count", std::to_string(++requests));
+    next();
+  }
+  void handle(Request& req, Response& res) { res.send(req.path()); }
+};
+
+// A middleware with an argument, as an application would write it.
+auto bearer_auth(std::string token) {
+  return [token = std::move(token)](Request& req, Response& res, Next next) {
+    if (req.header("authorization") != "Bearer " + token) return res.status(401).set("WWW-Authenticate", "Bearer").end();
+    next();
+  };
+}
+
+void http_forms(App& app, Counter& counter) {
+  app.use([](Request&, Response&, Next next) { next(); });
+  app.use("/api", free_middleware);
+  app.use(std::move(counter)).use("/admin", bearer_auth("secret"));
+  app.get("/", [](Request&, Response& res) { res.send("Hello, World!"); });
+  app.get("/free", free_handler);
+  app.get("/users/:id", [](Request& req, Response& res) { res.json("{\"id\": \"" + std::string(req.param("id")) + "\"}"); });
+  app.post("/posts", bearer_auth("t"), free_middleware, [](Request& req, Response& res) {
+    if (req.body().empty()) return res.status(400).json(R"({"error": "Invalid JSON"})");
+    res.status(201).type("json").send(req.body());
+  });
+  app.put("/x", free_handler).patch("/x", free_handler).del("/x", free_handler).head("/x", free_handler);
+  app.options("/x", [](const Request&, Response& res) { res.end(); });
+  app.all("/files/*", [](Request& req, Response& res) { res.redirect("/static/" + std::string(req.param("*")), 301); });
+  app.get("/member", std::bind_front(&Counter::handle, &counter));
+  app.get("/generic", [](auto& req, auto& res) { res.send(req.url()); });
+  app.get("/move", [big = std::make_unique<int>(5)](Request&, Response& res) { res.send(std::to_string(*big)); });
+  app.get("/later", [&app](Request&, Response& res) {
+    app.after(10ms, [later = res.defer()]() mutable { later.set("X-Late", "1").send("later"); });
+  });
+  app.get("/bytes", [](Request&, Response& res) {
+    const std::array<std::byte, 3> three{};
+    const std::vector<std::byte> some(5);
+    some.empty() ? res.send(three) : res.send(some);
+  });
+}
+
+void ws_forms(App& app) {
+  app.ws("/chat/:room", [](WebSocket ws, Request& req) {
+    Room room = ws.join(req.param("room"));
+    ws.on_message([room](WebSocket from, const Message& msg) { from.to(room).send(msg); });
+    ws.on_close([room](WebSocket gone, const CloseInfo& why) {
+      gone.to(room).send("someone left: " + std::string(name_of(why.cause)));
+    });
+  });
+  app.ws("/echo", {
+      .message = [](WebSocket ws, const Message& msg) { ws.send(msg); },
+      .options = {.heartbeat_interval = 30s, .max_message_bytes = 16_MiB},
+  });
+  app.ws("/all", {
+      .close = [](WebSocket, const CloseInfo&) {},
+      .drain = [](WebSocket ws) { ws.send("go on"); },
+      .message = [](auto ws, auto& msg) { ws.send(msg.bytes()); },
+      .open = [](WebSocket ws, Request&) { ws.send("hello"); },
+      .options = {.heartbeat_interval = 0ms,
+                  .heartbeat_timeout = 1min,
+                  .keep_request = true,
+                  .max_connections = 10,
+                  .max_fragments = 5,
+                  .max_message_bytes = 1_KiB,
+                  .max_unsent_bytes = 1_GiB,
+                  .origins = {"https://example.com"},
+                  .protocols = {"v1", "v2"},
+                  .slow_consumer = SlowConsumerPolicy::drop_oldest},
+      .ping = [](WebSocket, std::string_view) {},
+      .pong = [](WebSocket, std::string_view) {},
+  });
+  app.ws("/options", [](WebSocket, Request&) {}, {.max_message_bytes = 5});
+  app.on_error([](const HandlerFailure& failure) { (void)failure.what; });
+}
+
+// Everything that a handler may do with its connection.
+void handle_forms(App& app, WebSocket ws, const Message& msg) {
+  const std::vector<std::byte> bytes(3);
+  const SharedFrame frame = SharedFrame::text("often");
+  const SendStatus status = ws.send("text");
+  if (status == SendStatus::dropped || status == SendStatus::closed) return;
+  ws.send(std::string("text"));
+  ws.send(std::string_view("text"));
+  ws.send(bytes);
+  ws.send(msg.share());
+  ws.send(frame);
+  const Room room = ws.join("den");
+  room.send(msg);
+  room.send(frame);
+  ws.to(room).send(bytes);
+  ws.to("den").except(ws).send(msg);
+  app.to("den").send("x");
+  app.to_route("/echo").except(ws).send(frame);
+  app.everybody().send(bytes);
+  app.broadcast("x");
+  ws.broadcast(msg);
+  if (room) ws.leave(room);
+  ws.leave("den");
+  ws.post([](WebSocket self) { self.ping("later"); });
+  ws.close();
+  ws.close(CloseCode::going_away);
+  ws.close(static_cast<CloseCode>(4000), "my own");
+}
+
+}  // namespace
+
+TEST_CASE("api_forms: an application with every form of route, handler and option") {
+  Counter counter;
+  App app({.head_timeout = 5s, .max_body_bytes = 10_MiB, .max_connections = 100});
+  http_forms(app, counter);
+  ws_forms(app);
+  const TimerId timer = app.every(1s, [] {});
+  app.cancel(timer);
+  CHECK(bool(timer));
+  app.post([] {});
+  CHECK(app.port() == 0);
+  const Stats stats = app.stats();
+  CHECK(stats.accepted == 0);
+  auto port = app.listen({.backlog = 16, .host = "127.0.0.1", .port = 0});
+  if (!port) FAIL(port.error().message());
+  CHECK(*port == app.port());
+  app.drain({.deadline = 1s});
+  CHECK(app.run({.handle_signals = false}) == 0);
+}
+
+TEST_CASE("api_forms: handles are values") {
+  const WebSocket nobody;
+  const Room nowhere;
+  std::unordered_set<WebSocket> set{nobody};
+  std::map<WebSocket, std::string> names{{nobody, "nobody"}};
+  CHECK(set.contains(WebSocket()));
+  CHECK(names[nobody] == "nobody");
+  CHECK((nobody <=> WebSocket()) == 0);
+  CHECK(nowhere == Room());
+  CHECK_FALSE(nowhere);
+  App app;
+  app.ws("/", {.message = [&app](WebSocket ws, const Message& msg) { handle_forms(app, ws, msg); }});
+  CHECK(app.to(nowhere).send("x") == SendStatus::closed);
+}

@@ -1,0 +1,38 @@
+// What App, its steps, options and callables refuse when they are compiled.
+#include <martlet/martlet.h>
+
+#include <string>
+
+using namespace martlet;
+using namespace martlet::literals;
+
+void set_up(App& app) {
+  app.get("/", [](Request&, Response& res) { res.send("x"); });
+  app.use([](Request&, Response&, Next next) { next(); });
+  app.get("/none");                                                        // FAILS IN ANOTHER FILE
+  app.get("/number", 42);                                                  // FAILS IN ANOTHER FILE
+  app.get("/little", [](Request&) {});                                     // FAILS IN ANOTHER FILE
+  app.get("/much", [](Request&, Response&, Next, int) {});                 // FAILS IN ANOTHER FILE
+  app.use([](int) {});                                                     // FAILS IN ANOTHER FILE
+  app.ws("/ws", [](WebSocket, Response&) {});                              // FAILS
+  app.ws("/ws", {.message = [](const Message&) {}});                       // FAILS
+  app.on_error([](std::string) {});                                        // FAILS
+  app.after(5, [] {});                                                     // FAILS
+  app.after(5ms, [] {});
+  app.post([](int) {});                                                    // FAILS
+  App copy = app;                                                          // FAILS
+  App moved = std::move(app);                                              // FAILS
+}
+
+void values(const Function<void()>& function, const Result<int>& result) {
+  Function<void()> made([] {});
+  Function<void()> moved = std::move(made);
+  Function<void()> copy = function;                                        // FAILS
+  Result<int> copied = result;                                             // FAILS
+  Function<void(int)> wrong = [](const std::string&) {};                   // FAILS
+  const size_t size = 16_MiB;
+  const WsOptions options{.max_message_bytes = size};
+  const WsOptions unknown{.max_mesage_bytes = size};                       // FAILS
+  const AppOptions seconds{.head_timeout = 10};                            // FAILS
+  const AppOptions fine{.head_timeout = 10s};
+}

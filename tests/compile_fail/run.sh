@@ -1,0 +1,47 @@
+#!/bin/sh
+# What must not compile does not, and what stands beside it does.
+#
+#   tests/compile_fail/run.sh [CXX]      CXX may have options behind it; $CXX or c++ when it is not given
+#
+# Each .cc file here has lines marked "// FAILS" (or "// FAILS IN ANOTHER FILE": the message points into a template, with
+# a note that names the line). Compiled as it is, the compiler must complain about each marked line and no other; without
+# them it must compile. So an error for another reason than the one meant is noticed.
+cd "$(dirname "$0")/../.." || exit 1
+CXX=${1:-${CXX:-c++}}
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+failures=0
+
+complain() {
+  echo "compile_fail: $*" >&2
+  failures=$((failures + 1))
+}
+
+compile() { # source, log
+  LC_ALL=C $CXX -std=c++20 -Iinclude -fsyntax-only -fno-diagnostics-color "$1" >"$2" 2>&1
+}
+
+for source in tests/compile_fail/*.cc; do
+  sed '/\/\/ FAILS/s/.*//' "$source" >"$work/twin.cc"
+  if ! compile "$work/twin.cc" "$work/twin.log"; then
+    complain "$source does not compile without its marked lines:"
+    cat "$work/twin.log" >&2
+    continue
+  fi
+  compile "$source" "$work/log" && complain "$source compiles"
+  # A marked line is named by an error, or (in another file) by the trail of notes that belongs to one.
+  grep -n '// FAILS' "$source" | cut -d: -f1 >"$work/marked"
+  grep -E "^$source:[0-9]+:[0-9]+: error" "$work/log" | cut -d: -f2 | sort -u >"$work/errors"
+  grep -E "^$source:[0-9]+:[0-9]+:" "$work/log" | cut -d: -f2 | sort -u >"$work/named"
+  while read -r line; do
+    where=errors
+    sed -n "${line}p" "$source" | grep -q 'IN ANOTHER FILE' && where=named
+    grep -qx "$line" "$work/$where" || complain "$source:$line compiles: $(sed -n "${line}p" "$source")"
+  done <"$work/marked"
+  while read -r line; do
+    grep -qx "$line" "$work/marked" || complain "$source:$line is refused, and should not be"
+  done <"$work/errors"
+done
+
+[ "$failures" -eq 0 ] || exit 1
+echo "compile_fail: $(cat tests/compile_fail/*.cc | grep -c '// FAILS') lines are refused by $CXX"
