@@ -41,7 +41,7 @@ class Step {
 
 // What went wrong in a handler, for App::on_error.
 struct HandlerFailure {
-  std::string_view what;   // the exception's text
+  std::string_view what;   // the exception's text; valid until the handler of App::on_error returns
   std::string_view route;  // the pattern of the route
   WebSocket socket = {};   // the WebSocket, when it was one of its handlers
 };

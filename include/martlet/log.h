@@ -15,7 +15,7 @@ void set_log_level(LogLevel level) noexcept;
 LogLevel log_level() noexcept;
 
 // Where lines go; standard error when not set. Called with a whole line without its newline, from any worker's thread,
-// one at a time. Set it before App::run.
+// one at a time. Set it before App::run. It must not log itself.
 void set_log_sink(Function<void(LogLevel, std::string_view)> sink);
 
 // Logs a line through the sink.

@@ -164,7 +164,7 @@ class WebSocket {
   SendStatus ping(std::string_view payload = {}) const noexcept;
 
   // Enters a room, which exists from its first member to its last. Entering twice is the same as once. The handle is
-  // not ok() when the connection is gone or memory is out.
+  // not ok() when the connection is gone or memory is out, and never is on another thread (the join is on its way).
   Room join(std::string_view room) const noexcept;
   // Leaves it; a connection that closes leaves all its rooms after its close handler has run.
   void leave(std::string_view room) const noexcept;

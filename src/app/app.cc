@@ -129,16 +129,30 @@ TimerId public_id(net::UserTimers::Id id) noexcept { return {id.slot, id.generat
 
 }  // namespace
 
+namespace {
+
+// Before the first turn nobody else can know; from then on the App's thread is the one that gives it its turns.
+void check_thread(const app::Worker& w) noexcept {
+  if (w.thread_mark && app::here(w.number) != &w) app::wrong_thread("App: a call for its own thread");
+}
+
+}  // namespace
+
 TimerId App::after(milliseconds delay, Function<void()> fn) {
+  check_thread(*impl_);
   return public_id(impl_->reactor.timers.after(sys::monotonic_ns(), delay_of(delay), task_of(*impl_, std::move(fn))));
 }
 
 TimerId App::every(milliseconds interval, Function<void()> fn) {
+  check_thread(*impl_);
   return public_id(
       impl_->reactor.timers.every(sys::monotonic_ns(), delay_of(interval), task_of(*impl_, std::move(fn))));
 }
 
-void App::cancel(TimerId timer) { impl_->reactor.timers.cancel({timer.index, timer.generation}); }
+void App::cancel(TimerId timer) {
+  check_thread(*impl_);
+  impl_->reactor.timers.cancel({timer.index, timer.generation});
+}
 
 // Rooms ---------------------------------------------------------------------------------------------------------------
 
@@ -173,6 +187,9 @@ Audience App::everybody() const noexcept {
 
 SendStatus App::broadcast(std::string_view text) const noexcept { return everybody().send(text); }
 
-Stats App::stats() const noexcept { return impl_->snapshot(); }
+Stats App::stats() const noexcept {
+  check_thread(*impl_);
+  return impl_->snapshot();
+}
 
 }  // namespace martlet

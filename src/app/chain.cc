@@ -38,16 +38,16 @@ bool matches_prefix(const Chain::Entry& entry, std::string_view path) noexcept {
   size_t at = 0;
   const auto next = [&]() -> int {
     if (at == path.size()) return -1;
-    const char c = path[at++];
+    const auto c = static_cast<unsigned char>(path[at++]);
     if (c != '%' || path.size() - at < 2) return c;
     const int high = hex_digit(path[at]);
     const int low = hex_digit(path[at + 1]);
     if (high < 0 || low < 0) return c;
     at += 2;
-    return static_cast<char>(high << 4 | low);
+    return high << 4 | low;
   };
   for (const char wanted : entry.prefix) {
-    if (next() != wanted) return false;
+    if (next() != static_cast<unsigned char>(wanted)) return false;
   }
   const int after = next();
   return after == -1 || after == '/';

@@ -118,7 +118,7 @@ void queue_range(Worker& w, net::Connection& c, const PublishedRange& range, uin
     size -= piece;
     if (size == 0) return;
   }
-  const bool whole = begin == range.begin && end == range.end;
+  const bool whole = size == range.end - range.begin;
   session::send_frames(w.sessions, c, block, data, size, whole ? range.messages : count_frames(data, size));
 }
 

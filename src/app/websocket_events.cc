@@ -106,7 +106,7 @@ void on_close(session::WsRoute& route, net::Connection& c, const CloseInfo& why)
   unlink(w, entry, c);
   release_extras(w, ws.extras);
   ws.extras = nullptr;
-  if (w.retired || !w.dirty_audiences.empty()) w.reactor.want_turn();  // what its handlers were, and what they sent
+  if (!w.dirty_audiences.empty()) w.reactor.want_turn();  // what its handlers sent
 }
 
 // Handshakes ----------------------------------------------------------------------------------------------------------

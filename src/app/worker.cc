@@ -116,9 +116,10 @@ void before_flush(void* context) {
 
 void on_signal(void* context, int) {
   auto& w = *static_cast<Worker*>(context);
-  if (w.draining) {
+  if (w.signalled) {
     w.over = true;  // asked a second time
   } else {
+    w.signalled = true;
     w.begin_drain(w.options.drain_deadline);
   }
 }
@@ -328,6 +329,7 @@ void Worker::retire(RetiredHandler* handler) noexcept {
   if (!handler) return;
   handler->next = retired;
   retired = handler;
+  reactor.want_turn();  // it goes when nobody can be running it
 }
 
 void Worker::unlist(const AudienceLog& audience) noexcept {

@@ -158,6 +158,7 @@ struct Worker {
   uint16_t port = 0;
   bool opened = false;
   bool draining = false;
+  bool signalled = false;
   bool over = false;
   bool in_turn = false;
   Worker* next_on_thread = nullptr;    // workers that had a turn on this thread

@@ -24,9 +24,10 @@ OutQueue* queue_of(Reactor& reactor, Connection& c) noexcept {
 }
 
 Segment* push_segment(Reactor& reactor, Connection& c, base::Block* block, uint8_t* data, size_t size) noexcept {
-  OutQueue* queue = queue_of(reactor, c);
-  Segment* segment = queue ? reactor.segments.take() : nullptr;
+  Segment* segment = reactor.segments.take();
   if (!segment) return nullptr;
+  OutQueue* queue = queue_of(reactor, c);
+  if (!queue) return reactor.segments.give_back(segment), nullptr;
   segment->block = block;
   segment->data = data;
   segment->size = size;
@@ -361,6 +362,7 @@ void offer_output(Reactor& reactor, Connection& c) noexcept {
   if (c.closing || !c.out || !c.out->head || c.out->blocked) return;
   bool left_out = false;
   if (!write_queue(reactor, c, left_out)) return;
+  if (c.out->head && !left_out) return wait_writable(reactor, c);
   reactor.mark_dirty(c);
 }
 

@@ -51,7 +51,6 @@ void SlotList::consume(uint32_t n) noexcept {
 
 Reactor::~Reactor() {
   for (Listener& listener : listeners_) sys::close_socket(listener.fd);
-  base::BlockPool::set_current(nullptr);
 }
 
 Error Reactor::open(const ReactorHooks& hooks, Inbox& inbox, uint32_t max_connections) noexcept {
@@ -115,6 +114,8 @@ Error Reactor::watch_signal(int number) noexcept {
 // The turn ------------------------------------------------------------------------------------------------------------
 
 void Reactor::turn(int64_t timeout_ns) noexcept {
+  // For this turn only: a frame that the program keeps may be released when this pool is gone.
+  base::BlockPool* const outer = base::BlockPool::current();
   base::BlockPool::set_current(&blocks);
   const int events = poller_.wait(poll_timeout(timeout_ns));  // 8, then 1
   inbox_->awake(false);
@@ -127,6 +128,7 @@ void Reactor::turn(int64_t timeout_ns) noexcept {
   hooks_.before_flush(hooks_.context);
   flush_dirty();                                              // 6
   reap();                                                     // 7
+  base::BlockPool::set_current(outer);
 }
 
 void Reactor::read_clock() noexcept {
@@ -339,6 +341,7 @@ void Reactor::resume_accepting() noexcept {
   accepting_ = true;
   for (uint32_t i = 0; i < listeners_.size(); i++) {
     Listener& listener = listeners_[i];
+    if (listener.polled) continue;
     listener.polled = !poller_.add(listener.fd, base::SlotId{i, 0}.packed(), sys::kReadable);
     if (!listener.polled) accepting_ = false;
   }

@@ -392,7 +392,10 @@ void read_body(Sessions& s, net::Connection& c) noexcept {
   const sys::IoResult io = sys::receive(c.fd, to, chunked ? kReadBytes : missing);
   if (io.status == sys::IoStatus::failed) return s.reactor.broken(c, io.os_code);
   if (io.status == sys::IoStatus::would_block) return;
-  if (io.bytes == 0) return s.reactor.abort(c);  // the body will never be whole
+  if (io.bytes == 0) {  // the body will never be whole; what was answered before it still leaves
+    s.reactor.pause(c, net::kPauseEof);
+    return s.reactor.finish(c);
+  }
   c.last_seen_ms = s.reactor.now_ms();
   const uint8_t* at = to + io.bytes;
   if (chunked) {

@@ -216,9 +216,8 @@ void start_websocket(Sessions& s, net::Connection& c, WsRoute& route) noexcept {
   s.reactor.resume(c, net::kPauseInput | net::kPauseEof);
   if (route.limits.heartbeat_interval_ms) {
     s.reactor.arm_spread(c, route.limits.heartbeat_interval_ms);
-  } else if (route.limits.heartbeat_timeout_ms) {
-    s.reactor.arm(c, route.limits.heartbeat_timeout_ms);
   }
+  if (route.limits.heartbeat_timeout_ms) s.reactor.arm(c, route.limits.heartbeat_timeout_ms);
 }
 
 void feed_websocket(Sessions& s, net::Connection& c, const uint8_t* at, const uint8_t* end) noexcept {
@@ -317,7 +316,8 @@ uint32_t check_closing(Sessions& s, net::Connection& c) noexcept {
 uint32_t check_heartbeat(Sessions& s, net::Connection& c) noexcept {
   const WsLimits& limits = c.state<WsState>().route->limits;
   const uint32_t now = s.reactor.now_ms();
-  const uint32_t half = limits.heartbeat_interval_ms / 2 + 1;
+  const uint32_t half = limits.heartbeat_interval_ms ? limits.heartbeat_interval_ms / 2 + 1
+                                                     : limits.heartbeat_timeout_ms / 2 + 1;
   if (c.pause) return half;  // we do not read, so it cannot show life: the progress of the output is watched instead
   uint32_t next = UINT32_MAX;
   if (limits.heartbeat_timeout_ms) {

@@ -210,11 +210,12 @@ TEST_CASE("http_response: peers cannot make the library log without bound") {
       REQUIRE(client.get("/throw").status == 500);
     }
     CHECK(server.stats().refused_headers == 500);
+    // Some are written, if not in this second, in which other tests may have used up the share, then in the next.
+    CHECK(eventually([&] { return client.get("/?v=%0D%0A").status == 200 && lines > 0; }));
   }
   set_log_sink({});
-  CHECK(lines > 0);
-  CHECK(lines < 100);
-  CHECK_FALSE(broken);
+  CHECK(lines.load() < 100);
+  CHECK_FALSE(broken.load());
 }
 
 TEST_CASE("http_response: redirects") {

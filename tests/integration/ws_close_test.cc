@@ -197,6 +197,23 @@ TEST_CASE("ws close: a write without progress is ended after write_timeout") {
   CHECK(route.events.closed_with(CloseCause::write_timeout, CloseCode::abnormal));
 }
 
+TEST_CASE("ws close: a write that goes on slowly is not ended by write_timeout") {
+  ServerOptions options;
+  options.app.write_timeout = 250ms;
+  const std::string large(8_MiB, 'x');
+  Route route([&](WebSocket ws, const Message&) { ws.send(large); }, {}, options);
+  WsClient client(route.server.port(), "/", {}, {.receive_buffer_bytes = 4096});
+  REQUIRE(client.send_text("go"));
+  const auto start = Clock::now();
+  size_t got = 0;
+  while (got < large.size() + 10 && client.tcp.read_bytes(1)) {
+    got += client.tcp.take(client.tcp.in().size()).size();
+    if (Clock::now() - start < 700ms) std::this_thread::sleep_for(5ms);
+  }
+  CHECK(got == large.size() + 10);
+  CHECK(route.events.closes().empty());
+}
+
 TEST_CASE("ws close: a drain says 1001 to all, and their cause is drain") {
   Route route;
   std::vector<WsClient> clients;

@@ -146,6 +146,7 @@ namespace {
 // A long conversation by chance: messages of many sizes, some of them in fragments with pings between.
 struct Conversation {
   std::mt19937 source;
+  size_t largest = SIZE_MAX;
   std::string bytes = {};
   std::vector<Expected> expected = {};
 
@@ -154,7 +155,8 @@ struct Conversation {
   size_t size() {
     const size_t sizes[] = {below(8), below(130), below(1000), below(5000), 65500 + below(100), below(200000)};
     const size_t kind = below(40);
-    return sizes[kind < 20 ? 0 : kind < 30 ? 1 : kind < 35 ? 2 : kind < 38 ? 3 : kind < 39 ? 4 : 5];
+    const size_t wanted = sizes[kind < 20 ? 0 : kind < 30 ? 1 : kind < 35 ? 2 : kind < 38 ? 3 : kind < 39 ? 4 : 5];
+    return wanted <= largest ? wanted : below(largest + 1);
   }
   void add_fragments(uint8_t opcode, std::string_view payload) {
     const uint32_t key = random();
@@ -215,6 +217,13 @@ TEST_CASE("ws echo: thousands of random messages in packets of random sizes") {
     for (int i = 0; i < messages; i++) talk.add_message();
     CHECK(survives(server.port(), talk, largest_piece));
   }
+}
+
+TEST_CASE("ws echo: tens of thousands of small random frames, many times more in one read than one turn takes") {
+  TestServer server(echo_routes);
+  Conversation talk{std::mt19937(99), 60};
+  for (int i = 0; i < 20'000; i++) talk.add_message();
+  CHECK(survives(server.port(), talk, 2'000'000));
 }
 
 TEST_CASE("ws echo: a large message in two packets, cut at its edges and anywhere") {

@@ -273,6 +273,28 @@ TEST_CASE("ws protocol: more half-sent messages than the receive budget get 1013
   CHECK(third.reads(pattern(200'000), kBinary));
 }
 
+TEST_CASE("ws protocol: a mistake behind thousands of good frames in one packet ends the connection behind their echoes") {
+  Route route;
+  const std::string mistakes[] = {ws_frame(5, "x"), ws_frame(kText, "\xFF"), ws_frame(kClose, close_payload(1002))};
+  for (const std::string& last : mistakes) {
+    route.events.clear();
+    WsClient client(route.server.port());
+    std::string bytes;
+    std::vector<std::string> expected;
+    for (int i = 0; i < 2500; i++) {
+      expected.push_back(std::to_string(i));
+      bytes += i % 50 ? ws_frame(kText, expected.back()) : ws_fragments(kText, expected.back(), {0, 1});
+    }
+    REQUIRE(client.send(bytes + last + ws_frame(kText, "behind")));
+    for (const std::string& text : expected) REQUIRE(client.reads(text));
+    CHECK(client.read_close() == (last == mistakes[1] ? 1007 : 1002));
+    CHECK(client.ended());
+    client.tcp.close();
+    CHECK(route.events.only_close().code == (last == mistakes[1] ? CloseCode::invalid_payload : kProtocol));
+    CHECK(route.events.messages() == expected);
+  }
+}
+
 TEST_CASE("ws protocol: a peer that goes on sending after its mistake still gets the Close, and is ended") {
   Route route;
   WsClient client(route.server.port());
