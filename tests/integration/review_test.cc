@@ -44,3 +44,30 @@ TEST_CASE("review: a copy of a Response that nobody deferred answers nothing lat
   CHECK(client.get("/slow").body == "slow");
   CHECK(client.get("/copy").body == "copied");
 }
+
+TEST_CASE("review: a refused connection ends after the linger, though its peer stays and an earlier deadline fires") {
+  ServerOptions options;
+  options.app.head_timeout = milliseconds(300);  // armed before the linger begins, and due while it lasts
+  TestServer server([](App& app) { app.get("/", [](Request&, Response& res) { res.send("up"); }); }, options);
+  Client client(server.port());
+  REQUIRE(client.send("nonsense\r\n\r\n"));
+  CHECK(client.read_response().status == 400);
+  CHECK(eventually([&] { return server.stats().open_connections == 0; }, milliseconds(8000)));
+}
+
+TEST_CASE("review: a guard on a prefix guards routes that may lie below it, however the path is written") {
+  TestServer server([](App& app) {
+    app.use("/admin", [](Request&, Response& res, Next) { res.status(401).send("no"); });
+    app.get("/*", [](Request& req, Response& res) { res.send(req.param("*")); });
+    app.get("/:a/:b", [](Request& req, Response& res) { res.send(req.param("b")); });
+  });
+  Client client(server.port());
+  for (const char* path : {"/admin", "/admin/x", "/admin/x/y", "/%61dmin/x", "/admi%6E/x/y", "/admin%2fx"}) {
+    CAPTURE(path);
+    CHECK(client.get(path).status == 401);
+  }
+  for (const char* path : {"/admins", "/adminx/y", "/a/admin", "/%61dmins"}) {
+    CAPTURE(path);
+    CHECK(client.get(path).status == 200);
+  }
+}
