@@ -21,6 +21,8 @@ namespace {
 
 void free_handler(Request&, Response& res) { res.send("free"); }
 void free_middleware(Request&, Response&, Next next) { next(); }
+void free_message_handler(WebSocket ws, const Message& msg) { ws.send(msg); }
+void free_open_handler(WebSocket ws, Request& req) { ws.send(req.path()); }
 
 struct Counter {
   int requests = 0;
@@ -97,6 +99,9 @@ void ws_forms(App& app) {
       .pong = [](WebSocket, std::string_view) {},
   });
   app.ws("/options", [](WebSocket, Request&) {}, {.max_message_bytes = 5});
+  app.ws("/function", {.message = free_message_handler});
+  app.ws("/pointer", {.message = &free_message_handler});
+  app.ws("/opened", free_open_handler);
   app.on_error([](const HandlerFailure& failure) { (void)failure.what; });
 }
 

@@ -96,7 +96,12 @@ class App {
   // A WebSocket route with one set of handlers for all its connections.
   App& ws(std::string_view path, WsHandlers handlers);
   // A WebSocket route whose function runs once per connection and sets that connection's handlers.
-  App& ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options = {});
+  template <typename F>
+    requires std::is_invocable_v<std::decay_t<F>&, WebSocket, Request&>
+  App& ws(std::string_view path, F&& on_open, WsOptions options = {}) {
+    add_ws(path, Function<void(WebSocket, Request&)>(std::forward<F>(on_open)), std::move(options));
+    return *this;
+  }
 
   // Runs when a handler threw; the peer gets 500 or a close with 1011 without it, too.
   App& on_error(Function<void(const HandlerFailure&)> handler);
@@ -159,6 +164,7 @@ class App {
     add_route(method, path, list, sizeof...(Steps));
     return *this;
   }
+  void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options);
   void add_use(std::string_view prefix, Step step);
   void add_route(std::string_view method, std::string_view path, Step* steps, size_t count);
 

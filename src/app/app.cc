@@ -30,12 +30,11 @@ App& App::ws(std::string_view path, WsHandlers handlers) {
   return *this;
 }
 
-App& App::ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options) {
+void App::add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options) {
   auto entry = std::make_unique<app::WsRouteEntry>();
   entry->handlers.options = std::move(options);
   entry->on_open = std::move(on_open);
   impl_->add_ws(path, std::move(entry));
-  return *this;
 }
 
 App& App::on_error(Function<void(const HandlerFailure&)> handler) {

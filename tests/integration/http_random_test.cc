@@ -211,10 +211,10 @@ void run_visit(uint16_t port, uint32_t seed) {
 
 }  // namespace
 
-TEST_CASE("http_random: 80 random visits, one after the other") {
+TEST_CASE("http_random: 40 random visits, one after the other") {
   Answerer answerer;
   TestServer server([&](App& app) { routes(app, answerer); });
-  for (uint32_t seed = 1; seed <= 80; seed++) run_visit(server.port(), seed);
+  for (uint32_t seed = 1; seed <= 40; seed++) run_visit(server.port(), seed);
   CHECK(server.wait_for_connections(0));
 }
 

@@ -226,6 +226,7 @@ TEST_CASE("limits: keep-alive time counts from the answer, not from the request"
     app.get("/slow", [&app](Request&, Response& res) {
       app.after(milliseconds(500), [later = res.defer()]() mutable { later.send("slow"); });
     });
+    app.get("/", [](Request&, Response& res) { res.send("ok"); });
   }, {.app = {.head_timeout = milliseconds(400), .keep_alive_timeout = milliseconds(400)}});
   // Several, begun at different moments, so that the wheel's phase does not decide.
   std::vector<Client> clients;
@@ -235,8 +236,7 @@ TEST_CASE("limits: keep-alive time counts from the answer, not from the request"
     std::this_thread::sleep_for(milliseconds(23));
   }
   for (Client& client : clients) CHECK(client.read_response().body == "slow");
-  for (Client& client : clients) CHECK(client.send("GET /slow HTTP/1.1\r\nHost: t\r\n\r\n"));
-  for (Client& client : clients) CHECK(client.read_response().body == "slow");
+  for (Client& client : clients) CHECK(client.get("/").body == "ok");
 }
 
 TEST_CASE("limits: a connection whose answers are still leaving is not idle") {
@@ -343,7 +343,7 @@ TEST_CASE("limits: a write without progress ends the connection, a slow reader i
   Client slow(server.port(), {.receive_buffer_bytes = 64 * 1024});
   REQUIRE(slow.send("GET /large HTTP/1.1\r\nHost: t\r\n\r\n"));
   const auto begin = Clock::now();
-  while (since(begin) < milliseconds(1100)) {
+  while (since(begin) < milliseconds(800)) {
     REQUIRE(slow.read_more(Clock::now() + kPatience));
     std::this_thread::sleep_for(milliseconds(20));
   }

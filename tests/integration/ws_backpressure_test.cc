@@ -20,7 +20,7 @@ using namespace martlet::test;
 
 namespace {
 
-constexpr ConnectOptions kSlow{.receive_buffer_bytes = 4096};
+const ConnectOptions kSlow{.receive_buffer_bytes = 4096};
 
 // One client that a test sends to from outside, and what it was answered.
 struct Target {
