@@ -284,8 +284,10 @@ test('page: fits 320 pixels and more, and its parts have names', async () => {
     assert.ok(send.x + send.width <= width && send.y + send.height <= 640, `${width}: the button is in sight`);
   }
   await ada.setViewportSize({ width: 320, height: 300 });   // what an on-screen keyboard leaves
-  const box = await ada.locator('#composer').boundingBox();
-  assert.ok(box.y + box.height <= 300);
+  await until(async () => {
+    const box = await ada.locator('#composer').boundingBox();
+    return box.y + box.height <= 300;
+  }, 'the composer above the keyboard');
   const nameless = await ada.$$eval('button, textarea, input, a', (nodes) => nodes.filter((n) => n.checkVisibility() &&
     !(n.getAttribute('aria-label') || n.labels?.[0]?.textContent || n.textContent.trim())).map((n) => n.outerHTML));
   assert.deepEqual(nameless, []);
