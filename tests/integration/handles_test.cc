@@ -110,7 +110,7 @@ TEST_CASE("handles: what one thread sends arrives in its order, every form of it
   REQUIRE(book.wait_for(1));
   const WebSocket ws = book.any(0);
   const std::string large = pattern(100'000);
-  std::thread sender([&] {
+  Thread sender([&] {
     for (int i = 0; i < 2000; i++) {
       const std::string text = std::to_string(i);
       SendStatus status = SendStatus::ok;
@@ -142,7 +142,7 @@ TEST_CASE("handles: join, leave, rooms and direct sends of one thread keep their
   REQUIRE(book.wait_for(2));
   const WebSocket ws = book.all()[0];
   const WebSocket other = book.all()[1];
-  std::thread commander([&] {
+  Thread commander([&] {
     for (int i = 0; i < 100; i++) {
       const std::string n = std::to_string(i);
       ws.join("den");
@@ -200,7 +200,7 @@ TEST_CASE("handles: App::post keeps a thread's order, loses nothing, and drops w
   std::atomic<int> ran{0};
   {
     LastingApp server([](App&) {});
-    std::vector<std::thread> threads;
+    std::vector<Thread> threads;
     for (size_t t = 0; t < last.size(); t++) {
       threads.emplace_back([&, t] {
         for (int i = 0; i < 5000; i++) {
@@ -211,9 +211,9 @@ TEST_CASE("handles: App::post keeps a thread's order, loses nothing, and drops w
         }
       });
     }
-    for (std::thread& thread : threads) thread.join();
+    for (Thread& thread : threads) thread.join();
     CHECK(eventually([&] { return ran == 20'000; }));
-    std::thread late([&] {
+    Thread late([&] {
       for (int i = 0; i < 20'000; i++) server.app.post([captured] {});
     });
     server.app.close();
@@ -291,7 +291,7 @@ TEST_CASE("handles: a storm of threads while connections come and go, and the Ap
                      book.add(ws);
                    }});
     });
-    std::vector<std::thread> threads;
+    std::vector<Thread> threads;
     for (uint32_t t = 0; t < 4; t++) {
       threads.emplace_back([&, t] { command_at_random(server.app, book, round * 10 + t, over); });
       threads.emplace_back([&, t] { come_and_go(server.port, round * 10 + t, over); });
@@ -305,7 +305,7 @@ TEST_CASE("handles: a storm of threads while connections come and go, and the Ap
     CHECK(server.wait() == 0);
     std::this_thread::sleep_for(20ms);
     over = true;
-    for (std::thread& thread : threads) thread.join();
+    for (Thread& thread : threads) thread.join();
     CHECK(opened.load() > 20);
     CHECK(closed.load() == opened.load());
     for (const WebSocket& ws : book.all()) REQUIRE(ws.send("late") == SendStatus::closed);
@@ -431,7 +431,7 @@ void turn_by_hand(Check check) {
   const auto port = app.listen("127.0.0.1", 0);
   if (!port) ::_exit(3);
   std::atomic<bool> connected{false};
-  std::thread other([&] {
+  Thread other([&] {
     const WsClient client(*port);
     connected = true;
     while (connected) std::this_thread::sleep_for(1ms);

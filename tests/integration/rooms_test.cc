@@ -483,7 +483,7 @@ TEST_CASE("rooms: a slow member costs the others nothing, and is treated by its 
     });
     constexpr uint32_t kMessages = 1500;
     std::atomic<uint32_t> good{0};
-    std::vector<std::thread> readers;
+    std::vector<Thread> readers;
     for (size_t i = 0; i < 4; i++) {
       readers.emplace_back([&, i] {
         for (uint32_t n = 0; n < kMessages && hall.clients[i].read_frame().is(kText, pattern(8000, n)); n++) good++;
@@ -494,7 +494,7 @@ TEST_CASE("rooms: a slow member costs the others nothing, and is treated by its 
       // Not faster than the fast ones read.
       if (n % 20 == 0) eventually([&] { return good.load() + 4 * 40 >= 4 * n; });
     }
-    for (std::thread& reader : readers) reader.join();
+    for (Thread& reader : readers) reader.join();
     CHECK(good.load() == 4 * kMessages);
     const Stats stats = hall.server.stats();
     CHECK(stats.slow_consumers == (policy == SlowConsumerPolicy::close ? 1 : 0));

@@ -111,7 +111,7 @@ TEST_CASE("ws backpressure: a client that does not read its echoes is not read a
   CHECK(waiting >= 64_KiB);
   CHECK(waiting < 2_MiB);
   CHECK(target.events.closes().empty());
-  std::thread rest([&] { target.client.tcp.send(std::string_view(flood).substr(taken), 20s); });
+  Thread rest([&] { target.client.tcp.send(std::string_view(flood).substr(taken), 20s); });
   size_t good = 0;
   for (const std::string& text : sent) {
     if (!target.client.reads(text)) break;
@@ -245,6 +245,7 @@ TEST_CASE("ws backpressure: drop_oldest leaves pings and Close in their place") 
   }
   CHECK(pings == 1);
   CHECK(frame.is(kClose, close_payload(4000)));
+  CHECK(target.statuses[SendStatus::dropped] == 0);  // the newest is never the one to go
   CHECK(messages + dropped == sent + 100);
 }
 

@@ -192,7 +192,7 @@ struct Conversation {
 bool survives(uint16_t port, Conversation& talk, size_t largest_piece) {
   WsClient client(port);
   if (!client.open()) return false;
-  std::thread sender([&client, bytes = std::string_view(talk.bytes), largest_piece] {
+  Thread sender([&client, bytes = std::string_view(talk.bytes), largest_piece] {
     std::mt19937 random(7);
     for (size_t at = 0; at < bytes.size();) {
       const size_t piece = 1 + random() % largest_piece;

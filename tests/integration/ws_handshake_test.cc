@@ -3,7 +3,10 @@
 #include <doctest/doctest.h>
 #include <martlet/martlet.h>
 
+#include <unistd.h>
+
 #include <atomic>
+#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -294,7 +297,7 @@ TEST_CASE("ws handshake: decided later from another thread, frames that came mea
   REQUIRE(tcp.send(ws_request("/later") + ws_frame(kText, "early") + ws_frame(kText, "ea", {.fin = false})));
   wait_a_turn(server);
   REQUIRE(tcp.send(ws_frame(kContinuation, "rly too")));
-  std::thread sender([&] { tcp.send(ws_frame(kBinary, large) + ws_frame(kText, "last")); });
+  Thread sender([&] { tcp.send(ws_frame(kBinary, large) + ws_frame(kText, "last")); });
   CHECK(gate.open(1));
   sender.join();
   WsClient client(std::move(tcp));
@@ -418,4 +421,25 @@ TEST_CASE("ws handshake: url, origin, user agent and ip as they were, when they 
   CHECK(told("/own", fields) == "/own|https://a.example|bird/1 (small)|127.0.0.1");
   CHECK(told("/own", "") == "/own|||127.0.0.1");
   CHECK(told("/plain", fields) == "|||127.0.0.1");
+}
+
+TEST_CASE("ws handshake: over IPv6 and over a Unix socket") {
+  const std::string path = (std::filesystem::temp_directory_path() / ("martlet-ws-" + std::to_string(::getpid()))).string();
+  const std::pair<std::string, std::string> hosts[] = {{"::1", "::1"}, {"unix:" + path, ""}};
+  for (const auto& [host, ip] : hosts) {
+    CAPTURE(host);
+    ServerOptions options;
+    options.listen.host = host;
+    TestServer server(
+        [](App& app) {
+          app.ws("/", {.message = [](WebSocket ws, const Message& msg) { ws.send(ws.ip() + "|" + std::string(msg.text())); }});
+        },
+        options);
+    WsClient client(server.port(), "/", {}, {.host = host});
+    REQUIRE(client.open());
+    REQUIRE(client.send_text(pattern(100'000)));
+    CHECK(client.reads(ip + "|" + pattern(100'000)));
+    CHECK(client.close_nicely());
+  }
+  std::filesystem::remove(path);
 }

@@ -14,6 +14,7 @@
 
 #include "support/server.h"
 #include "support/ws_client.h"
+#include "support/ws_events.h"
 
 using namespace martlet;
 using namespace martlet::literals;
@@ -244,7 +245,7 @@ TEST_CASE("ws share: many large echoes that the client reads late are all as the
     sent.push_back(pattern(size, i));
     bytes += i % 4 ? ws_frame(kBinary, sent.back()) : ws_fragments(kBinary, sent.back(), {size / 2});
   }
-  std::thread sender([&] { client.tcp.send(bytes); });
+  Thread sender([&] { client.tcp.send(bytes); });
   std::this_thread::sleep_for(50ms);
   size_t good = 0;
   for (const std::string& payload : sent) good += client.reads(payload, kBinary) && client.reads(payload, kBinary);

@@ -102,7 +102,7 @@ TEST_CASE("ws short io: a conversation over reads and writes of any size") {
       bytes += i % 3 ? ws_frame(kText, sent.back()) : ws_fragments(kText, sent.back(), {sent.back().size() / 3, 0, 5});
       if (i % 5 == 0) bytes += ws_frame(kPing, "p");
     }
-    std::thread sender([&] { client.tcp.send(bytes); });
+    Thread sender([&] { client.tcp.send(bytes); });
     size_t good = 0;
     for (const std::string& text : sent) good += client.reads(text) && client.reads(text) && client.reads(text);
     sender.join();

@@ -9,12 +9,23 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "support/server.h"
 
 namespace martlet::test {
+
+// Joins at the end of its scope, so that a test which fails in between ends in order.
+struct Thread : std::thread {
+  using std::thread::thread;
+  Thread(Thread&&) noexcept = default;
+  Thread& operator=(Thread&&) noexcept = default;
+  ~Thread() {
+    if (joinable()) join();
+  }
+};
 
 // When it returns, the server has read and handled what had reached it before, and has delivered and written what that
 // led to: a whole turn of its loop has passed.
