@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz targets, one file each: seeds.py FOLDER makes FOLDER/<target>/<name>.
+
+Written by hand: each seed is a thing that a peer sends, good or nearly good. The bytes that steer a target stand at the
+end of its input and are read backwards (fuzz.h); a missing one is 0.
+"""
+import os
+import struct
+import sys
+
+KEY = b"\x12\x34\x56\x78"
+
+
+def frame(opcode, payload=b"", fin=True, key=KEY, rsv=0):
+    """A frame as a client sends it; key None: unmasked."""
+    mask = 0x80 if key is not None else 0
+    size = len(payload)
+    head = bytes([(0x80 if fin else 0) | rsv << 4 | opcode])
+    if size < 126:
+        head += bytes([mask | size])
+    elif size < 65536:
+        head += bytes([mask | 126]) + struct.pack(">H", size)
+    else:
+        head += bytes([mask | 127]) + struct.pack(">Q", size)
+    if key is None:
+        return head + payload
+    return head + key + bytes(b ^ key[i % 4] for i, b in enumerate(payload))
+
+
+UPGRADE = (b"GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+           b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+UTF8 = "zażółć 日本 𝄞".encode()
+
+HTTP = {
+    "short": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "query": b"GET /a/b%20c?x=1&y=%41 HTTP/1.1\r\nHost: example.com:80\r\nAccept: */*\r\n\r\n",
+    "old": b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    "absolute": b"GET http://example.com/path?q HTTP/1.1\r\nHost: other\r\n\r\n",
+    "authority": b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n",
+    "asterisk": b"OPTIONS * HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n",
+    "length": b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
+    "chunked": b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    "both": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "folded": b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",
+    "space": b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
+    "bare_cr": b"GET / HTTP/1.1\r\nHost: x\rA: b\r\n\r\n",
+    "bare_lf": b"GET / HTTP/1.1\nHost: x\n\n",
+    "nul": b"GET / HTTP/1.1\r\nHost: x\r\nA: b\0c\r\n\r\n",
+    "no_host": b"GET / HTTP/1.1\r\n\r\n",
+    "two_hosts": b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "empty_lines": b"\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "upgrade": UPGRADE,
+    "fields": b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %d\r\n" % (i, i) for i in range(12)) + b"\r\n",
+    "pipeline": b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
+CHUNKED = {
+    "whole": b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+    "extension": b"5;name=value;q=\"a b\"\r\nhello\r\n0\r\n\r\n",
+    "trailer": b"1\r\nx\r\n0\r\nA: b\r\nC: d\r\n\r\n",
+    "huge": b"ffffffffffffffff\r\nx",
+    "too_long": b"00000000000000005\r\nhello\r\n",
+    "bare_lf": b"5\nhello\n0\n\n",
+    "no_digit": b";x\r\n\r\n",
+}
+
+HANDSHAKE = {
+    "nothing": b"\0",
+    "connection": b"Connection: keep-alive, Upgrade\x01",
+    "upgrade": b"Upgrade: h2c, WebSocket\x02",
+    "version": b"Sec-WebSocket-Version: 8\x04",
+    "two_versions": b"Sec-WebSocket-Version: 13\0",
+    "key": b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\x08",
+    "bad_key": b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAB==\x08",
+    "protocols": b"Sec-WebSocket-Protocol: chat, superchat\r\nSec-WebSocket-Protocol: chat,,json\0",
+    "body": b"Content-Length: 1\0",
+    "post": b"Accept: a\x20",
+}
+
+MESSAGES = {
+    "text": frame(1, b"hello"),
+    "binary": frame(2, bytes(range(130))),
+    "long": frame(2, b"x" * 70000)[:300],
+    "utf8": frame(1, UTF8),
+    "bad_utf8": frame(1, b"ok \xc0\xaf"),
+    "surrogate": frame(1, b"\xed\xa0\x80"),
+    "fragments": frame(1, UTF8[:5], fin=False) + frame(9, b"ping") + frame(0, UTF8[5:9], fin=False) + frame(0, UTF8[9:]),
+    "cut_character": frame(1, UTF8[:4]),
+    "empty": frame(1) + frame(2) + frame(1, b"", fin=False) + frame(0),
+    "close": frame(8, struct.pack(">H", 1000) + b"bye"),
+    "close_empty": frame(8),
+    "close_one": frame(8, b"x"),
+    "close_1005": frame(8, struct.pack(">H", 1005)),
+    "unmasked": frame(1, b"hello", key=None),
+    "server": frame(1, b"hello", key=None) + b"\0\x01",
+    "reserved": frame(1, b"x", rsv=4),
+    "opcode": frame(3, b"x"),
+    "big_control": frame(9, b"x" * 126),
+    "not_shortest": b"\x81\xfe\x00\x05" + KEY + b"hello",
+    "lone_continuation": frame(0, b"x"),
+    "interleaved": frame(1, b"a", fin=False) + frame(1, b"b"),
+    "too_big": frame(2, b"x" * 201) + b"\0\x02",
+    "many_fragments": frame(1, b"a", fin=False) + frame(0, b"b", fin=False) * 4 + b"\0\x04",
+}
+
+TEXT = {
+    "ascii": b"hello, world, this is more than sixty-four bytes of text, so that blocks are used",
+    "utf8": UTF8 * 6,
+    "overlong": b"\xc0\xaf\xe0\x80\xaf\xf0\x80\x80\xaf",
+    "too_large": b"\xf4\x90\x80\x80",
+    "surrogates": b"\xed\xa0\x80\xed\xbf\xbf",
+    "cut": UTF8 * 4 + b"\xf0\x9d\x84" + b"\xff\1\2\3\4",
+    "head": b"Host: example.com\r\nA-b_c: \t d\x7f\r\n" * 3,
+}
+
+CODES = {
+    "empty": b"",
+    "padded": b"Zm9vYg==",
+    "one_pad": b"Zm9vYmE=",
+    "whole": b"Zm9vYmFy",
+    "bits_left": b"Zm9vYh==",
+    "url": b"-_-_",
+    "space": b"Zm9v YmFy",
+}
+
+QUERIES = {
+    "pairs": b"a=1&b=2&c",
+    "encoded": b"name=J%C3%BCrgen+M&x=%2F%2f",
+    "broken": b"a=%&b=%4&c=%zz",
+    "odd": b"&&=&==&a=b=c",
+}
+
+# Opcodes of the server target: see server_fuzz.cc.
+TURN, OPEN, FEED, EOF, RESET, CAPACITY, PIECE, TIME, FAULT, POST = range(10)
+
+
+def feed(slot, data):
+    out = b""
+    for i in range(0, len(data), 250):
+        part = data[i:i + 250]
+        out += bytes([FEED << 4 | slot, len(part)]) + part
+    return out
+
+
+def op(code, slot=0, *args):
+    return bytes([code << 4 | slot]) + bytes(args)
+
+
+SESSION = op(OPEN) + op(TURN) + feed(0, UPGRADE) + op(TURN)
+SERVER = {
+    "get": op(OPEN) + op(TURN) + feed(0, HTTP["short"] * 3) + op(TURN) * 2,
+    "post": op(OPEN) + feed(0, HTTP["length"]) + op(TURN) + feed(0, HTTP["chunked"]) + op(TURN),
+    "later": op(OPEN) + feed(0, b"GET /later HTTP/1.1\r\nHost: x\r\n\r\n" + HTTP["short"]) + op(TURN) * 3 + op(POST) + op(TURN) * 2,
+    "slow": op(OPEN) + op(TURN) + feed(0, b"GET / HT") + op(TURN) + op(TIME, 15) + op(TURN) + op(TIME, 15) + op(TURN),
+    "echo": SESSION + feed(0, MESSAGES["text"] + MESSAGES["fragments"]) + op(TURN) + feed(0, MESSAGES["close"]) + op(TURN) * 2,
+    "pieces": op(PIECE, 0, 1) + SESSION + feed(0, MESSAGES["utf8"] + MESSAGES["binary"]) + op(TURN) * 9,
+    "large": SESSION + feed(0, frame(2, b"x" * 70000)[:600]) + op(TURN) * 3 + op(EOF) + op(TURN),
+    "rooms": b"".join(op(OPEN, s) + op(TURN) + feed(s, UPGRADE.replace(b"/echo", b"/room")) + op(TURN) for s in range(3)) +
+             feed(0, frame(1, b"jden") + frame(1, b"hall")) + op(TURN) + feed(1, frame(1, b"jden") + frame(1, b"hmore") + frame(1, b"lden")) + op(TURN) * 2,
+    "reader": SESSION + op(CAPACITY, 0, 10) + feed(0, MESSAGES["binary"] * 3) + op(TURN) * 3 + op(CAPACITY, 0, 255) + op(TURN) * 3,
+    "heartbeat": SESSION + op(TIME, 63) + op(TURN) + op(TIME, 63) + op(TURN) + op(TIME, 63) + op(TURN) * 2,
+    "reset": SESSION + op(RESET) + op(TURN) * 2,
+    "faults": op(FAULT, 0, 3) + op(OPEN) + op(TURN) + op(FAULT, 1, 2) + op(OPEN, 1) + op(TURN) + feed(0, HTTP["short"]) + op(TURN),
+}
+
+SEEDS = {
+    "http_parser": HTTP, "http_chunked": CHUNKED, "ws_handshake": HANDSHAKE, "ws_message": MESSAGES,
+    "kernels": TEXT, "base64": CODES, "percent": QUERIES, "server": SERVER,
+}
+STEERED = {"http_parser", "http_chunked", "ws_message", "kernels"}  # each seed whole, and cut at every byte
+
+
+def main():
+    for target, seeds in SEEDS.items():
+        folder = os.path.join(sys.argv[1], target)
+        os.makedirs(folder, exist_ok=True)
+        for name, seed in seeds.items():
+            with open(os.path.join(folder, name), "wb") as out:
+                out.write(seed + (b"\0" * 6 if target in STEERED and not seed.endswith((b"\x01", b"\x02", b"\x04")) else b""))
+            if target in STEERED:
+                with open(os.path.join(folder, name + "_cut"), "wb") as out:
+                    out.write(seed + b"\xff" + b"\0" * (4 if target == "kernels" else 1))
+
+
+if __name__ == "__main__":
+    main()
