@@ -150,14 +150,14 @@ TEST_CASE("router: sixteen parameters, and a path much deeper than any pattern")
 
 TEST_CASE("router: patterns that are mistakes") {
   Pattern pattern;
-  for (const char* bad : {"", "a", "*", "/a?b", "/a#b", "/a b", "/*/a", "/:", "/a/:/b", "/:a/:a", "/*x/*/"}) {
+  for (const char* bad : {"", "a", "**", "*/", "/a?b", "/a#b", "/a b", "/*/a", "/:", "/a/:/b", "/:a/:a", "/*x/*/"}) {
     CAPTURE(bad);
     CHECK(Pattern::parse(bad, pattern) != nullptr);
   }
   std::string many;
   for (int i = 0; i < 17; i++) many += "/:p" + std::to_string(i);
   CHECK(Pattern::parse(many, pattern) != nullptr);
-  for (const char* good : {"/", "//", "/a", "/:a", "/:a/b/:c/*", "/*", "/a*", "/a:b", "/*x"}) {
+  for (const char* good : {"/", "//", "*", "/a", "/:a", "/:a/b/:c/*", "/*", "/a*", "/a:b", "/*x"}) {
     CAPTURE(good);
     CHECK(Pattern::parse(good, pattern) == nullptr);
     CHECK(pattern.text == good);
@@ -243,4 +243,13 @@ TEST_CASE("router: random routes and paths against a naive router") {
       REQUIRE(find(router, path, method) == naive(routes, path, method));
     }
   }
+}
+
+TEST_CASE("router: the target of OPTIONS * is no path") {
+  const Routed paths({{"/*", kAnyMethod}});
+  CHECK(find(paths, "*", Method::options) == kNowhere);
+  const Routed both({{"/*", kAnyMethod}, {"*", number(Method::options)}});
+  CHECK(find(both, "*", Method::options) == Found{1, {}});
+  CHECK(find(both, "*", Method::get) == kNowhere);
+  CHECK(find(both, "/x", Method::options) == Found{0, {"x"}});
 }

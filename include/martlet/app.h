@@ -74,7 +74,8 @@ class App {
   }
 
   // Routes: any number of middleware, the handler last. A GET route answers HEAD too (without the body) unless a HEAD
-  // route of its own matches. Requests that match nothing get 404.
+  // route of its own matches. Requests that match nothing get 404; OPTIONS * (RFC 9110 §9.3.7), for which there may be a
+  // route of the path "*", gets 204 and the methods of this App in Allow.
   template <typename... Steps>
   App& get(std::string_view path, Steps&&... steps) { return route("GET", path, std::forward<Steps>(steps)...); }
   template <typename... Steps>
@@ -93,7 +94,8 @@ class App {
   template <typename... Steps>
   App& all(std::string_view path, Steps&&... steps) { return route("", path, std::forward<Steps>(steps)...); }
 
-  // A WebSocket route with one set of handlers for all its connections.
+  // A WebSocket route with one set of handlers for all its connections. A request for its path that asks for no upgrade
+  // goes to the HTTP routes; where none takes it, GET and HEAD get 426 (RFC 9110 §15.5.22).
   App& ws(std::string_view path, WsHandlers handlers);
   // A WebSocket route whose function runs once per connection and sets that connection's handlers.
   template <typename F>
@@ -106,7 +108,7 @@ class App {
   // Runs when a handler threw; the peer gets 500 or a close with 1011 without it, too.
   App& on_error(Function<void(const HandlerFailure&)> handler);
 
-  // Listens; may be called more than once. Answers the port (0 for a Unix socket).
+  // Listens; may be called more than once, also again after a failure. Answers the port (0 for a Unix socket).
   Result<uint16_t> listen(uint16_t port);
   Result<uint16_t> listen(std::string_view host, uint16_t port);
   Result<uint16_t> listen(const ListenOptions& options);

@@ -68,9 +68,33 @@ void failed(Worker& w, session::Exchange& e, const Chain& chain) noexcept {
   answer(e, 500, "Internal Server Error");
 }
 
+void add_fields(session::Exchange& e, std::string_view lines) noexcept {
+  e.flags.owns_more = true;
+  e.fields.append(lines);
+}
+
+// No route takes this request.
+void answer_unmatched(Worker& w, session::Exchange& e) noexcept {
+  using proto::Method;
+  const std::string_view path = e.head.path(e.base);
+  if (e.head.method == Method::options && path == "*" && !e.flags.responded) {  // RFC 9110 §9.3.7: of the server itself
+    add_fields(e, w.allow_field);
+    e.status = 204;
+    return session::send_response(e, {}, session::BodyType::none);
+  }
+  const bool asks = (e.head.method == Method::get || e.head.method == Method::head) && !e.flags.is_upgrade;
+  Router::Match match;
+  if (asks) w.ws_router.find(path, Method::get, match);
+  if (match.route == Router::kNotFound || e.flags.responded) return answer(e, 404, "Not Found");
+  // RFC 9110 §7.8, §15.5.22; RFC 6455 §4.4.
+  add_fields(e, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
+  answer(e, 426, "This is a WebSocket.");
+}
+
 void end_of_chain(Worker& w, session::Exchange& e, const Chain& chain) noexcept {
   e.flags.chain_over = true;
   if (chain.websocket) return accept_websocket(w, e, *chain.websocket);
+  if (&chain == &w.unmatched) return answer_unmatched(w, e);
   answer(e, 404, "Not Found");
 }
 

@@ -18,6 +18,10 @@ uint64_t load(const char* p) noexcept {
 }  // namespace
 
 const char* Pattern::parse(std::string_view text, Pattern& pattern) {
+  if (text == "*") {  // of OPTIONS * (RFC 9112 §3.2.4)
+    pattern = {"*", {}};
+    return nullptr;
+  }
   if (text.empty() || text[0] != '/') return "a path begins with '/'";
   if (text.find_first_of("?# ") != std::string_view::npos) return "a path holds no '?', '#' or space";
   pattern.text = text;
@@ -39,12 +43,13 @@ const char* Pattern::parse(std::string_view text, Pattern& pattern) {
   return pattern.params.size() > Router::kMaxParams ? "a path has at most 16 parameters" : nullptr;
 }
 
-Router::Router() : root_(std::make_unique<Node>()) {}
+Router::Router() : root_(std::make_unique<Node>()), asterisk_(std::make_unique<Node>()) {}
 Router::~Router() = default;
 
 void Router::add(const Pattern& pattern, uint8_t method, uint32_t route) {
-  Node* node = root_.get();
-  std::string_view rest = pattern.text;
+  const bool asterisk = pattern.text == "*";
+  Node* node = asterisk ? asterisk_.get() : root_.get();
+  std::string_view rest = asterisk ? std::string_view() : pattern.text;
   while (!rest.empty()) {
     const std::string_view segment = cut_segment(rest);
     if (segment == "*") return node->wildcards.push_back({method, route});

@@ -26,7 +26,7 @@ inline std::string_view cut_segment(std::string_view& rest) noexcept {
   return segment;
 }
 
-// A pattern in parts: "/users/:id/*" has the segments users, :id and *.
+// A pattern in parts: "/users/:id/*" has the segments users, :id and *. "*" alone is the target of OPTIONS *.
 struct Pattern {
   std::string text;
   std::vector<std::string> params;  // names in order; the wildcard's is "*"
@@ -92,6 +92,7 @@ class Router {
   void add_static(std::string_view path, const Node* node);
 
   std::unique_ptr<Node> root_;
+  std::unique_ptr<Node> asterisk_;  // of the target "*", which is no path
   std::vector<StaticEntry> table_;  // open addressing, a power of two
   size_t statics_ = 0;
 };

@@ -127,7 +127,10 @@ void on_signal(void* context, int) {
 }  // namespace
 
 Worker::Worker(const AppOptions& app_options) : options(app_options) {
-  // Handles made during set-up (timers, to_route) name the worker already.
+  register_inbox();  // handles made during set-up (timers, to_route) name the worker already
+}
+
+void Worker::register_inbox() noexcept {
   if (auto registered = net::register_worker()) {
     inbox = *registered;
     number = inbox->worker();
@@ -172,6 +175,7 @@ void Worker::add_route(std::string_view method, std::string_view path, Step* lis
   auto& last = StepAccess::handler(*chain.entries.back().step);
   if (chain.entries.size() == 1 && last) chain.only = &last;
   http_router.add(pattern, method_of(method), static_cast<uint32_t>(chains.size() - 1));
+  methods |= method == "" ? ~uint32_t{0} : 1u << method_of(method);
   chain.pattern = std::move(pattern.text);
   chain.params = std::move(pattern.params);
 }
@@ -200,12 +204,19 @@ void Worker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry) 
   ws_routes.push_back(std::move(entry));
 }
 
-Error Worker::open() {
-  if (opened) return {};
-  if (!inbox) return Error("no worker number or descriptor is left");
-  opened = true;
-  unmatched.entries = uses;
-  unmatched.pattern.assign(1, '*');
+// What OPTIONS * answers when there is no route for it.
+std::string Worker::make_allow_field() const {
+  using proto::Method;
+  std::string field = "Allow: OPTIONS";
+  const bool get = methods & 1u << static_cast<int>(Method::get);
+  for (const Method method : {Method::get, Method::head, Method::post, Method::put, Method::patch, Method::del}) {
+    const bool has = methods & 1u << static_cast<int>(method);
+    if (has || (get && method == Method::head)) field.append(", ").append(proto::method_name(method));
+  }
+  return field + "\r\n";
+}
+
+void Worker::take_options() noexcept {
   session::HttpLimits& limits = sessions.limits;
   limits.head.head_bytes = options.max_head_bytes < 65'535 ? options.max_head_bytes : 65'535;
   limits.head.fields = options.max_header_fields < proto::RequestHead::kMaxFields ? options.max_header_fields
@@ -218,6 +229,17 @@ Error Worker::open() {
   limits.handshake_ms = to_ms(options.handshake_timeout);
   limits.close_ms = to_ms(options.close_timeout);
   reactor.write_timeout_ms = to_ms(options.write_timeout);
+}
+
+// Leaves everything as it was when it fails: it may be tried again.
+Error Worker::open() {
+  if (opened) return {};
+  if (!inbox && !over) register_inbox();
+  if (!inbox) return Error("no worker number or descriptor is left");
+  unmatched.entries = uses;
+  unmatched.pattern.assign(1, '*');
+  allow_field = make_allow_field();
+  take_options();
   sessions.http = {this, on_request, on_upgrade, has_route};
   const uint64_t descriptors = sys::raise_descriptor_limit();
   uint64_t most = descriptors > 2 * kReservedDescriptors ? descriptors - kReservedDescriptors : descriptors / 2;
@@ -228,6 +250,7 @@ Error Worker::open() {
   log_line(LogLevel::info, line);
   const net::ReactorHooks hooks{this, on_accept, before_flush, on_signal};
   if (Error error = reactor.open(hooks, *inbox, static_cast<uint32_t>(most))) return error;
+  opened = true;
   reactor.rest();  // what is posted before the first turn shows at fd()
   return {};
 }

@@ -125,6 +125,9 @@ struct Worker {
   void add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry);
   Result<uint16_t> listen(const ListenOptions& listen_options);
   Error open();
+  void register_inbox() noexcept;
+  void take_options() noexcept;
+  std::string make_allow_field() const;
 
   // Running -------------------------------------------------------------------------------------------------------
   void turn(int64_t timeout_ns) noexcept;
@@ -155,6 +158,8 @@ struct Worker {
   std::vector<std::unique_ptr<Chain>> ws_chains;  // of WebSocket routes, by number
   std::deque<std::unique_ptr<WsRouteEntry>> ws_routes;
   Chain unmatched;
+  uint32_t methods = 0;     // that there are routes for, a bit for each
+  std::string allow_field;  // which these are, for OPTIONS *
   uint16_t port = 0;
   bool opened = false;
   bool draining = false;

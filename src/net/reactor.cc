@@ -65,7 +65,9 @@ Error Reactor::open(const ReactorHooks& hooks, Inbox& inbox, uint32_t max_connec
   receive_buffer = buffers_.get() + kReceiveHeadroom;
   cork.buffer = receive_buffer + kReceiveBytes;
   if (Error error = poller_.open()) return error;
-  return poller_.add(inbox.wake_fd(), base::SlotId{kWakerToken, 0}.packed(), sys::kReadable);
+  const Error error = poller_.add(inbox.wake_fd(), base::SlotId{kWakerToken, 0}.packed(), sys::kReadable);
+  if (error) poller_.close();
+  return error;
 }
 
 Result<uint16_t> Reactor::listen(const ListenOptions& options) noexcept {

@@ -87,7 +87,7 @@ class Reactor {
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
 
-  // Makes poller and buffers. The inbox must be open; it stays its owner's.
+  // Makes poller and buffers; may be tried again when it fails. The inbox must be open; it stays its owner's.
   Error open(const ReactorHooks& hooks, Inbox& inbox, uint32_t max_connections) noexcept;
   Result<uint16_t> listen(const ListenOptions& options) noexcept;
   void stop_listening() noexcept;

@@ -41,6 +41,8 @@ class Poller {
   Poller& operator=(const Poller&) = delete;
 
   Error open() noexcept;
+  // Forgets all descriptors; open() may follow.
+  void close() noexcept;
 
   // `interest` is a sum of Interest values.
   Error add(int fd, uint64_t token, uint8_t interest) noexcept;

@@ -40,9 +40,14 @@ int to_epoll_timeout(int64_t timeout_ns) noexcept {
 }  // namespace
 
 Poller::~Poller() {
-  if (fd_ >= 0) syscalls.close(fd_);
+  close();
   base::deallocate(scratch_);
   base::deallocate(events_);
+}
+
+void Poller::close() noexcept {
+  if (fd_ >= 0) syscalls.close(fd_);
+  fd_ = -1;
 }
 
 Error Poller::open() noexcept {

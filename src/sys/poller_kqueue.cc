@@ -89,10 +89,15 @@ int change_filters(int queue, int fd, uint8_t present, uint8_t wanted) noexcept 
 }  // namespace
 
 Poller::~Poller() {
-  if (fd_ >= 0) syscalls.close(fd_);
+  close();
   if (scratch_) base::deallocate(scratch_of(scratch_)->watches);
   base::deallocate(scratch_);
   base::deallocate(events_);
+}
+
+void Poller::close() noexcept {
+  if (fd_ >= 0) syscalls.close(fd_);
+  fd_ = -1;
 }
 
 Error Poller::open() noexcept {

@@ -5,6 +5,8 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -17,6 +19,7 @@
 
 #include "support/client.h"
 #include "support/server.h"
+#include "sys/syscalls.h"
 
 using namespace martlet;
 using namespace martlet::test;
@@ -97,6 +100,53 @@ TEST_CASE("http_listen: what cannot be listened on is an error with its reason, 
     CHECK(open_descriptors() == with_both);
     // After all that it can still listen.
     CHECK(app.listen("127.0.0.1", 0).ok());
+  }
+  CHECK(open_descriptors() == before);
+}
+
+namespace {
+
+// Fails the nth of the calls that give a poller or watch a descriptor, and no other.
+struct OneFailure {
+  OneFailure() : before(sys::syscalls) {
+    sys::syscalls.epoll_create1 = [](int flags) { return fails() ? -1 : ::epoll_create1(flags); };
+    sys::syscalls.epoll_ctl = [](int poller, int operation, int fd, epoll_event* event) {
+      return fails() ? -1 : ::epoll_ctl(poller, operation, fd, event);
+    };
+    sys::syscalls.eventfd = [](unsigned value, int flags) { return fails() ? -1 : ::eventfd(value, flags); };
+  }
+  ~OneFailure() { sys::syscalls = before; }
+  static bool fails() {
+    if (left-- != 1) return false;
+    errno = ENOMEM;
+    return true;
+  }
+  sys::Syscalls before;
+  static inline std::atomic<int> left = 0;
+};
+
+}  // namespace
+
+TEST_CASE("http_listen: a listen() that fails for want of a descriptor can be tried again") {
+  const OneFailure failure;
+  const int before = open_descriptors();
+  for (const int failing : {1, 2, 3, 4}) {  // the waker, the poller, watching the waker, watching the listener
+    CAPTURE(failing);
+    OneFailure::left = failing;
+    App app;
+    says_up(app);
+    if (failing > 1) CHECK(app.listen("127.0.0.1", 0).error().os_code() == ENOMEM);
+    const auto port = app.listen("127.0.0.1", 0);
+    REQUIRE(port.ok());
+    std::string body;
+    std::thread asking([&, port = *port] {
+      Client client(port);
+      body = client.get("/").body;
+      app.close();
+    });
+    CHECK(app.run({.handle_signals = false}) == 0);
+    asking.join();
+    CHECK(body == "up");
   }
   CHECK(open_descriptors() == before);
 }

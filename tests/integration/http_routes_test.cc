@@ -429,11 +429,57 @@ TEST_CASE("http_routes: absolute-form, OPTIONS * and CONNECT") {
   CHECK(connect.status >= 400);  // never a 2xx, which would begin a tunnel
 }
 
-TEST_CASE("http_routes: OPTIONS * without anyone to answer it is 404") {
-  TestServer server([](App& app) { app.all("/*", says("any")).all("/", says("root")); });
+TEST_CASE("http_routes: OPTIONS * tells the methods there are routes for, or has a route of its own") {
+  const std::string asterisk = "OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n";
+  TestServer server([](App& app) { app.get("/*", says("any")).get("/", says("root")).del("/x", says("gone")); });
   Client client(server.port());
-  CHECK(client.request("OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n").status == 404);
+  const HttpResponse told = client.request(asterisk);
+  CHECK(told.status == 204);
+  CHECK(told.field("allow") == "OPTIONS, GET, HEAD, DELETE");
   CHECK(client.get("/").body == "root");
+  CHECK(client.request("OPTIONS /x HTTP/1.1\r\nHost: t\r\n\r\n").status == 404);
+
+  TestServer own([](App& app) {
+    app.use([](Request&, Response& res, Next next) {
+      res.set("X-Seen", "yes");
+      next();
+    });
+    app.options("*", says("the server"));
+    app.all("/", says("root"));
+  });
+  Client other(own.port());
+  const HttpResponse answer = other.request(asterisk);
+  CHECK(answer.body == "the server");
+  CHECK(answer.field("x-seen") == "yes");
+  CHECK(other.get("/").body == "root");
+
+  TestServer all([](App& app) { app.all("/x", says("x")); });
+  Client third(all.port());
+  CHECK(third.request(asterisk).field("allow") == "OPTIONS, GET, HEAD, POST, PUT, PATCH, DELETE");
+}
+
+TEST_CASE("http_routes: a plain request for a WebSocket's path is 426, after the middleware") {
+  TestServer server([](App& app) {
+    app.use([](Request&, Response& res, Next next) {
+      res.set("X-Seen", "yes");
+      next();
+    });
+    app.ws("/chat/:room", {.message = [](WebSocket ws, const Message& m) { ws.send(m); }});
+    app.ws("/both", {.message = [](WebSocket ws, const Message& m) { ws.send(m); }});
+    app.get("/both", says("a page"));
+  });
+  Client client(server.port());
+  for (const std::string method : {"GET", "HEAD"}) {
+    const HttpResponse told = client.request(method + " /chat/den HTTP/1.1\r\nHost: t\r\n\r\n");
+    CHECK(told.status == 426);
+    CHECK(told.field("upgrade") == "websocket");
+    CHECK(told.field("connection") == "Upgrade");
+    CHECK(told.field("sec-websocket-version") == "13");
+    CHECK(told.field("x-seen") == "yes");
+  }
+  CHECK(client.request("POST /chat/den HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n").status == 404);
+  CHECK(client.get("/chat").status == 404);
+  CHECK(client.get("/both").body == "a page");  // on the same connection
 }
 
 TEST_CASE("http_routes: fields as the request shows them") {
