@@ -139,6 +139,7 @@ class App {
   void post(Function<void()> fn);
 
   // On the App's thread: runs `fn` once after, or again and again every so long (without drift), at millisecond precision.
+  // The answer is false when memory is out.
   TimerId after(milliseconds delay, Function<void()> fn);
   TimerId every(milliseconds interval, Function<void()> fn);
   void cancel(TimerId timer);

@@ -52,7 +52,7 @@ class Audience {
   // Leaves this connection out. At most kMaxExcept; more are a programmer's error.
   Audience& except(WebSocket ws) noexcept;
 
-  // ok when there is a receiver, closed when there is none, posted from another thread. Slow receivers are treated by
+  // ok when there is a receiver, closed when there is none, posted from another thread, dropped when memory is out. Slow receivers are treated by
   // their own route's policy when the turn ends, and counted.
   SendStatus send(std::string_view text) const noexcept;
   SendStatus send(std::span<const std::byte> bytes) const noexcept;
@@ -69,7 +69,7 @@ class Audience {
   uint32_t worker_ = 0;
   uint32_t slot_ = 0;        // of the room, or the number of the route
   uint32_t generation_ = 0;  // of the room
-  std::string name_;         // of a room on another thread's worker
+  SharedFrame name_;         // of a room on another thread's worker, as a shared copy
   WebSocket except_[kMaxExcept];
 };
 

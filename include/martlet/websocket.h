@@ -133,12 +133,24 @@ struct CloseInfo {
   std::string_view reason = {};
 };
 
+// An error that ends a connection.
+struct ErrorInfo {
+  // protocol_error, invalid_payload, message_too_big, too_many_fragments, slow_consumer, heartbeat_timeout,
+  // write_timeout, peer_reset, handler_failure or out_of_memory.
+  CloseCause cause = CloseCause::protocol_error;
+  // Of the Close that the peer is sent; abnormal when it is sent none.
+  CloseCode code = CloseCode::abnormal;
+  // What happened, in a sentence; of handler_failure the text of the exception. Valid until the handler returns.
+  std::string_view message = {};
+};
+
 // A WebSocket connection, by name: a small value to copy, store, hash, compare and use at any time. Once the
 // connection is gone every call is a normal "closed".
 //
 // Commands (send, close, ping, join, leave, to, broadcast, on_*) may be called from any thread: on the connection's
 // own worker they act at once, elsewhere they are carried there in order. Queries answer on the worker only; called
-// elsewhere they abort with a message. No command runs a handler before it returns.
+// elsewhere they abort with a message. No command runs a handler before it returns. When memory is out on another
+// thread, a send answers dropped, and what answers nothing is not done.
 class WebSocket {
  public:
   // A handle of no connection: closed.
@@ -178,12 +190,17 @@ class WebSocket {
   SendStatus broadcast(const Message& message) const noexcept;
 
   // Handlers of this connection alone; they run beside those of the route's WsHandlers, after them. Setting one again
-  // replaces it (also from inside itself).
+  // replaces it (also from inside itself). One that cannot be kept because memory is out closes the connection (1013).
   void on_message(Function<void(WebSocket, const Message&)> handler) const;
   // Runs exactly once, after the last on_message. The handle still answers its rooms; sends answer closed.
   void on_close(Function<void(WebSocket, const CloseInfo&)> handler) const;
   // Runs when everything that waited has been given to the kernel, after a send has answered backpressure or dropped.
   void on_drain(Function<void(WebSocket)> handler) const;
+  // Runs when an error ends the connection: at most once, and before on_close. What the peer did wrong, or a handler
+  // that threw, is told before our Close is sent: a last message may be sent from here, or a Close with another code,
+  // which then stays the code and cause of the end. Errors of another kind (a slow consumer, a timeout, a reset) are
+  // told when the connection has ended. A connection that is closing already has no more errors.
+  void on_error(Function<void(WebSocket, const ErrorInfo&)> handler) const;
   // The payload is valid until the handler returns. Pongs are sent by the library.
   void on_ping(Function<void(WebSocket, std::string_view)> handler) const;
   void on_pong(Function<void(WebSocket, std::string_view)> handler) const;
@@ -231,6 +248,8 @@ struct WsHandlers {
   Function<void(WebSocket, const CloseInfo&)> close = {};
   // See WebSocket::on_drain.
   Function<void(WebSocket)> drain = {};
+  // See WebSocket::on_error.
+  Function<void(WebSocket, const ErrorInfo&)> error = {};
   // Runs once per message, in order.
   Function<void(WebSocket, const Message&)> message = {};
   // Runs after the handshake; the request is valid until it returns.

@@ -110,16 +110,19 @@ void App::post(Function<void()> fn) {
 namespace {
 
 struct TimerCall {
+  TimerCall(app::Worker* w, Function<void()> f) noexcept : worker(w), fn(std::move(f)) {}
   app::Worker* worker;
   Function<void()> fn;
 };
 
-net::TimerTask task_of(app::Worker& w, Function<void()> fn) {
+// A task without a context when memory is out.
+net::TimerTask task_of(app::Worker& w, Function<void()> fn) noexcept {
   return {[](void* context) {
             auto& call = *static_cast<TimerCall*>(context);
             if (!call.fn()) call.worker->report_failure("timer");
           },
-          [](void* context) { delete static_cast<TimerCall*>(context); }, new TimerCall{&w, std::move(fn)}};
+          [](void* context) { base::destroy(static_cast<TimerCall*>(context)); },
+          base::create<TimerCall>(&w, std::move(fn))};
 }
 
 uint64_t delay_of(milliseconds time) noexcept { return time.count() < 0 ? 0 : static_cast<uint64_t>(time.count()); }
@@ -139,13 +142,14 @@ void check_thread(const app::Worker& w) noexcept {
 
 TimerId App::after(milliseconds delay, Function<void()> fn) {
   check_thread(*impl_);
-  return public_id(impl_->reactor.timers.after(sys::monotonic_ns(), delay_of(delay), task_of(*impl_, std::move(fn))));
+  const net::TimerTask task = task_of(*impl_, std::move(fn));
+  return task.context ? public_id(impl_->reactor.timers.after(sys::monotonic_ns(), delay_of(delay), task)) : TimerId();
 }
 
 TimerId App::every(milliseconds interval, Function<void()> fn) {
   check_thread(*impl_);
-  return public_id(
-      impl_->reactor.timers.every(sys::monotonic_ns(), delay_of(interval), task_of(*impl_, std::move(fn))));
+  const net::TimerTask task = task_of(*impl_, std::move(fn));
+  return task.context ? public_id(impl_->reactor.timers.every(sys::monotonic_ns(), delay_of(interval), task)) : TimerId();
 }
 
 void App::cancel(TimerId timer) {

@@ -74,11 +74,7 @@ SendStatus publish_here(Worker& w, Kind kind, base::SlotId id, std::string_view 
     return SendStatus::closed;
   }
   if (!app::publish(w, *target.log, opcode, data, size, {left_out, except.size()})) return SendStatus::dropped;
-  if (!target.log->listed) {
-    target.log->listed = true;
-    w.dirty_audiences.push_back({kind, target.room, target.route});
-    w.reactor.want_turn();
-  }
+  w.list(*target.log);
   return SendStatus::ok;
 }
 
@@ -92,6 +88,7 @@ struct Recipients {
 
 SendStatus publish_any(const Recipients& to, proto::Opcode opcode, const void* data, size_t size) noexcept {
   if (to.kind == Kind::none) return SendStatus::closed;
+  if (to.kind == Kind::room && to.id.generation == 0 && !to.name.data()) return SendStatus::dropped;  // memory was out
   if (Worker* w = app::here(to.worker)) {
     return publish_here(*w, to.kind, to.id, to.name, to.except, opcode, data, size);
   }
@@ -99,19 +96,20 @@ SendStatus publish_any(const Recipients& to, proto::Opcode opcode, const void* d
     Kind kind;
     base::SlotId id;
     proto::Opcode opcode;
-    std::string name;
-    std::string payload;
+    base::KeptText name;
+    base::KeptText payload;
     size_t except_count;
     WebSocket except[Audience::kMaxExcept];
   };
-  Kept kept{to.kind, to.id, opcode, std::string(to.name), std::string(static_cast<const char*>(data), size),
+  Kept kept{to.kind, to.id, opcode, base::KeptText(to.name), base::KeptText({static_cast<const char*>(data), size}),
             to.except.size(), {}};
+  if (!kept.name.ok() || !kept.payload.ok()) return SendStatus::dropped;
   for (size_t i = 0; i < to.except.size(); i++) kept.except[i] = to.except[i];
-  const bool posted = app::post_to(to.worker, [kept = std::move(kept)](Worker& w) {
-    publish_here(w, kept.kind, kept.id, kept.name, {kept.except, kept.except_count}, kept.opcode, kept.payload.data(),
-                 kept.payload.size());
+  return app::post_to(to.worker, [kept = std::move(kept)](Worker& w) {
+    const std::string_view payload = kept.payload.text();
+    publish_here(w, kept.kind, kept.id, kept.name.text(), {kept.except, kept.except_count}, kept.opcode, payload.data(),
+                 payload.size());
   });
-  return posted ? SendStatus::posted : SendStatus::closed;
 }
 
 SendStatus publish_any(const Recipients& to, const Message& m) noexcept {
@@ -168,13 +166,12 @@ SendStatus Room::send(const SharedFrame& frame) const noexcept { return publish_
 
 // Audience ------------------------------------------------------------------------------------------------------------
 
-Audience MessageAccess::audience(Kind kind, uint32_t worker, base::SlotId id, std::string_view name) {
+Audience MessageAccess::audience(Kind kind, uint32_t worker, base::SlotId id) noexcept {
   Audience audience;
   audience.kind_ = kind;
   audience.worker_ = worker;
   audience.slot_ = id.slot;
   audience.generation_ = id.generation;
-  audience.name_ = name;
   return audience;
 }
 
@@ -184,25 +181,32 @@ Audience& Audience::except(WebSocket ws) noexcept {
   return *this;
 }
 
-SendStatus Audience::send(std::string_view text) const noexcept {
-  return publish_any({worker_, kind_, {slot_, generation_}, name_, {except_, except_count_}}, proto::Opcode::text,
-                     text.data(), text.size());
-}
-SendStatus Audience::send(std::span<const std::byte> bytes) const noexcept {
-  return publish_any({worker_, kind_, {slot_, generation_}, name_, {except_, except_count_}}, proto::Opcode::binary,
-                     bytes.data(), bytes.size());
-}
-SendStatus Audience::send(const Message& message) const noexcept {
-  return publish_any({worker_, kind_, {slot_, generation_}, name_, {except_, except_count_}}, message);
-}
-SendStatus Audience::send(const SharedFrame& frame) const noexcept {
-  return publish_any({worker_, kind_, {slot_, generation_}, name_, {except_, except_count_}}, frame);
+namespace {
+
+Recipients recipients_of(const Audience& audience) noexcept {
+  return {MessageAccess::worker(audience), MessageAccess::kind(audience), MessageAccess::id(audience),
+          MessageAccess::name(audience), MessageAccess::except(audience)};
 }
 
+}  // namespace
+
+SendStatus Audience::send(std::string_view text) const noexcept {
+  return publish_any(recipients_of(*this), proto::Opcode::text, text.data(), text.size());
+}
+SendStatus Audience::send(std::span<const std::byte> bytes) const noexcept {
+  return publish_any(recipients_of(*this), proto::Opcode::binary, bytes.data(), bytes.size());
+}
+SendStatus Audience::send(const Message& message) const noexcept { return publish_any(recipients_of(*this), message); }
+SendStatus Audience::send(const SharedFrame& frame) const noexcept { return publish_any(recipients_of(*this), frame); }
+
 // A room by its name: looked up at once on its worker, else the name travels.
-Audience MessageAccess::room_audience(uint32_t worker, std::string_view name) {
+Audience MessageAccess::room_audience(uint32_t worker, std::string_view name) noexcept {
   Worker* w = app::here(worker);
-  if (!w) return audience(Kind::room, worker, {}, name);
+  if (!w) {
+    Audience travelling = audience(Kind::room, worker, {});
+    travelling.name_ = SharedFrame::text(name);
+    return travelling;
+  }
   const app::RoomRecord* room = w->rooms.find(name);
   return room ? audience(Kind::room, worker, {room->slot, room->generation}) : audience(Kind::none, worker, {});
 }
@@ -238,16 +242,17 @@ SendStatus broadcast(const WebSocket& ws, Send&& send) noexcept {
 
 SendStatus WebSocket::broadcast(std::string_view text) const noexcept {
   if (app::here(worker_)) return martlet::broadcast(*this, [text](Audience& a) { return a.send(text); });
-  const bool posted = app::post_to(worker_, [self = *this, kept = std::string(text)](Worker&) { self.broadcast(kept); });
-  return posted ? SendStatus::posted : SendStatus::closed;
+  base::KeptText kept(text);
+  if (!kept.ok()) return SendStatus::dropped;
+  return app::post_to(worker_, [self = *this, kept = std::move(kept)](Worker&) { self.broadcast(kept.text()); });
 }
 
 SendStatus WebSocket::broadcast(std::span<const std::byte> bytes) const noexcept {
   if (app::here(worker_)) return martlet::broadcast(*this, [bytes](Audience& a) { return a.send(bytes); });
-  std::string kept(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  const bool posted = app::post_to(
-      worker_, [self = *this, kept = std::move(kept)](Worker&) { self.broadcast(std::as_bytes(std::span(kept))); });
-  return posted ? SendStatus::posted : SendStatus::closed;
+  base::KeptText kept({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  if (!kept.ok()) return SendStatus::dropped;
+  return app::post_to(
+      worker_, [self = *this, kept = std::move(kept)](Worker&) { self.broadcast(std::as_bytes(std::span(kept.text()))); });
 }
 
 SendStatus WebSocket::broadcast(const Message& message) const noexcept {

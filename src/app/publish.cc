@@ -180,26 +180,22 @@ void deliver_to_route(Worker& w, const WsRouteEntry& route) noexcept {
 }  // namespace
 
 void deliver_published(Worker& w) noexcept {
-  for (const DirtyAudience& audience : w.dirty_audiences) {
-    switch (audience.kind) {
-      case MessageAccess::Kind::room:
-        for (const Membership* m = audience.room->first; m; m = m->room_next) {
-          take_published(w, *w.reactor.connections.live(m->connection_slot));
-        }
-        break;
-      case MessageAccess::Kind::route: deliver_to_route(w, *audience.route); break;
-      case MessageAccess::Kind::all:
-        for (const auto& route : w.ws_routes) deliver_to_route(w, *route);
-        break;
-      case MessageAccess::Kind::none: break;
+  for (const AudienceLog* audience = w.dirty_audiences; audience; audience = audience->next) {
+    if (audience->room) {
+      for (const Membership* m = audience->room->first; m; m = m->room_next) {
+        take_published(w, *w.reactor.connections.live(m->connection_slot));
+      }
+    } else if (audience->route) {
+      deliver_to_route(w, *audience->route);
+    } else {
+      for (const auto& route : w.ws_routes) deliver_to_route(w, *route);
     }
   }
-  for (const DirtyAudience& audience : w.dirty_audiences) {
-    AudienceLog& log = audience.room ? audience.room->log : audience.route ? audience.route->log : w.everybody;
-    log.clear();
-    log.listed = false;
+  while (AudienceLog* audience = w.dirty_audiences) {
+    w.dirty_audiences = audience->next;
+    audience->clear();
+    audience->listed = false;
   }
-  w.dirty_audiences.clear();
   w.log.end_turn();
 }
 

@@ -23,7 +23,9 @@
 
 namespace martlet::app {
 
+struct RoomRecord;
 struct Worker;
+struct WsRouteEntry;
 
 // A stretch of the log, inside one block.
 struct PublishedRange {
@@ -47,7 +49,12 @@ class AudienceLog {
   bool add(const PublishedRange& range) noexcept;
   void clear() noexcept { count_ = 0; }
 
-  bool listed = false;  // on the worker's list of audiences with something to deliver
+  // Whose it is; both null: everybody's.
+  RoomRecord* room = nullptr;
+  WsRouteEntry* route = nullptr;
+  // On the worker's list of audiences with something to deliver.
+  AudienceLog* next = nullptr;
+  bool listed = false;
 
  private:
   PublishedRange* ranges_ = nullptr;

@@ -2,7 +2,6 @@
 // worker when it is used on another thread.
 #include <martlet/response.h>
 
-#include <string>
 
 #include "app/worker.h"
 #include "base/bytes.h"
@@ -140,8 +139,11 @@ Response& Response::status(int code) noexcept {
 
 Response& Response::set(std::string_view name, std::string_view value) noexcept {
   if (elsewhere()) {
-    app::post_to(worker_, [self = *this, name = std::string(name), value = std::string(value)](app::Worker&) mutable {
-      self.set(name, value);
+    base::KeptText kept_name(name);
+    base::KeptText kept_value(value);
+    if (!kept_name.ok() || !kept_value.ok()) return *this;
+    app::post_to(worker_, [self = *this, n = std::move(kept_name), v = std::move(kept_value)](app::Worker&) mutable {
+      self.set(n.text(), v.text());
     });
   } else if (session::Exchange* e = resolve()) {
     set_field(*e, name, value);
@@ -165,34 +167,37 @@ Response& Response::type(std::string_view content_type) noexcept {
 
 namespace {
 
-// A terminal call with a body, here or on the exchange's worker.
-template <typename Carry>
-void finish(session::Exchange* e, base::ByteSpan body, BodyType type, bool elsewhere, Carry&& carry) noexcept {
-  if (elsewhere) return carry();
-  if (e && !answered(*e)) session::send_response(*e, body, type);
+// A terminal call with a body, here or on the exchange's worker. `carried` is the same call there.
+void finish(const Response& self, session::Exchange* e, base::ByteSpan body, BodyType type, uint32_t elsewhere,
+            void (*carried)(Response&, std::string_view)) noexcept {
+  if (!elsewhere) {
+    if (e && !answered(*e)) session::send_response(*e, body, type);
+    return;
+  }
+  base::KeptText kept(base::as_text(body));
+  if (kept.ok()) {
+    app::post_to(elsewhere, [copy = self, carried, kept = std::move(kept)](app::Worker&) mutable { carried(copy, kept.text()); });
+  } else {  // no memory for the body: perhaps there is some for saying so
+    app::post_to(elsewhere, [copy = self](app::Worker&) mutable { copy.status(503).end(); });
+  }
 }
 
 }  // namespace
 
 void Response::send(std::string_view text) noexcept {
-  finish(resolve(), base::as_bytes(text), BodyType::text, elsewhere(), [&] {
-    app::post_to(worker_, [self = *this, kept = std::string(text)](app::Worker&) mutable { self.send(kept); });
-  });
+  finish(*this, resolve(), base::as_bytes(text), BodyType::text, elsewhere() ? worker_ : 0,
+         [](Response& self, std::string_view kept) { self.send(kept); });
 }
 
 void Response::send(std::span<const std::byte> bytes) noexcept {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  finish(resolve(), base::as_bytes(text), BodyType::bytes, elsewhere(), [&] {
-    app::post_to(worker_, [self = *this, kept = std::string(text)](app::Worker&) mutable {
-      self.send(std::as_bytes(std::span(kept)));
-    });
-  });
+  finish(*this, resolve(), base::as_bytes(text), BodyType::bytes, elsewhere() ? worker_ : 0,
+         [](Response& self, std::string_view kept) { self.send(std::as_bytes(std::span(kept))); });
 }
 
 void Response::json(std::string_view text) noexcept {
-  finish(resolve(), base::as_bytes(text), BodyType::json, elsewhere(), [&] {
-    app::post_to(worker_, [self = *this, kept = std::string(text)](app::Worker&) mutable { self.json(kept); });
-  });
+  finish(*this, resolve(), base::as_bytes(text), BodyType::json, elsewhere() ? worker_ : 0,
+         [](Response& self, std::string_view kept) { self.json(kept); });
 }
 
 void Response::redirect(std::string_view location, int code) noexcept {
@@ -204,8 +209,8 @@ void Response::redirect(std::string_view location, int code) noexcept {
 }
 
 void Response::end() noexcept {
-  finish(resolve(), {}, BodyType::none, elsewhere(),
-         [&] { app::post_to(worker_, [self = *this](app::Worker&) mutable { self.end(); }); });
+  finish(*this, resolve(), {}, BodyType::none, elsewhere() ? worker_ : 0,
+         [](Response& self, std::string_view) { self.end(); });
 }
 
 bool Response::sent() const noexcept {

@@ -79,6 +79,7 @@ RoomRecord* Rooms::make(base::BlockPool& pool, std::string_view name, uint64_t h
   if (!name.empty()) std::memcpy(room->name_block->data(), name.data(), name.size());
   room->name_bytes = static_cast<uint32_t>(name.size());
   room->hash = hash;
+  room->log.room = room;
   insert(*room);
   return room;
 }

@@ -59,12 +59,11 @@ SendStatus send_here(Worker& w, base::SlotId id, proto::Opcode opcode, const voi
 }
 
 SendStatus post_send(const WebSocket& ws, proto::Opcode opcode, const void* data, size_t size) noexcept {
-  std::string copy(static_cast<const char*>(data), size);
-  const bool posted = app::post_to(
-      MessageAccess::worker(ws), [id = MessageAccess::id(ws), opcode, copy = std::move(copy)](Worker& w) {
-        send_here(w, id, opcode, copy.data(), copy.size());
-      });
-  return posted ? SendStatus::posted : SendStatus::closed;
+  base::KeptText kept({static_cast<const char*>(data), size});
+  if (!kept.ok()) return SendStatus::dropped;
+  return app::post_to(MessageAccess::worker(ws), [id = MessageAccess::id(ws), opcode, kept = std::move(kept)](Worker& w) {
+    send_here(w, id, opcode, kept.text().data(), kept.text().size());
+  });
 }
 
 SendStatus send_any(const WebSocket& ws, proto::Opcode opcode, const void* data, size_t size) noexcept {
@@ -103,10 +102,7 @@ SendStatus WebSocket::send(const Message& message) const noexcept {
 SendStatus WebSocket::send(const SharedFrame& frame) const noexcept {
   if (!frame) return SendStatus::dropped;
   Worker* w = app::here(worker_);
-  if (!w) {
-    const bool posted = app::post_to(worker_, [self = *this, frame](Worker&) { self.send(frame); });
-    return posted ? SendStatus::posted : SendStatus::closed;
-  }
+  if (!w) return app::post_to(worker_, [self = *this, frame](Worker&) { self.send(frame); });
   net::Connection* c = w->websocket({slot_, generation_});
   if (!c) return SendStatus::closed;
   take_pending(*w, *c);
@@ -130,7 +126,9 @@ void WebSocket::close(CloseCode code, std::string_view reason) const noexcept {
     take_pending(*w, *c);
     return session::close_websocket(w->sessions, *c, number, reason, CloseCause::local_close);
   }
-  app::post_to(worker_, [self = *this, code, kept = std::string(reason)](Worker&) { self.close(code, kept); });
+  // Without its reason when that cannot be copied.
+  base::KeptText kept(reason.substr(0, proto::kMaxControlPayload));
+  app::post_to(worker_, [self = *this, code, kept = std::move(kept)](Worker&) { self.close(code, kept.text()); });
 }
 
 void WebSocket::abort() const noexcept {
@@ -144,7 +142,8 @@ void WebSocket::abort() const noexcept {
 Room WebSocket::join(std::string_view room) const noexcept {
   Worker* w = app::here(worker_);
   if (!w) {
-    app::post_to(worker_, [self = *this, name = std::string(room)](Worker&) { self.join(name); });
+    base::KeptText name(room);
+    if (name.ok()) app::post_to(worker_, [self = *this, name = std::move(name)](Worker&) { self.join(name.text()); });
     return Room();
   }
   net::Connection* c = w->websocket({slot_, generation_});
@@ -158,9 +157,14 @@ Room WebSocket::join(std::string_view room) const noexcept {
 }
 
 void WebSocket::leave(std::string_view room) const noexcept {
-  command(*this, [name = std::string(room)](Worker& w, net::Connection& c) {
-    if (app::RoomRecord* record = w.rooms.find(name)) w.leave_room(c, *record);
-  });
+  if (Worker* w = app::here(worker_)) {
+    net::Connection* c = w->websocket({slot_, generation_});
+    app::RoomRecord* record = c ? w->rooms.find(room) : nullptr;
+    if (record) w->leave_room(*c, *record);
+    return;
+  }
+  base::KeptText name(room);
+  if (name.ok()) app::post_to(worker_, [self = *this, name = std::move(name)](Worker&) { self.leave(name.text()); });
 }
 
 void WebSocket::leave(const Room& room) const noexcept {
@@ -187,9 +191,14 @@ void set_own(const WebSocket& ws, OwnHandler<Signature>* session::WsExtras::*own
   command(ws, [own, handler = std::move(handler)](Worker& w, net::Connection& c) mutable {
     auto& state = c.state<session::WsState>();
     if (state.ready == ReadyState::closed) return;
-    if (!state.extras) state.extras = new session::WsExtras;
+    if (!state.extras) state.extras = base::create<session::WsExtras>();
+    auto* made = handler && state.extras ? base::create<OwnHandler<Signature>>(std::move(handler)) : nullptr;
+    if (!state.extras || (handler && !made)) {  // better no connection than one that misses its messages
+      return session::fail_websocket(w.sessions, c, proto::close_code::try_again, "Out of memory.",
+                                     CloseCause::out_of_memory);
+    }
     w.retire(state.extras->*own);
-    state.extras->*own = handler ? new OwnHandler<Signature>(std::move(handler)) : nullptr;
+    state.extras->*own = made;
   });
 }
 
@@ -203,6 +212,9 @@ void WebSocket::on_close(Function<void(WebSocket, const CloseInfo&)> handler) co
 }
 void WebSocket::on_drain(Function<void(WebSocket)> handler) const {
   set_own(*this, &session::WsExtras::drain, std::move(handler));
+}
+void WebSocket::on_error(Function<void(WebSocket, const ErrorInfo&)> handler) const {
+  set_own(*this, &session::WsExtras::error, std::move(handler));
 }
 void WebSocket::on_ping(Function<void(WebSocket, std::string_view)> handler) const {
   set_own(*this, &session::WsExtras::ping, std::move(handler));
@@ -242,7 +254,7 @@ std::string_view kept(const WebSocket& ws, const char* what, int part) noexcept 
   net::Connection* c = query(ws, what);
   const session::WsExtras* extras = c ? c->state<session::WsState>().extras : nullptr;
   if (!extras) return {};
-  const std::string_view all = extras->request;
+  const std::string_view all = extras->request.text();
   if (part == 0) return all.substr(0, extras->url_bytes);
   if (part == 1) return all.substr(extras->url_bytes, extras->origin_bytes);
   return all.substr(extras->url_bytes + extras->origin_bytes);

@@ -59,6 +59,18 @@ bool on_drain(session::WsRoute& route, net::Connection& c) {
   return run_handlers(entry, c, entry.handlers.drain, &session::WsExtras::drain);
 }
 
+// The text of an exception is the thread's last one: copied, as a handler that throws again would change it.
+bool on_error(session::WsRoute& route, net::Connection& c, const ErrorInfo& error) {
+  WsRouteEntry& entry = entry_of(route);
+  char text[256];
+  ErrorInfo told = error;
+  if (told.message.empty()) {
+    const std::string_view failure(detail::last_failure());
+    told.message = {text, failure.copy(text, sizeof text)};
+  }
+  return run_handlers(entry, c, entry.handlers.error, &session::WsExtras::error, told);
+}
+
 void link(Worker& w, WsRouteEntry& route, net::Connection& c) noexcept {
   auto& ws = c.state<session::WsState>();
   ws.published = w.log.end();  // what was published before it came is not for it
@@ -91,9 +103,10 @@ void release_extras(Worker& w, session::WsExtras* extras) noexcept {
   w.retire(extras->message);
   w.retire(extras->close);
   w.retire(extras->drain);
+  w.retire(extras->error);
   w.retire(extras->ping);
   w.retire(extras->pong);
-  delete extras;
+  base::destroy(extras);
 }
 
 // Z-45: the close handlers still see the rooms, and may send to them; then the connection leaves.
@@ -106,7 +119,7 @@ void on_close(session::WsRoute& route, net::Connection& c, const CloseInfo& why)
   unlink(w, entry, c);
   release_extras(w, ws.extras);
   ws.extras = nullptr;
-  if (!w.dirty_audiences.empty()) w.reactor.want_turn();  // what its handlers sent
+  if (w.dirty_audiences) w.reactor.want_turn();  // what its handlers sent
 }
 
 // Handshakes ----------------------------------------------------------------------------------------------------------
@@ -170,21 +183,24 @@ bool send_switching(session::Exchange& e, const WsRouteEntry& route) noexcept {
   return true;
 }
 
-void keep_request(session::Exchange& e, net::Connection& c) {
-  auto* extras = new session::WsExtras;
-  c.state<session::WsState>().extras = extras;
+// The request as it is kept; null when memory is out.
+session::WsExtras* keep_request(session::Exchange& e) noexcept {
+  auto* extras = base::create<session::WsExtras>();
+  if (!extras) return nullptr;
   const std::string_view url = e.request.url();
   const std::string_view origin = e.field(e.head.find(proto::FieldName::origin));
   const std::string_view agent = e.field(e.head.find(proto::FieldName::user_agent));
-  extras->request.reserve(url.size() + origin.size() + agent.size());
-  extras->request.append(url).append(origin).append(agent);
+  extras->request = base::KeptText(url, origin, agent);
   extras->url_bytes = static_cast<uint32_t>(url.size());
   extras->origin_bytes = static_cast<uint32_t>(origin.size());
+  if (extras->request.ok()) return extras;
+  base::destroy(extras);
+  return nullptr;
 }
 
 }  // namespace
 
-const session::WsSink ws_sink{on_message, on_ping, on_pong, on_drain, on_close};
+const session::WsSink ws_sink{on_message, on_ping, on_pong, on_drain, on_error, on_close};
 
 void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noexcept {
   if (e.flags.responded) return;
@@ -192,12 +208,17 @@ void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noex
   if (!origin_allowed(route, e)) return refuse(e, 403, "This origin is not allowed.");
   if (w.draining) return refuse(e, 503, "The server is going away.");
   if (most && route.connections >= most) return refuse(e, 503, "Too many connections.");
+  session::WsExtras* extras = route.keep_request ? keep_request(e) : nullptr;
+  if (route.keep_request && !extras) return refuse(e, 503, "Out of memory.");
   net::Connection& c = *e.connection;
-  if (!send_switching(e, route)) return w.reactor.abort(c);
+  if (!send_switching(e, route)) {
+    base::destroy(extras);
+    return w.reactor.abort(c);
+  }
   e.flags.upgraded = true;
   session::start_websocket(w.sessions, c, route);
   link(w, route, c);
-  if (route.keep_request) keep_request(e, c);
+  c.state<session::WsState>().extras = extras;
   const WebSocket ws = w.handle(c);
   auto& handler = route.on_open ? route.on_open : route.handlers.open;
   if (handler && !handler(ws, e.request)) {

@@ -107,10 +107,10 @@ void on_accept(void* context, net::Connection& c, bool over_limit) {
 
 void before_flush(void* context) {
   auto& w = *static_cast<Worker*>(context);
-  if (!w.dirty_audiences.empty()) deliver_published(w);
+  if (w.dirty_audiences) deliver_published(w);
   while (RetiredHandler* handler = w.retired) {
     w.retired = handler->next;
-    delete handler;
+    base::destroy(handler);
   }
 }
 
@@ -188,6 +188,7 @@ void Worker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry) 
   entry->pattern = path;
   entry->sink = &ws_sink;
   entry->number = static_cast<uint32_t>(ws_routes.size());
+  entry->log.route = entry.get();
   entry->keep_request = ws.keep_request || entry->on_open;
   entry->limits.message.message_bytes = ws.max_message_bytes;
   entry->limits.message.fragments = ws.max_fragments;
@@ -355,14 +356,19 @@ void Worker::retire(RetiredHandler* handler) noexcept {
   reactor.want_turn();  // it goes when nobody can be running it
 }
 
+void Worker::list(AudienceLog& audience) noexcept {
+  if (audience.listed) return;
+  audience.listed = true;
+  audience.next = dirty_audiences;
+  dirty_audiences = &audience;
+  reactor.want_turn();
+}
+
 void Worker::unlist(const AudienceLog& audience) noexcept {
   if (!audience.listed) return;
-  for (DirtyAudience& dirty : dirty_audiences) {
-    if (!dirty.room || &dirty.room->log != &audience) continue;
-    dirty = dirty_audiences.back();
-    dirty_audiences.pop_back();
-    return;
-  }
+  AudienceLog** link = &dirty_audiences;
+  while (*link != &audience) link = &(*link)->next;
+  *link = audience.next;
 }
 
 void Worker::leave_room(net::Connection& c, RoomRecord& room) noexcept {
@@ -373,32 +379,9 @@ void Worker::leave_room(net::Connection& c, RoomRecord& room) noexcept {
   rooms.leave(ws, room);
 }
 
-// Commands from other threads -----------------------------------------------------------------------------------------
-
-namespace {
-
-struct Command : net::Mail {
-  Function<void(Worker&)> fn;
-};
-
-}  // namespace
-
-bool post_to(uint32_t number, Function<void(Worker&)> fn) noexcept {
+bool post_mail(uint32_t number, net::Mail* mail) noexcept {
   net::Inbox* inbox = net::find_inbox(number);
-  if (!inbox) return false;
-  auto* command = base::create<Command>();
-  if (!command) return false;
-  command->fn = std::move(fn);
-  command->run = [](net::Mail* mail, void* context) {
-    auto* c = static_cast<Command*>(mail);
-    auto& w = *static_cast<Worker*>(context);
-    if (!c->fn(w)) w.report_failure("post");
-    base::destroy(c);
-  };
-  command->drop = [](net::Mail* mail) { base::destroy(static_cast<Command*>(mail)); };
-  if (inbox->post(command)) return true;
-  base::destroy(command);
-  return false;
+  return inbox && inbox->post(mail);
 }
 
 }  // namespace martlet::app

@@ -17,6 +17,8 @@
 #include "app/log_line.h"
 #include "app/rooms.h"
 #include "app/router.h"
+#include "base/alloc.h"
+#include "base/kept_text.h"
 #include "net/mailbox.h"
 #include "net/reactor.h"
 #include "session/http_session.h"
@@ -48,10 +50,16 @@ struct MessageAccess {
   static size_t length(const SharedFrame& f) noexcept { return static_cast<size_t>(f.length_); }
 
   using Kind = Audience::Kind;
-  static Audience audience(Kind kind, uint32_t worker, base::SlotId id, std::string_view name = {});
-  static Audience room_audience(uint32_t worker, std::string_view name);
+  static Audience audience(Kind kind, uint32_t worker, base::SlotId id) noexcept;
+  static Audience room_audience(uint32_t worker, std::string_view name) noexcept;
   static Kind kind(const Audience& a) noexcept { return a.kind_; }
+  static uint32_t worker(const Audience& a) noexcept { return a.worker_; }
   static base::SlotId id(const Audience& a) noexcept { return {a.slot_, a.generation_}; }
+  static std::string_view name(const Audience& a) noexcept {
+    const auto text = a.name_.payload();
+    return {reinterpret_cast<const char*>(text.data()), text.size()};
+  }
+  static std::span<const WebSocket> except(const Audience& a) noexcept { return {a.except_, a.except_count_}; }
 };
 
 // A handler of one connection, by address: one that is replaced while it runs stays where it is until it has returned.
@@ -71,9 +79,10 @@ struct WsExtras {
   OwnHandler<void(WebSocket, const Message&)>* message = nullptr;
   OwnHandler<void(WebSocket, const CloseInfo&)>* close = nullptr;
   OwnHandler<void(WebSocket)>* drain = nullptr;
+  OwnHandler<void(WebSocket, const ErrorInfo&)>* error = nullptr;
   OwnHandler<void(WebSocket, std::string_view)>* ping = nullptr;
   OwnHandler<void(WebSocket, std::string_view)>* pong = nullptr;
-  std::string request;  // url, origin and user agent, one after the other
+  base::KeptText request;  // url, origin and user agent, one after the other
   uint32_t url_bytes = 0;
   uint32_t origin_bytes = 0;
 };
@@ -104,12 +113,6 @@ struct Chain {
   std::vector<Entry> entries;
   WsRouteEntry* websocket = nullptr;
   Function<void(Request&, Response&)>* only = nullptr;  // the one handler that is the whole chain
-};
-
-struct DirtyAudience {
-  MessageAccess::Kind kind;
-  RoomRecord* room = nullptr;
-  WsRouteEntry* route = nullptr;
 };
 
 struct Worker {
@@ -145,7 +148,7 @@ struct Worker {
   Rooms rooms;
   PublishLog log;
   AudienceLog everybody;
-  std::vector<DirtyAudience> dirty_audiences;
+  AudienceLog* dirty_audiences = nullptr;  // those that were sent something this turn
   RetiredHandler* retired = nullptr;
   Function<void(const HandlerFailure&)> on_error;
 
@@ -179,6 +182,7 @@ struct Worker {
   WebSocket handle(const net::Connection& c) const noexcept { return MessageAccess::socket(number, c.id()); }
   void report_failure(std::string_view route, WebSocket socket = {}) noexcept;
   void retire(RetiredHandler* handler) noexcept;
+  void list(AudienceLog& audience) noexcept;
   void unlist(const AudienceLog& audience) noexcept;
   void leave_room(net::Connection& c, RoomRecord& room) noexcept;
 };
@@ -195,8 +199,32 @@ inline Worker* here(uint32_t number) noexcept {
   return w ? find_on_thread(number) : nullptr;
 }
 
-// Runs fn on the worker of this number, in a later turn. False: that worker is over.
-bool post_to(uint32_t number, Function<void(Worker&)> fn) noexcept;
+// A call on its way to a worker.
+template <typename F>
+struct Command final : net::Mail {
+  explicit Command(F&& f) noexcept : fn(std::move(f)) {}
+  F fn;
+};
+
+// Hands it to the worker of this number; false: that worker is over, and the mail is still the caller's.
+bool post_mail(uint32_t number, net::Mail* mail) noexcept;
+
+// Runs fn(Worker&) on the worker of this number, in a later turn: posted; closed when that worker is over, dropped when
+// memory is out. What fn carries is its own affair, KeptText for texts.
+template <typename F>
+SendStatus post_to(uint32_t number, F fn) noexcept {
+  auto* command = base::create<Command<F>>(std::move(fn));
+  if (!command) return SendStatus::dropped;
+  command->run = [](net::Mail* mail, void* worker) {
+    auto* c = static_cast<Command<F>*>(mail);
+    c->fn(*static_cast<Worker*>(worker));
+    base::destroy(c);
+  };
+  command->drop = [](net::Mail* mail) { base::destroy(static_cast<Command<F>*>(mail)); };
+  if (post_mail(number, command)) return SendStatus::posted;
+  base::destroy(command);
+  return SendStatus::closed;
+}
 
 // A query from a thread that is not the worker's is a programmer's error.
 [[noreturn]] void wrong_thread(const char* what) noexcept;

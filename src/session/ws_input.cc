@@ -28,12 +28,12 @@ void fail(Sessions& s, net::Connection& c, const proto::WsError& error) noexcept
                            : error.code == proto::close_code::too_big       ? CloseCause::message_too_big
                            : error.code == proto::close_code::policy_violation ? CloseCause::too_many_fragments
                                                                                : CloseCause::protocol_error;
-  fail_websocket(s, c, error.code, error.cause, cause);
+  fail_in_dispatch(s, c, error.code, error.cause, cause);
 }
 
 void out_of_memory(Sessions& s, net::Connection& c) noexcept {
-  fail_websocket(s, c, proto::close_code::try_again, "Too much is being received at the moment.",
-                 CloseCause::out_of_memory);
+  fail_in_dispatch(s, c, proto::close_code::try_again, "Too much is being received at the moment.",
+                   CloseCause::out_of_memory);
 }
 
 void release_message(Sessions& s, WsInput& in) noexcept {

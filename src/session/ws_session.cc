@@ -185,8 +185,41 @@ void fail_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string_
   if (!c.out && s.reactor.cork.owner != &c) s.reactor.mark_dirty(c);
 }
 
+namespace {
+
+void tell_error(net::Connection& c, CloseCause cause, uint16_t code, std::string_view message) noexcept {
+  WsState& ws = c.state<WsState>();
+  if (ws.error_told) return;
+  ws.error_told = true;
+  if (ws.route->sink->on_error) ws.route->sink->on_error(*ws.route, c, {cause, static_cast<CloseCode>(code), message});
+}
+
+// What on_error is told of an end that was not found in the connection's own dispatch; empty: it is no error.
+std::string_view error_text(CloseCause cause) noexcept {
+  switch (cause) {
+    case CloseCause::peer_reset: return "The connection broke.";
+    case CloseCause::slow_consumer: return "The peer reads too slowly.";
+    case CloseCause::heartbeat_timeout: return "The peer gave no sign of life.";
+    case CloseCause::write_timeout: return "A write made no progress.";
+    case CloseCause::out_of_memory: return "Memory was out.";
+    default: return {};
+  }
+}
+
+}  // namespace
+
+void fail_in_dispatch(Sessions& s, net::Connection& c, uint16_t code, std::string_view reason,
+                      CloseCause cause) noexcept {
+  const WsState& ws = c.state<WsState>();
+  if (ws.failing || c.closing) return;
+  // Once a Close has been said, what fails is the farewell: that is nobody's error.
+  const bool handler = cause == CloseCause::handler_failure;
+  if (ws.ready == ReadyState::open) tell_error(c, cause, code, handler ? std::string_view() : reason);
+  fail_websocket(s, c, code, reason, cause);
+}
+
 void handler_failed(Sessions& s, net::Connection& c) noexcept {
-  fail_websocket(s, c, proto::close_code::internal_error, "Internal server error", CloseCause::handler_failure);
+  fail_in_dispatch(s, c, proto::close_code::internal_error, "Internal server error", CloseCause::handler_failure);
 }
 
 void end_of_stream(Sessions& s, net::Connection& c) noexcept {
@@ -353,6 +386,9 @@ void on_reap(net::Reactor& reactor, net::Connection& c) {
   Sessions& s = sessions_of(reactor);
   WsState& ws = c.state<WsState>();
   ws.ready = ReadyState::closed;
+  if (const std::string_view text = error_text(ws.cause); ws.caused && !text.empty()) {
+    tell_error(c, ws.cause, ws.close_code, text);
+  }
   CloseInfo close;
   close.cause = ws.cause;
   close.code = static_cast<CloseCode>(ws.caused ? ws.close_code : proto::close_code::abnormal);

@@ -43,6 +43,8 @@ struct WsSink {
   bool (*on_ping)(WsRoute&, net::Connection&, std::string_view payload) = nullptr;
   bool (*on_pong)(WsRoute&, net::Connection&, std::string_view payload) = nullptr;
   bool (*on_drain)(WsRoute&, net::Connection&) = nullptr;
+  // At most once, before on_close. An empty message: the text of the handler's exception. Its answer changes nothing.
+  bool (*on_error)(WsRoute&, net::Connection&, const ErrorInfo&) = nullptr;
   // Once, when the connection is reaped.
   void (*on_close)(WsRoute&, net::Connection&, const CloseInfo&) = nullptr;
 };
@@ -74,6 +76,7 @@ struct WsState {
   bool close_sent : 1 = false;
   bool failing : 1 = false;     // we closed for an error: input is thrown away, the TCP connection ends soon
   bool want_drain : 1 = false;  // a send answered backpressure or dropped
+  bool error_told : 1 = false;  // on_error has run
 };
 static_assert(sizeof(WsState) <= net::Connection::kSessionBytes);
 
@@ -115,8 +118,12 @@ SendStatus send_frames(Sessions& s, net::Connection& c, base::Block* block, uint
 void close_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string_view reason, CloseCause cause) noexcept;
 // Ends the TCP connection without one.
 void abort_websocket(Sessions& s, net::Connection& c, CloseCause cause) noexcept;
-// Closes for an error of the peer or of the application: Close, then the sending side is shut and input discarded.
+// Closes for an error of the peer or of the application: Close, then the sending side is shut and input discarded. The
+// application hears of it when the connection is reaped.
 void fail_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string_view reason, CloseCause cause) noexcept;
+
+// The same in the connection's own dispatch: the application hears of it first, and may send a last word.
+void fail_in_dispatch(Sessions& s, net::Connection& c, uint16_t code, std::string_view reason, CloseCause cause) noexcept;
 
 // Ends the dispatch of a connection that is a WebSocket by now.
 void end_websocket_dispatch(Sessions& s, net::Connection& c) noexcept;

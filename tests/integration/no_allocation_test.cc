@@ -446,6 +446,20 @@ TEST_CASE("no allocation: audiences of 50") {
   }
 }
 
+TEST_CASE("no allocation: entering and leaving rooms by name") {
+  static constexpr std::string_view kRoom = "a room with a name that is longer than any string keeps inside";
+  WatchedServer watched([](App& app) {
+    app.ws("/", {.message = [](WebSocket ws, const Message& m) {
+             ws.join(kRoom);
+             ws.to(kRoom).send(m);
+             ws.leave(kRoom);
+             ws.send(m);
+           }});
+  });
+  WsClient client = watched.server.open_websocket("/");
+  watched.takes_nothing([&] { return watched.answers(client, ws_frame(kText, "hello"), server_frame(kText, "hello")); });
+}
+
 // Output that the kernel does not take at once ------------------------------------------------------------------------
 
 namespace {

@@ -118,13 +118,13 @@ TEST_CASE("ws handshake: another version gets 426 and is told which one is spoke
   }
 }
 
-TEST_CASE("ws handshake: a plain request to a WebSocket route, and a handshake to an HTTP route, find nothing") {
+TEST_CASE("ws handshake: a plain request to a WebSocket route, and a handshake to an HTTP route, are told so") {
   TestServer server([](App& app) {
     app.ws("/ws", {.message = echo});
     app.get("/http", [](Request&, Response& res) { res.send("http"); });
   });
   Client client(server.port());
-  CHECK(client.get("/ws").status == 404);
+  CHECK(client.get("/ws").status == 426);
   CHECK(client.get("/http").status == 200);
   CHECK(status_of(server, ws_request("/http")) == 404);
 }

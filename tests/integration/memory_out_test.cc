@@ -1,0 +1,183 @@
+// Memory that runs out on the application's side of a connection: commands, handlers of a connection, kept requests,
+// rooms and audiences. The Nth allocation fails, for every N until none does: what was asked for is refused, everybody
+// else is served, and nothing is lost. Over a kernel of our own, so that it is the same each time.
+#include <doctest/doctest.h>
+#include <martlet/martlet.h>
+
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/failing_alloc.h"
+#include "support/fake_kernel.h"
+#include "support/ws_client.h"
+
+using namespace martlet;
+using namespace martlet::test;
+
+namespace {
+
+constexpr int kBystander = 1;
+constexpr int kGuest = 2;
+
+// An App on a fake kernel, with a bystander who is there before memory gets short.
+struct Hall {
+  explicit Hall(const std::function<void(App&, Hall&)>& set_up = {}) {
+    app.ws("/echo", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
+                     .open = [this](WebSocket ws, Request&) { bystander = ws; }});
+    app.ws("/guest", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
+                      .open = [this](WebSocket ws, Request&) { guest = ws; }});
+    if (set_up) set_up(app, *this);
+    REQUIRE(app.listen("127.0.0.1", 9001).ok());
+    kernel.connect(kBystander).sends = ws_request("/echo");
+    turn();
+    REQUIRE(app.stats().open_websockets == 1);
+  }
+
+  void turn(int times = 3) {
+    for (int i = 0; i < times; i++) app.poll_once(milliseconds(0));
+  }
+  std::string heard(int peer) { return kernel.find(peer) ? std::exchange(kernel.find(peer)->got, {}) : std::string(); }
+  void says(int peer, std::string_view text) { kernel.find(peer)->sends += ws_frame(kText, text); }
+  // A guest comes, with memory enough; then it is as short as before.
+  void let_guest_in() {
+    const size_t left = FailingAlloc::left;
+    FailingAlloc::left = SIZE_MAX;
+    kernel.connect(kGuest).sends = ws_request("/guest");
+    turn();
+    heard(kGuest);
+    FailingAlloc::left = left;
+  }
+  // Whether everybody who was there is served as before.
+  bool serves() {
+    heard(kBystander);
+    says(kBystander, "are you there");
+    turn();
+    return heard(kBystander).ends_with("are you there");
+  }
+
+  FakeKernel kernel;
+  WebSocket bystander, guest;
+  App app;
+};
+
+// Runs `act` in a new hall each time, with the first `n` allocations of it succeeding, for n = 0, 1, 2, … until all do.
+// Answers how many it needs. `act` tells what it did by itself; afterwards the hall must serve.
+size_t with_failures(const std::function<void(App&, Hall&)>& set_up, const std::function<void(Hall&)>& act) {
+  for (size_t n = 0;; n++) {
+    REQUIRE(n < 200);
+    CAPTURE(n);
+    FailingAlloc memory;
+    bool was_short = false;
+    {
+      Hall hall(set_up);
+      FailingAlloc::left = n;
+      act(hall);
+      was_short = FailingAlloc::left == 0;
+      FailingAlloc::left = SIZE_MAX;
+      CHECK(hall.serves());
+    }
+    CHECK(FailingAlloc::held == 0);
+    if (!was_short) return n;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("memory out: a WebSocket that cannot be kept track of is refused or closed, never deaf") {
+  const size_t needed = with_failures(
+      [](App& app, Hall&) {
+        app.ws("/own", [](WebSocket ws, Request&) {
+          ws.on_message([](WebSocket from, const Message& m) { from.send(m); });
+          ws.on_close([](WebSocket, const CloseInfo&) {});
+          ws.on_error([](WebSocket, const ErrorInfo&) {});
+          ws.on_drain([](WebSocket) {});
+        });
+      },
+      [](Hall& hall) {
+        hall.kernel.connect(kGuest).sends = ws_request("/own") + ws_frame(kText, "hello");
+        hall.turn();
+        const std::string heard = hall.heard(kGuest);
+        const bool refused = heard.find(" 503 ") != std::string::npos;
+        const bool closed = heard.find("\x03\xf5") != std::string::npos;  // 1013
+        const bool cut = hall.kernel.find(kGuest)->closed && heard.find(" 200 ") == std::string::npos;
+        CHECK((heard.ends_with("hello") || refused || closed || cut));
+      });
+  CHECK(needed >= 5);
+}
+
+TEST_CASE("memory out: a room that cannot be entered, and a message that cannot be published") {
+  const size_t needed = with_failures({}, [](Hall& hall) {
+    hall.app.post([&hall] {
+      const Room room = hall.bystander.join("a room with a name that is longer than any small string");
+      const SendStatus status = hall.app.to(room).send("to the room");
+      CHECK((room.ok() ? status == SendStatus::ok || status == SendStatus::dropped : status == SendStatus::closed));
+      hall.bystander.leave("another that it is not in");
+    });
+    hall.turn();
+    const std::string heard = hall.heard(kBystander);
+    CHECK((heard.empty() || heard.ends_with("to the room") || heard.ends_with("\r\n\r\n")));
+  });
+  CHECK(needed >= 3);
+}
+
+TEST_CASE("memory out: commands of another thread say what became of them") {
+  std::vector<SendStatus> statuses;
+  const size_t needed = with_failures({}, [&](Hall& hall) {
+    statuses.clear();
+    hall.let_guest_in();
+    std::thread([&] {
+      const WebSocket ws = hall.guest;
+      statuses.push_back(ws.send(std::string_view("a text")));
+      statuses.push_back(ws.send(SharedFrame::text("a frame")));
+      statuses.push_back(ws.broadcast("to the route"));
+      ws.join("den");
+      statuses.push_back(ws.to("den").send("to the den"));
+      statuses.push_back(hall.app.to("den").except(WebSocket()).send("to all in the den"));
+      ws.on_ping([](WebSocket, std::string_view) {});
+      ws.leave("den");
+      statuses.push_back(ws.ping("ping"));
+      hall.app.post([] {});
+    }).join();
+    for (const SendStatus status : statuses) CHECK((status == SendStatus::posted || status == SendStatus::dropped));
+    hall.turn();
+    const std::string heard = hall.heard(kGuest);
+    if (FailingAlloc::left > 0) CHECK(heard.find("a text") != std::string::npos);
+    if (statuses[0] == SendStatus::dropped) CHECK(heard.find("a text") == std::string::npos);
+  });
+  CHECK(needed >= 12);
+  for (const SendStatus status : statuses) CHECK(status == SendStatus::posted);
+}
+
+TEST_CASE("memory out: a close from another thread arrives, if need be without its reason") {
+  with_failures({}, [](Hall& hall) {
+    hall.let_guest_in();
+    std::thread([&] { hall.guest.close(static_cast<CloseCode>(4000), "a reason"); }).join();
+    hall.turn();
+    const std::string heard = hall.heard(kGuest);
+    CHECK((heard.empty() || heard.find("\x0f\xa0") != std::string::npos));
+  });
+}
+
+TEST_CASE("memory out: an answer from another thread is whole, a 503, or none") {
+  std::vector<Response> kept;
+  const size_t needed = with_failures(
+      [&](App& app, Hall&) {
+        app.get("/later", [&](Request&, Response& res) { kept.push_back(res.defer()); });
+      },
+      [&](Hall& hall) {
+        const size_t left = FailingAlloc::left;
+        FailingAlloc::left = SIZE_MAX;
+        hall.kernel.connect(kGuest).sends = "GET /later HTTP/1.1\r\nHost: x\r\n\r\n";
+        hall.turn();
+        REQUIRE(kept.size() == 1);
+        FailingAlloc::left = left;
+        std::thread([&] { kept[0].status(201).set("X-Name", "a value that is not short").send("a body"); }).join();
+        kept.clear();
+        hall.turn();
+        const std::string heard = hall.heard(kGuest);
+        CHECK((heard.empty() || heard.ends_with("a body") || heard.starts_with("HTTP/1.1 503 ")));
+      });
+  CHECK(needed >= 4);
+}
