@@ -38,7 +38,7 @@ examples: $(EXAMPLES) ## build/examples/*
 run: $(BUILD)/examples/chat ## the chat demo on http://localhost:3000
 	$(BUILD)/examples/chat
 
-include mk/sanitize.mk mk/test.mk mk/fuzz.mk mk/bench.mk mk/lint.mk mk/install.mk
+include mk/sanitize.mk mk/test.mk mk/fuzz.mk mk/coverage.mk mk/bench.mk mk/lint.mk mk/install.mk
 
 # What was built last, and how: objects are compiled anew when the flags change, the library when a source goes away.
 $(BUILD)/flags: REMEMBER = $(CXX) $(CXXFLAGS) $(WARN)
