@@ -1,12 +1,14 @@
-// HTTP/1.1 on a connection: see http_session.h. Contents: exchanges, errors, bodies, one request, the loop
-// over what was read, reading, deadlines, the protocol's entry points.
+// HTTP/1.1 on a connection: see http_session.h. In order: exchanges, errors, one request, the loop over what was read,
+// reading, deadlines, the protocol's entry points. Bodies are gathered in http_body.cc.
 #include "session/http_session.h"
 
 #include <cstring>
+#include <span>
 
 #include "net/output.h"
 #include "net/reactor.h"
 #include "proto/ws_handshake.h"
+#include "session/http_body.h"
 #include "session/http_response.h"
 #include "session/ws_session.h"
 #include "sys/socket.h"
@@ -15,7 +17,7 @@ namespace martlet::session {
 
 namespace {
 
-constexpr size_t kReadBytes = size_t{64} << 10;     // per readiness
+constexpr size_t kReadBytes = kBodyReadBytes;         // per readiness
 constexpr uint32_t kHeldBytes = uint32_t{64} << 10;  // above it reading stops
 constexpr int kRequestBudget = 256;                 // per dispatch
 constexpr uint32_t kLingerMs = 2000;
@@ -80,99 +82,6 @@ void refuse(Sessions& s, net::Connection& c, int status, std::string_view cause,
   linger(s, c);
 }
 
-// Bodies --------------------------------------------------------------------------------------------------------------
-
-enum class Body : uint8_t { whole, coming, refused };
-
-// Copies head and what is here of a body of known length into one block of its exact size.
-bool keep_body(Sessions& s, Exchange& e, const uint8_t* bytes, size_t have, size_t body_bytes) noexcept {
-  const size_t head_bytes = e.head.head_bytes;
-  const size_t total = head_bytes + body_bytes;
-  e.flags.owns_more = true;
-  if (total >= kReadBytes) {
-    if (!s.charge(total)) return false;
-    e.charged = total;
-  }
-  e.kept = s.reactor.blocks.acquire(total);
-  if (!e.kept) return false;
-  std::memcpy(e.kept->data(), bytes, head_bytes + have);
-  e.base = e.kept->data();
-  e.body_at = head_bytes;
-  e.body_have = have;
-  e.flags.detached = true;
-  return true;
-}
-
-// Decodes what is here of a chunked body. `bytes` advances over what was used.
-Body take_chunks(Sessions& s, Exchange& e, const uint8_t*& bytes, const uint8_t* end) noexcept {
-  e.flags.owns_more = true;
-  for (;;) {
-    const auto step = e.chunked.next({bytes, end});
-    bytes += step.consumed;
-    switch (step.event) {
-      case proto::ChunkedDecoder::Event::need_more: return Body::coming;
-      case proto::ChunkedDecoder::Event::done: e.body = {e.chunks.data(), e.chunks.size()}; return Body::whole;
-      case proto::ChunkedDecoder::Event::error:
-        refuse(s, *e.connection, e.chunked.error().status, e.chunked.error().cause);
-        return Body::refused;
-      case proto::ChunkedDecoder::Event::data:
-        if (step.data.size() > s.limits.body_bytes - e.chunks.size()) {
-          refuse(s, *e.connection, 413, "The body is larger than this server takes.");
-          return Body::refused;
-        }
-        if (!s.charge(step.data.size())) {
-          refuse(s, *e.connection, 503, "Too much is being received at the moment.");
-          return Body::refused;
-        }
-        e.charged += step.data.size();
-        if (!e.chunks.append(step.data)) {
-          refuse(s, *e.connection, 503, "Out of memory.");
-          return Body::refused;
-        }
-    }
-  }
-}
-
-void wait_for_body(Sessions& s, net::Connection& c, Exchange* e) noexcept {
-  c.state<HttpState>().exchange = e;
-  enter(s, c, HttpPhase::body);
-  s.reactor.arm(c, s.limits.body_timeout_ms);
-  if (e->head.expects_continue && e->head.minor_version == 1) send_continue(s, c);
-}
-
-// The body of the request whose head begins at `at`; `next` is set to what follows it.
-Body begin_body(Sessions& s, net::Connection& c, Exchange& e, const uint8_t* at, const uint8_t* end,
-                const uint8_t*& next) noexcept {
-  const uint8_t* after_head = at + e.head.head_bytes;
-  const size_t have = static_cast<size_t>(end - after_head);
-  next = after_head;
-  switch (e.head.framing) {
-    case proto::BodyFraming::none: return Body::whole;
-    case proto::BodyFraming::content_length: {
-      if (e.head.content_length > s.limits.body_bytes) {
-        refuse(s, c, 413, "The body is larger than this server takes.");
-        return Body::refused;
-      }
-      const size_t wanted = static_cast<size_t>(e.head.content_length);
-      if (have >= wanted) {
-        e.body = {after_head, wanted};
-        next = after_head + wanted;
-        return Body::whole;
-      }
-      next = end;
-      if (keep_body(s, e, at, have, wanted)) return Body::coming;
-      break;
-    }
-    case proto::BodyFraming::chunked: {
-      const Body body = take_chunks(s, e, next, end);
-      if (body != Body::coming || keep_body(s, e, at, 0, 0)) return body;
-      break;
-    }
-  }
-  refuse(s, c, 503, "Too much is being received at the moment.");
-  return Body::refused;
-}
-
 // One request ---------------------------------------------------------------------------------------------------------
 
 // After the handler has returned, or the last answer of an exchange that outlived it has been given.
@@ -231,6 +140,14 @@ bool run_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   return false;
 }
 
+// Not all of the body is here: the connection waits for the rest.
+void wait_for_body(Sessions& s, net::Connection& c, Exchange* e) noexcept {
+  c.state<HttpState>().exchange = e;
+  enter(s, c, HttpPhase::body);
+  s.reactor.arm(c, s.limits.body_timeout_ms);
+  if (e->head.expects_continue && e->head.minor_version == 1) send_continue(s, c);
+}
+
 // The loop over what was read -----------------------------------------------------------------------------------------
 
 // Parses and runs one request at `at`. True: it was taken and `at` stands behind it. False: stop here.
@@ -253,10 +170,13 @@ bool take_request(Sessions& s, net::Connection& c, const uint8_t*& at, const uin
   e->request_number = ++http.request_number;  // before anything can wait: a late call for an earlier one must miss
   e->flags.is_upgrade = e->head.connection_upgrade && proto::asks_for_websocket(e->head, at);
   const uint8_t* next;
-  const Body body = begin_body(s, c, *e, at, end, next);
+  const Body body = begin_body(s, *e, at, end, next);
   at = next;
-  if (body == Body::refused) return give_back_exchange(s, e), false;
-  if (body == Body::coming) {
+  if (body.state == BodyState::refused) {
+    refuse(s, c, body.status, body.cause);
+    return give_back_exchange(s, e), false;
+  }
+  if (body.state == BodyState::coming) {
     if (!e->head.expects_continue || s.http.has_route(s.http.context, *e)) return wait_for_body(s, c, e), false;
     give_back_exchange(s, e);  // a final answer instead of "100 Continue" (RFC 9110 §10.1.1)
     return refuse(s, c, 404, "Not Found"), false;
@@ -386,10 +306,8 @@ void read_requests(Sessions& s, net::Connection& c) noexcept {
 void read_body(Sessions& s, net::Connection& c) noexcept {
   HttpState& http = c.state<HttpState>();
   Exchange* e = http.exchange;
-  const bool chunked = e->head.framing == proto::BodyFraming::chunked;
-  uint8_t* to = chunked ? s.reactor.receive_buffer : e->kept->data() + e->body_at + e->body_have;
-  const size_t missing = static_cast<size_t>(e->head.content_length) - e->body_have;
-  const sys::IoResult io = sys::receive(c.fd, to, chunked ? kReadBytes : missing);
+  const std::span<uint8_t> room = body_room(s, *e);
+  const sys::IoResult io = sys::receive(c.fd, room.data(), room.size());
   if (io.status == sys::IoStatus::failed) return s.reactor.broken(c, io.os_code);
   if (io.status == sys::IoStatus::would_block) return;
   if (io.bytes == 0) {  // the body will never be whole; what was answered before it still leaves
@@ -397,22 +315,18 @@ void read_body(Sessions& s, net::Connection& c) noexcept {
     return s.reactor.finish(c);
   }
   c.last_seen_ms = s.reactor.now_ms();
-  const uint8_t* at = to + io.bytes;
-  if (chunked) {
-    at = to;
-    const Body body = take_chunks(s, *e, at, to + io.bytes);
-    if (body == Body::coming) return;
-    http.exchange = nullptr;
-    if (body == Body::refused) return give_back_exchange(s, e);
-  } else {
-    e->body_have += io.bytes;
-    if (io.bytes < missing) return;
-    http.exchange = nullptr;
-    e->body = {e->kept->data() + e->body_at, e->body_have};
+  const uint8_t* at = room.data();
+  const uint8_t* end = at + io.bytes;
+  const Body body = take_body(s, *e, at, end);
+  if (body.state == BodyState::coming) return;
+  http.exchange = nullptr;
+  if (body.state == BodyState::refused) {
+    refuse(s, c, body.status, body.cause);
+    return give_back_exchange(s, e);
   }
   http.phase = HttpPhase::idle;
-  if (run_exchange(s, c, e)) return run_requests(s, c, at, to + io.bytes);
-  if (!c.closing && http.phase == HttpPhase::response) hold(s, c, at, to + io.bytes);
+  if (run_exchange(s, c, e)) return run_requests(s, c, at, end);
+  if (!c.closing && http.phase == HttpPhase::response) hold(s, c, at, end);
 }
 
 void discard_input(Sessions& s, net::Connection& c) noexcept {
