@@ -42,7 +42,7 @@ constexpr size_t kKeyChars = 64, kNameChars = 24, kNonceChars = 32, kRoomChars =
 constexpr size_t kLinesKept = 100;   // per room
 constexpr size_t kLinesShown = 50;   // of them, to somebody new
 constexpr size_t kMaxPeople = 200;   // per room
-constexpr size_t kMaxRooms = 256;    // with kLinesKept lines of 4,000 bytes each: 100 MB if somebody wants to be nasty
+constexpr size_t kMaxRooms = 256;    // with kLinesKept lines of up to 6,000 bytes each: 150 MB if somebody wants to be nasty
 constexpr auto kGrace = 2s;          // a reload takes less: nobody is told that its reader left and came
 constexpr auto kHelloTimeout = 10s;  // for connections that never say who they are
 constexpr auto kRemember = 1h;       // what was said in a room that everybody has left
@@ -75,7 +75,8 @@ bool is_invisible(char32_t c, bool in_name) {
   if (c == '\n' || c == '\t') return false;
   if (c == 0x200C || c == 0x200D) return in_name;
   return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0xAD || (c >= 0x200B && c <= 0x200F) ||
-         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF;
+         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2060 && c <= 0x206F) || c == 0xFEFF || c == 0x61C || c == 0x180E ||
+         c == 0x2800 || c == 0x115F || c == 0x1160 || c == 0x3164 || c == 0xFFA0 || (c >= 0xE0000 && c <= 0xE007F);
 }
 
 // At most `max_chars` characters of `text`: always UTF-8, without invisible ones, without space at the ends. In a name
@@ -206,9 +207,13 @@ class Chat {
       res.set("X-Content-Type-Options", "nosniff").set("Referrer-Policy", "no-referrer");
       next();
     });
+    // Whoever may open the page may talk, and no page from elsewhere on their behalf: browsers say where a script comes from.
+    app_.use("/ws", [this](Request& req, Response& res, Next next) {
+      if (!from_own_page(req)) return res.status(403).send("This chat talks to its own page only.");
+      next();
+    });
     app_.get("/", send_page);
     app_.get("/r/:room", send_page);
-    // No list of origins: there are no cookies here that another site's page could abuse.
     app_.ws("/ws/:room", {
         .close = [this](WebSocket ws, const CloseInfo&) { on_close(ws); },
         .message = [this](WebSocket ws, const Message& message) { on_message(ws, message); },
@@ -219,6 +224,7 @@ class Chat {
   }
 
   int run(std::string_view host, uint16_t port) {
+    local_ = host == "127.0.0.1" || host == "::1";
     const Result<uint16_t> bound = app_.listen(host, port);
     if (!bound) return report(bound.error());
     const bool ipv6 = host.find(':') != host.npos;
@@ -240,6 +246,21 @@ class Chat {
             "default-src 'none'; script-src " + source + "; style-src " + source +
                 "; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     res.set("Cache-Control", "no-store").type("html").send(chat_page(nonce));
+  }
+
+  // Origin, where there is one, must be the host that the request names. And a name that somebody has pointed at this
+  // machine (DNS rebinding) is not one of its own, when it is only there for itself.
+  bool from_own_page(const Request& req) const {
+    const std::string_view host = req.header("Host").value_or("");
+    const std::string_view name = host.starts_with('[') ? host.substr(0, host.find(']') + 1) : host.substr(0, host.find(':'));
+    const bool loopback = name.starts_with("127.") && name.find_first_not_of("0123456789.") == name.npos;
+    if (local_ && !loopback && name != "localhost" && name != "[::1]") return false;
+    std::string_view origin = req.header("Origin").value_or("");
+    if (origin.empty()) return true;
+    for (const std::string_view scheme : {"http://", "https://"}) {
+      if (origin.starts_with(scheme)) return origin.substr(scheme.size()) == host;
+    }
+    return false;
   }
 
   void on_open(WebSocket ws, Request& req) {
@@ -397,6 +418,7 @@ class Chat {
 
   std::string salt_ = std::to_string(std::random_device()()) + std::to_string(std::random_device()());
   int64_t last_at_ = 0;
+  bool local_ = false;  // nobody but this machine can connect
   std::map<std::string, Parlour> parlours_;
   std::unordered_map<WebSocket, Guest> guests_;
   App app_;  // last, so that it goes first: its handlers use what stands above

@@ -344,19 +344,19 @@ function connect() {
   clearInterval(countdown);
   if (attempt > 0) { $('why').textContent = 'Connecting again…'; $('now').hidden = true; }
   const ws = socket = new WebSocket(location.origin.replace(/^http/, 'ws') + '/ws/' + encodeURIComponent(room));
-  overdue = setTimeout(lost, 10000);
+  overdue = setTimeout(() => lost(), 10000);
   ws.onopen = () => ws.send(`hello ${key} ${last} ${wanted}`);
   ws.onmessage = (event) => socket === ws && handle(JSON.parse(event.data));
   ws.onclose = (event) => {
     if (socket !== ws) return;
     // A copy of this tab took our place with the same key: become somebody of our own.
     if (event.code === 4001) keep('sessionStorage', 'key', key = random());
-    lost();
+    lost(event.code === 1008 || event.code === 1013 ? event.reason : '');
   };
 }
 
 // The delay doubles up to 15 s and varies by half, so that a thousand pages do not knock at the same moment.
-function lost() {
+function lost(reason = '') {
   const ws = socket;
   socket = null;
   if (ws) ws.close();
@@ -365,7 +365,7 @@ function lost() {
   const delay = Math.min(15000, 500 * 2 ** attempt++) * (0.5 + Math.random() / 2);
   const due = Date.now() + delay;
   const show = () => {
-    $('why').textContent = `Connection lost. Trying again in ${Math.max(1, Math.ceil((due - Date.now()) / 1000))} s.`;
+    $('why').textContent = `${reason ? 'No luck: ' + reason : 'Connection lost'}. Trying again in ${Math.max(1, Math.ceil((due - Date.now()) / 1000))} s.`;
   };
   clearTimeout(retryTimer);
   clearInterval(countdown);
@@ -429,7 +429,7 @@ function sendNext() {
   if (!online || !outbox.length) return;
   clearTimeout(overdue);
   socket.send(`say ${outbox[0].nonce} ${outbox[0].text}`);
-  overdue = setTimeout(lost, 8000);   // no receipt: the connection is dead, whatever the browser thinks
+  overdue = setTimeout(() => lost(), 8000);   // no receipt: the connection is dead, whatever the browser thinks
 }
 
 // The server has it: it is no longer ours to send.

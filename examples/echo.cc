@@ -86,7 +86,8 @@ int main(int argc, char** argv) {
 
   if (auto port = app.listen(options.host, options.port); !port) return report(port.error());
   if (!options.quiet) {
-    std::printf("listening on http://%s:%u\n", options.host.c_str(), app.port());
+    const bool ipv6 = options.host.find(':') != std::string::npos;
+    std::printf(ipv6 ? "listening on http://[%s]:%u\n" : "listening on http://%s:%u\n", options.host.c_str(), app.port());
     std::fflush(stdout);
   }
   return app.run();

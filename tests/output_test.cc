@@ -87,7 +87,7 @@ struct Rig {
                                connection.protocol = &framed_protocol;
                                static_cast<Rig*>(rig)->c = &connection;
                              },
-                             [](void*) {}, [](void*, int) {}};
+                             [](void*, int) {}, [](void*) {}, [](void*, int) {}};
     REQUIRE_FALSE(reactor.open(hooks, *inbox, 10));
     const auto port = reactor.listen({.host = "127.0.0.1"});
     REQUIRE(port);

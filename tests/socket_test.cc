@@ -391,14 +391,6 @@ TEST_CASE("socket: every step of listening may fail, and leaves no descriptor") 
   syscalls.socket = interrupted<0, int, int, int, int>;
   next_errno = EMFILE;
   CHECK(listen_on({}).error().os_code() == EMFILE);
-  CHECK(open_spare() == -1);
-}
-
-TEST_CASE("socket: the spare descriptor makes room for one more") {
-  const int spare = open_spare();
-  REQUIRE(spare >= 0);
-  CHECK((::fcntl(spare, F_GETFD) & FD_CLOEXEC) != 0);
-  close_socket(spare);
 }
 
 #if defined(__linux__)

@@ -49,7 +49,8 @@ class Response {
   // True once a terminal call was made (on the worker's thread; elsewhere false).
   bool sent() const noexcept;
 
-  // Keeps the request open after the handler has returned; the Response that is returned answers it later. The head
+  // Keeps the request open after the handler has returned; the Response that is returned answers it later, and must:
+  // until then the connection stays, also when the client has ended its direction and waits. The head
   // and the body are copied aside: views taken from the Request before are no longer valid, ask it again.
   [[nodiscard]] Response defer() noexcept;
 

@@ -60,6 +60,9 @@ namespace {
 constexpr uint32_t kReservedDescriptors = 64;  // for listeners, the poller, and what the program opens
 constexpr uint64_t kDrainStepNs = 20'000'000;
 
+// Far above what there is memory for, and far enough from the end of the numbers that sums do not wrap.
+size_t at_most_everything(size_t bytes) noexcept { return bytes < SIZE_MAX / 4 ? bytes : SIZE_MAX / 4; }
+
 uint32_t to_ms(milliseconds time) noexcept {
   const auto count = time.count();
   return count < 0 ? 0 : count > INT32_MAX ? INT32_MAX : static_cast<uint32_t>(count);
@@ -104,6 +107,8 @@ void on_accept(void* context, net::Connection& c, bool over_limit) {
   auto& w = *static_cast<Worker*>(context);
   session::start_http(w.sessions, c, over_limit);
 }
+
+void on_refuse(void* context, int fd) { session::refuse_at_once(static_cast<Worker*>(context)->sessions, fd); }
 
 void before_flush(void* context) {
   auto& w = *static_cast<Worker*>(context);
@@ -190,9 +195,9 @@ void Worker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry) 
   entry->number = static_cast<uint32_t>(ws_routes.size());
   entry->log.route = entry.get();
   entry->keep_request = ws.keep_request || entry->on_open;
-  entry->limits.message.message_bytes = ws.max_message_bytes;
+  entry->limits.message.message_bytes = at_most_everything(ws.max_message_bytes);
   entry->limits.message.fragments = ws.max_fragments;
-  entry->limits.unsent_bytes = ws.max_unsent_bytes ? ws.max_unsent_bytes : 1;
+  entry->limits.unsent_bytes = ws.max_unsent_bytes ? at_most_everything(ws.max_unsent_bytes) : 1;
   entry->limits.heartbeat_interval_ms = to_ms(ws.heartbeat_interval);
   entry->limits.heartbeat_timeout_ms = to_ms(ws.heartbeat_timeout);
   entry->limits.slow_consumer = ws.slow_consumer;
@@ -222,8 +227,8 @@ void Worker::take_options() noexcept {
   limits.head.head_bytes = options.max_head_bytes < 65'535 ? options.max_head_bytes : 65'535;
   limits.head.fields = options.max_header_fields < proto::RequestHead::kMaxFields ? options.max_header_fields
                                                                                    : proto::RequestHead::kMaxFields;
-  limits.body_bytes = options.max_body_bytes;
-  limits.receive_budget_bytes = options.receive_budget_bytes;
+  limits.body_bytes = at_most_everything(options.max_body_bytes);
+  limits.receive_budget_bytes = at_most_everything(options.receive_budget_bytes);
   limits.head_timeout_ms = to_ms(options.head_timeout);
   limits.body_timeout_ms = to_ms(options.body_timeout);
   limits.keep_alive_ms = to_ms(options.keep_alive_timeout);
@@ -249,7 +254,7 @@ Error Worker::open() {
   char line[96];
   std::snprintf(line, sizeof line, "at most %llu connections", static_cast<unsigned long long>(most));
   log_line(LogLevel::info, line);
-  const net::ReactorHooks hooks{this, on_accept, before_flush, on_signal};
+  const net::ReactorHooks hooks{this, on_accept, on_refuse, before_flush, on_signal};
   if (Error error = reactor.open(hooks, *inbox, static_cast<uint32_t>(most))) return error;
   opened = true;
   reactor.rest();  // what is posted before the first turn shows at fd()
@@ -283,6 +288,7 @@ void Worker::begin_drain(milliseconds deadline) noexcept {
   if (draining || over) return;
   draining = true;
   sessions.draining = true;
+  reactor.accept_waiting();  // the kernel has told these clients that they are connected
   reactor.stop_listening();
   cut_at_ns = sys::monotonic_ns() + uint64_t{to_ms(deadline)} * 1'000'000;
   for (uint32_t slot = 0; slot < reactor.connections.extent(); slot++) {

@@ -18,6 +18,7 @@ constexpr uint32_t kSignalToken = UINT32_MAX - 1;
 constexpr uint32_t kTimerBudget = 64;        // timeouts and user timers per turn, each kind
 constexpr uint32_t kMailBudget = 256;        // messages per turn
 constexpr uint32_t kMaxSurplus = 32;         // connections above the limit that are refused politely
+constexpr int kQueueBatches = 1024;          // 65,536 connections, more than a kernel's queue holds
 constexpr uint32_t kAcceptPauseMs = 50;      // after descriptors ran out
 constexpr uint64_t kTrimNs = 5'000'000'000;  // how often idle blocks are given back
 
@@ -87,6 +88,13 @@ Result<uint16_t> Reactor::listen(const ListenOptions& options) noexcept {
   }
   listeners_.push_back({*fd, sys::local_port(*fd), true});
   return listeners_.back().port;
+}
+
+void Reactor::accept_waiting() noexcept {
+  for (uint32_t i = 0; i < listeners_.size(); i++) {
+    for (int batch = 0; batch < kQueueBatches && accepting_ && accept_from(i); batch++) {
+    }
+  }
 }
 
 void Reactor::stop_listening() noexcept {
@@ -182,12 +190,14 @@ void Reactor::dispatch(const sys::PollEvent& event) noexcept {
 
 void Reactor::dispatch_connection(Connection& c, const sys::PollEvent& event) noexcept {
   if (event.hangup && c.pause) return broken(c, 0);  // it would be reported again and again
+  // What came before the end is read first: a write would fail and forget it. The next turn sees the hang-up again.
+  if (event.hangup) return c.protocol->on_readable(*this, c);
   if (event.writable && c.out) {
     c.out->blocked = false;
     flush_queue(*this, c);
     if (c.closing) return;
   }
-  if ((event.readable || event.hangup) && !c.pause) c.protocol->on_readable(*this, c);
+  if (event.readable && !c.pause) c.protocol->on_readable(*this, c);
 }
 
 void Reactor::dispatch_ready() noexcept {
@@ -289,18 +299,20 @@ void Reactor::arm_spread(Connection& c, uint32_t interval_ms) noexcept {
 
 // Accepting -----------------------------------------------------------------------------------------------------------
 
-void Reactor::accept_from(uint32_t index) noexcept {
+// True when more may be waiting.
+bool Reactor::accept_from(uint32_t index) noexcept {
   for (int n = 0; n < kAcceptsPerTurn && index < listeners_.size(); n++) {
     const sys::AcceptResult result = sys::accept_one(listeners_[index].fd);
     switch (result.status) {
       case sys::AcceptStatus::ok: take_connection(result.fd); break;
       case sys::AcceptStatus::again: break;
-      case sys::AcceptStatus::empty: return;
+      case sys::AcceptStatus::empty: return false;
       case sys::AcceptStatus::no_descriptors:
       case sys::AcceptStatus::no_memory:
-      case sys::AcceptStatus::failed: return pause_accepting();
+      case sys::AcceptStatus::failed: return pause_accepting(), false;
     }
   }
+  return true;
 }
 
 void Reactor::take_connection(int fd) noexcept {
@@ -311,6 +323,7 @@ void Reactor::take_connection(int fd) noexcept {
   Connection* c = room && (!surplus || surplus_ < kMaxSurplus) ? connections.create() : nullptr;
   if (!c) {
     stats.refused++;
+    hooks_.on_refuse(hooks_.context, fd);
     return sys::close_socket(fd);
   }
   c->fd = fd;

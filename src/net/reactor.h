@@ -69,6 +69,9 @@ struct ReactorHooks {
   void* context = nullptr;
   // A connection was accepted; it binds a protocol. `over_limit`: it must be refused politely.
   void (*on_accept)(void* context, Connection& c, bool over_limit) = nullptr;
+  // There is no room for a connection, not even to refuse it in a dispatch of its own: says so on the socket, which the
+  // reactor then closes.
+  void (*on_refuse)(void* context, int fd) = nullptr;
   // Before the dirty list is flushed: what rooms published goes to their members.
   void (*before_flush)(void* context) = nullptr;
   // A signal that was asked for came.
@@ -90,6 +93,8 @@ class Reactor {
   // Makes poller and buffers; may be tried again when it fails. The inbox must be open; it stays its owner's.
   Error open(const ReactorHooks& hooks, Inbox& inbox, uint32_t max_connections) noexcept;
   Result<uint16_t> listen(const ListenOptions& options) noexcept;
+  // Accepts who waits in the kernel's queues, as far as they reach at this moment.
+  void accept_waiting() noexcept;
   void stop_listening() noexcept;
   // Aborts and reaps every connection: the close handlers run here. The last thing done to a reactor.
   void end_all() noexcept;
@@ -170,7 +175,7 @@ class Reactor {
   void run_timers() noexcept;
   void flush_dirty() noexcept;
   void reap() noexcept;
-  void accept_from(uint32_t index) noexcept;
+  bool accept_from(uint32_t index) noexcept;
   void take_connection(int fd) noexcept;
   void pause_accepting() noexcept;
   void resume_accepting() noexcept;

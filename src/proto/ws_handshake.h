@@ -13,7 +13,7 @@ struct Handshake {
   uint16_t status = 101;        // 101, or the refusal: 400, or 426 (with Sec-WebSocket-Version: 13)
   const char* cause = "";       // of the refusal
   std::string_view key;         // Sec-WebSocket-Key
-  std::string_view protocols;   // all Sec-WebSocket-Protocol offers of the first field, raw; see next_protocol
+  std::string_view protocols;   // all Sec-WebSocket-Protocol offers of the first field, raw; see OfferedProtocols
   std::string_view extensions;  // Sec-WebSocket-Extensions of the first field, raw
 };
 

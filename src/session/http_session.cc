@@ -21,6 +21,7 @@ constexpr size_t kReadBytes = kBodyReadBytes;         // per readiness
 constexpr uint32_t kHeldBytes = uint32_t{64} << 10;  // above it reading stops
 constexpr int kRequestBudget = 256;                 // per dispatch
 constexpr uint32_t kLingerMs = 2000;
+constexpr uint32_t kDrainGraceMs = 100;
 constexpr uint32_t kLingerBytes = uint32_t{64} << 10;
 
 // Exchanges -----------------------------------------------------------------------------------------------------------
@@ -113,7 +114,7 @@ bool run_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
     } else {
       const bool version = handshake.status == 426;
       refuse(s, c, handshake.status, handshake.cause,
-             version ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "");
+             version ? "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "");
       http.exchange = nullptr;
       return give_back_exchange(s, e), false;
     }
@@ -447,6 +448,16 @@ void start_http(Sessions& s, net::Connection& c, bool refuse_it) noexcept {
   finish_dispatch(s, c);
 }
 
+void refuse_at_once(Sessions& s, int fd) noexcept {
+  constexpr std::string_view kAnswer =
+      "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+      "Content-Length: 21\r\n\r\nToo many connections.";
+  s.stats.bad_requests++;
+  sys::transmit(fd, kAnswer.data(), kAnswer.size());
+  sys::shutdown_sending(fd);
+  sys::receive(fd, s.reactor.receive_buffer, kReadBytes);  // what is unread at the close would become a reset
+}
+
 Exchange* find_exchange(Sessions& s, base::SlotId id, uint32_t request_number) noexcept {
   net::Connection* c = s.reactor.find(id);
   if (!c || c->protocol != &http_protocol) return nullptr;
@@ -489,7 +500,9 @@ void settle_exchange(Exchange& e) noexcept {
 void drain_http(Sessions& s, net::Connection& c) noexcept {
   const HttpState& http = c.state<HttpState>();
   if (http.phase == HttpPhase::idle && !http.held) s.reactor.finish(c);
-  if (http.phase == HttpPhase::head && !http.got_bytes) s.reactor.abort(c);
+  // Who has just been accepted may have sent a request that was not read yet.
+  const bool silent = http.phase == HttpPhase::head && !http.got_bytes;
+  if (silent && s.reactor.now_ms() - http.since_ms >= kDrainGraceMs) s.reactor.abort(c);
 }
 
 }  // namespace martlet::session

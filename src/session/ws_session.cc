@@ -102,7 +102,7 @@ SendStatus send_control(Sessions& s, net::Connection& c, proto::Opcode opcode, c
                         size_t size) noexcept {
   const WsState& ws = c.state<WsState>();
   if (ws.ready != ReadyState::open || c.closing) return SendStatus::closed;
-  const uint64_t most = ws.route->limits.unsent_bytes + kSlowBytes;
+  const uint64_t most = ws.route->limits.unsent_bytes + kSlowBytes;  // no overflow: the application bounds its limits
   const bool waits = opcode == proto::Opcode::ping && net::unsent_bytes(s.reactor, c) >= most;
   return !waits && append_frame(s, c, opcode, payload, size) ? sent(s, c, 0) : SendStatus::dropped;
 }
@@ -180,7 +180,7 @@ void fail_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string_
   }
   ws.failing = true;
   ws.since_ms = s.reactor.now_ms();
-  s.reactor.resume(c, net::kPauseOutput);
+  s.reactor.resume(c, net::kPauseOutput | net::kPauseInput);
   s.reactor.arm(c, kLingerMs);
   if (!c.out && s.reactor.cork.owner != &c) s.reactor.mark_dirty(c);
 }

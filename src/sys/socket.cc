@@ -318,12 +318,6 @@ AcceptResult accept_one(int listener) noexcept {
   return {.fd = fd, .os_code = 0, .status = AcceptStatus::ok};
 }
 
-int open_spare() noexcept {
-  // A socket, because a chroot or a container may have no /dev/null.
-  Result<int> made = new_socket(AF_UNIX);
-  return made ? *made : -1;
-}
-
 void close_socket(int fd) noexcept {
   (void)syscalls.close(fd);  // never again after EINTR: the number may be somebody else's by then
 }

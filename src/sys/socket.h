@@ -72,9 +72,6 @@ struct AcceptResult {
 // Accepts one connection, ready for use (non-blocking, close-on-exec, no delay, no SIGPIPE).
 AcceptResult accept_one(int listener) noexcept;
 
-// A descriptor to give up when descriptors run out (so that one connection can be accepted and refused). -1: failed.
-int open_spare() noexcept;
-
 void close_socket(int fd) noexcept;
 // Ends with a reset instead of an orderly close: unsent bytes are dropped.
 void reset_socket(int fd) noexcept;

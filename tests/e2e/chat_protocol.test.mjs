@@ -231,6 +231,33 @@ test('chat: noise does not bring it down', async () => {
   plain.socket.destroy();
 });
 
+test('chat: no page from elsewhere may talk, and no name that was pointed at this machine', async () => {
+  const status = async (host, origin) => {
+    const client = await tcp(chat.port);
+    client.socket.write(`GET /ws/x HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+      `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n${origin ? `Origin: ${origin}\r\n` : ''}\r\n`);
+    await until(() => client.text.includes('\r\n\r\n'), 'an answer');
+    client.socket.destroy();
+    return Number(client.text.slice(9, 12));
+  };
+  const own = `127.0.0.1:${chat.port}`;
+  assert.equal(await status(own, ''), 101);
+  assert.equal(await status(own, `http://${own}`), 101);
+  assert.equal(await status(`[::1]:${chat.port}`, ''), 101);
+  assert.equal(await status('localhost', 'http://localhost'), 101);
+  for (const origin of ['https://evil.example', `http://${own}.evil.example`, 'http://127.0.0.1:1', 'null', `ftp://${own}`]) {
+    assert.equal(await status(own, origin), 403, origin);
+  }
+  for (const host of ['evil.example', '127.evil.example', '', '[::2]']) assert.equal(await status(host, ''), 403, host);
+});
+
+test('chat: names that look alike because something in them does not show are the same name', async () => {
+  const room = newRoom();
+  assert.equal((await join(room, 'Alice')).name, 'Alice');
+  assert.equal((await join(room, 'Ali\u115fce\u3164')).name, 'Alice 2');
+  assert.equal((await join(room, '\u3164\u2800')).name, 'Guest');
+});
+
 test('chat: a room takes 200 people, a full one says so', async () => {
   const room = newRoom();
   const crowd = await Promise.all([...Array(200)].map((_, i) => join(room, `P${i}`)));

@@ -18,8 +18,8 @@ install curl curl
 install node nodejs
 install npm npm
 if [ -z "${CHROMIUM:-}" ]; then
-  install chromium chromium
-  CHROMIUM=$(command -v chromium)
+  CHROMIUM=$(command -v chromium || command -v google-chrome || command -v chromium-browser || true)
+  [ -n "$CHROMIUM" ] || { install chromium chromium; CHROMIUM=$(command -v chromium); }
 fi
 export CHROMIUM
 

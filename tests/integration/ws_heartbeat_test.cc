@@ -46,11 +46,11 @@ int count_pings(WsClient& client, milliseconds how_long, bool answer) {
 TEST_CASE("ws heartbeat: a silent peer is pinged, and ended without a Close after the timeout") {
   Route route({.heartbeat_interval = 100ms, .heartbeat_timeout = 350ms});
   WsClient client(route.server.port());
-  REQUIRE(client.echoes("hello"));
   const auto start = Clock::now();
+  REQUIRE(client.echoes("hello"));
   const int pings = count_pings(client, kPatience, false);
   CHECK(Clock::now() - start >= 330ms);
-  CHECK(Clock::now() - start < 3s);
+  CHECK(Clock::now() - start < 10s);
   CHECK(pings >= 1);
   CHECK(pings <= 4);
   CHECK(client.tcp.end() != Client::End::open);

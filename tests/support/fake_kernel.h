@@ -30,7 +30,8 @@ struct FakePeer {
   size_t takes = SIZE_MAX;        // how many bytes more it takes
   size_t piece = SIZE_MAX;        // at most so many in one read or write
   bool ended = false;             // its direction is closed
-  bool reset = false;             // the connection is broken
+  bool reset = false;             // the connection is broken: nothing more can be read or written
+  bool hung_up = false;           // nothing more can be written; what it has sent can be read
   bool server_ended = false;      // the server's direction is closed
   bool closed = false;            // by the server
 };
@@ -127,7 +128,7 @@ class FakeKernel {
   ssize_t give(int fd, const iovec* pieces, int count) {
     if (fails()) return -1;
     FakePeer* peer = peer_of(fd);
-    if (!peer || peer->reset || peer->server_ended) return refuse(EPIPE);
+    if (!peer || peer->reset || peer->hung_up || peer->server_ended) return refuse(EPIPE);
     size_t room = peer->takes < peer->piece ? peer->takes : peer->piece;
     if (room == 0) return refuse(EAGAIN);
     size_t given = 0;
@@ -151,6 +152,7 @@ class FakeKernel {
     if (!peer->sends.empty() || peer->ended) events |= EPOLLIN;
     if (peer->takes > 0) events |= EPOLLOUT;
     if (peer->ended && peer->server_ended) events |= EPOLLHUP;
+    if (peer->hung_up) events |= EPOLLOUT | EPOLLERR | EPOLLHUP;
     return events;
   }
 

@@ -1,0 +1,71 @@
+// A connection that ends with something still unread on both sides, over a kernel of our own: what came before the end
+// counts, whatever is waiting to be written.
+#include <doctest/doctest.h>
+#include <martlet/martlet.h>
+
+#include <string>
+#include <vector>
+
+#include "support/fake_kernel.h"
+#include "support/ws_client.h"
+
+using namespace martlet;
+using namespace martlet::test;
+
+TEST_CASE("hang-up: a last message and a Close are read before the broken connection is written to") {
+  FakeKernel kernel;
+  std::vector<std::string> heard;
+  App app;
+  app.ws("/", {.close = [&](WebSocket, const CloseInfo& why) { heard.emplace_back(name_of(why.cause)); },
+               .message =
+                   [&](WebSocket ws, const Message& m) {
+                     heard.emplace_back(m.text());
+                     if (m.text() == "much") ws.send(std::string(20'000, 'm'));
+                   }});
+  REQUIRE(app.listen("127.0.0.1", 9001).ok());
+  FakePeer& peer = kernel.connect(1);
+  const auto turn = [&] { for (int i = 0; i < 3; i++) app.poll_once(milliseconds(0)); };
+  peer.sends = ws_request("/");
+  turn();
+  peer.takes = 1000;
+  peer.sends = ws_frame(kText, "much");
+  turn();
+  // The rest of the answer waits. The peer says two things more and is gone, both ways.
+  peer.sends = ws_frame(kText, "last") + ws_frame(kClose, close_payload(1000));
+  peer.ended = peer.hung_up = true;
+  turn();
+  CHECK(heard == std::vector<std::string>{"much", "last", "peer_close"});
+}
+
+TEST_CASE("hang-up: a WebSocket that fails while its input was held hears the peer's Close") {
+  FakeKernel kernel;
+  CloseCause cause = CloseCause::drain;
+  App app;
+  WebSocket socket;
+  app.ws("/", {.close = [&](WebSocket, const CloseInfo& why) { cause = why.cause; },
+               .message =
+                   [&](WebSocket ws, const Message& m) {
+                     socket = ws;
+                     ws.send(m);
+                   },
+               .options = {.max_unsent_bytes = 4000}});
+  REQUIRE(app.listen("127.0.0.1", 9001).ok());
+  FakePeer& peer = kernel.connect(1);
+  const auto turn = [&] { for (int i = 0; i < 4; i++) app.poll_once(milliseconds(0)); };
+  peer.sends = ws_request("/");
+  turn();
+  peer.takes = 0;
+  for (int i = 0; i < 10; i++) peer.sends += ws_frame(kText, std::string(1000, 'x'));
+  turn();  // most of it is held, and reading is off
+  socket.send(std::string(5000, 'y'));
+  socket.send("one too many");  // the policy closes it
+  peer.takes = SIZE_MAX;
+  turn();
+  peer.sends += ws_frame(kClose, close_payload(1008));
+  turn();
+  peer.ended = true;
+  turn();
+  CHECK(peer.closed);
+  CHECK(cause == CloseCause::slow_consumer);
+  CHECK(app.stats().open_connections == 0);
+}
