@@ -1,4 +1,4 @@
-// See http_body.h. Limits are tested before memory is spent, and memory is charged to the worker's receive budget.
+// See http_body.h. Limits are tested before memory is spent, and what has arrived is charged to the receive budget.
 #include "session/http_body.h"
 
 #include <cstring>
@@ -20,10 +20,7 @@ bool keep_body(Sessions& s, Exchange& e, const uint8_t* bytes, size_t have, size
   const size_t head_bytes = e.head.head_bytes;
   const size_t total = head_bytes + body_bytes;
   e.flags.owns_more = true;
-  if (total >= kBodyReadBytes) {
-    if (!s.charge(total)) return false;
-    e.charged = total;
-  }
+  if (!s.may_arrive(body_bytes) || !s.charge(e.charged, have, body_bytes)) return false;
   e.kept = s.reactor.blocks.acquire(total);
   if (!e.kept) return false;
   std::memcpy(e.kept->data(), bytes, head_bytes + have);
@@ -47,8 +44,7 @@ Body take_chunks(Sessions& s, Exchange& e, const uint8_t*& bytes, const uint8_t*
         return {BodyState::refused, e.chunked.error().status, e.chunked.error().cause};
       case proto::ChunkedDecoder::Event::data:
         if (step.data.size() > s.limits.body_bytes - e.chunks.size()) return kTooLarge;
-        if (!s.charge(step.data.size())) return kTooMuch;
-        e.charged += step.data.size();
+        if (const size_t have = e.chunks.size() + step.data.size(); !s.charge(e.charged, have, have)) return kTooMuch;
         if (!e.chunks.append(step.data)) return kNoMemory;
     }
   }
@@ -88,6 +84,7 @@ Body take_body(Sessions& s, Exchange& e, const uint8_t*& at, const uint8_t* end)
   if (in_chunks(e)) return take_chunks(s, e, at, end);
   e.body_have += static_cast<size_t>(end - at);
   at = end;
+  if (!s.charge(e.charged, e.body_have, static_cast<size_t>(e.head.content_length))) return kTooMuch;
   if (e.body_have < e.head.content_length) return kComing;
   e.body = {e.kept->data() + e.body_at, e.body_have};
   return kWhole;

@@ -59,9 +59,22 @@ struct Sessions {
   int64_t date_second = -1;
   uint64_t date_until_ns = 0;
 
-  bool charge(size_t bytes) noexcept {
-    if (receiving_bytes + bytes > limits.receive_budget_bytes) return false;
-    receiving_bytes += bytes;
+  // Bodies and messages from here on count against the receive budget, byte by byte as they arrive: memory that was
+  // reserved and not written to costs nothing, so an announcement alone takes nothing from others.
+  static constexpr size_t kChargedBytes = size_t{64} << 10;
+
+  // Whether something that is announced with this size could arrive if nobody else sent anything.
+  bool may_arrive(size_t bytes) const noexcept {
+    return bytes < kChargedBytes || bytes <= limits.receive_budget_bytes;
+  }
+  // `have` bytes are here of something announced with `wanted`; `charged` is its share of the budget so far. False: the
+  // budget is used up, and the share is as it was.
+  bool charge(size_t& charged, size_t have, size_t wanted) noexcept {
+    if (wanted < kChargedBytes || have <= charged) return true;
+    const size_t more = have - charged;
+    if (receiving_bytes + more > limits.receive_budget_bytes) return false;
+    receiving_bytes += more;
+    charged = have;
     return true;
   }
 };

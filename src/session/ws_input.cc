@@ -14,7 +14,6 @@ namespace martlet::session {
 namespace {
 
 constexpr int kFrameBudget = 1024;                       // per dispatch
-constexpr size_t kChargedBytes = size_t{64} << 10;       // blocks from here on count against the receive budget
 constexpr uint64_t kPauseBytes = uint64_t{512} << 10;    // output from here on leaves before more is taken
 
 WsInput* need_input(Sessions& s, net::Connection& c) noexcept {
@@ -55,12 +54,10 @@ void release_if_idle(Sessions& s, WsState& ws) noexcept {
 // Room in the block for the message as announced so far. The limit has been checked.
 bool reserve_block(Sessions& s, WsInput& in, bool last_frame) noexcept {
   const size_t wanted = static_cast<size_t>(in.message.announced_bytes());
+  if (!s.may_arrive(wanted)) return false;
   if (in.block && in.block->capacity >= wanted) return true;
   size_t capacity = wanted;
   if (!last_frame && in.block && in.block->capacity * 2 > capacity) capacity = in.block->capacity * 2;
-  const size_t charge = capacity >= kChargedBytes ? capacity - in.charged : 0;
-  if (charge && !s.charge(charge)) return false;
-  in.charged += charge;
   base::Block* block = s.reactor.blocks.acquire(capacity);
   if (!block) return false;
   if (in.block) {
@@ -74,6 +71,10 @@ bool reserve_block(Sessions& s, WsInput& in, bool last_frame) noexcept {
 // The open frame's payload bytes at the end of the block have come: `size` more of them. False: failed.
 bool took_payload(Sessions& s, net::Connection& c, WsInput& in, size_t size) noexcept {
   proto::WsError error;
+  if (!s.charge(in.charged, in.have + size, static_cast<size_t>(in.message.announced_bytes()))) {
+    release_message(s, in);  // what it held is for others now
+    return out_of_memory(s, c), false;
+  }
   if (!in.message.take_payload(in.block->data() + in.have, size, in.frame, in.frame_taken, error)) {
     return fail(s, c, error), false;
   }

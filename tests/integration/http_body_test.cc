@@ -222,11 +222,10 @@ TEST_CASE("http_body: bodies beyond the receive budget get 503, and the budget c
     Client first(server.port());
     Client second(server.port());
     Client chunks(server.port());
-    REQUIRE(first.send(head));
-    server.turn();
-    REQUIRE(second.send(head));
+    REQUIRE(first.send(head + body.substr(0, 299'000)));
+    for (int i = 0; i < 5; i++) server.turn();
+    second.send(head + body.substr(0, 299'000));  // it may be refused while it still sends
     CHECK(second.read_response().status == 503);
-    // It may be refused while it still sends.
     chunks.send(std::string(kChunkedHead) + chunked(body, {5000}));
     CHECK(chunks.read_response().status == 503);
     Client small(server.port());
@@ -236,9 +235,16 @@ TEST_CASE("http_body: bodies beyond the receive budget get 503, and the budget c
       REQUIRE(server.wait_for_stats([](const Stats& s) { return s.open_connections <= 3; }));
       continue;
     }
-    REQUIRE(first.send(body));
+    REQUIRE(first.send(body.substr(299'000)));
     CHECK(first.read_response().body == body);
   }
+}
+
+TEST_CASE("http_body: a body that is announced with more than the whole budget is refused before it comes") {
+  TestServer server(echo_bodies, {.app = {.max_body_bytes = 1_MiB, .receive_budget_bytes = 400_KiB}});
+  Client client(server.port());
+  REQUIRE(client.send("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 500000\r\n\r\n"));
+  CHECK(client.read_response().status == 503);
 }
 
 TEST_CASE("http_body: many bodies arrive at the same time, interleaved") {

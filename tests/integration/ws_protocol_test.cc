@@ -250,23 +250,23 @@ TEST_CASE("ws protocol: too many fragments are 1008") {
   check_refused(route, empties, CloseCode::policy_violation, CloseCause::too_many_fragments);
 }
 
-TEST_CASE("ws protocol: more half-sent messages than the receive budget get 1013") {
+TEST_CASE("ws protocol: half-sent messages beyond the receive budget get 1013, and what others have come stays") {
   WsEvents events;
   ServerOptions options;
   options.app.receive_budget_bytes = 300'000;
   TestServer server([&](App& app) { app.ws("/", events.handlers()); }, options);
   WsClient first(server.port());
-  REQUIRE(first.send(ws_frame(kBinary, pattern(10), {.announced = 200'000})));
-  wait_a_turn(server);
+  REQUIRE(first.send(ws_frame(kBinary, pattern(190'000), {.announced = 200'000})));
+  for (int i = 0; i < 5; i++) wait_a_turn(server);
   WsClient second(server.port());
-  REQUIRE(second.send(ws_frame(kBinary, pattern(10), {.announced = 200'000})));
+  REQUIRE(second.send(ws_frame(kBinary, pattern(190'000), {.announced = 200'000})));
   CHECK(second.read_close() == 1013);
   CHECK(second.ended());
   second.tcp.close();
   CHECK(events.closed_with(CloseCause::out_of_memory, CloseCode::try_again));
   // The first is not disturbed, and what it held is free again when it is done.
   const std::string whole = ws_frame(kBinary, pattern(200'000));
-  REQUIRE(first.send(ws_frame(kBinary, pattern(200'000)).substr(8 + 6 + 10)));
+  REQUIRE(first.send(ws_frame(kBinary, pattern(200'000)).substr(8 + 6 + 190'000)));
   CHECK(first.reads(pattern(200'000), kBinary));
   WsClient third(server.port());
   REQUIRE(third.send(whole));
