@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "net/worker_registry.h"
+#include "session/http_response.h"
 #include "base/check.h"
 #include "sys/clock.h"
 #include "sys/process.h"

@@ -77,7 +77,8 @@ Body begin_body(Sessions& s, Exchange& e, const uint8_t* at, const uint8_t* end,
 
 std::span<uint8_t> body_room(Sessions& s, Exchange& e) noexcept {
   if (in_chunks(e)) return {s.reactor.receive_buffer, kBodyReadBytes};
-  return {e.kept->data() + e.body_at + e.body_have, static_cast<size_t>(e.head.content_length) - e.body_have};
+  const size_t missing = static_cast<size_t>(e.head.content_length) - e.body_have;
+  return {e.kept->data() + e.body_at + e.body_have, missing < kBodyReadBytes ? missing : kBodyReadBytes};
 }
 
 Body take_body(Sessions& s, Exchange& e, const uint8_t*& at, const uint8_t* end) noexcept {

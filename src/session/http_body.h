@@ -14,7 +14,7 @@
 
 namespace martlet::session {
 
-// The most that is read at once of a body in chunks.
+// The most that is read at once: a connection must not keep the others waiting.
 inline constexpr size_t kBodyReadBytes = size_t{64} << 10;
 
 enum class BodyState : uint8_t {

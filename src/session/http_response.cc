@@ -8,6 +8,7 @@
 #include "session/http_session.h"
 #include "session/sessions.h"
 #include "sys/clock.h"
+#include "sys/socket.h"
 
 namespace martlet::session {
 
@@ -187,6 +188,16 @@ void send_error(Sessions& s, net::Connection& c, int status, std::string_view te
   out.put("\r\n");
   if (!head_only) out.put(text);
   net::trim_room(s.reactor, c, most - static_cast<size_t>(out.at() - room));
+}
+
+void refuse_at_once(Sessions& s, int fd) noexcept {
+  constexpr std::string_view kAnswer =
+      "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+      "Content-Length: 21\r\n\r\nToo many connections.";
+  s.stats.bad_requests++;
+  sys::transmit(fd, kAnswer.data(), kAnswer.size());
+  sys::shutdown_sending(fd);
+  sys::receive(fd, s.reactor.receive_buffer, net::Reactor::kReceiveBytes);  // what is unread at the close would become a reset
 }
 
 void send_continue(Sessions& s, net::Connection& c) noexcept {

@@ -23,6 +23,9 @@ void send_response(Exchange& e, base::ByteSpan body, BodyType type) noexcept;
 void send_error(Sessions& s, net::Connection& c, int status, std::string_view text, std::string_view extra = {},
                 bool head_only = false) noexcept;
 
+// 503 on a socket that is about to be closed: for too many connections to answer each in a dispatch of its own.
+void refuse_at_once(Sessions& s, int fd) noexcept;
+
 // "HTTP/1.1 100 Continue".
 void send_continue(Sessions& s, net::Connection& c) noexcept;
 

@@ -151,6 +151,22 @@ void wait_for_body(Sessions& s, net::Connection& c, Exchange* e) noexcept {
 
 // The loop over what was read -----------------------------------------------------------------------------------------
 
+// The body of the request at `at`, as far as it is here. True: it is whole, and `at` stands behind it.
+[[gnu::noinline]] bool take_first_of_body(Sessions& s, net::Connection& c, Exchange* e, const uint8_t*& at,
+                                          const uint8_t* end) noexcept {
+  const uint8_t* next;
+  const Body body = begin_body(s, *e, at, end, next);
+  at = next;
+  if (body.state == BodyState::whole) return true;
+  if (body.state == BodyState::refused) {
+    refuse(s, c, body.status, body.cause);
+    return give_back_exchange(s, e), false;
+  }
+  if (!e->head.expects_continue || s.http.has_route(s.http.context, *e)) return wait_for_body(s, c, e), false;
+  give_back_exchange(s, e);  // a final answer instead of "100 Continue" (RFC 9110 §10.1.1)
+  return refuse(s, c, 404, "Not Found"), false;
+}
+
 // Parses and runs one request at `at`. True: it was taken and `at` stands behind it. False: stop here.
 bool take_request(Sessions& s, net::Connection& c, const uint8_t*& at, const uint8_t* end) noexcept {
   HttpState& http = c.state<HttpState>();
@@ -170,17 +186,10 @@ bool take_request(Sessions& s, net::Connection& c, const uint8_t*& at, const uin
   e->base = at;
   e->request_number = ++http.request_number;  // before anything can wait: a late call for an earlier one must miss
   e->flags.is_upgrade = e->head.connection_upgrade && proto::asks_for_websocket(e->head, at);
-  const uint8_t* next;
-  const Body body = begin_body(s, *e, at, end, next);
-  at = next;
-  if (body.state == BodyState::refused) {
-    refuse(s, c, body.status, body.cause);
-    return give_back_exchange(s, e), false;
-  }
-  if (body.state == BodyState::coming) {
-    if (!e->head.expects_continue || s.http.has_route(s.http.context, *e)) return wait_for_body(s, c, e), false;
-    give_back_exchange(s, e);  // a final answer instead of "100 Continue" (RFC 9110 §10.1.1)
-    return refuse(s, c, 404, "Not Found"), false;
+  if (e->head.framing == proto::BodyFraming::none) [[likely]] {
+    at += e->head.head_bytes;
+  } else if (!take_first_of_body(s, c, e, at, end)) {
+    return false;
   }
   return run_exchange(s, c, e);
 }
@@ -446,16 +455,6 @@ void start_http(Sessions& s, net::Connection& c, bool refuse_it) noexcept {
   net::open_cork(s.reactor, c);
   refuse(s, c, 503, "Too many connections.");
   finish_dispatch(s, c);
-}
-
-void refuse_at_once(Sessions& s, int fd) noexcept {
-  constexpr std::string_view kAnswer =
-      "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-      "Content-Length: 21\r\n\r\nToo many connections.";
-  s.stats.bad_requests++;
-  sys::transmit(fd, kAnswer.data(), kAnswer.size());
-  sys::shutdown_sending(fd);
-  sys::receive(fd, s.reactor.receive_buffer, kReadBytes);  // what is unread at the close would become a reset
 }
 
 Exchange* find_exchange(Sessions& s, base::SlotId id, uint32_t request_number) noexcept {

@@ -39,9 +39,6 @@ extern const net::Protocol http_protocol;
 // Binds HTTP to a connection that was accepted. `refuse`: it gets 503 and is closed.
 void start_http(Sessions& s, net::Connection& c, bool refuse) noexcept;
 
-// Too many to be refused in dispatches of their own: 503 on a socket that is about to be closed.
-void refuse_at_once(Sessions& s, int fd) noexcept;
-
 // The exchange of this number, if it is still in flight on its connection.
 Exchange* find_exchange(Sessions& s, base::SlotId id, uint32_t request_number) noexcept;
 
