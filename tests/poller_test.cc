@@ -270,8 +270,6 @@ TEST_CASE("poller: a batch has kMaxBatch events at most, each descriptor once") 
   CHECK(tokens.size() == wanted);  // none starves behind the others
 }
 
-#if defined(__linux__)
-
 TEST_CASE("poller: a reset is a hang-up whatever the interest is") {
   Poller poller;
   open(poller);
@@ -293,44 +291,131 @@ TEST_CASE("poller: a reset is a hang-up whatever the interest is") {
   close_socket(*listener);
 }
 
+#if MARTLET_SYS_EPOLL
+
 namespace {
-int seen_timeout;
+int64_t seen_timeout;
 int seen_calls;
-int interrupted_wait(int, epoll_event*, int, int timeout) {
-  seen_timeout = timeout;
-  seen_calls++;
-  errno = EINTR;
-  return -1;
+void interrupt_waits() {
+  syscalls.epoll_wait = [](int, epoll_event*, int, int timeout) {
+    seen_timeout = timeout;
+    seen_calls++;
+    errno = EINTR;
+    return -1;
+  };
 }
+void refuse_to_open() {
+  syscalls.epoll_create1 = [](int) {
+    errno = EMFILE;
+    return -1;
+  };
+}
+// What the kernel counts in: milliseconds.
+const int64_t timeouts[][2] = {{-1, -1},           {0, 0},         {1, 1},          {999'999, 1}, {1'000'000, 1},
+                               {1'000'001, 2},     {kSecond, 1000}, {INT64_MAX, INT32_MAX}};
 }  // namespace
+
+#else
+
+namespace {
+int64_t seen_timeout;
+int seen_calls;
+void interrupt_waits() {
+  syscalls.kevent = [](int, const struct kevent*, int, struct kevent*, int, const timespec* timeout) {
+    seen_timeout = timeout ? timeout->tv_sec * kSecond + timeout->tv_nsec : -1;
+    seen_calls++;
+    errno = EINTR;
+    return -1;
+  };
+}
+void refuse_to_open() {
+  syscalls.kqueue = [] {
+    errno = EMFILE;
+    return -1;
+  };
+}
+// Nanoseconds, and a day at most.
+const int64_t timeouts[][2] = {{-1, -1}, {0, 0}, {1, 1}, {kSecond + 1, kSecond + 1}};
+}  // namespace
+
+TEST_CASE("poller: what kqueue fails to change") {
+  RestoreSyscalls restore;
+  Poller poller;
+  open(poller);
+  Pair pair;
+  static int failing;
+  failing = 2;  // of the changes, the second
+  syscalls.kevent = [](int queue, const struct kevent* changes, int count, struct kevent* events, int room,
+                       const timespec* timeout) {
+    for (int i = 0; i < count; i++) {
+      if (--failing == 0) {
+        errno = ENOMEM;
+        return -1;
+      }
+      const int code = ::kevent(queue, changes + i, 1, nullptr, 0, nullptr);
+      if (code < 0) return code;
+    }
+    return count ? 0 : ::kevent(queue, nullptr, 0, events, room, timeout);
+  };
+  CHECK(poller.add(pair.near, 1, kReadable | kWritable).os_code() == ENOMEM);
+  CHECK(transmit(pair.far, "x", 1).bytes == 1);
+  CHECK(poller.wait(0) == 0);  // the first is taken back
+  CHECK(!poller.add(pair.near, 2, kReadable | kWritable));
+  REQUIRE(poller.wait(kSecond) == 1);
+  CHECK(poller.event(0).token == 2);
+}
+
+TEST_CASE("poller: a kqueue that waits for longer than a day may be early") {
+  RestoreSyscalls restore;
+  Poller poller;
+  open(poller);
+  interrupt_waits();
+  CHECK(poller.wait(INT64_MAX) == 0);
+  CHECK(seen_timeout >= 86400 * kSecond);
+  CHECK(seen_timeout < 86401 * kSecond);
+}
+
+#endif
 
 TEST_CASE("poller: timeouts are rounded up, and a signal is no event") {
   RestoreSyscalls restore;
   Poller poller;
   open(poller);
-  syscalls.epoll_wait = interrupted_wait;
-  const struct {
-    int64_t ns;
-    int ms;
-  } cases[] = {{-1, -1},           {0, 0},         {1, 1},         {999'999, 1}, {1'000'000, 1},
-               {1'000'001, 2},     {kSecond, 1000}, {INT64_MAX, INT32_MAX}};
-  for (const auto& c : cases) {
+  interrupt_waits();
+  for (const auto& [asked, told] : timeouts) {
     seen_calls = 0;
-    CHECK(poller.wait(c.ns) == 0);
-    CHECK(seen_timeout == c.ms);
+    CHECK(poller.wait(asked) == 0);
+    CHECK(seen_timeout == told);
     CHECK(seen_calls == 1);
   }
 }
 
 TEST_CASE("poller: failing to open leaves nothing behind") {
   RestoreSyscalls restore;
-  syscalls.epoll_create1 = [](int) {
-    errno = EMFILE;
-    return -1;
-  };
+  refuse_to_open();
   Poller poller;
   CHECK(poller.open().os_code() == EMFILE);
   CHECK(poller.fd() == -1);
 }
 
-#endif
+TEST_CASE("poller: room to write is not reported to one who did not ask, a hang-up is") {
+  Poller poller;
+  open(poller);
+  Pair pair;
+  fill(pair.near);
+  CHECK(!poller.add(pair.near, 1, kNoInterest));
+  empty(pair.far);
+  CHECK(poller.wait(0) == 0);
+  for (const uint8_t interest : {kWritable, kReadable, kNoInterest}) {  // the ways into and out of no interest
+    CHECK(!poller.modify(pair.near, 2, interest));
+    const int events = poller.wait(0);
+    CHECK(events == (interest == kWritable));
+    CHECK(!poller.modify(pair.near, 3, kNoInterest));
+    CHECK(poller.wait(0) == 0);
+  }
+  pair.close_far();
+  REQUIRE(poller.wait(kSecond) == 1);
+  CHECK(poller.event(0).token == 3);
+  CHECK(poller.event(0).hangup);
+  CHECK(!poller.event(0).writable);
+}

@@ -47,7 +47,7 @@ TEST_CASE("waker: wakes a poller that sleeps in another thread") {
   CHECK(poller.wait(0) == 0);
 }
 
-#if defined(__linux__)
+#if MARTLET_SYS_EPOLL
 TEST_CASE("waker: failing to open is an error") {
   const Syscalls saved = syscalls;
   syscalls.eventfd = [](unsigned, int) {

@@ -7,7 +7,8 @@
 //     bytes before it must be read first. RDHUP is not registered, so half-closed is seen by recv() answering 0.
 //   - `hangup` is an error or a hang-up of both directions. It is reported whatever the interest is, so an owner with
 //     reading off must act at once, or it spins. With reading on, read first: `readable` in the same event may stand
-//     for bytes that came before it. (kqueue cannot report a hang-up while there is no interest at all.)
+//     for bytes that came before it. (kqueue without interest reports it once. While only reading is on, it cannot tell the
+//     end of both directions from the end of the stream, and reports an error at most.)
 //   - EINTR is zero events. Timeouts are rounded up to what the kernel counts in, so that no timer is early.
 //   - The token is 64 bits of the owner's choosing, returned as given. An event that was fetched before its
 //     descriptor was removed may still be delivered in the same batch: the owner recognises it by the token.

@@ -4,7 +4,9 @@
 // work of a batch is one pass that turns event bits into three booleans, without a branch per event.
 // EPOLLRDHUP is never registered: a peer that has shut its sending side is seen as EPOLLIN and a read of 0 bytes.
 // The worker's thread.
-#if defined(__linux__)
+#include "sys/platform.h"
+
+#if MARTLET_SYS_EPOLL
 
 #include "sys/poller.h"
 
@@ -97,4 +99,4 @@ const char* Poller::name() noexcept { return "epoll"; }
 
 }  // namespace martlet::sys
 
-#endif  // __linux__
+#endif  // MARTLET_SYS_EPOLL

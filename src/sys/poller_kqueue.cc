@@ -6,13 +6,22 @@
 // filters. And the kernel is not given the token: its udata is a pointer, an intptr_t on NetBSD, and 32 bits on 32-bit
 // machines; none of that matters here.
 //
+// A hang-up must be noticed without interest, too, and a descriptor without a filter reports nothing. So it has the
+// write filter then, made deaf to room in the send buffer: a low-water mark that no buffer reaches, and EV_CLEAR for
+// macOS, which lowers the mark to the size of the buffer (and so reports once for nothing; that is kept from the owner).
+//
 // The table may be out of date for a number that was closed without remove() (the kernel drops its filters then):
 // add() starts the entry afresh, and no event comes for a number that is not open.
 //
 // End of stream while reading is EV_EOF on the read filter, with the unread bytes still to come: readable. EV_EOF on the
-// write filter is the hang-up, since nothing can be sent any more. With no interest there is no filter and hence no
-// report, so a hang-up is noticed by the next read or write only. The worker's thread.
-#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || defined(__DragonFly__)
+// write filter is the hang-up, since nothing can be sent any more, and so is EV_EOF with a socket error in fflags.
+//
+// Of kqueue(2) only what all have is used: no EVFILT_USER (OpenBSD has none before 7.9; the waker is a pipe), no EV_RECEIPT or
+// EV_DISPATCH, no EVFILT_EXCEPT. Whether EV_ADD of a filter that is there changes its flags differs; so a filter is
+// deleted before it is added in another kind. The worker's thread.
+#include "sys/platform.h"
+
+#if MARTLET_SYS_KQUEUE
 
 #include "sys/poller.h"
 
@@ -22,6 +31,7 @@
 #include <sys/time.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 
 #include "base/alloc.h"
@@ -35,8 +45,12 @@ namespace {
 struct Watch {
   uint64_t token;
   uint32_t event_index;  // meaningful only where Scratch::owners confirms it, so it never needs clearing
-  uint8_t filters;       // those the kernel has, as Interest values
+  uint8_t filters;       // those the kernel has: Interest values, or kHangup
 };
+
+constexpr uint8_t kHangup = 4;  // the write filter that reports the end only; never beside kWritable
+
+uint8_t filters_for(uint8_t interest) noexcept { return interest == kNoInterest ? kHangup : interest; }
 
 struct Scratch {
   struct kevent raw[Poller::kMaxBatch];
@@ -67,21 +81,29 @@ bool reserve_watch(Scratch& scratch, int fd) noexcept {
   return true;
 }
 
-int put_change(struct kevent* change, int fd, uint8_t filter, uint8_t wanted) noexcept {
-  std::memset(change, 0, sizeof *change);
-  change->ident = static_cast<decltype(change->ident)>(fd);
-  change->filter = filter == kReadable ? EVFILT_READ : EVFILT_WRITE;
-  change->flags = (wanted & filter) ? EV_ADD : EV_DELETE;
-  return 1;
+// Appends a change for each of the filters.
+void put_changes(struct kevent* changes, int& count, int fd, uint8_t filters, bool adding) noexcept {
+  for (const uint8_t filter : {uint8_t{kReadable}, uint8_t{kWritable}, kHangup}) {
+    if (!(filters & filter)) continue;
+    struct kevent& change = changes[count++];
+    std::memset(&change, 0, sizeof change);
+    change.ident = static_cast<decltype(change.ident)>(fd);
+    change.filter = filter == kReadable ? EVFILT_READ : EVFILT_WRITE;
+    change.flags = adding ? EV_ADD : EV_DELETE;
+    if (filter == kHangup && adding) {
+      change.flags |= EV_CLEAR;
+      change.fflags = NOTE_LOWAT;
+      change.data = INT_MAX;
+    }
+  }
 }
 
 // Makes the kernel's filters of fd those that are wanted. 0, or an errno value.
 int change_filters(int queue, int fd, uint8_t present, uint8_t wanted) noexcept {
-  struct kevent changes[2];
+  struct kevent changes[3];
   int count = 0;
-  for (const uint8_t filter : {uint8_t{kReadable}, uint8_t{kWritable}}) {
-    if ((present ^ wanted) & filter) count += put_change(&changes[count], fd, filter, wanted);
-  }
+  put_changes(changes, count, fd, present & static_cast<uint8_t>(~wanted), false);
+  put_changes(changes, count, fd, wanted & static_cast<uint8_t>(~present), true);
   if (count == 0 || syscalls.kevent(queue, changes, count, nullptr, 0, nullptr) >= 0) return 0;
   return errno == EINTR ? 0 : errno;  // "all changes have been applied", says kevent(2) of EINTR
 }
@@ -120,8 +142,12 @@ Error Poller::add(int fd, uint64_t token, uint8_t interest) noexcept {
   if (fd < 0) return Error("kevent add", EBADF);
   Scratch& scratch = *scratch_of(scratch_);
   if (!reserve_watch(scratch, fd)) return Error("poller", ENOMEM);
-  scratch.watches[fd].filters = kNoInterest;
-  return modify(fd, token, interest);
+  scratch.watches[fd].filters = 0;
+  const Error error = modify(fd, token, interest);
+  if (!error) return {};
+  scratch.watches[fd].filters = filters_for(interest);  // one of two may have been taken
+  remove(fd);
+  return error;
 }
 
 Error Poller::modify(int fd, uint64_t token, uint8_t interest) noexcept {
@@ -129,8 +155,9 @@ Error Poller::modify(int fd, uint64_t token, uint8_t interest) noexcept {
   if (fd < 0 || fd >= scratch.watch_count) return Error("kevent modify", ENOENT);
   Watch& watch = scratch.watches[fd];
   watch.token = token;
-  if (const int code = change_filters(fd_, fd, watch.filters, interest)) return Error("kevent", code);
-  watch.filters = interest;
+  const uint8_t wanted = filters_for(interest);
+  if (const int code = change_filters(fd_, fd, watch.filters, wanted)) return Error("kevent", code);
+  watch.filters = wanted;
   return {};
 }
 
@@ -139,9 +166,9 @@ void Poller::remove(int fd) noexcept {
   if (fd < 0 || fd >= scratch.watch_count) return;
   // One at a time, since a filter that is gone already (ENOENT) would end the list of changes.
   const uint8_t present = scratch.watches[fd].filters;
-  (void)change_filters(fd_, fd, present & kReadable, kNoInterest);
-  (void)change_filters(fd_, fd, present & kWritable, kNoInterest);
-  scratch.watches[fd].filters = kNoInterest;
+  (void)change_filters(fd_, fd, present & kReadable, 0);
+  (void)change_filters(fd_, fd, present & (kWritable | kHangup), 0);
+  scratch.watches[fd].filters = 0;
 }
 
 int Poller::wait(int64_t timeout_ns) noexcept {
@@ -164,6 +191,9 @@ int Poller::wait(int64_t timeout_ns) noexcept {
     const struct kevent& raw = scratch.raw[i];
     const int fd = static_cast<int>(raw.ident);
     Watch& watch = scratch.watches[fd];
+    const bool reading = raw.filter == EVFILT_READ;
+    const bool ended = (raw.flags & EV_ERROR) || ((raw.flags & EV_EOF) && (!reading || raw.fflags != 0));
+    if (!reading && !ended && !(watch.filters & kWritable)) continue;  // room, which kHangup did not ask for
     const bool seen = watch.event_index < static_cast<uint32_t>(count) && scratch.owners[watch.event_index] == fd;
     if (!seen) {
       watch.event_index = static_cast<uint32_t>(count);
@@ -171,10 +201,9 @@ int Poller::wait(int64_t timeout_ns) noexcept {
       events_[count++] = {.token = watch.token, .readable = false, .writable = false, .hangup = false};
     }
     PollEvent& event = events_[watch.event_index];
-    const bool writing = raw.filter == EVFILT_WRITE;
-    event.readable |= !writing;
-    event.writable |= writing;
-    event.hangup |= (raw.flags & EV_ERROR) != 0 || (writing && (raw.flags & EV_EOF) != 0);
+    event.readable |= reading;
+    event.writable |= !reading && (watch.filters & kWritable);
+    event.hangup |= ended;
   }
   return count;
 }
@@ -183,4 +212,4 @@ const char* Poller::name() noexcept { return "kqueue"; }
 
 }  // namespace martlet::sys
 
-#endif  // macOS and the BSDs
+#endif  // MARTLET_SYS_KQUEUE

@@ -12,7 +12,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#if defined(__linux__)
+#include "sys/platform.h"
+
+#if MARTLET_SYS_EPOLL
 #include <sys/random.h>
 #endif
 
@@ -69,7 +71,7 @@ uint64_t raise_descriptor_limit() noexcept {
   return before;
 }
 
-#if defined(__linux__)
+#if MARTLET_SYS_EPOLL
 
 int available_processors() noexcept {
   cpu_set_t allowed;

@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#if defined(__linux__)
+#if MARTLET_SYS_EPOLL
 #include <sys/eventfd.h>
 #endif
 
@@ -23,7 +23,7 @@ int set_descriptor_flags(int fd) {
   return ::fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-#if !defined(__linux__)
+#if MARTLET_SYS_KQUEUE
 
 #if defined(__NetBSD__)
 using Count = size_t;
@@ -65,7 +65,7 @@ constinit Syscalls syscalls{
 #if defined(SOCK_NONBLOCK)
     .accept4 = ::accept4,
 #endif
-#if defined(__linux__)
+#if MARTLET_SYS_EPOLL
     .epoll_create1 = ::epoll_create1,
     .epoll_ctl = ::epoll_ctl,
     .epoll_wait = ::epoll_wait,

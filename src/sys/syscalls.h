@@ -11,7 +11,9 @@
 #include <cstdint>
 #include <ctime>
 
-#if defined(__linux__)
+#include "sys/platform.h"
+
+#if MARTLET_SYS_EPOLL
 #include <sys/epoll.h>
 #else
 #include <sys/event.h>
@@ -44,7 +46,7 @@ struct Syscalls {
 #if defined(SOCK_NONBLOCK)  // Linux and the BSDs; macOS has neither the flag nor accept4
   int (*accept4)(int, sockaddr*, socklen_t*, int);
 #endif
-#if defined(__linux__)
+#if MARTLET_SYS_EPOLL
   int (*epoll_create1)(int);
   int (*epoll_ctl)(int, int, int, epoll_event*);
   int (*epoll_wait)(int, epoll_event*, int, int);

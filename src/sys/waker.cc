@@ -4,7 +4,9 @@
 // A full pipe or counter is a waker that is readable already, so the result of the write is of no interest.
 #include "sys/waker.h"
 
-#if defined(__linux__)
+#include "sys/platform.h"
+
+#if MARTLET_SYS_EPOLL
 #include <sys/eventfd.h>
 #endif
 
@@ -18,7 +20,7 @@ namespace martlet::sys {
 
 namespace {
 
-#if defined(__linux__)
+#if MARTLET_SYS_EPOLL
 
 Error open_ends(int* ends) noexcept {
   ends[0] = ends[1] = syscalls.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

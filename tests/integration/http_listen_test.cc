@@ -5,8 +5,6 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -20,6 +18,12 @@
 #include "support/client.h"
 #include "support/server.h"
 #include "sys/syscalls.h"
+
+#if MARTLET_SYS_EPOLL
+#include <sys/eventfd.h>
+#else
+#include <unistd.h>
+#endif
 
 using namespace martlet;
 using namespace martlet::test;
@@ -109,11 +113,21 @@ namespace {
 // Fails the nth of the calls that give a poller or watch a descriptor, and no other.
 struct OneFailure {
   OneFailure() : before(sys::syscalls) {
+#if MARTLET_SYS_EPOLL
     sys::syscalls.epoll_create1 = [](int flags) { return fails() ? -1 : ::epoll_create1(flags); };
     sys::syscalls.epoll_ctl = [](int poller, int operation, int fd, epoll_event* event) {
       return fails() ? -1 : ::epoll_ctl(poller, operation, fd, event);
     };
     sys::syscalls.eventfd = [](unsigned value, int flags) { return fails() ? -1 : ::eventfd(value, flags); };
+#else
+    sys::syscalls.pipe = [](int* ends) { return fails() ? -1 : ::pipe(ends); };
+    sys::syscalls.kqueue = [] { return fails() ? -1 : ::kqueue(); };
+    sys::syscalls.kevent = [](int queue, const struct kevent* changes, int change_count, struct kevent* events,
+                              int event_count, const timespec* timeout) {
+      if (change_count > 0 && fails()) return -1;
+      return ::kevent(queue, changes, change_count, events, event_count, timeout);
+    };
+#endif
   }
   ~OneFailure() { sys::syscalls = before; }
   static bool fails() {
