@@ -1,6 +1,8 @@
 // The life of an exchange outside its handler: see exchange.h.
 #include "session/exchange.h"
 
+#include <cstring>
+
 #include "net/reactor.h"
 #include "session/http_session.h"
 #include "session/sessions.h"
@@ -54,6 +56,20 @@ void Exchange::give_back() noexcept {
   charged = 0;
   chunked = proto::ChunkedDecoder();
   chunks.shrink(0);
+}
+
+bool detach_exchange(Exchange& e) noexcept {
+  if (e.flags.detached) return true;
+  const size_t head_bytes = e.head.head_bytes;
+  e.flags.owns_more = true;
+  e.kept = e.sessions->reactor.blocks.acquire(head_bytes + e.body.size());
+  if (!e.kept) return false;
+  std::memcpy(e.kept->data(), e.base, head_bytes);
+  if (!e.body.empty()) std::memcpy(e.kept->data() + head_bytes, e.body.data(), e.body.size());
+  e.base = e.kept->data();
+  if (!e.body.empty()) e.body = {e.kept->data() + head_bytes, e.body.size()};
+  e.flags.detached = true;
+  return true;
 }
 
 }  // namespace martlet::session

@@ -105,4 +105,7 @@ struct Exchange {
   static Response make_response(Exchange* e) noexcept { return Response(e); }
 };
 
+// Copies head and body aside, so that the exchange can outlive the handler. False when memory is out.
+bool detach_exchange(Exchange& e) noexcept;
+
 }  // namespace martlet::session

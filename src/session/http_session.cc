@@ -464,20 +464,6 @@ Exchange* find_exchange(Sessions& s, base::SlotId id, uint32_t request_number) n
   return e && e->request_number == request_number ? e : nullptr;
 }
 
-bool detach_exchange(Exchange& e) noexcept {
-  if (e.flags.detached) return true;
-  const size_t head_bytes = e.head.head_bytes;
-  e.flags.owns_more = true;
-  e.kept = e.sessions->reactor.blocks.acquire(head_bytes + e.body.size());
-  if (!e.kept) return false;
-  std::memcpy(e.kept->data(), e.base, head_bytes);
-  if (!e.body.empty()) std::memcpy(e.kept->data() + head_bytes, e.body.data(), e.body.size());
-  e.base = e.kept->data();
-  if (!e.body.empty()) e.body = {e.kept->data() + head_bytes, e.body.size()};
-  e.flags.detached = true;
-  return true;
-}
-
 void settle_exchange(Exchange& e) noexcept {
   if (e.flags.in_handler) return;
   Sessions& s = *e.sessions;

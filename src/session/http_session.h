@@ -42,9 +42,6 @@ void start_http(Sessions& s, net::Connection& c, bool refuse) noexcept;
 // The exchange of this number, if it is still in flight on its connection.
 Exchange* find_exchange(Sessions& s, base::SlotId id, uint32_t request_number) noexcept;
 
-// Copies head and body aside, so that the exchange can outlive the handler. False when memory is out.
-bool detach_exchange(Exchange& e) noexcept;
-
 // The answer is with the connection's output (or the upgrade is done): ends an exchange that outlived its handler and
 // lets the connection go on. For one whose handler is on the stack nothing happens; the session looks afterwards.
 void settle_exchange(Exchange& e) noexcept;
