@@ -47,7 +47,7 @@ class Diary {
     handlers.close = [this](WebSocket, const CloseInfo& why) {
       add("close " + std::string(name_of(why.cause)) + " " + std::to_string(static_cast<int>(why.code)));
     };
-    handlers.message = [this](WebSocket ws, const Message& msg) {
+    handlers.message = [](WebSocket ws, const Message& msg) {
       if (msg.text() == "throw") throw std::runtime_error("the handler's own words");
       if (msg.text() == "bye") return ws.close();
       ws.send(msg);
@@ -163,7 +163,6 @@ TEST_CASE("ws error: silence, a reset and a slow peer are told when the connecti
   }
   {
     Told slow({.max_unsent_bytes = 64_KiB});
-    WebSocket ws;
     slow.server.on_thread([&](App& app) { app.broadcast("hello"); });
     CHECK(slow.client.reads("hello"));
     slow.server.on_thread([&](App& app) {
