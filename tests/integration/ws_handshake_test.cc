@@ -426,7 +426,9 @@ TEST_CASE("ws handshake: url, origin, user agent and ip as they were, when they 
 TEST_CASE("ws handshake: over IPv6 and over a Unix socket") {
   const std::string path = (std::filesystem::temp_directory_path() / ("martlet-ws-" + std::to_string(::getpid()))).string();
   const std::pair<std::string, std::string> hosts[] = {{"::1", "::1"}, {"unix:" + path, ""}};
-  for (const auto& [host, ip] : hosts) {
+  for (const auto& pair : hosts) {
+    const std::string& host = pair.first;
+    const std::string& ip = pair.second;
     CAPTURE(host);
     ServerOptions options;
     options.listen.host = host;
