@@ -167,7 +167,7 @@ void drained(Reactor& reactor, Connection& c) noexcept {
   release_queue(reactor, c);
   if (c.finish) return reactor.abort(c);
   if (!waited) return c.protocol->on_drained(reactor, c);
-  c.last_seen_ms = reactor.now_ms();  // it took what waited, and could not be heard meanwhile
+  if (c.pause) c.last_seen_ms = reactor.now_ms();  // it took what waited, and could not be heard meanwhile
   reactor.resume(c, kPauseOutput);
   reactor.update_interest(c);
   if (!c.closing) c.protocol->on_drained(reactor, c);
