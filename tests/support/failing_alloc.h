@@ -1,5 +1,5 @@
 // Replaces the allocator's hooks while it lives: counts allocations that are still held, and lets the Nth from now
-// (and all after it) fail.
+// (and all after it, unless only_once is set) fail.
 #pragma once
 
 #include <atomic>
@@ -15,6 +15,8 @@ class FailingAlloc {
   explicit FailingAlloc(size_t allowed = SIZE_MAX) : before_(base::alloc_hooks) {
     left = allowed;
     held = 0;
+    failures = 0;
+    only_once = false;
     base::alloc_hooks = {allocate, deallocate};
   }
   FailingAlloc(const FailingAlloc&) = delete;
@@ -23,10 +25,16 @@ class FailingAlloc {
 
   static inline std::atomic<size_t> left = 0;
   static inline std::atomic<long> held = 0;
+  static inline std::atomic<size_t> failures = 0;
+  static inline std::atomic<bool> only_once = false;
 
  private:
   static void* allocate(size_t bytes) {
-    if (left == 0) return nullptr;
+    if (left == 0) {
+      failures++;
+      if (only_once) left = SIZE_MAX;
+      return nullptr;
+    }
     left--;
     held++;
     return std::malloc(bytes);

@@ -76,6 +76,11 @@ class FakeKernel {
     fail_with_ = error;
   }
   bool failed() const { return fail_with_ == 0; }
+  // Every second call that moves bytes or accepts finds nothing to do, from now on.
+  void hesitate(bool on) { hesitates_ = on; }
+  // The last wait found nothing but perhaps the waker, and no byte has moved since: it takes time to bring more.
+  bool idle() const { return idle_; }
+  bool listening() const { return listener_ != -1; }
 
   size_t open_descriptors() const { return open_.size(); }
   size_t open_sockets() const { return sockets_.size(); }
@@ -94,6 +99,7 @@ class FakeKernel {
     fail_with_ = 0;
     return true;
   }
+  bool hesitates() { return hesitates_ && (hesitated_ = !hesitated_); }
   int fresh() {
     open_.insert(next_);
     return next_++;
@@ -112,6 +118,7 @@ class FakeKernel {
     if (fails()) return -1;
     FakePeer* peer = peer_of(fd);
     if (!peer || peer->reset) return refuse(ECONNRESET);
+    if (hesitates()) return refuse(EAGAIN);
     if (peer->sends.empty()) return peer->ended ? 0 : refuse(EAGAIN);
     size_t left = peer->sends.size() < peer->piece ? peer->sends.size() : peer->piece;
     size_t taken = 0;
@@ -121,6 +128,7 @@ class FakeKernel {
       taken += here_now;
       left -= here_now;
     }
+    idle_ = false;
     peer->sends.erase(0, taken);
     return static_cast<ssize_t>(taken);
   }
@@ -129,6 +137,7 @@ class FakeKernel {
     if (fails()) return -1;
     FakePeer* peer = peer_of(fd);
     if (!peer || peer->reset || peer->hung_up || peer->server_ended) return refuse(EPIPE);
+    if (hesitates()) return refuse(EAGAIN);
     size_t room = peer->takes < peer->piece ? peer->takes : peer->piece;
     if (room == 0) return refuse(EAGAIN);
     size_t given = 0;
@@ -138,6 +147,7 @@ class FakeKernel {
       given += here_now;
       room -= here_now;
     }
+    idle_ = false;
     if (peer->takes != SIZE_MAX) peer->takes -= given;
     return static_cast<ssize_t>(given);
   }
@@ -157,22 +167,27 @@ class FakeKernel {
   }
 
   int wait(epoll_event* events, int most) {
+    idle_ = false;
     if (fails()) {
       errno = EINTR;  // the one error that a wait may have
       return -1;
     }
     int count = 0;
+    idle_ = true;
     for (auto& [fd, watch] : watches_) {
       const uint32_t ready = events_of(fd) & (watch.events | EPOLLERR | EPOLLHUP);
       if (!ready || count == most) continue;
       events[count].events = ready;
       events[count++].data.u64 = watch.token;
+      idle_ = idle_ && counters_.count(fd);
     }
     return count;
   }
 
   int control(int operation, int fd, const epoll_event* event) {
-    if (operation != EPOLL_CTL_DEL && fails()) return -1;
+    // Taking off the list cannot fail, and the others do not wait.
+    const bool may_fail = operation != EPOLL_CTL_DEL && fail_with_ != EINTR && fail_with_ != EAGAIN;
+    if (may_fail && fails()) return -1;
     if (!open_.count(fd)) return static_cast<int>(refuse(EBADF));
     if (operation == EPOLL_CTL_DEL) return watches_.erase(fd) ? 0 : static_cast<int>(refuse(ENOENT));
     watches_[fd] = {event->data.u64, event->events};
@@ -181,7 +196,7 @@ class FakeKernel {
 
   int accept() {
     if (fails()) return -1;
-    if (waiting_.empty()) return static_cast<int>(refuse(EAGAIN));
+    if (waiting_.empty() || hesitates()) return static_cast<int>(refuse(EAGAIN));
     const int fd = fresh();
     sockets_[fd] = waiting_.front();
     waiting_.pop_front();
@@ -278,6 +293,9 @@ class FakeKernel {
   int next_ = kFirst;
   int fail_in_ = 0;
   int fail_with_ = 0;
+  bool hesitates_ = false;
+  bool hesitated_ = false;
+  bool idle_ = false;
   uint64_t now_ns_ = 1'000'000'000;
 };
 
