@@ -113,7 +113,8 @@ void on_refuse(void* context, int fd) { session::refuse_at_once(static_cast<Work
 
 void before_flush(void* context) {
   auto& w = *static_cast<Worker*>(context);
-  if (w.dirty_audiences) deliver_published(w);
+  if (w.draining) w.keep_draining();
+  if (w.dirty_audiences || !w.log.empty()) deliver_published(w);  // a room may have gone after it was sent to
   while (RetiredHandler* handler = w.retired) {
     w.retired = handler->next;
     base::destroy(handler);
@@ -300,8 +301,18 @@ void Worker::begin_drain(milliseconds deadline) noexcept {
                              CloseCause::drain);
   }
   // Requests that the kernel holds already are read first: idle connections end at the next step.
-  reactor.timers.every(reactor.now_ns(), kDrainStepNs / 1'000'000,
-                       {[](void* w) { static_cast<Worker*>(w)->drain_step(); }, nullptr, this});
+  first_drain_step_ns = sys::monotonic_ns() + kDrainStepNs;
+}
+
+// The steps come by a timer. Until there is memory for it, they come with turns that do not sleep.
+void Worker::keep_draining() noexcept {
+  if (drain_timed || over) return;
+  drain_timed = reactor.timers.every(reactor.now_ns(), kDrainStepNs / 1'000'000,
+                                     {[](void* w) { static_cast<Worker*>(w)->drain_step(); }, nullptr, this})
+                    .generation != 0;
+  if (drain_timed) return;
+  if (sys::monotonic_ns() >= first_drain_step_ns) drain_step();
+  reactor.want_turn();
 }
 
 void Worker::drain_step() noexcept {

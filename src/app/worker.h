@@ -135,6 +135,7 @@ struct Worker {
   // Running -------------------------------------------------------------------------------------------------------
   void turn(int64_t timeout_ns) noexcept;
   void begin_drain(milliseconds deadline) noexcept;
+  void keep_draining() noexcept;
   void drain_step() noexcept;
   void end() noexcept;
   Stats snapshot() const noexcept;
@@ -166,12 +167,14 @@ struct Worker {
   uint16_t port = 0;
   bool opened = false;
   bool draining = false;
+  bool drain_timed = false;
   bool signalled = false;
   bool over = false;
   bool in_turn = false;
   Worker* next_on_thread = nullptr;    // workers that had a turn on this thread
   const void* thread_mark = nullptr;   // which thread that is; null before the first turn
   uint64_t cut_at_ns = 0;
+  uint64_t first_drain_step_ns = 0;
 
   // The connection of a handle if it is an open or closing WebSocket; null when it is gone.
   net::Connection* websocket(base::SlotId id) noexcept {
