@@ -57,12 +57,10 @@ KernelList available_kernels() noexcept;
 
 // The key for the bytes that follow `offset` masked ones.
 inline uint32_t rotate_key(uint32_t key, size_t offset) noexcept {
-  const int turn = static_cast<int>(offset & 3) * 8;
-  if constexpr (std::endian::native == std::endian::little) {
-    return std::rotr(key, turn);
-  } else {
-    return std::rotl(key, turn);
-  }
+  // Not std::rotr: its count is an int for one library and unsigned for the other, and -Wconversion tells them apart.
+  const uint32_t bits = static_cast<uint32_t>(offset & 3) * 8;
+  const uint32_t right = std::endian::native == std::endian::little ? bits : -bits & 31;
+  return (key >> right) | (key << (-right & 31));
 }
 
 }  // namespace martlet::simd

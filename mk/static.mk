@@ -1,0 +1,63 @@
+# Static binaries, and the unit tests on other kinds of machines. docs/embedding.md tells what comes out.
+#
+#   STATIC_OPT=-Os         optimisation of the musl binaries; native ones take OPT
+#   STATIC_TARGETS=        which of native x86_64-linux-musl aarch64-linux-musl
+#   QEMU=qemu-%-static     what runs a program of a foreign machine
+
+STATIC_OPT ?= -Os
+STATIC_TARGETS ?= native x86_64-linux-musl aarch64-linux-musl
+STATIC_EXAMPLES ?= $(notdir $(EXAMPLES))
+QEMU ?= qemu-%-static
+
+# Library and tests of folders that know no operating system; what is left out here needs its kernel.
+PORTABLE_TESTS := $(filter-out $(addprefix tests/,$(addsuffix _test.cc,api_forms clock mailbox output poller process publish \
+  rooms_unit socket user_timers waker worker_registry)),$(UNIT_SOURCES))
+
+.PHONY: static static-map check-static check-static-all check-targets check-s390x portable-tests
+
+# Objects that only lead to examples are kept, like the others.
+.SECONDARY: $(EXAMPLE_SOURCES:%.cc=$(BUILD)/obj/%.o)
+
+static: $(STATIC_TARGETS:%=static-%) ## stripped static examples under build/static-*/ (2 min, most of it zig's C libraries)
+	@ls -l $(foreach t,$(STATIC_TARGETS),$(STATIC_EXAMPLES:%=$(BUILD)/static-$(t)/examples/%)) | awk '{ print "  " $$5, $$NF }'
+
+static-native: $(STATIC_EXAMPLES:%=$(BUILD)/static-native/examples/%)
+
+$(BUILD)/static-native/examples/%: $(BUILD)/obj/examples/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -static -s -o $@ $< $(LIB)
+
+# with_zig TARGET FLAGS: a make in a folder of its own, with zig as compiler for TARGET
+with_zig = $(MAKE) --no-print-directory BUILD=$(BUILD)/$(3)-$(1) CXX='$(ZIG) c++ -target $(1)' AR='$(ZIG) ar' ZIG='$(ZIG)' CXXFLAGS='$(2) -g0'
+
+static-%-musl: zig
+	+$(call with_zig,$*-musl,$(STATIC_OPT),static) LDFLAGS='-static -s -Wl,--gc-sections' \
+	  $(STATIC_EXAMPLES:%=$(BUILD)/static-$*-musl/examples/%)
+
+check-static: ## the static echo, native and musl, serves out of an empty chroot and has kept its size (1.5 min)
+	+$(MAKE) --no-print-directory static STATIC_EXAMPLES=echo STATIC_TARGETS='native x86_64-linux-musl'
+	tests/static/run.sh $(BUILD) native x86_64-linux-musl
+
+check-static-all: ## the same for all targets and examples (2.5 min)
+	+$(MAKE) --no-print-directory static
+	tests/static/run.sh $(BUILD) $(STATIC_TARGETS)
+
+static-map: static-x86_64-linux-musl ## where the bytes of the static musl echo go, by object file
+	$(ZIG) c++ -target x86_64-linux-musl $(STATIC_OPT) -static -Wl,--gc-sections -Wl,--print-map -o $(BUILD)/static-x86_64-linux-musl/echo.map.out \
+	  $(BUILD)/static-x86_64-linux-musl/obj/examples/echo.o $(BUILD)/static-x86_64-linux-musl/libmartlet.a | python3 tests/static/map.py
+
+# Word size, alignment and byte order: 64 bits with NEON; 32 bits; big-endian.
+check-targets: check-s390x target-aarch64-linux-musl target-arm-linux-musleabihf ## unit tests of codec, proto, base, simd on aarch64, arm, s390x (qemu; 6 min)
+
+target-%: zig
+	+$(call with_zig,$*,-O1,target) LDFLAGS=-static portable-tests RUN='$(subst %,$(firstword $(subst -, ,$*)),$(QEMU))'
+
+check-s390x: ## those tests on s390x alone, which is big-endian, with the compiler of g++-s390x-linux-gnu (2 min)
+	+$(MAKE) --no-print-directory BUILD=$(BUILD)/target-s390x CXX=s390x-linux-gnu-g++ AR=s390x-linux-gnu-ar CXXFLAGS='-O1 -g0' LDFLAGS=-static \
+	  portable-tests RUN='$(subst %,s390x,$(QEMU))'
+
+portable-tests: $(BUILD)/portable_tests
+	$(RUN) $< $(TEST_ARGS)
+
+$(BUILD)/portable_tests: $(PORTABLE_TESTS:%.cc=$(BUILD)/obj/%.o) $(LIB)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^
