@@ -5,16 +5,17 @@
 #   OPT='-O3'              optimisation
 #   WERROR=1               warnings are errors (what CI does)
 #   V=1                    show the commands
+#   DEBUG=1                a debug build; make debug sets it
 #   SANITIZE=              address,undefined or thread; make asan and make tsan set it
 
 CXX ?= g++
 AR ?= ar
-OPT ?= -O3
+OPT ?= $(if $(DEBUG),-O0,-O3)
 BUILD ?= build
 
 WARN := -Wall -Wextra -Wshadow -Wconversion $(if $(WERROR),-Werror)
-CXXFLAGS ?= $(OPT) -g1
-override CXXFLAGS += -std=c++20 -Iinclude -pthread -ffunction-sections -fdata-sections
+CXXFLAGS ?= $(OPT) $(if $(DEBUG),-g,-g1)
+override CXXFLAGS += -std=c++20 -Iinclude -pthread -ffunction-sections -fdata-sections $(if $(DEBUG),-DMARTLET_DEBUG=1)
 LDFLAGS ?= $(if $(filter Darwin,$(shell uname -s)),-Wl$(comma)-dead_strip,-Wl$(comma)--gc-sections)
 comma := ,
 # -iquote, not -I: a system header <sys/socket.h> must not find src/sys/socket.h. Examples do without: they are users.
@@ -29,11 +30,14 @@ LIB := $(BUILD)/libmartlet.a
 SAY = $(if $(V),,@echo '  $(subst $(BUILD)/,,$@)' && )
 
 .DELETE_ON_ERROR:
-.PHONY: all lib examples run clean help FORCE
+.PHONY: all lib examples debug run clean help FORCE
 
 all: lib examples ## (default) the library and the examples
 lib: $(LIB) ## build/libmartlet.a
 examples: $(EXAMPLES) ## build/examples/*
+
+debug: ## both under build/debug, to develop with: mistakes of the caller abort, views kept for too long read as 0xDD
+	+$(MAKE) --no-print-directory all BUILD=$(BUILD)/debug DEBUG=1
 
 run: $(BUILD)/examples/chat ## the chat demo on http://localhost:3000
 	$(BUILD)/examples/chat

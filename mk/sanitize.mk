@@ -2,8 +2,8 @@
 
 .PHONY: asan tsan
 
-asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	+$(MAKE) --no-print-directory test BUILD=$(BUILD)/asan OPT=-O1 SANITIZE=address,undefined
+asan: ## all tests of a debug build under AddressSanitizer and UndefinedBehaviorSanitizer
+	+$(MAKE) --no-print-directory test BUILD=$(BUILD)/asan OPT=-O1 DEBUG=1 SANITIZE=address,undefined
 
 # The fault injection runs on one thread, for minutes under this sanitizer: it has nothing to look for there.
 tsan: ## all tests that have threads under ThreadSanitizer

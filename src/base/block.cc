@@ -2,7 +2,10 @@
 #include "base/block.h"
 
 #include <bit>
+#include <cstring>
 #include <new>
+
+#include "base/check.h"
 
 namespace martlet::base {
 
@@ -79,6 +82,7 @@ void BlockPool::recycle(Block* block) noexcept {
     deallocate(block);
     return;
   }
+  if constexpr (kDebug) std::memset(block->data(), kSpoiled, block->capacity);
   kept_bytes_ += block->capacity;
   block->next = free_[block->size_class];
   free_[block->size_class] = block;

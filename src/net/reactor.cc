@@ -1,6 +1,7 @@
 // The turn of the loop: see reactor.h for the numbered list that turn() follows.
 #include "net/reactor.h"
 
+#include <cstring>
 #include <new>
 
 #include "base/check.h"
@@ -191,13 +192,22 @@ void Reactor::dispatch(const sys::PollEvent& event) noexcept {
 void Reactor::dispatch_connection(Connection& c, const sys::PollEvent& event) noexcept {
   if (event.hangup && c.pause) return broken(c, 0);  // it would be reported again and again
   // What came before the end is read first: a write would fail and forget it. The next turn sees the hang-up again.
-  if (event.hangup) return c.protocol->on_readable(*this, c);
+  if (event.hangup) return read_from(c);
   if (event.writable && c.out) {
     c.out->blocked = false;
     flush_queue(*this, c);
     if (c.closing) return;
   }
-  if (event.readable && !c.pause) c.protocol->on_readable(*this, c);
+  if (event.readable && !c.pause) read_from(c);
+}
+
+// One read and what comes of it. Afterwards nothing may point into the receive buffer.
+inline void Reactor::read_from(Connection& c) noexcept {
+  c.protocol->on_readable(*this, c);
+  if constexpr (base::kDebug) {
+    std::memset(receive_buffer - kReceiveHeadroom, base::kSpoiled, kReceiveHeadroom + received_);
+    received_ = 0;
+  }
 }
 
 void Reactor::dispatch_ready() noexcept {

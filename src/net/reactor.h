@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "base/block.h"
+#include "base/check.h"
 #include "base/node_pool.h"
 #include "base/slot_table.h"
 #include "net/connection.h"
@@ -127,6 +128,10 @@ class Reactor {
   }
   // There is work for the next turn that no list shows: it will not sleep.
   void want_turn() noexcept { turn_wanted_ = true; }
+  // So many bytes came into the receive buffer: debug builds overwrite them when the dispatch is over.
+  void note_received(size_t bytes) noexcept {
+    if constexpr (base::kDebug) received_ = bytes;
+  }
   // Ends the connection at once: nothing more is read, written or dispatched; it is reaped at the end of the turn.
   void abort(Connection& c, bool with_reset = false) noexcept;
   // Ends it when its output has left.
@@ -171,6 +176,7 @@ class Reactor {
  private:
   void dispatch(const sys::PollEvent& event) noexcept;
   void dispatch_connection(Connection& c, const sys::PollEvent& event) noexcept;
+  void read_from(Connection& c) noexcept;
   void dispatch_ready() noexcept;
   void run_timers() noexcept;
   void flush_dirty() noexcept;
@@ -199,6 +205,7 @@ class Reactor {
   uint32_t surplus_ = 0;  // connections above the limit that are being refused
   uint32_t accept_again_ms_ = 0;
   uint64_t next_trim_ns_ = 0;
+  size_t received_ = 0;  // debug builds only
   bool accepting_ = true;
   bool timers_due_ = false;  // there were more than one turn's budget
   bool mail_due_ = false;

@@ -305,6 +305,8 @@ void read_requests(Sessions& s, net::Connection& c) noexcept {
   if (http.held) {
     http.held_end += static_cast<uint32_t>(io.bytes);
     begin = http.held->data() + http.held_begin;
+  } else {
+    s.reactor.note_received(io.bytes);
   }
   if (http.phase == HttpPhase::response) {  // an answer is owed: this waits
     hold(s, c, begin, to + io.bytes);
@@ -327,6 +329,7 @@ void read_body(Sessions& s, net::Connection& c) noexcept {
   c.last_seen_ms = s.reactor.now_ms();
   const uint8_t* at = room.data();
   const uint8_t* end = at + io.bytes;
+  if (at == s.reactor.receive_buffer) s.reactor.note_received(io.bytes);
   const Body body = take_body(s, *e, at, end);
   if (body.state == BodyState::coming) return;
   http.exchange = nullptr;

@@ -288,6 +288,7 @@ void read_on(Sessions& s, net::Connection& c) noexcept {
     if (in.frame_taken < in.frame.length) return;
     if (!end_frame(s, c, in) || ws.failing || c.closing || c.finish) return;
   }
+  s.reactor.note_received(rest);
   uint8_t* at = buffer - in.stashed;
   if (in.stashed) std::memcpy(at, in.stash, in.stashed);
   in.stashed = 0;

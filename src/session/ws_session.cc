@@ -292,6 +292,7 @@ void on_readable(net::Reactor& reactor, net::Connection& c) {
     const sys::IoResult io = sys::receive(c.fd, reactor.receive_buffer, net::Reactor::kReceiveBytes);
     if (io.status == sys::IoStatus::ok && io.bytes) [[likely]] {
       c.last_seen_ms = reactor.now_ms();
+      reactor.note_received(io.bytes);
       take_frames(s, c, reactor.receive_buffer, reactor.receive_buffer + io.bytes);
     } else if (io.status == sys::IoStatus::ok) {
       end_of_stream(s, c);

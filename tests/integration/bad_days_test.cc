@@ -33,16 +33,17 @@ void routes(App& app) {
   app.ws("/ws", {.message = [](WebSocket ws, const Message& message) { ws.send(message); }});
 }
 
-// Fetches the page this often; the longest time that one answer took.
-milliseconds slowest_answer(uint16_t port, int requests, const std::atomic<bool>& stop) {
-  milliseconds slowest{0};
-  for (int i = 0; i < requests && !stop; i++) {
+// Fetches the page this often, each time over a connection of its own; how long the answers took, the quickest first.
+std::vector<milliseconds> answer_times(uint16_t port, int requests) {
+  std::vector<milliseconds> times;
+  for (int i = 0; i < requests; i++) {
     const auto begin = Clock::now();
     Client client(port);
     CHECK(client.get("/").status == 200);
-    slowest = std::max(slowest, since(begin));
+    times.push_back(since(begin));
   }
-  return slowest;
+  std::sort(times.begin(), times.end());
+  return times;
 }
 
 // How many descriptors it has without connections, once it serves.
@@ -107,7 +108,7 @@ TEST_CASE("bad_days: 500 clients that drip their requests leave others served wi
   CHECK(server.wait_for_connections(500));
   const auto begin = Clock::now();
   milliseconds slowest{0};
-  while (since(begin) < milliseconds(500)) slowest = std::max(slowest, slowest_answer(server.port(), 100, stop));
+  while (since(begin) < milliseconds(500)) slowest = std::max(slowest, answer_times(server.port(), 100).back());
   CHECK(slowest < milliseconds(1000));
   stop = true;
   dripper.join();
@@ -200,7 +201,7 @@ TEST_CASE("bad_days: 2,000 resets at all points of a visit lose no descriptor an
   visit(2000);
   const long growth = server.resident_bytes() - before;
   MESSAGE("2,000 resets in " << since(begin).count() << " ms, memory grew by " << growth / 1024 << " KiB");
-  if (kMemoryTells) CHECK(growth < kLeakBytes);
+  if (kFiguresTell) CHECK(growth < kLeakBytes);
 }
 
 TEST_CASE("bad_days: half-closed peers are answered and let go, though they never close their own side") {
@@ -241,7 +242,7 @@ TEST_CASE("bad_days: 5,000 connect cycles lose no descriptor and no memory") {
   cycle(5000);
   const long growth = server.resident_bytes() - before;
   MESSAGE("5,000 connections in " << since(begin).count() << " ms, memory grew by " << growth / 1024 << " KiB");
-  if (kMemoryTells) CHECK(growth < kLeakBytes);
+  if (kFiguresTell) CHECK(growth < kLeakBytes);
 }
 
 TEST_CASE("bad_days: floods of pipelined requests beside a normal client") {
@@ -264,11 +265,16 @@ TEST_CASE("bad_days: floods of pipelined requests beside a normal client") {
     });
   }
   CHECK(eventually([&] { return answered_bytes > 1'000'000; }));
-  const auto begin = Clock::now();
-  const milliseconds slowest = slowest_answer(server.port(), 300, stop);
-  MESSAGE("slowest of 300 answers beside two floods: " << slowest.count() << " ms, all in " << since(begin).count()
-                                                       << " ms; floods: " << answered_bytes / 1'000'000 << " MB");
-  CHECK(slowest < milliseconds(1000));
+  // Another program on the machine may take the CPU for a while: then once more.
+  std::vector<milliseconds> times;
+  for (int attempt = 0; attempt < 3; attempt++) {
+    times = answer_times(server.port(), 300);
+    if (times[296] < milliseconds(50)) break;
+  }
+  MESSAGE("300 answers beside two floods: p99 " << times[296].count() << " ms, slowest " << times.back().count()
+                                                << " ms; floods: " << answered_bytes / 1'000'000 << " MB");
+  if (kFiguresTell) CHECK(times[296] < milliseconds(50));  // under a sanitizer nothing is quick
+  CHECK(times.back() < milliseconds(1000));
   stop = true;
   for (std::thread& thread : threads) thread.join();
 }
@@ -293,7 +299,7 @@ TEST_CASE("bad_days: peers that never read cost at most their limit") {
   const long each = (server.resident_bytes() - before) / kPeers;
   MESSAGE("memory of the server per peer that never reads: " << each / 1024 << " KiB");
   // 64 KiB of output and one answer above it, as much of held input, each in a block of the next size.
-  if (kMemoryTells) CHECK(each < static_cast<long>(400_KiB));
+  if (kFiguresTell) CHECK(each < static_cast<long>(400_KiB));
   CHECK(each != 0);  // the measurement sees something
 }
 
@@ -338,7 +344,7 @@ TEST_CASE("bad_days: bodies that are announced and never come cost next to nothi
   const long grown = server.resident_bytes() - before;
   MESSAGE("100 announced bodies of 16 MB: " << refused << " refused, memory grew by " << grown / 1024 << " KiB");
   CHECK(refused == 0);
-  if (kMemoryTells) CHECK(grown < static_cast<long>(16_MiB));  // untouched pages cost nothing
+  if (kFiguresTell) CHECK(grown < static_cast<long>(16_MiB));  // untouched pages cost nothing
   for (Client& liar : liars) liar.reset();
   const std::string honest(10'000'000, 'b');
   CHECK(eventually([&] { return other.post("/echo", honest).status == 200; }, milliseconds(3000)));

@@ -4,9 +4,6 @@
 #include <doctest/doctest.h>
 #include <martlet/martlet.h>
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -19,6 +16,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "support/aborts.h"
 #include "support/server.h"
 #include "support/ws_client.h"
 #include "support/ws_events.h"
@@ -84,22 +82,6 @@ class LastingApp {
   int status_ = -1;
   std::thread thread_;
 };
-
-// Whether `fn` aborts, tried in a process of its own. For calls while no other thread runs.
-template <typename F>
-bool aborts(F fn) {
-  std::fflush(stdout);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::close(2);  // the message is meant for a person
-    std::signal(SIGABRT, SIG_DFL);
-    fn();
-    ::_exit(0);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
-}
 
 }  // namespace
 

@@ -6,15 +6,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include <atomic>
-#include <cstdio>
 #include <functional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "support/aborts.h"
 #include "support/client.h"
 #include "support/server.h"
 #include "sys/syscalls.h"
@@ -47,19 +46,6 @@ class TempFolder {
  private:
   char path_[32] = "/tmp/martlet-test-XXXXXX";
 };
-
-// Whether a process that does this aborts (with a message, which is not shown).
-bool aborts(const std::function<void()>& mistake) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::signal(SIGABRT, SIG_DFL);
-    if (!std::freopen("/dev/null", "w", stderr)) ::_exit(2);
-    mistake();
-    ::_exit(0);
-  }
-  int status = 0;
-  return ::waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
-}
 
 bool has_ipv6() {
   const int fd = ::socket(AF_INET6, SOCK_STREAM, 0);

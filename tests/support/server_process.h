@@ -29,13 +29,13 @@ inline void limit_descriptors(rlim_t soft, rlim_t hard) {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Whether the process' memory says something about the server's: a sanitizer keeps what was freed.
+// Whether memory and time of the process say something about the server: a sanitizer keeps what was freed, and is slow.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kMemoryTells = false;
+inline constexpr bool kFiguresTell = false;
 #elif defined(__has_feature)
-inline constexpr bool kMemoryTells = !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
+inline constexpr bool kFiguresTell = !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
 #else
-inline constexpr bool kMemoryTells = true;
+inline constexpr bool kFiguresTell = true;
 #endif
 
 // Gives the free memory of the heap back to the system. A child inherits what its parent has freed, and would otherwise
