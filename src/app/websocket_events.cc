@@ -13,9 +13,9 @@ namespace martlet::app {
 
 namespace {
 
-Worker& worker_of(session::WsRoute&) noexcept { return *current_worker_; }
-
 WsRouteEntry& entry_of(session::WsRoute& route) noexcept { return static_cast<WsRouteEntry&>(route); }
+
+Worker& worker_of(session::WsRoute& route) noexcept { return *entry_of(route).worker; }
 
 session::WsExtras* extras_of(net::Connection& c) noexcept { return c.state<session::WsState>().extras; }
 

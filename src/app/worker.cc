@@ -192,6 +192,7 @@ void Worker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry) 
   Pattern pattern;
   if (const char* mistake = Pattern::parse(path, pattern)) set_up_mistake(mistake, path);
   const WsOptions& ws = entry->handlers.options;
+  entry->worker = this;
   entry->pattern = path;
   entry->sink = &ws_sink;
   entry->number = static_cast<uint32_t>(ws_routes.size());

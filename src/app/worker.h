@@ -92,6 +92,7 @@ namespace app {
 
 // A WebSocket route of the application.
 struct WsRouteEntry : session::WsRoute {
+  Worker* worker = nullptr;  // whose it is; it need not be the one whose turn it is: a callback may turn another App
   std::string pattern;
   WsHandlers handlers;
   Function<void(WebSocket, Request&)> on_open;  // of the per-connection form

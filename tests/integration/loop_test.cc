@@ -8,12 +8,14 @@
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "support/client.h"
 #include "support/server.h"
+#include "support/stepped_server.h"
 
 using namespace martlet;
 using namespace martlet::test;
@@ -357,6 +359,57 @@ TEST_CASE("loop: a foreign loop is told of work that one turn has left over") {
   ran = 0;
   for (int i = 0; i < 1000; i++) app.after(milliseconds(0), [&] { ran++; });
   CHECK(drive(app, [&] { return ran == 1000; }));
+}
+
+TEST_CASE("loop: an App that is driven from a handler of another leaves that one its turn") {
+  App inner;
+  REQUIRE(inner.listen("127.0.0.1", 0).ok());
+  int closed = 0;
+  SteppedServer outer([&](App& app) {
+    app.ws("/", {
+        .close = [&](WebSocket, const CloseInfo&) { closed++; },
+        .message = [&](WebSocket ws, const Message&) {
+          inner.poll_once(milliseconds(0));
+          ws.abort();  // reaped in this turn: its route and its counters are the outer App's
+        },
+    });
+  });
+  WsClient client = outer.open_websocket("/");
+  REQUIRE(client.send_text("go"));
+  CHECK(outer.turn_until([&] { return closed == 1; }));
+  CHECK(outer.app().stats().open_websockets == 0);
+  CHECK(inner.stats().open_websockets == 0);
+  inner.close();  // ends within the outer one's turn, too
+  outer.app().post([&] { CHECK_FALSE(inner.poll_once(milliseconds(0))); });
+  outer.turn();
+  CHECK(outer.open_websocket("/").open());
+}
+
+TEST_CASE("loop: what a callback of another App lets through belongs to its own App") {
+  App inner;
+  REQUIRE(inner.listen("127.0.0.1", 0).ok());
+  std::vector<Next> kept;
+  std::vector<WebSocket> opened, told;
+  SteppedServer outer([&](App& app) {
+    app.use([&](Request&, Response&, Next next) { kept.push_back(next); });
+    app.ws("/", {
+        .error = [&](WebSocket ws, const ErrorInfo&) { told.push_back(ws); },
+        .open =
+            [&](WebSocket ws, Request&) {
+              opened.push_back(ws);
+              throw std::runtime_error("not this one");
+            },
+    });
+  });
+  Client client = outer.connect();
+  REQUIRE(client.send(ws_request("/")));
+  REQUIRE(outer.turn_until([&] { return !kept.empty(); }));
+  inner.post([&] { kept[0](); });
+  inner.poll_once(milliseconds(0));
+  CHECK(opened.size() == 1);
+  CHECK(told == opened);
+  CHECK(outer.app().stats().handler_failures == 1);
+  CHECK(inner.stats().handler_failures == 0);
 }
 
 TEST_CASE("loop: an App that is driven from a timer of another") {
