@@ -128,6 +128,7 @@ void Reactor::turn(int64_t timeout_ns) noexcept {
   // For this turn only: a frame that the program keeps may be released when this pool is gone.
   base::BlockPool* const outer = base::BlockPool::current();
   base::BlockPool::set_current(&blocks);
+  resting_ = false;
   const int events = poller_.wait(poll_timeout(timeout_ns));  // 8, then 1
   inbox_->awake(false);
   read_clock();                                                 // 2
@@ -159,6 +160,7 @@ int64_t Reactor::poll_timeout(int64_t timeout_ns) noexcept {
 }
 
 void Reactor::rest() noexcept {
+  resting_ = true;
   const bool idle = inbox_->try_sleep();
   if (!idle || must_not_sleep()) inbox_->gate().notify();
 }
@@ -275,6 +277,7 @@ void Reactor::abort(Connection& c, bool with_reset) noexcept {
   c.closing = true;
   c.reset = with_reset;
   closing_.push(c.slot);
+  rouse();
 }
 
 void Reactor::finish(Connection& c) noexcept {

@@ -106,7 +106,7 @@ class Reactor {
   // How long until something is due that fd() does not show; -1: nothing.
   int64_t next_timer_ns() noexcept;
   // For those who own the loop: the worker rests until the next turn(). From here on fd() becomes readable when there
-  // is mail, and is when work was left over.
+  // is mail or its own thread makes work for it, and is when work was left over.
   void rest() noexcept;
   int fd() const noexcept { return poller_.fd(); }
 
@@ -120,14 +120,19 @@ class Reactor {
     if (c.in_dirty) return;
     c.in_dirty = true;
     dirty_.push(c.slot);
+    rouse();
   }
   void mark_ready(Connection& c) noexcept {
     if (c.in_ready) return;
     c.in_ready = true;
     ready_.push(c.slot);
+    rouse();
   }
   // There is work for the next turn that no list shows: it will not sleep.
-  void want_turn() noexcept { turn_wanted_ = true; }
+  void want_turn() noexcept {
+    turn_wanted_ = true;
+    rouse();
+  }
   // So many bytes came into the receive buffer: debug builds overwrite them when the dispatch is over.
   void note_received(size_t bytes) noexcept {
     if constexpr (base::kDebug) received_ = bytes;
@@ -188,6 +193,10 @@ class Reactor {
   void read_clock() noexcept;
   int64_t poll_timeout(int64_t timeout_ns) noexcept;
   bool must_not_sleep() const noexcept;
+  // Work was made between two turns.
+  void rouse() noexcept {
+    if (resting_) [[unlikely]] inbox_->gate().notify();
+  }
 
   sys::Poller poller_;
   Inbox* inbox_ = nullptr;
@@ -210,6 +219,7 @@ class Reactor {
   bool timers_due_ = false;  // there were more than one turn's budget
   bool mail_due_ = false;
   bool turn_wanted_ = false;
+  bool resting_ = false;  // between rest() and the next turn()
 
   struct WheelAccess {
     base::SlotTable<Connection>* connections;

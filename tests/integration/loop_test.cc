@@ -361,6 +361,33 @@ TEST_CASE("loop: a foreign loop is told of work that one turn has left over") {
   CHECK(drive(app, [&] { return ran == 1000; }));
 }
 
+TEST_CASE("loop: a foreign loop is told of what its own thread does between two turns") {
+  WebSocket socket;
+  SteppedServer server([&](App& app) { app.ws("/", {.open = [&](WebSocket ws, Request&) { socket = ws; }}); });
+  WsClient client = server.open_websocket("/");
+  const auto has_work = [&] {
+    pollfd wait{server.app().fd(), POLLIN, 0};
+    return ::poll(&wait, 1, 0) == 1;
+  };
+  const auto rests = [&] {
+    for (int i = 0; i < 10 && has_work(); i++) server.turn();
+    return !has_work();
+  };
+  REQUIRE(rests());
+  CHECK(socket.send("to one") == SendStatus::ok);
+  CHECK(has_work());
+  REQUIRE(rests());
+  CHECK(client.reads("to one"));
+  CHECK(server.app().broadcast("to all") == SendStatus::ok);
+  CHECK(has_work());
+  REQUIRE(rests());
+  CHECK(client.reads("to all"));
+  socket.abort();
+  CHECK(has_work());
+  REQUIRE(rests());
+  CHECK(client.ended());
+}
+
 TEST_CASE("loop: an App that is driven from a handler of another leaves that one its turn") {
   App inner;
   REQUIRE(inner.listen("127.0.0.1", 0).ok());
