@@ -386,6 +386,7 @@ void on_ready(net::Reactor& reactor, net::Connection& c) {
 void on_drained(net::Reactor& reactor, net::Connection& c) {
   HttpState& http = c.state<HttpState>();
   if (http.phase == HttpPhase::lingering) return shut_after_output(sessions_of(reactor), c);
+  if (http.phase == HttpPhase::idle) http.since_ms = reactor.now_ms();  // it has the answer only now
   if (http.held && !http.exchange) reactor.mark_ready(c);
 }
 
