@@ -88,6 +88,8 @@ void set_field(session::Exchange& e, std::string_view name, std::string_view val
   }
   if (!base::equals_lower(name, "set-cookie")) remove_field(e.fields, name);
   e.flags.owns_more = true;
+  // A line is there whole or not at all: what walks the lines relies on their ends.
+  if (!e.fields.reserve(name.size() + 2 + value.size() + 2)) return;
   e.fields.append(name);
   e.fields.append(": ");
   e.fields.append(value);

@@ -186,4 +186,24 @@ TEST_CASE("memory out: an answer from another thread is whole, a 503, or none") 
   CHECK(needed >= 4);
 }
 
+TEST_CASE("memory out: a field of a response that does not fit is no half line that later ones run into") {
+  for (const std::string_view later : {"X-Third", "X-Second"}) {
+    CAPTURE(later);
+    FailingAlloc memory;
+    Hall hall([later](App& app, Hall&) {
+      app.get("/fields", [later](Request&, Response& res) {
+        res.set("X-First", std::string(200, 'a'));
+        FailingAlloc::left = 0;
+        res.set("X-Second", std::string(300, 'b')).set(later, "c").send("half");
+        FailingAlloc::left = SIZE_MAX;
+      });
+    });
+    hall.kernel.connect(kGuest).sends = "GET /fields HTTP/1.1\r\nHost: x\r\n\r\n";
+    hall.turn();
+    CHECK(hall.heard(kGuest).empty());
+    CHECK(hall.kernel.find(kGuest)->closed);
+    CHECK(hall.serves());
+  }
+}
+
 #endif  // MARTLET_SYS_EPOLL
