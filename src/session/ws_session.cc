@@ -69,7 +69,8 @@ inline SendStatus may_send(Sessions& s, net::Connection& c, uint32_t messages) n
   WsState& ws = c.state<WsState>();
   if (ws.ready != ReadyState::open || c.closing) [[unlikely]] return SendStatus::closed;
   if (net::unsent_bytes(s.reactor, c) < ws.route->limits.unsent_bytes) [[likely]] return SendStatus::ok;
-  return make_room(s, c) ? SendStatus::ok : dropped(s, c, messages);
+  if (make_room(s, c)) return SendStatus::ok;
+  return c.closing ? SendStatus::closed : dropped(s, c, messages);  // closing: its write found the connection broken
 }
 
 inline bool append_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload, size_t size) noexcept {

@@ -74,4 +74,30 @@ TEST_CASE("hang-up: a WebSocket that fails while its input was held hears the pe
   CHECK(app.stats().open_connections == 0);
 }
 
+TEST_CASE("hang-up: a send that finds the connection broken answers closed, and counts no dropped message") {
+  FakeKernel kernel;
+  WebSocket socket;
+  CloseCause cause = CloseCause::drain;
+  App app;
+  app.ws("/", {.close = [&](WebSocket, const CloseInfo& why) { cause = why.cause; },
+               .open = [&](WebSocket ws, Request&) { socket = ws; },
+               .options = {.max_unsent_bytes = 4000}});
+  REQUIRE(app.listen("127.0.0.1", 9001).ok());
+  FakePeer& peer = kernel.connect(1);
+  const auto turn = [&] { for (int i = 0; i < 3; i++) app.poll_once(milliseconds(0)); };
+  peer.sends = ws_request("/");
+  turn();
+  std::vector<SendStatus> statuses;
+  app.post([&] {
+    statuses.push_back(socket.send(std::string(4000, 'x')));
+    peer.reset = true;
+    statuses.push_back(socket.send("the limit is reached: it is written first, in vain"));
+    statuses.push_back(socket.send("never"));
+  });
+  turn();
+  CHECK(statuses == std::vector<SendStatus>{SendStatus::ok, SendStatus::closed, SendStatus::closed});
+  CHECK(app.stats().messages_dropped == 0);
+  CHECK(cause == CloseCause::peer_reset);
+}
+
 #endif  // MARTLET_SYS_EPOLL
