@@ -17,6 +17,9 @@ class Reactor;
 struct Connection;
 struct OutQueue;
 
+// In place of an os_code: there was no memory for output.
+inline constexpr int kNoMemory = -1;
+
 // What a protocol does on its connection. Called by the reactor, never nested. No function destroys the connection:
 // it is marked by Reactor::abort() or finish() and reaped at the end of the turn.
 struct Protocol {
@@ -27,7 +30,8 @@ struct Protocol {
   void (*on_drained)(Reactor&, Connection&);
   // Its deadline in the wheel has passed; it arms the next one itself.
   void (*on_deadline)(Reactor&, Connection&);
-  // The transport is broken, or a write made no progress: the connection is already marked for reaping.
+  // The transport is broken, or what it did not take could not be kept (kNoMemory): the connection is already marked
+  // for reaping.
   void (*on_broken)(Reactor&, Connection&, int os_code);
   // Last call: gives back what it owns; user callbacks about the end run here.
   void (*on_reap)(Reactor&, Connection&);

@@ -142,7 +142,7 @@ void queue_cork(Reactor& reactor, Connection& c, size_t sent) noexcept {
       continue;
     }
     if (!queue_piece(reactor, c, i, sent)) {
-      reactor.broken(c, 0);
+      reactor.broken(c, kNoMemory);
       return;
     }
     sent = 0;

@@ -380,8 +380,9 @@ void on_deadline(net::Reactor& reactor, net::Connection& c) {
   if (next != UINT32_MAX) reactor.arm(c, next);
 }
 
-void on_broken(net::Reactor&, net::Connection& c, int) {
-  set_cause(c.state<WsState>(), CloseCause::peer_reset, proto::close_code::abnormal);
+void on_broken(net::Reactor&, net::Connection& c, int os_code) {
+  const CloseCause cause = os_code == net::kNoMemory ? CloseCause::out_of_memory : CloseCause::peer_reset;
+  set_cause(c.state<WsState>(), cause, proto::close_code::abnormal);
 }
 
 void on_reap(net::Reactor& reactor, net::Connection& c) {

@@ -186,6 +186,25 @@ TEST_CASE("memory out: an answer from another thread is whole, a 503, or none") 
   CHECK(needed >= 4);
 }
 
+TEST_CASE("memory out: output that cannot be kept ends its connection, for that cause") {
+  FailingAlloc memory;
+  std::vector<CloseCause> told;
+  Hall hall([&](App& app, Hall&) {
+    app.ws("/told", {.close = [&](WebSocket, const CloseInfo& why) { told.push_back(why.cause); },
+                     .error = [&](WebSocket, const ErrorInfo& error) { told.push_back(error.cause); },
+                     .message = [](WebSocket ws, const Message& m) { ws.send(m); }});
+  });
+  hall.kernel.connect(kGuest).sends = ws_request("/told");
+  hall.turn();
+  hall.kernel.find(kGuest)->takes = 0;
+  FailingAlloc::left = 0;
+  hall.says(kGuest, std::string(40'000, 'x'));
+  hall.turn();
+  FailingAlloc::left = SIZE_MAX;
+  CHECK(told == std::vector<CloseCause>{CloseCause::out_of_memory, CloseCause::out_of_memory});
+  CHECK(hall.serves());
+}
+
 TEST_CASE("memory out: a field of a response that does not fit is no half line that later ones run into") {
   for (const std::string_view later : {"X-Third", "X-Second"}) {
     CAPTURE(later);
