@@ -350,6 +350,7 @@ uint32_t check_closing(Sessions& s, net::Connection& c) noexcept {
 // pinged: no later than after a whole one.
 uint32_t check_heartbeat(Sessions& s, net::Connection& c) noexcept {
   const WsLimits& limits = c.state<WsState>().route->limits;
+  if (!limits.heartbeat_interval_ms && !limits.heartbeat_timeout_ms) return UINT32_MAX;
   const uint32_t now = s.reactor.now_ms();
   const uint32_t half = limits.heartbeat_interval_ms ? limits.heartbeat_interval_ms / 2 + 1
                                                      : limits.heartbeat_timeout_ms / 2 + 1;

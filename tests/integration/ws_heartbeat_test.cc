@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "support/server.h"
+#include "support/stepped_server.h"
 #include "support/ws_client.h"
 #include "support/ws_events.h"
 
@@ -166,4 +167,24 @@ TEST_CASE("ws heartbeat: its pings do not make a slow consumer of a connection w
   CHECK(client.read_message().is(kText, large));
   CHECK(events.closes().empty());
   CHECK(server.stats().slow_consumers == 0);
+}
+
+TEST_CASE("ws heartbeat: without heartbeats a connection that is not read wants no turns") {
+  SteppedServer server([](App& app) {
+    app.ws("/", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
+                 .options = {.heartbeat_interval = 0ms, .heartbeat_timeout = 0ms, .max_message_bytes = 32_MiB}});
+  });
+  WsClient client = server.open_websocket("/");
+  const std::string frame = ws_frame(kBinary, std::string(20_MiB, 'x'));
+  const uint64_t received = server.app().stats().messages_received + 1;
+  std::string_view rest = frame;
+  REQUIRE(server.turn_until([&] {
+    rest.remove_prefix(client.tcp.send_some(rest, 0ms));
+    return server.app().stats().messages_received == received;  // the echo is more than the kernel takes
+  }));
+  for (int i = 0; i < 4; i++) {  // past the deadline that the handshake has left behind
+    SteppedServer::advance(11s);
+    for (int k = 0; k < 3; k++) server.turn();
+  }
+  CHECK(server.app().next_timer() > 1s);
 }
