@@ -79,7 +79,9 @@ int App::run(RunOptions options) {
 bool App::poll_once(milliseconds timeout) {
   app::Worker& w = *impl_;
   if (w.over || w.open()) return false;
-  w.turn(timeout.count() < 0 ? -1 : int64_t{timeout.count()} * 1'000'000);
+  constexpr int64_t kNsPerMs = 1'000'000;
+  const int64_t longest = INT64_MAX / kNsPerMs;
+  w.turn(timeout.count() < 0 ? -1 : (timeout.count() < longest ? int64_t{timeout.count()} : longest) * kNsPerMs);
   if (!w.over) w.reactor.rest();
   return !w.over;
 }

@@ -288,10 +288,14 @@ TEST_CASE("loop: poll_once waits no longer than it is told, and ends early for w
   CHECK(app.poll_once(milliseconds(10'000)));
   CHECK(since(begin) < milliseconds(5000));
   poster.join();
-  app.after(milliseconds(30), [] {});
-  begin = Clock::now();
-  CHECK(app.poll_once(milliseconds(-1)));
-  CHECK(since(begin) >= milliseconds(29));
+  // The last two are more than 64 bits of nanoseconds hold.
+  for (const int64_t how_long : {int64_t{-1}, int64_t{18'446'744'073'710}, INT64_MAX}) {
+    CAPTURE(how_long);
+    app.after(milliseconds(30), [] {});
+    begin = Clock::now();
+    CHECK(app.poll_once(milliseconds(how_long)));
+    CHECK(since(begin) >= milliseconds(29));
+  }
   CHECK(since(begin) < milliseconds(5000));
 }
 
