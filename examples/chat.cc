@@ -224,7 +224,7 @@ class Chat {
   }
 
   int run(std::string_view host, uint16_t port) {
-    local_ = host == "127.0.0.1" || host == "::1";
+    local_ = host == "localhost" || host == "::1" || host.starts_with("127.");
     const Result<uint16_t> bound = app_.listen(host, port);
     if (!bound) return report(bound.error());
     const bool ipv6 = host.find(':') != host.npos;

@@ -232,8 +232,8 @@ test('chat: noise does not bring it down', async () => {
 });
 
 test('chat: no page from elsewhere may talk, and no name that was pointed at this machine', async () => {
-  const status = async (host, origin) => {
-    const client = await tcp(chat.port);
+  const status = async (host, origin, port = chat.port) => {
+    const client = await tcp(port);
     client.socket.write(`GET /ws/x HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
       `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n${origin ? `Origin: ${origin}\r\n` : ''}\r\n`);
     await until(() => client.text.includes('\r\n\r\n'), 'an answer');
@@ -249,6 +249,10 @@ test('chat: no page from elsewhere may talk, and no name that was pointed at thi
     assert.equal(await status(own, origin), 403, origin);
   }
   for (const host of ['evil.example', '127.evil.example', '', '[::2]']) assert.equal(await status(host, ''), 403, host);
+  const other = await start('chat', '--port', '0', '--host', 'localhost');
+  assert.equal(await status('localhost', '', other.port), 101);
+  assert.equal(await status('evil.example', '', other.port), 403);
+  await other.stop();
 });
 
 test('chat: names that look alike because something in them does not show are the same name', async () => {
