@@ -246,8 +246,8 @@ void Reactor::flush_dirty() noexcept {
     if (c->closing) continue;
     if (c->out && !c->out->blocked) {
       flush_queue(*this, *c);
-    } else if (!c->out && c->finish) {
-      abort(*c);
+    } else if (!c->out) {  // nothing was queued, or it has left already
+      c->finish ? abort(*c) : c->protocol->on_drained(*this, *c);
     }
   }
   dirty_.consume(count);

@@ -205,6 +205,24 @@ TEST_CASE("memory out: output that cannot be kept ends its connection, for that 
   CHECK(hall.serves());
 }
 
+TEST_CASE("memory out: a connection that fails with nothing left to say has its sending side shut at once") {
+  FailingAlloc memory;
+  Hall hall;
+  hall.let_guest_in();
+  hall.app.post([&] { hall.guest.close(); });
+  hall.turn();
+  REQUIRE(!hall.heard(kGuest).empty());
+  CHECK_FALSE(hall.kernel.find(kGuest)->server_ended);  // the peer's Close is waited for
+  hall.app.post([&] {
+    FailingAlloc::left = 0;
+    hall.guest.on_message([](WebSocket, const Message&) {});
+    FailingAlloc::left = SIZE_MAX;
+  });
+  hall.turn();
+  CHECK(hall.kernel.find(kGuest)->server_ended);
+  CHECK(hall.serves());
+}
+
 TEST_CASE("memory out: a field of a response that does not fit is no half line that later ones run into") {
   for (const std::string_view later : {"X-Third", "X-Second"}) {
     CAPTURE(later);
