@@ -39,14 +39,15 @@ void leave_thread(Worker& w) noexcept {
     break;
   }
   w.thread_mark = nullptr;
-  if (current_worker_ == &w) current_worker_ = workers_of_thread;
 }
 
 }  // namespace
 
 Worker* find_on_thread(uint32_t number) noexcept {
   for (Worker* w = workers_of_thread; w; w = w->next_on_thread) {
-    if (w->number == number) return w;
+    if (w->number != number) continue;
+    w->reactor.refresh_clock();
+    return w;
   }
   return nullptr;
 }
@@ -276,10 +277,12 @@ Result<uint16_t> Worker::listen(const ListenOptions& listen_options) {
 void Worker::turn(int64_t timeout_ns) noexcept {
   MARTLET_CHECK(!in_turn && "run() or poll_once() inside a callback");
   join_thread(*this);
+  Worker* const outer = current_worker_;  // one whose callback asked for this turn
   current_worker_ = this;
   in_turn = true;
   reactor.turn(timeout_ns);
   in_turn = false;
+  current_worker_ = outer;
   if (draining && reactor.connections.size() == 0) over = true;
   if (over) {
     end();

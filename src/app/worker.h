@@ -191,16 +191,17 @@ struct Worker {
   void leave_room(net::Connection& c, RoomRecord& room) noexcept;
 };
 
-// The worker whose turn it is on this thread, or that had the last one.
+// The worker whose turn it is on this thread; null between turns.
 extern thread_local constinit Worker* current_worker_;
-// Another worker of this thread by its number: whoever owns the loop may turn several.
+// Any worker of this thread by its number: whoever owns the loop may turn several, and may call between turns. One that
+// rests is told what time it is.
 Worker* find_on_thread(uint32_t number) noexcept;
 
 // The worker of this number if it is this thread's.
 inline Worker* here(uint32_t number) noexcept {
   Worker* w = current_worker_;
   if (w && w->number == number) [[likely]] return w;
-  return w ? find_on_thread(number) : nullptr;
+  return find_on_thread(number);
 }
 
 // A call on its way to a worker.

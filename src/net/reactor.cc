@@ -167,7 +167,7 @@ void Reactor::rest() noexcept {
 
 int64_t Reactor::next_timer_ns() noexcept {
   // The connections' timeouts are coarse: the turn's own clock does. The user's are not.
-  const uint64_t now = timers.size() ? sys::monotonic_ns() : now_ns_;
+  const uint64_t now = timers.size() || resting_ ? sys::monotonic_ns() : now_ns_;
   int64_t next = timers.ns_until_next(now);
   const int64_t wheel = wheel_.ns_until_next(now);
   if (wheel >= 0 && (next < 0 || wheel < next)) next = wheel;

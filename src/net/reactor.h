@@ -110,9 +110,13 @@ class Reactor {
   void rest() noexcept;
   int fd() const noexcept { return poller_.fd(); }
 
-  // Time, as of this turn.
+  // Time, as of this turn; between turns, of the last refresh_clock().
   uint64_t now_ns() const noexcept { return now_ns_; }
   uint32_t now_ms() const noexcept { return now_ms_; }
+  // Before the worker's own thread does something between turns: deadlines must not count from the last one.
+  void refresh_clock() noexcept {
+    if (resting_) read_clock();
+  }
 
   // Lists and marks -------------------------------------------------------------------------------------------------
 

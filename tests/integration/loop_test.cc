@@ -392,6 +392,26 @@ TEST_CASE("loop: a foreign loop is told of what its own thread does between two 
   CHECK(client.ended());
 }
 
+TEST_CASE("loop: deadlines of what is done between two turns count from then") {
+  WebSocket socket;
+  CloseCause cause = CloseCause::drain;
+  SteppedServer server([&](App& app) {
+    app.ws("/", {.close = [&](WebSocket, const CloseInfo& why) { cause = why.cause; },
+                 .open = [&](WebSocket ws, Request&) { socket = ws; }});
+  });
+  WsClient client = server.open_websocket("/");
+  for (int i = 0; i < 3; i++) server.turn();
+  SteppedServer::advance(milliseconds(20'000));  // much longer than a close handshake may take
+  CHECK(socket.send("last words") == SendStatus::ok);
+  socket.close(CloseCode::service_restart);
+  for (int i = 0; i < 3; i++) server.turn();
+  CHECK(client.reads("last words"));
+  CHECK(client.read_close() == 1012);
+  REQUIRE(client.send_close(1012));
+  CHECK(server.turn_until([&] { return server.app().stats().open_connections == 0; }));
+  CHECK(cause == CloseCause::local_close);
+}
+
 TEST_CASE("loop: an App that is driven from a handler of another leaves that one its turn") {
   App inner;
   REQUIRE(inner.listen("127.0.0.1", 0).ok());
