@@ -263,7 +263,7 @@ void run_requests(Sessions& s, net::Connection& c, const uint8_t* at, const uint
 void peer_ended(Sessions& s, net::Connection& c) noexcept {
   HttpState& http = c.state<HttpState>();
   s.reactor.pause(c, net::kPauseEof);
-  if (http.phase == HttpPhase::response || c.in_ready) return;  // what was asked is still answered
+  if (http.phase == HttpPhase::response) return;  // what was asked is still answered
   if (c.out && http.phase != HttpPhase::lingering) return s.reactor.finish(c);
   s.reactor.abort(c);
 }
@@ -369,6 +369,8 @@ void on_readable(net::Reactor& reactor, net::Connection& c) {
   Sessions& s = sessions_of(reactor);
   const HttpPhase phase = c.state<HttpState>().phase;
   if (phase == HttpPhase::lingering) return discard_input(s, c);
+  // Requests are held and on the ready list: reading goes on after them, or a flood would be taken in without bound.
+  if (c.in_ready && c.state<HttpState>().held) return;
   net::open_cork(reactor, c);
   phase == HttpPhase::body ? read_body(s, c) : read_requests(s, c);
   finish_dispatch(s, c);

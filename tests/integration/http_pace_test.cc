@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 #include <martlet/martlet.h>
 
+#include <algorithm>
 #include <string>
 
 #include "support/fake_kernel.h"
@@ -45,6 +46,28 @@ TEST_CASE("http pace: a client is idle from when it has its answer, not from whe
   CHECK_FALSE(peer.closed);
   wait(10'000);
   CHECK(peer.closed);
+}
+
+TEST_CASE("http pace: of a flood of requests no more is taken in than can be held, and all are answered in order") {
+  FakeKernel kernel;
+  App app;
+  size_t handled = 0;
+  app.get("/", [&](Request&, Response& res) { res.send(std::to_string(handled++)); });
+  REQUIRE(app.listen("127.0.0.1", 9001).ok());
+  const std::string request = "GET / HTTP/1.1\r\nHost:\r\n\r\n";
+  constexpr size_t kRequests = 100'000;
+  FakePeer& peer = kernel.connect(1);
+  for (size_t i = 0; i < kRequests; i++) peer.sends += request;
+  size_t most_held = 0;
+  for (int i = 0; i < 2000 && handled < kRequests; i++) {
+    app.poll_once(milliseconds(0));
+    const size_t taken = kRequests * request.size() - peer.sends.size();
+    most_held = std::max(most_held, taken - handled * request.size());
+  }
+  CHECK(handled == kRequests);
+  CHECK(most_held <= 128 * 1024);
+  CHECK(peer.got.ends_with("\r\n\r\n99999"));
+  CHECK_FALSE(peer.closed);
 }
 
 #endif  // MARTLET_SYS_EPOLL
