@@ -49,10 +49,11 @@ struct AppOptions {
   uint32_t max_head_bytes = 16 * 1024;
   // Fields of a head, at most 100. 431 above it.
   uint32_t max_header_fields = 100;
-  // What this worker may hold of bodies and messages of 64 KiB and more that are still arriving, in bytes. Counted is
-  // what has arrived, not what was announced, so that peers who announce much and send little keep nobody else out. The
-  // one whose next bytes do not fit any more gets 503, or a WebSocket 1013; the others go on. What is announced with
-  // more than the whole budget is refused at once. Keeps many half-sent large messages from using up the machine.
+  // What this worker may hold of bodies and messages of 64 KiB and more, in bytes: while they arrive, and a body also
+  // until its request is answered. Counted is what has arrived, not what was announced, so that peers who announce much
+  // and send little keep nobody else out. The one whose next bytes do not fit any more gets 503, or a WebSocket 1013;
+  // the others go on. What is announced with more than the whole budget is refused at once. Keeps many half-sent large
+  // messages, and many large bodies before a slow handler, from using up the machine.
   size_t receive_budget_bytes = size_t{256} << 20;
   // A write that makes no progress for this long ends the connection.
   milliseconds write_timeout = std::chrono::seconds(60);
