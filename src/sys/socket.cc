@@ -1,9 +1,13 @@
 // The sockets of socket.h, with the differences between the systems kept here.
 //
-//             new sockets                 no SIGPIPE          no delay
-//   Linux     accept4, SOCK_NONBLOCK      MSG_NOSIGNAL        inherited from the listener: accept is one system call
-//   BSDs      accept4, SOCK_NONBLOCK      MSG_NOSIGNAL        set on each
-//   macOS     accept and fcntl            SO_NOSIGPIPE        set on each
+//             new sockets                 no SIGPIPE                no delay         connections spread over listeners
+//   Linux     accept4, SOCK_NONBLOCK      MSG_NOSIGNAL              inherited        SO_REUSEPORT
+//   FreeBSD   accept4, SOCK_NONBLOCK      MSG_NOSIGNAL              set on each      SO_REUSEPORT_LB
+//   others    accept4, SOCK_NONBLOCK      MSG_NOSIGNAL              set on each      DragonFly: SO_REUSEPORT; else not
+//   macOS     accept and fcntl            SO_NOSIGPIPE, inherited   set on each      not
+//
+// Inherited is what a connection has from its listener: with no delay, accept is one system call. SO_NOSIGPIPE must be:
+// macOS takes no option for a connection that has ended, and one may have before it is accepted.
 //
 // The functions that move bytes are a call through the table and a few compares; they are called a million times a
 // second. Everything else happens once per connection or once per listener. One thread per socket.
@@ -176,14 +180,8 @@ bool set_option(int fd, int level, int option, int value) noexcept {
   return syscalls.setsockopt(fd, level, option, &value, sizeof value) == 0;
 }
 
-// Whatever a new stream socket lacks on this system. It fails for a Unix socket (no delay to switch off) and for one
-// whose peer has gone; neither is of interest here.
-void finish_stream(int fd, bool has_no_delay) noexcept {
-  if (!has_no_delay) (void)set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-#if defined(__APPLE__)
-  (void)set_option(fd, SOL_SOCKET, SO_NOSIGPIPE, 1);
-#endif
-}
+// It fails for a Unix socket (no delay to switch off) and for one whose peer has gone; neither is of interest here.
+void switch_delay_off(int fd) noexcept { (void)set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1); }
 
 Result<int> new_socket(int family) noexcept {
   const int fd = syscalls.socket(family, SOCK_STREAM | kNewSocketFlags, 0);
@@ -193,6 +191,9 @@ Result<int> new_socket(int family) noexcept {
     syscalls.close(fd);
     return error;
   }
+#if defined(__APPLE__)
+  (void)set_option(fd, SOL_SOCKET, SO_NOSIGPIPE, 1);
+#endif
   return fd;
 }
 
@@ -314,7 +315,7 @@ AcceptResult accept_one(int listener) noexcept {
     return {.fd = -1, .os_code = code, .status = AcceptStatus::again};
   }
 #endif
-  finish_stream(fd, kAcceptedInheritNoDelay);
+  if (!kAcceptedInheritNoDelay) switch_delay_off(fd);
   return {.fd = fd, .os_code = 0, .status = AcceptStatus::ok};
 }
 
@@ -355,7 +356,7 @@ Result<int> connect_to(std::string_view host, uint16_t port) noexcept {
   Result<int> made = new_socket(address.family());
   if (!made) return made.error();
   const int fd = *made;
-  finish_stream(fd, address.family() == AF_UNIX);
+  if (address.family() != AF_UNIX) switch_delay_off(fd);
   const int connected = syscalls.connect(fd, &address.any, address.size);
   // After EINTR the connection goes on being made, as after EINPROGRESS.
   if (connected == 0 || errno == EINPROGRESS || errno == EINTR) return fd;
