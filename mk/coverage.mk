@@ -20,7 +20,9 @@ fuzz-coverage: ## the same by the fuzz targets, on the corpus that make fuzz has
 	@for p in $(FUZZ_BUILD)-coverage/fuzz/*_fuzz; do name=$$(basename $$p _fuzz); \
 	  LLVM_PROFILE_FILE=$(FUZZ_BUILD)-coverage/$$name.profraw $$p -runs=0 $(FUZZ_BUILD)/corpus/$$name $(FUZZ_BUILD)/seeds/$$name >/dev/null 2>&1 || exit 1; done
 	$(PROFDATA) merge -sparse $(FUZZ_BUILD)-coverage/*.profraw -o $(FUZZ_BUILD)-coverage/all.profdata
-	@$(call report-lines,$(FUZZ_BUILD)-coverage,$(patsubst %,-object %,$(FUZZ_PROGRAMS:$(BUILD)/fuzz/%=$(FUZZ_BUILD)-coverage/fuzz/%)))
+	@$(call report-lines,$(FUZZ_BUILD)-coverage,$(firstword $(FUZZ_COVERED)) $(patsubst %,-object %,$(FUZZ_COVERED)))
+
+FUZZ_COVERED = $(FUZZ_PROGRAMS:$(BUILD)/fuzz/%=$(FUZZ_BUILD)-coverage/fuzz/%)
 
 # Columns 8 to 10 of llvm-cov's report are lines, lines missed, and how many per cent ran.
 report-lines = $(LLVM_COV) report $(2) -instr-profile=$(1)/all.profdata $(LIB_SOURCES) | awk '/^(TOTAL|[a-z].*\.cc)/ { printf "%-36s %5s lines  %7s\n", $$1, $$8, $$10 }'
