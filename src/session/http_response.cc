@@ -157,7 +157,10 @@ void send_response(Exchange& e, base::ByteSpan body, BodyType type) noexcept {
   const bool keep_alive = e.head.keep_alive && !s.draining && !e.flags.close_after;
   const size_t most = kLibraryHead + e.fields.size() + (head_only ? 0 : body.size());
   uint8_t* room = e.fields.failed() ? nullptr : net::append_room(s.reactor, c, most);
-  if (!room) return s.reactor.abort(c);
+  if (!room) {
+    e.flags.responded = true;  // a terminal call was made: it is not the handler that failed
+    return s.reactor.abort(c);
+  }
   Writer out(room);
   if (!put_common(s, e, out, type)) put_fields(s, e, out, type, keep_alive, no_body);
   if (!no_body) {

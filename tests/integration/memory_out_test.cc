@@ -223,6 +223,27 @@ TEST_CASE("memory out: a connection that fails with nothing left to say has its 
   CHECK(hall.serves());
 }
 
+TEST_CASE("memory out: an answer that finds no memory ends the connection, and is no failure of the handler") {
+  FailingAlloc memory;
+  bool sent = false;
+  Hall hall([&](App& app, Hall&) {
+    app.get("/large", [&](Request&, Response& res) {
+      const std::string body(1'000'000, 'x');
+      FailingAlloc::left = 0;
+      res.send(body);
+      sent = res.sent();
+      FailingAlloc::left = SIZE_MAX;
+    });
+  });
+  hall.kernel.connect(kGuest).sends = "GET /large HTTP/1.1\r\nHost: x\r\n\r\n";
+  hall.turn();
+  CHECK(sent);
+  CHECK(hall.heard(kGuest).empty());
+  CHECK(hall.kernel.find(kGuest)->closed);
+  CHECK(hall.app.stats().handler_failures == 0);
+  CHECK(hall.serves());
+}
+
 TEST_CASE("memory out: a field of a response that does not fit is no half line that later ones run into") {
   for (const std::string_view later : {"X-Third", "X-Second"}) {
     CAPTURE(later);
