@@ -55,6 +55,7 @@ struct HandlerFailure {
 class App {
  public:
   explicit App(AppOptions options = {});
+  // Ends what is left, as close() does. Inside a callback of its own it aborts.
   ~App();
   App(const App&) = delete;
   App& operator=(const App&) = delete;

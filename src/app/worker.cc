@@ -146,6 +146,7 @@ void Worker::register_inbox() noexcept {
 }
 
 Worker::~Worker() {
+  MARTLET_CHECK(!in_turn && "an App destroyed inside one of its callbacks");
   end();
   leave_thread(*this);
 }

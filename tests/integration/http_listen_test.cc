@@ -338,7 +338,12 @@ TEST_CASE("http_listen: mistakes in setting up abort with a message") {
   CHECK_FALSE(aborts(after_listen([](App& app) { app.post([] {}); })));
 }
 
-TEST_CASE("http_listen: run() and poll_once() within a callback abort with a message") {
+TEST_CASE("http_listen: run(), poll_once() and the App's end within a callback abort with a message") {
+  CHECK(aborts([] {
+    App* app = new App;
+    app->post([app] { delete app; });
+    app->run();
+  }));
   CHECK(aborts([] {
     App app;
     app.post([&] { app.run(); });
