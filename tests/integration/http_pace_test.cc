@@ -31,7 +31,7 @@ TEST_CASE("http pace: a client is idle from when it has its answer, not from whe
   wait(0);
   for (int i = 0; i < 4; i++) {  // two minutes, with some progress
     peer.takes = 1000;
-    wait(30'000);
+    wait(31'000);
   }
   peer.takes = SIZE_MAX;
   wait(0);
