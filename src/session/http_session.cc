@@ -291,7 +291,7 @@ void read_requests(Sessions& s, net::Connection& c) noexcept {
   if (http.held) {
     if (!grow_held(s, http)) return s.reactor.abort(c);
     to = http.held->data() + http.held_end;
-    room = http.held->capacity - http.held_end;
+    if (const size_t left = http.held->capacity - http.held_end; left < room) room = left;
   }
   const sys::IoResult io = sys::receive(c.fd, to, room);
   if (io.status != sys::IoStatus::ok || io.bytes == 0) [[unlikely]] {
@@ -369,7 +369,8 @@ void on_readable(net::Reactor& reactor, net::Connection& c) {
   Sessions& s = sessions_of(reactor);
   const HttpPhase phase = c.state<HttpState>().phase;
   if (phase == HttpPhase::lingering) return discard_input(s, c);
-  // Requests are held and on the ready list: reading goes on after them, or a flood would be taken in without bound.
+  // Requests are held and on the ready list: reading goes on after them. Else each turn of a flood would move what is
+  // held to the front of its block, for a few requests' room.
   if (c.in_ready && c.state<HttpState>().held) return;
   net::open_cork(reactor, c);
   phase == HttpPhase::body ? read_body(s, c) : read_requests(s, c);
