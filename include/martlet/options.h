@@ -26,7 +26,7 @@ enum class SlowConsumerPolicy : uint8_t {
   drop_oldest,  // the oldest whole messages that have not begun to leave are dropped
 };
 
-// Of an App. All limits are tested before memory is spent.
+// Of an App. All limits are tested before memory is spent. A time of 0 has passed at once; a very long one is none.
 struct AppOptions {
   // How long the body of a request may pause between two bytes. Then 408.
   milliseconds body_timeout = std::chrono::seconds(30);

@@ -9,12 +9,12 @@ struct Stats {
   uint64_t accepted = 0;            // TCP connections
   uint64_t open_connections = 0;    // now
   uint64_t open_websockets = 0;     // now
-  uint64_t refused_connections = 0; // above max_connections (503)
-  uint64_t requests = 0;            // HTTP requests whose head was good, upgrades included
-  uint64_t bad_requests = 0;        // answered by the library with 4xx or 5xx before any handler ran
+  uint64_t refused_connections = 0; // above max_connections (503), or for want of memory
+  uint64_t requests = 0;            // whole HTTP requests, upgrades included: what a chain or a handshake got to see
+  uint64_t bad_requests = 0;        // refused by the library, which then closes: malformed, over a limit, too slow
   uint64_t messages_received = 0;   // WebSocket messages given to handlers
   uint64_t messages_sent = 0;       // to one connection each; a room's message counts once per receiver
-  uint64_t messages_dropped = 0;    // by drop_newest, drop_oldest, and what a slow consumer's close discarded
+  uint64_t messages_dropped = 0;    // by drop_newest, drop_oldest, a slow consumer's close, or for want of memory
   uint64_t slow_consumers = 0;      // connections closed for it
   uint64_t handler_failures = 0;    // handlers that threw, or did not answer
   uint64_t late_responses = 0;      // second terminal calls

@@ -132,11 +132,4 @@ void Rooms::leave(session::WsState& ws, RoomRecord& room) noexcept {
   }
 }
 
-void Rooms::leave_all(session::WsState& ws) noexcept {
-  while (Membership* m = ws.rooms) {
-    ws.rooms = m->next_of_socket;
-    unlink(m, *records_.live(m->room_slot));
-  }
-}
-
 }  // namespace martlet::app

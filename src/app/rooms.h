@@ -62,7 +62,6 @@ class Rooms {
   RoomRecord* join(base::BlockPool& pool, session::WsState& ws, uint32_t connection_slot, std::string_view name) noexcept;
   // Leaves it; the room goes with its last member.
   void leave(session::WsState& ws, RoomRecord& room) noexcept;
-  void leave_all(session::WsState& ws) noexcept;
   bool is_member(const session::WsState& ws, const RoomRecord& room) const noexcept;
 
  private:

@@ -109,7 +109,7 @@ void release_extras(Worker& w, session::WsExtras* extras) noexcept {
   base::destroy(extras);
 }
 
-// Z-45: the close handlers still see the rooms, and may send to them; then the connection leaves.
+// The close handlers still see the rooms, and may send to them; then the connection leaves.
 void on_close(session::WsRoute& route, net::Connection& c, const CloseInfo& why) {
   WsRouteEntry& entry = entry_of(route);
   Worker& w = worker_of(route);

@@ -20,8 +20,8 @@ enum class BodyType : uint8_t { none, text, json, bytes };
 void send_response(Exchange& e, base::ByteSpan body, BodyType type) noexcept;
 
 // An answer by the library itself: closes after it. `extra` are whole field lines, or empty.
-void send_error(Sessions& s, net::Connection& c, int status, std::string_view text, std::string_view extra = {},
-                bool head_only = false) noexcept;
+void send_error(Sessions& s, net::Connection& c, int status, std::string_view text, std::string_view extra,
+                bool head_only) noexcept;
 
 // 503 on a socket that is about to be closed: for too many connections to answer each in a dispatch of its own.
 void refuse_at_once(Sessions& s, int fd) noexcept;

@@ -77,10 +77,19 @@ void shut_after_output(Sessions& s, net::Connection& c) noexcept {
   s.reactor.arm(c, kLingerMs);
 }
 
-void refuse(Sessions& s, net::Connection& c, int status, std::string_view cause, std::string_view extra = {}) noexcept {
+void refuse(Sessions& s, net::Connection& c, int status, std::string_view cause, std::string_view extra = {},
+            bool head_only = false) noexcept {
   s.stats.bad_requests++;
-  send_error(s, c, status, cause, extra);
+  send_error(s, c, status, cause, extra, head_only);
   linger(s, c);
+}
+
+// The request of an exchange, which is over with it.
+void refuse_request(Sessions& s, net::Connection& c, Exchange* e, int status, std::string_view cause,
+                    std::string_view extra = {}) noexcept {
+  c.state<HttpState>().exchange = nullptr;
+  refuse(s, c, status, cause, extra, e->head.method == proto::Method::head);
+  give_back_exchange(s, e);
 }
 
 // One request ---------------------------------------------------------------------------------------------------------
@@ -113,10 +122,9 @@ bool run_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
       s.http.on_upgrade(s.http.context, *e);
     } else {
       const bool version = handshake.status == 426;
-      refuse(s, c, handshake.status, handshake.cause,
-             version ? "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "");
-      http.exchange = nullptr;
-      return give_back_exchange(s, e), false;
+      refuse_request(s, c, e, handshake.status, handshake.cause,
+                     version ? "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "");
+      return false;
     }
   } else {
     s.http.on_request(s.http.context, *e);
@@ -130,11 +138,7 @@ bool run_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
     return go_on;
   }
   // Somebody will answer later.
-  if (!e->flags.detached && !detach_exchange(*e)) {
-    give_back_exchange(s, e);
-    refuse(s, c, 503, "Out of memory.");
-    return false;
-  }
+  if (!e->flags.detached && !detach_exchange(*e)) return refuse_request(s, c, e, 503, "Out of memory."), false;
   http.exchange = e;
   enter(s, c, HttpPhase::response);
   if (e->flags.is_upgrade) s.reactor.arm(c, s.limits.handshake_ms);
@@ -158,13 +162,10 @@ void wait_for_body(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   const Body body = begin_body(s, *e, at, end, next);
   at = next;
   if (body.state == BodyState::whole) return true;
-  if (body.state == BodyState::refused) {
-    refuse(s, c, body.status, body.cause);
-    return give_back_exchange(s, e), false;
-  }
+  if (body.state == BodyState::refused) return refuse_request(s, c, e, body.status, body.cause), false;
   if (!e->head.expects_continue || s.http.has_route(s.http.context, *e)) return wait_for_body(s, c, e), false;
-  give_back_exchange(s, e);  // a final answer instead of "100 Continue" (RFC 9110 §10.1.1)
-  return refuse(s, c, 404, "Not Found"), false;
+  // A final answer instead of "100 Continue" (RFC 9110 §10.1.1).
+  return refuse_request(s, c, e, 404, "Not Found"), false;
 }
 
 // Parses and runs one request at `at`. True: it was taken and `at` stands behind it. False: stop here.
@@ -332,11 +333,8 @@ void read_body(Sessions& s, net::Connection& c) noexcept {
   if (at == s.reactor.receive_buffer) s.reactor.note_received(io.bytes);
   const Body body = take_body(s, *e, at, end);
   if (body.state == BodyState::coming) return;
+  if (body.state == BodyState::refused) return refuse_request(s, c, e, body.status, body.cause);
   http.exchange = nullptr;
-  if (body.state == BodyState::refused) {
-    refuse(s, c, body.status, body.cause);
-    return give_back_exchange(s, e);
-  }
   http.phase = HttpPhase::idle;
   if (run_exchange(s, c, e)) return run_requests(s, c, at, end);
   if (!c.closing && http.phase == HttpPhase::response) hold(s, c, at, end);
@@ -413,14 +411,10 @@ void check_phase(Sessions& s, net::Connection& c, uint32_t& left_ms) noexcept {
       return http.got_bytes ? refuse(s, c, 408, "The head of the request took too long.") : s.reactor.abort(c);
     case HttpPhase::body:
       if (!passed(r, c.last_seen_ms, s.limits.body_timeout_ms, left_ms)) return;
-      give_back_exchange(s, http.exchange);
-      http.exchange = nullptr;
-      return refuse(s, c, 408, "The body of the request took too long.");
+      return refuse_request(s, c, http.exchange, 408, "The body of the request took too long.");
     case HttpPhase::response:
       if (!http.exchange->flags.is_upgrade || !passed(r, http.since_ms, s.limits.handshake_ms, left_ms)) return;
-      give_back_exchange(s, http.exchange);
-      http.exchange = nullptr;
-      return refuse(s, c, 408, "The handshake took too long.");
+      return refuse_request(s, c, http.exchange, 408, "The handshake took too long.");
     case HttpPhase::lingering:
       if (!c.out && passed(r, http.since_ms, kLingerMs, left_ms)) s.reactor.abort(c);
       return;

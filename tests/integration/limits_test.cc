@@ -142,6 +142,20 @@ TEST_CASE("limits: the body, 413 above the limit, known from the head or while c
   CHECK(status_of(none, length(1) + "b") == 413);
 }
 
+TEST_CASE("limits: what HEAD is refused with has no body (RFC 9110 9.3.2)") {
+  TestServer server(echoes);
+  for (const char* request : {"HEAD /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999\r\n\r\n",
+                              "HEAD /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n"}) {
+    CAPTURE(std::string(request));
+    Client client(server.port());
+    REQUIRE(client.send(request));
+    CHECK(client.read_to_end());
+    CHECK(client.in().starts_with("HTTP/1.1 4"));
+    CHECK(client.in().find("Content-Length: ") != std::string::npos);
+    CHECK(client.in().ends_with("\r\n\r\n"));
+  }
+}
+
 TEST_CASE("limits: a client that sends its whole body before it reads still gets to read the 413") {
   TestServer server(echoes);  // 1 MiB
   for (const size_t size : {1_MiB + 1, 1_MiB + 40_KiB, 8_MiB}) {
