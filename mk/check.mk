@@ -1,0 +1,55 @@
+# What is too slow for each day: every compiler, standard library and option that is promised, and the long checks of the
+# other files here. Each is a target of its own with a build folder of its own, and runs all tests where not said
+# otherwise. make check-all runs them one after the other.
+#
+#   CHECKS='check-lto memcheck'    only these
+#   NEWEST_CLANG=clang++-22        what check-newest-clang takes; the highest number on the PATH
+
+VALGRIND ?= valgrind
+NEWEST_CLANG ?= $(shell for n in `seq 40 -1 15`; do command -v clang++-$$n && break; done)
+CHECKS ?= check-libcxx check-newest-clang check-no-exceptions check-unoptimised check-lto check-meson-clang memcheck \
+  check-kqueue $(if $(wildcard mk/macos.mk),check-macos) check-static-all check-targets coverage
+
+.PHONY: check-all memcheck check-libcxx check-newest-clang check-no-exceptions check-unoptimised check-lto check-meson-clang
+
+check-all: ## all of these, with a line for each and a last one that sums up; goes on after a failure
+	+@MAKE='$(MAKE)' mk/check_all.sh $(BUILD)/check $(CHECKS)
+
+# whole FOLDER VARIABLES: library and examples, then all tests, in a folder of their own; warnings are errors
+whole = $(foreach goal,all test,$(MAKE) --no-print-directory $(goal) BUILD=$(BUILD)/$(1) WERROR=1 $(2) &&) :
+
+memcheck: ## the unit tests under valgrind memcheck: bad accesses, uninitialised memory, leaks
+	@command -v $(VALGRIND) >/dev/null || { echo 'make memcheck needs valgrind (Debian: valgrind)' >&2; exit 1; }
+	+$(MAKE) --no-print-directory unit BUILD=$(BUILD)/memcheck OPT=-O1 \
+	  RUN='$(VALGRIND) --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect,possible'
+
+check-libcxx: ## clang++ with libc++
+	@echo '#include <version>' | clang++ -stdlib=libc++ -std=c++20 -fsyntax-only -x c++ - 2>/dev/null || \
+	  { echo 'make check-libcxx needs clang++ and libc++ (Debian: clang libc++-dev libc++abi-dev)' >&2; exit 1; }
+	+$(call whole,libcxx,CXX='clang++ -stdlib=libc++')
+
+check-newest-clang: ## the newest clang++ that is installed beside the system's own
+	@test -n '$(NEWEST_CLANG)' || { echo "make check-newest-clang needs a clang++ of 15 or later under its number (Debian: the last of apt-cache search '^clang-[0-9]+\$$')" >&2; exit 1; }
+	+$(call whole,newest-clang,CXX='$(NEWEST_CLANG)')
+
+# Tests that throw on purpose have nothing to say here, nor have the integration tests, whose server throws when it hangs.
+NOT_THROWING = $(shell grep -L -e 'throw std::' -e 'throw [0-9]' -e ' catch .[.c]' $(UNIT_SOURCES))
+
+check-no-exceptions: ## -fno-exceptions -fno-rtti for examples and unit tests as well as the library
+	+$(MAKE) --no-print-directory all $(BUILD)/no-exceptions/unit_tests BUILD=$(BUILD)/no-exceptions WERROR=1 UNIT_SOURCES='$(NOT_THROWING)' \
+	  OPT='-O3 -fno-exceptions -fno-rtti -DDOCTEST_CONFIG_NO_EXCEPTIONS_BUT_WITH_ALL_ASSERTS'
+	$(BUILD)/no-exceptions/unit_tests $(TEST_ARGS)
+	tests/e2e/smoke.sh $(BUILD)/no-exceptions/examples
+
+check-unoptimised: ## -O0
+	+$(call whole,O0,OPT=-O0)
+
+check-lto: ## -O3 -flto
+	+$(call whole,lto,OPT='-O3 -flto=auto')
+
+check-meson-clang: ## meson with clang++
+	@command -v meson >/dev/null && command -v ninja >/dev/null || { echo 'make check-meson-clang needs meson and ninja (Debian: meson ninja-build)' >&2; exit 1; }
+	rm -rf $(BUILD)/meson-clang
+	CXX=clang++ meson setup $(BUILD)/meson-clang
+	ninja -C $(BUILD)/meson-clang -j $(shell nproc)
+	meson test -C $(BUILD)/meson-clang --print-errorlogs
