@@ -194,7 +194,7 @@ void Response::send(std::string_view text) noexcept {
 void Response::send(std::span<const std::byte> bytes) noexcept {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   finish(*this, resolve(), base::as_bytes(text), BodyType::bytes, elsewhere() ? worker_ : 0,
-         [](Response& self, std::string_view kept) { self.send(std::as_bytes(std::span(kept))); });
+         [](Response& self, std::string_view kept) { self.send(std::as_bytes(base::as_bytes(kept))); });
 }
 
 void Response::json(std::string_view text) noexcept {
