@@ -12,42 +12,42 @@ CHECKS ?= check-libcxx check-newest-clang check-no-exceptions check-unoptimised 
 
 .PHONY: check-all memcheck check-libcxx check-newest-clang check-no-exceptions check-unoptimised check-lto check-meson-clang
 
-check-all: ## all of these, with a line for each and a last one that sums up; goes on after a failure
+check-all: ## all of CHECKS in mk/check.mk, a line for each, a last one that sums up; goes on after a failure (about 35 min on two cores)
 	+@MAKE='$(MAKE)' mk/check_all.sh $(BUILD)/check $(CHECKS)
 
 # whole FOLDER VARIABLES: library and examples, then all tests, in a folder of their own; warnings are errors
 whole = $(foreach goal,all test,$(MAKE) --no-print-directory $(goal) BUILD=$(BUILD)/$(1) WERROR=1 $(2) &&) :
 
-memcheck: ## the unit tests under valgrind memcheck: bad accesses, uninitialised memory, leaks
+memcheck: ## the unit tests, all of them, under valgrind memcheck: bad accesses, uninitialised memory, leaks (3 min)
 	@command -v $(VALGRIND) >/dev/null || { echo 'make memcheck needs valgrind (Debian: valgrind)' >&2; exit 1; }
 	+$(MAKE) --no-print-directory unit BUILD=$(BUILD)/memcheck OPT=-O1 \
 	  RUN='$(VALGRIND) --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect,possible --errors-for-leak-kinds=definite,indirect,possible'
 
-check-libcxx: ## clang++ with libc++
+check-libcxx: ## all tests with clang++ and libc++ (4 min)
 	@echo '#include <version>' | clang++ -stdlib=libc++ -std=c++20 -fsyntax-only -x c++ - 2>/dev/null || \
 	  { echo 'make check-libcxx needs clang++ and libc++ (Debian: clang libc++-dev libc++abi-dev)' >&2; exit 1; }
 	+$(call whole,libcxx,CXX='clang++ -stdlib=libc++')
 
-check-newest-clang: ## the newest clang++ that is installed beside the system's own
+check-newest-clang: ## all tests with the newest clang++ that is installed beside the system's own (4 min)
 	@test -n '$(NEWEST_CLANG)' || { echo "make check-newest-clang needs a clang++ of 15 or later under its number (Debian: the last of apt-cache search '^clang-[0-9]+\$$')" >&2; exit 1; }
 	+$(call whole,newest-clang,CXX='$(NEWEST_CLANG)')
 
 # Tests that throw on purpose have nothing to say here, nor have the integration tests, whose server throws when it hangs.
 NOT_THROWING = $(shell grep -L -e 'throw std::' -e 'throw [0-9]' -e ' catch .[.c]' $(UNIT_SOURCES))
 
-check-no-exceptions: ## -fno-exceptions -fno-rtti for examples and unit tests as well as the library
+check-no-exceptions: ## -fno-exceptions -fno-rtti for examples and unit tests as well as the library, and a look at the examples (2 min)
 	+$(MAKE) --no-print-directory all $(BUILD)/no-exceptions/unit_tests BUILD=$(BUILD)/no-exceptions WERROR=1 UNIT_SOURCES='$(NOT_THROWING)' \
 	  OPT='-O3 -fno-exceptions -fno-rtti -DDOCTEST_CONFIG_NO_EXCEPTIONS_BUT_WITH_ALL_ASSERTS'
 	$(BUILD)/no-exceptions/unit_tests $(TEST_ARGS)
 	tests/e2e/smoke.sh $(BUILD)/no-exceptions/examples
 
-check-unoptimised: ## -O0
+check-unoptimised: ## all tests with -O0 (3 min)
 	+$(call whole,O0,OPT=-O0)
 
-check-lto: ## -O3 -flto
+check-lto: ## all tests with -O3 -flto (5 min)
 	+$(call whole,lto,OPT='-O3 -flto=auto')
 
-check-meson-clang: ## meson with clang++
+check-meson-clang: ## meson with clang++, and its tests (4 min)
 	@command -v meson >/dev/null && command -v ninja >/dev/null || { echo 'make check-meson-clang needs meson and ninja (Debian: meson ninja-build)' >&2; exit 1; }
 	rm -rf $(BUILD)/meson-clang
 	CXX=clang++ meson setup $(BUILD)/meson-clang
