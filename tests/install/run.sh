@@ -1,10 +1,14 @@
 #!/bin/sh
 # Installs into a temporary folder and builds and runs a program against what was installed, with pkg-config and with
-# CMake: what a user does. make check-install calls it; CXX, MAKE and BUILD come from there.
+# CMake; then without installing, with the source tree as a subproject of meson: what a user does. make check-install calls
+# it; CXX, MAKE and BUILD come from there.
 #
 #   STAGE=DIR tests/install/run.sh     checks what somebody else (meson install) put under DIR/usr
 set -eu
 cd "$(dirname "$0")/../.."
+for tool in pkg-config cmake meson ninja; do
+  command -v $tool >/dev/null || { echo "make check-install needs $tool" >&2; exit 1; }
+done
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 stage=${STAGE:-$scratch/stage}
@@ -54,3 +58,22 @@ test "$("$scratch/cmake/user")" = "martlet $version"
 rm -rf "$scratch/cmake"
 ! with_cmake 99.0 || { echo "CMake accepted version 99.0"; exit 1; }
 echo "CMake: ok"
+
+# Both ways in which a project asks for a subproject. It gets the library, and no example or test of ours.
+mkdir -p "$scratch/meson/subprojects"
+ln -s "$PWD" "$scratch/meson/subprojects/martlet"
+cp "$scratch/user/main.cc" "$scratch/meson/"
+cat >"$scratch/meson/meson.build" <<MESON
+project('user', 'cpp', default_options: ['cpp_std=c++20', 'wrap_mode=forcefallback'])
+executable('by_name', 'main.cc',
+  dependencies: dependency('martlet', version: '>=$version', fallback: ['martlet', 'martlet_dep']))
+executable('by_variable', 'main.cc', dependencies: subproject('martlet').get_variable('martlet_dep'))
+MESON
+{ CXX=${CXX:-c++} meson setup "$scratch/meson/build" "$scratch/meson" && ninja -C "$scratch/meson/build"; } >"$scratch/log" 2>&1 ||
+  { cat "$scratch/log"; exit 1; }
+for program in by_name by_variable; do
+  test "$("$scratch/meson/build/$program")" = "martlet $version"
+done
+targets=$(meson introspect --targets "$scratch/meson/build" | grep -o '"name": "[a-z_]*", "id"' | cut -d'"' -f4 | sort | tr '\n' ' ')
+test "$targets" = "by_name by_variable martlet " || { echo "as a subproject it builds: $targets"; exit 1; }
+echo "meson subproject: ok"
