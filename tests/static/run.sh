@@ -21,8 +21,8 @@ trap cleanup EXIT
 failed=0
 fail() { echo "$*" >&2; failed=1; }
 
-into_chroot() { # DIR COMMAND...: COMMAND of that folder, which sees nothing else
-  if [ "$(id -u)" = 0 ]; then exec chroot "$@"; else exec unshare -r chroot "$@"; fi
+into_chroot() { # DIR COMMAND...: COMMAND of that folder, which sees nothing else and is nobody
+  if [ "$(id -u)" = 0 ]; then exec chroot --userspec=65534:65534 "$@"; else exec unshare -r chroot "$@"; fi
 }
 
 start() { # TARGET: starts its echo; its words are in $scratch/out
@@ -34,7 +34,10 @@ start() { # TARGET: starts its echo; its words are in $scratch/out
       cp "$binary" "$scratch/root/echo"
       into_chroot "$scratch/root" /echo --port 0 >"$scratch/out" 2>&1 &
       ;;
-    *) "qemu-${1%%-*}-static" "$binary" --port 0 >"$scratch/out" 2>&1 & ;;
+    *)
+      command -v "qemu-${1%%-*}-static" >"$scratch/out" || { echo "qemu-${1%%-*}-static is missing (Debian: qemu-user-static)" >&2; exit 1; }
+      "qemu-${1%%-*}-static" "$binary" --port 0 >"$scratch/out" 2>&1 &
+      ;;
   esac
   pid=$!
 }
