@@ -46,7 +46,7 @@ run: $(BUILD)/examples/chat ## the chat demo on http://localhost:3000
 include mk/sanitize.mk mk/kqueue.mk mk/fuzz.mk mk/coverage.mk mk/bench.mk mk/test.mk mk/lint.mk mk/install.mk mk/zig.mk mk/static.mk mk/macos.mk mk/check.mk
 
 # What was built last, and how: objects are compiled anew when the flags change, the library when a source goes away.
-$(BUILD)/flags: REMEMBER = $(CXX) $(CXXFLAGS) $(WARN)
+$(BUILD)/flags: REMEMBER = $(CXX) $(CXXFLAGS) $(LDFLAGS) $(WARN)
 $(BUILD)/objects: REMEMBER = $(LIB_OBJECTS)
 $(BUILD)/flags $(BUILD)/objects: FORCE
 	@mkdir -p $(@D)
