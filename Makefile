@@ -14,7 +14,7 @@ OPT ?= $(if $(DEBUG),-O0,-O3)
 BUILD ?= build
 
 WARN := -Wall -Wextra -Wshadow -Wconversion $(if $(WERROR),-Werror)
-CXXFLAGS ?= $(OPT) $(if $(DEBUG),-g,-g1)
+CXXFLAGS ?= $(OPT) $(if $(DEBUG),$(if $(SANITIZE),-g1,-g),-g1)
 override CXXFLAGS += -std=c++20 -Iinclude -pthread -ffunction-sections -fdata-sections $(if $(DEBUG),-DMARTLET_DEBUG=1)
 LDFLAGS ?= $(if $(filter Darwin,$(shell uname -s)),-Wl$(comma)-dead_strip,-Wl$(comma)--gc-sections)
 comma := ,
