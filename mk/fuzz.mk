@@ -13,12 +13,14 @@ FUZZ_JOBS ?= 2
 # Not the shell's count of seconds.
 FUZZ_SECONDS := $(if $(filter command line,$(origin SECONDS)),$(SECONDS),60)
 
-.PHONY: fuzz fuzz-programs
+.PHONY: fuzz fuzz-build fuzz-programs
 
-fuzz: ## every parser and a whole server under libFuzzer, SECONDS=60 each, two at a time
+fuzz: fuzz-build ## every parser and a whole server under libFuzzer, SECONDS=60 each, two at a time
+	tests/fuzz/run.sh $(FUZZ_BUILD) $(FUZZ_SECONDS) $(FUZZ_JOBS) $(FUZZ_ONLY)
+
+fuzz-build:
 	@command -v $(FUZZ_CXX) >/dev/null || { echo 'make fuzz needs clang++ with its fuzzer runtime (Debian: clang libclang-rt-14-dev)' >&2; exit 1; }
 	+$(MAKE) --no-print-directory fuzz-programs BUILD=$(FUZZ_BUILD) CXX=$(FUZZ_CXX) OPT=-O1 SANITIZE=fuzzer-no-link,address,undefined
-	tests/fuzz/run.sh $(FUZZ_BUILD) $(FUZZ_SECONDS) $(FUZZ_JOBS) $(FUZZ_ONLY)
 
 fuzz-programs: $(FUZZ_PROGRAMS)
 
