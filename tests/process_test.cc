@@ -1,4 +1,4 @@
-// src/sys/process.h: limits, processors, random bytes, and signals as events.
+// src/sys/process.h: limits, random bytes, and signals as events.
 #include "sys/process.h"
 
 #include <doctest/doctest.h>
@@ -55,11 +55,6 @@ TEST_CASE("process: the descriptor limit goes up to the hard limit") {
 #if defined(__linux__)
   CHECK(after.rlim_cur == before.rlim_max);
 #endif
-}
-
-TEST_CASE("process: there is a processor, and no more than the system has") {
-  CHECK(available_processors() >= 1);
-  CHECK(available_processors() <= ::sysconf(_SC_NPROCESSORS_CONF));
 }
 
 TEST_CASE("process: random bytes fill exactly what was asked for") {

@@ -1,4 +1,4 @@
-// The process around us: limits, processors, randomness, and signals as bytes in a pipe.
+// The process around us: limits, randomness, and signals as bytes in a pipe.
 //
 // A signal handler may do next to nothing: it looks up the pipe of its signal in a table of atomics and writes the
 // number into it. A watcher that goes away restores the former action first, then waits until no handler is between
@@ -73,13 +73,6 @@ uint64_t raise_descriptor_limit() noexcept {
 
 #if MARTLET_SYS_EPOLL
 
-int available_processors() noexcept {
-  cpu_set_t allowed;
-  if (::sched_getaffinity(0, sizeof allowed, &allowed) == 0) return CPU_COUNT(&allowed);
-  const long online = ::sysconf(_SC_NPROCESSORS_ONLN);  // more processors than cpu_set_t has bits
-  return online < 1 ? 1 : static_cast<int>(online);
-}
-
 void random_bytes(void* out, size_t size) noexcept {
   unsigned char* at = static_cast<unsigned char*>(out);
   int device = -1;
@@ -101,11 +94,6 @@ void random_bytes(void* out, size_t size) noexcept {
 }
 
 #else
-
-int available_processors() noexcept {
-  const long online = ::sysconf(_SC_NPROCESSORS_ONLN);
-  return online < 1 ? 1 : static_cast<int>(online);
-}
 
 void random_bytes(void* out, size_t size) noexcept { ::arc4random_buf(out, size); }
 

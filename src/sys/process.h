@@ -1,4 +1,4 @@
-// The process around us: descriptors allowed, signals, CPUs, random bytes.
+// The process around us: descriptors allowed, signals, random bytes.
 #pragma once
 
 #include <martlet/error.h>
@@ -10,9 +10,6 @@ namespace martlet::sys {
 
 // Raises RLIMIT_NOFILE to its hard limit; answers the limit in force.
 uint64_t raise_descriptor_limit() noexcept;
-
-// Processors this process may use (affinity mask), at least 1.
-int available_processors() noexcept;
 
 // Unpredictable bytes from the system.
 void random_bytes(void* out, size_t size) noexcept;

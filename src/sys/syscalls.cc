@@ -65,6 +65,9 @@ constinit Syscalls syscalls{
 #if defined(SOCK_NONBLOCK)
     .accept4 = ::accept4,
 #endif
+#if defined(__linux__)
+    .sched_getaffinity = ::sched_getaffinity,
+#endif
 #if MARTLET_SYS_EPOLL
     .epoll_create1 = ::epoll_create1,
     .epoll_ctl = ::epoll_ctl,

@@ -13,6 +13,10 @@
 
 #include "sys/platform.h"
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 #if MARTLET_SYS_EPOLL
 #include <sys/epoll.h>
 #else
@@ -45,6 +49,9 @@ struct Syscalls {
   int (*clock_gettime)(clockid_t, timespec*);
 #if defined(SOCK_NONBLOCK)  // Linux and the BSDs; macOS has neither the flag nor accept4
   int (*accept4)(int, sockaddr*, socklen_t*, int);
+#endif
+#if defined(__linux__)
+  int (*sched_getaffinity)(pid_t, size_t, cpu_set_t*);
 #endif
 #if MARTLET_SYS_EPOLL
   int (*epoll_create1)(int);
