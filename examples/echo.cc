@@ -1,8 +1,10 @@
 // The server that tests, load generators and people point at: a few HTTP routes, /echo and /broadcast as WebSockets.
 //
-//   echo [--host 127.0.0.1] [--port 9001] [--workers 1] [--max-message BYTES] [--compress] [--quiet]
+//   echo [--host 127.0.0.1] [--port 9001] [--workers 1 (0: one per core)] [--balance kernel|even|by_processor]
+//        [--restart] [--max-message BYTES] [--heartbeat SECONDS] [--compress] [--quiet]
 //
-// Prints "listening on http://HOST:PORT" when ready; port 0 takes any free one. SIGTERM and SIGINT drain it.
+// Prints "listening on http://HOST:PORT" when ready; port 0 takes any free one. SIGTERM and SIGINT drain it; with
+// --restart SIGHUP restarts it without losing a connection.
 #include <martlet/martlet.h>
 
 #include <cstdio>
@@ -18,14 +20,17 @@ namespace {
 struct Options {
   std::string host = "127.0.0.1";
   uint16_t port = 9001;
+  uint32_t workers = 1;
+  Balance balance = Balance::kernel;
+  bool restart = false;
   size_t max_message = 64_MiB;
   long heartbeat_seconds = 30;
   bool quiet = false;
 };
 
 [[noreturn]] void usage() {
-  std::fputs("usage: echo [--host ADDRESS] [--port PORT] [--workers 1] [--max-message BYTES] [--heartbeat SECONDS] "
-             "[--compress] [--quiet]\n", stderr);
+  std::fputs("usage: echo [--host ADDRESS] [--port PORT] [--workers N] [--balance kernel|even|by_processor] [--restart] "
+             "[--max-message BYTES] [--heartbeat SECONDS] [--compress] [--quiet]\n", stderr);
   std::exit(2);
 }
 
@@ -34,6 +39,12 @@ unsigned long long number(const char* text, unsigned long long most) {
   const unsigned long long value = std::strtoull(text, &end, 10);
   if (*text < '0' || *text > '9' || *end || value > most) usage();
   return value;
+}
+
+Balance balance(const std::string& name) {
+  if (name == "even") return Balance::even;
+  if (name == "by_processor") return Balance::by_processor;
+  return name == "kernel" ? Balance::kernel : (usage(), Balance::kernel);
 }
 
 Options parse(int argc, char** argv) {
@@ -46,19 +57,17 @@ Options parse(int argc, char** argv) {
     else if (name == "--max-message") options.max_message = static_cast<size_t>(number(value(), 1ull << 31));
     else if (name == "--heartbeat") options.heartbeat_seconds = static_cast<long>(number(value(), 86400));
     else if (name == "--quiet") options.quiet = true;
-    else if (name == "--workers") {
-      if (number(value(), 1024) != 1) std::fputs("echo: one worker is what this version has\n", stderr);
-    } else if (name == "--compress") std::fputs("echo: this version does not compress\n", stderr);
+    else if (name == "--workers") options.workers = static_cast<uint32_t>(number(value(), 256));
+    else if (name == "--balance") options.balance = balance(value());
+    else if (name == "--restart") options.restart = true;
+    else if (name == "--compress") std::fputs("echo: this version does not compress\n", stderr);
     else usage();
   }
   return options;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const Options options = parse(argc, argv);
-  App app;
+// What every worker serves.
+void routes(App& app, const Options& options) {
   app.get("/", [](Request&, Response& res) { res.send("Hello, World!"); });
   app.get("/hello", [](Request&, Response& res) { res.send("Hello"); });
   app.get("/hello/:name", [](Request& req, Response& res) {
@@ -83,12 +92,24 @@ int main(int argc, char** argv) {
       .message = [&app](WebSocket, const Message& msg) { app.to_route("/broadcast").send(msg); },
       .options = ws,
   });
+}
 
-  if (auto port = app.listen(options.host, options.port); !port) return report(port.error());
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  Server server({
+      .balance = options.balance,
+      .host = options.host,
+      .port = options.port,
+      .restart_on = options.restart ? RestartOn::sighup : RestartOn::never,
+      .workers = options.workers,
+  });
+  if (Error error = server.start([&](App& app) { routes(app, options); })) return report(error);
   if (!options.quiet) {
     const bool ipv6 = options.host.find(':') != std::string::npos;
-    std::printf(ipv6 ? "listening on http://[%s]:%u\n" : "listening on http://%s:%u\n", options.host.c_str(), app.port());
+    std::printf(ipv6 ? "listening on http://[%s]:%u\n" : "listening on http://%s:%u\n", options.host.c_str(), server.port());
     std::fflush(stdout);
   }
-  return app.run();
+  return server.wait();
 }

@@ -48,7 +48,7 @@ Letter* letter(int sender, int number) {
 
 bool post(Inbox& inbox, int sender, int number) {
   Letter* made = letter(sender, number);
-  if (inbox.post(made)) return true;
+  if (inbox.post(made) == Posted::yes) return true;
   made->drop(made);
   return false;
 }
@@ -84,7 +84,7 @@ struct Sleeper {
 TEST_CASE("mailbox: an inbox is closed until it is opened") {
   Inbox inbox;
   Mail mail;
-  CHECK(!inbox.post(&mail));
+  CHECK(inbox.post(&mail) == Posted::closed);
   CHECK(inbox.wake_fd() == -1);
   CHECK(!inbox.has_mail());
   inbox.close();
@@ -141,13 +141,13 @@ TEST_CASE("mailbox: a message may post, and may close the inbox") {
   chain.run = [](Mail* mail, void*) {
     auto* self = static_cast<Chain*>(mail);
     if (--self->left > 0) {
-      CHECK(inbox.post(self));
+      CHECK(inbox.post(self) == Posted::yes);
     } else {
       inbox.close();
-      CHECK(!inbox.post(self));
+      CHECK(inbox.post(self) == Posted::closed);
     }
   };
-  CHECK(inbox.post(&chain));
+  CHECK(inbox.post(&chain) == Posted::yes);
   CHECK(post(inbox, 0, 0));
   Received received;
   CHECK(inbox.deliver(&received, 100));  // what it posts waits for the next call

@@ -33,7 +33,7 @@ TEST_CASE("worker_registry: a number finds its inbox, also when the worker has f
   inbox->close();
   CHECK(find_inbox(number) == inbox);
   Mail mail;
-  CHECK(!find_inbox(number)->post(&mail));
+  CHECK(find_inbox(number)->post(&mail) == Posted::closed);
 }
 
 TEST_CASE("worker_registry: numbers that were never given") {
@@ -42,7 +42,7 @@ TEST_CASE("worker_registry: numbers that were never given") {
   CHECK(find_inbox(UINT32_MAX) == nullptr);
   Inbox* next = find_inbox(start_and_finish() + 1);  // null, or in a chunk that exists: closed
   Mail mail;
-  if (next) CHECK(!next->post(&mail));
+  if (next) CHECK(next->post(&mail) == Posted::closed);
   CHECK(find_inbox(kMaxWorkers - 1) == nullptr);
 }
 
@@ -65,7 +65,7 @@ TEST_CASE("worker_registry: workers come and go while others look them up") {
         auto* mail = new Mail;
         mail->run = [](Mail* m, void*) { delete m; };
         mail->drop = [](Mail* m) { delete m; };
-        if (inbox->post(mail)) {
+        if (inbox->post(mail) == Posted::yes) {
           found++;
         } else {
           delete mail;

@@ -12,10 +12,13 @@
 #include <martlet/stats.h>
 #include <martlet/websocket.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace martlet {
 
@@ -48,6 +51,10 @@ struct HandlerFailure {
 
 // An application on one thread: the one that calls run(). All calls that set it up (use, get, ws, …, on_error) come
 // before listen(), from one thread; later ones abort. post(), drain() and close() may be called from any thread.
+// A route or prefix that is not of the form below is logged, and is the Error that listen() answers.
+//
+// In a Server (server.h) there is an App for each worker. What is said there of rooms, routes, everybody and connections
+// means all of them; drain() and close() do, too.
 //
 // Paths: "/users/:id/files/*". A segment that starts with ':' is a parameter, a last segment "*" matches one or more
 // segments. Static segments win over parameters, parameters over "*", and among equals the first registered.
@@ -145,8 +152,10 @@ class App {
   TimerId every(milliseconds interval, Function<void()> fn);
   void cancel(TimerId timer);
 
-  // The room of this name; not ok() when it has no members.
+  // On the App's thread: the room of this name; not ok() when it has no members.
   Room room(std::string_view name) const noexcept;
+  // On the App's thread: all rooms, in no particular order. Walks them all: not for every request.
+  std::vector<RoomInfo> rooms() const;
   // Whom to send to: a room, the connections of a WebSocket route (by its pattern), everybody. Any thread.
   Audience to(std::string_view room) const noexcept;
   Audience to(const Room& room) const noexcept;
@@ -154,7 +163,18 @@ class App {
   Audience everybody() const noexcept;
   SendStatus broadcast(std::string_view text) const noexcept;
 
-  // On the App's thread.
+  // Any thread: the WebSocket of this name (WebSocket::id), open or not; a handle of no connection when the text is not
+  // such a name, or one of another process.
+  WebSocket find(std::string_view id) const noexcept;
+  // find(id).send(…).
+  SendStatus send_to(std::string_view id, std::string_view text) const noexcept;
+  SendStatus send_to(std::string_view id, std::span<const std::byte> bytes) const noexcept;
+  // Any thread: closes all WebSockets, as WebSocket::close() does.
+  void close_all(CloseCode code = CloseCode::going_away, std::string_view reason = {});
+
+  // On the App's thread: open WebSockets.
+  uint64_t connections() const noexcept;
+  // On the App's thread. Those of other workers of a Server as of when they last went to sleep, or 20 ms ago.
   Stats stats() const noexcept;
 
  private:

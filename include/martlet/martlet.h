@@ -12,5 +12,6 @@
 #include <martlet/request.h>
 #include <martlet/response.h>
 #include <martlet/rooms.h>
+#include <martlet/server.h>
 #include <martlet/stats.h>
 #include <martlet/websocket.h>

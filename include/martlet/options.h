@@ -109,10 +109,14 @@ struct RunOptions {
   bool handle_signals = true;
 };
 
-// Of App::drain().
+// Of App::drain() and Server::drain().
 struct DrainOptions {
   // What is left after this long is cut.
   milliseconds deadline = std::chrono::seconds(5);
+  // A text message that WebSockets are sent before their Close, for example "the server restarts"; none when empty.
+  std::string notice = {};
+  // Over how long the WebSockets are told to go, so that they do not all come back at once. At most the deadline.
+  milliseconds spread = milliseconds(0);
 };
 
 }  // namespace martlet

@@ -11,9 +11,16 @@
 
 namespace martlet {
 
+// A room and how many connections are in it, as App::rooms() lists them.
+struct RoomInfo {
+  std::string name;
+  size_t size = 0;
+};
+
 // A room, by name: a value to copy, store and use at any time. A room exists from its first member to its last; a
 // handle of a room that is gone is not ok(), has size 0, and sending to it reaches nobody.
-// send() may be called from any thread; the queries on the worker only.
+// In a Server a room has its members on all workers, and its handle is good on each of them.
+// send() may be called from any thread; the queries on a worker's only.
 class Room {
  public:
   constexpr Room() noexcept = default;
@@ -52,8 +59,11 @@ class Audience {
   // Leaves this connection out. At most kMaxExcept; more are a programmer's error.
   Audience& except(WebSocket ws) noexcept;
 
-  // ok when there is a receiver, closed when there is none, posted from another thread, dropped when memory is out. Slow receivers are treated by
-  // their own route's policy when the turn ends, and counted.
+  // ok when there is a receiver, closed when there is none, posted from another thread, dropped when memory is out. Slow
+  // receivers are treated by their own route's policy when the turn ends, and counted.
+  // In a Server: receivers on other workers get it with the end of this turn, too. A worker that has not turned for so
+  // long that 64 MiB of messages wait for it gets no more: that is counted (Stats::mail_refused), and when it turns again,
+  // those of its receivers that missed something are slow consumers.
   SendStatus send(std::string_view text) const noexcept;
   SendStatus send(std::span<const std::byte> bytes) const noexcept;
   SendStatus send(const Message& message) const noexcept;
@@ -66,10 +76,10 @@ class Audience {
 
   Kind kind_ = Kind::none;
   uint8_t except_count_ = 0;
-  uint32_t worker_ = 0;
+  uint32_t worker_ = 0;      // the first of a Server's
   uint32_t slot_ = 0;        // of the room, or the number of the route
   uint32_t generation_ = 0;  // of the room
-  SharedFrame name_;         // of a room on another thread's worker, as a shared copy
+  SharedFrame name_;         // of a room or route, where it was asked for on another thread
   WebSocket except_[kMaxExcept];
 };
 

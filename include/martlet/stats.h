@@ -1,4 +1,4 @@
-// martlet/stats.h: counters of one App. All count from its start, but those named `open_`.
+// martlet/stats.h: counters of one App, or of a Server's workers together. All count from its start, but those named `open_`.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,7 @@ struct Stats {
   uint64_t refused_headers = 0;     // Response::set with text that would have broken the head
   uint64_t accept_pauses = 0;       // times accepting paused because descriptors or memory ran out
   uint64_t open_rooms = 0;          // now
+  uint64_t mail_refused = 0;        // messages from other threads that were dropped as this worker did not turn
 };
 
 }  // namespace martlet

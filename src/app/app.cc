@@ -3,6 +3,7 @@
 
 #include "app/worker.h"
 #include "base/check.h"
+#include "net/worker_registry.h"
 #include "sys/clock.h"
 #include "sys/process.h"
 
@@ -11,6 +12,8 @@ namespace martlet {
 struct App::Impl : app::Worker {
   using Worker::Worker;
 };
+
+app::Worker& AppAccess::worker(App& app) noexcept { return *app.impl_; }
 
 App::App(AppOptions options) : impl_(new Impl(options)) {}
 App::~App() { delete impl_; }
@@ -94,16 +97,21 @@ milliseconds App::next_timer() const noexcept {
 }
 
 void App::drain(DrainOptions options) {
-  app::post_to(impl_->number, [options](app::Worker& w) { w.begin_drain(options.deadline); });
+  for (uint32_t worker = impl_->first; worker < impl_->first + net::members_of(impl_->first); worker++) {
+    app::post_to(worker, [options](app::Worker& w) { w.begin_drain(options); });
+  }
 }
 
 void App::close() {
-  app::post_to(impl_->number, [](app::Worker& w) { w.over = true; });
+  for (uint32_t worker = impl_->first; worker < impl_->first + net::members_of(impl_->first); worker++) {
+    app::post_to(worker, [](app::Worker& w) { w.over = true; });
+  }
 }
 
 void App::post(Function<void()> fn) {
   app::post_to(impl_->number, [fn = std::move(fn)](app::Worker& w) mutable {
-    if (!fn()) w.report_failure("post");
+    w.note_call(app::Worker::kPost);
+    if (!fn()) w.report_failure(app::Worker::kPost);
   });
 }
 
@@ -121,7 +129,8 @@ struct TimerCall {
 net::TimerTask task_of(app::Worker& w, Function<void()> fn) noexcept {
   return {[](void* context) {
             auto& call = *static_cast<TimerCall*>(context);
-            if (!call.fn()) call.worker->report_failure("timer");
+            call.worker->note_call(app::Worker::kTimer);
+            if (!call.fn()) call.worker->report_failure(app::Worker::kTimer);
           },
           [](void* context) { base::destroy(static_cast<TimerCall*>(context)); },
           base::create<TimerCall>(&w, std::move(fn))};
@@ -163,13 +172,11 @@ void App::cancel(TimerId timer) {
 
 Room App::room(std::string_view name) const noexcept {
   if (!app::here(impl_->number)) return Room();
-  const app::RoomRecord* room = impl_->rooms.find(name);
-  return room ? MessageAccess::room(impl_->number, {room->slot, room->generation}) : Room();
+  const base::SlotId id = impl_->find_room_id(name);
+  return id.generation ? MessageAccess::room(impl_->first, id) : Room();
 }
 
-Audience App::to(std::string_view room) const noexcept {
-  return MessageAccess::room_audience(impl_->number, room);
-}
+Audience App::to(std::string_view room) const noexcept { return MessageAccess::room_audience(impl_->first, room); }
 
 Audience App::to(const Room& room) const noexcept {
   const base::SlotId id = MessageAccess::id(room);
@@ -179,22 +186,55 @@ Audience App::to(const Room& room) const noexcept {
 
 Audience App::to_route(std::string_view pattern) const noexcept {
   for (const auto& route : impl_->ws_routes) {
-    if (route->pattern == pattern) {
-      return MessageAccess::audience(MessageAccess::Kind::route, impl_->number, {route->number, 0});
-    }
+    if (route->pattern != pattern) continue;
+    if (!app::here(impl_->number)) return MessageAccess::audience(MessageAccess::Kind::route, impl_->first, pattern);
+    return MessageAccess::audience(MessageAccess::Kind::route, impl_->first, base::SlotId{route->number, 0});
   }
-  return MessageAccess::audience(MessageAccess::Kind::none, impl_->number, {});
+  return MessageAccess::audience(MessageAccess::Kind::none, impl_->first, base::SlotId{});
 }
 
 Audience App::everybody() const noexcept {
-  return MessageAccess::audience(MessageAccess::Kind::all, impl_->number, {});
+  return MessageAccess::audience(MessageAccess::Kind::all, impl_->first, base::SlotId{});
+}
+
+std::vector<RoomInfo> App::rooms() const {
+  check_thread(*impl_);
+  std::vector<RoomInfo> all;
+  const auto add = [&all](std::string_view name, uint32_t members) { all.push_back({std::string(name), members}); };
+  if (impl_->group) {
+    impl_->group->directory.for_each_room(add);
+  } else {
+    impl_->rooms.for_each(add);
+  }
+  return all;
+}
+
+SendStatus App::send_to(std::string_view id, std::string_view text) const noexcept { return find(id).send(text); }
+SendStatus App::send_to(std::string_view id, std::span<const std::byte> bytes) const noexcept {
+  return find(id).send(bytes);
+}
+
+void App::close_all(CloseCode code, std::string_view reason) {
+  for (uint32_t worker = impl_->first; worker < impl_->first + net::members_of(impl_->first); worker++) {
+    app::post_to(worker, [code, text = std::string(reason)](app::Worker& w) {
+      w.for_each_websocket([&](net::Connection& c) { w.handle(c).close(code, text); });
+    });
+  }
+}
+
+uint64_t App::connections() const noexcept {
+  check_thread(*impl_);
+  const app::Worker& w = *impl_;
+  if (!w.group) return w.stats.open_websockets;
+  const app::DirectoryEntry* all = w.all_shared ? w.all_shared : w.group->directory.find(app::AudienceKind::all, {});
+  return all ? all->members.load(std::memory_order_relaxed) : 0;
 }
 
 SendStatus App::broadcast(std::string_view text) const noexcept { return everybody().send(text); }
 
 Stats App::stats() const noexcept {
   check_thread(*impl_);
-  return impl_->snapshot();
+  return impl_->sum_of_group();
 }
 
 }  // namespace martlet

@@ -14,34 +14,62 @@ namespace {
 using app::Worker;
 using Kind = MessageAccess::Kind;
 
+// The members that this worker has, and those of all workers of its group.
 struct Target {
   app::AudienceLog* log = nullptr;
   app::RoomRecord* room = nullptr;
   app::WsRouteEntry* route = nullptr;
-  uint32_t connections = 0;
+  uint32_t connections = 0;  // here
+  const app::DirectoryEntry* shared = nullptr;
 };
 
-Target resolve(Worker& w, Kind kind, base::SlotId id, std::string_view name) noexcept {
+struct Recipients {
+  uint32_t first;  // the worker, or the first of its group
+  Kind kind;
+  base::SlotId id;        // of a room as Worker::id_of; of a route its number
+  std::string_view name;  // of the room or the route, where it was asked for on another thread
+  std::span<const WebSocket> except;
+};
+
+void resolve_room(Worker& w, const Recipients& to, Target& target) noexcept {
+  const bool by_name = to.id.generation == 0;
+  if (w.group) {
+    const app::Directory& directory = w.group->directory;
+    target.shared = by_name ? directory.find(app::AudienceKind::room, to.name) : directory.find(to.id);
+    target.room = target.shared ? w.rooms.find(*target.shared) : nullptr;
+  } else {
+    target.room = by_name ? w.rooms.find(to.name) : w.rooms.find(to.id);
+  }
+  if (!target.room) return;
+  target.log = &target.room->log;
+  target.connections = target.room->members;
+}
+
+void resolve_route(Worker& w, const Recipients& to, Target& target) noexcept {
+  for (const auto& route : w.ws_routes) {
+    if (to.name.data() ? route->pattern == to.name : route->number == to.id.slot) {
+      target.route = route.get();
+      break;
+    }
+  }
+  if (!target.route) return;
+  target.log = &target.route->log;
+  target.connections = target.route->connections;
+  if (!w.group) return;
+  target.shared = target.route->shared ? target.route->shared
+                                       : w.group->directory.find(app::AudienceKind::route, target.route->pattern);
+}
+
+Target resolve(Worker& w, const Recipients& to) noexcept {
   Target target;
-  switch (kind) {
-    case Kind::room:
-      target.room = id.generation ? w.rooms.find(id) : w.rooms.find(name);
-      if (target.room) {
-        target.log = &target.room->log;
-        target.connections = target.room->members;
-      }
-      break;
-    case Kind::route:
-      if (id.slot >= w.ws_routes.size()) break;
-      target.route = w.ws_routes[id.slot].get();
-      target.log = &target.route->log;
-      target.connections = target.route->connections;
-      break;
-    case Kind::all:
-      target.log = &w.everybody;
-      target.connections = static_cast<uint32_t>(w.stats.open_websockets);
-      break;
-    case Kind::none: break;
+  if (to.kind == Kind::room) {
+    resolve_room(w, to, target);
+  } else if (to.kind == Kind::route) {
+    resolve_route(w, to, target);
+  } else if (to.kind == Kind::all) {
+    target.log = &w.everybody;
+    target.connections = static_cast<uint32_t>(w.stats.open_websockets);
+    if (w.group) target.shared = w.all_shared ? w.all_shared : w.group->directory.find(app::AudienceKind::all, {});
   }
   return target;
 }
@@ -63,63 +91,106 @@ bool reaches_any(const Worker& w, const Target& target, std::span<net::Connectio
   return out < target.connections;
 }
 
-SendStatus publish_here(Worker& w, Kind kind, base::SlotId id, std::string_view name,
-                        std::span<const WebSocket> except, proto::Opcode opcode, const void* data,
-                        size_t size) noexcept {
-  const Target target = resolve(w, kind, id, name);
-  if (!target.log || target.connections == 0) return SendStatus::closed;
-  net::Connection* left_out[Audience::kMaxExcept];
-  for (size_t i = 0; i < except.size(); i++) left_out[i] = w.websocket(MessageAccess::id(except[i]));
-  if (target.connections <= except.size() && !reaches_any(w, target, {left_out, except.size()})) {
-    return SendStatus::closed;
+struct Frame {
+  proto::Opcode opcode;
+  const void* data;
+  size_t size;
+};
+
+Frame frame_of(const SharedFrame& f) noexcept {
+  const auto payload = f.payload();
+  return {f.is_text() ? proto::Opcode::text : proto::Opcode::binary, payload.data(), payload.size()};
+}
+
+// Notes for the other workers what lies in the log.
+bool note_for_others(Worker& w, const Recipients& to, const Target& target, const app::Seats& others,
+                     const app::PublishedRange& range) noexcept {
+  app::ParcelExcept elsewhere[Audience::kMaxExcept];
+  size_t count = 0;
+  for (const WebSocket& ws : to.except) {
+    if (MessageAccess::worker(ws) != w.number) elsewhere[count++] = {MessageAccess::worker(ws), MessageAccess::id(ws)};
   }
-  if (!app::publish(w, *target.log, opcode, data, size, {left_out, except.size()})) return SendStatus::dropped;
-  w.list(*target.log);
+  const app::ParcelItem item{target.shared->kind, target.shared->id(), w.log.block_of(range),
+                             w.log.data_of(range, range.begin), static_cast<size_t>(range.end - range.begin), 1, 0, 0};
+  w.reactor.want_turn();
+  return w.outgoing.add(item, others, {elsewhere, count});
+}
+
+SendStatus publish_here(Worker& w, const Recipients& to, const Frame& frame, bool to_others) noexcept {
+  const Target target = resolve(w, to);
+  app::Seats others;
+  if (to_others && target.shared) {
+    others = target.shared->where();
+    others.remove(w.seat);
+  }
+  net::Connection* left_out[Audience::kMaxExcept];
+  const std::span<net::Connection* const> out(left_out, to.except.size());
+  for (size_t i = 0; i < to.except.size(); i++) {
+    const WebSocket& ws = to.except[i];
+    left_out[i] = MessageAccess::worker(ws) == w.number ? w.websocket(MessageAccess::id(ws)) : nullptr;
+  }
+  const bool some_here = target.connections > 0 && (target.connections > out.size() || reaches_any(w, target, out));
+  if (!some_here && !others.any()) return SendStatus::closed;
+  app::PublishedRange range;
+  if (!app::publish(w, some_here ? target.log : nullptr, frame.opcode, frame.data, frame.size, out, range)) {
+    return SendStatus::dropped;
+  }
+  if (some_here) w.list(*target.log);
+  if (others.any() && !note_for_others(w, to, target, others, range)) return SendStatus::dropped;
   return SendStatus::ok;
 }
 
-struct Recipients {
-  uint32_t worker;
-  Kind kind;
-  base::SlotId id;
-  std::string_view name;
-  std::span<const WebSocket> except;
-};
-
-SendStatus publish_any(const Recipients& to, proto::Opcode opcode, const void* data, size_t size) noexcept {
-  if (to.kind == Kind::none) return SendStatus::closed;
-  if (to.kind == Kind::room && to.id.generation == 0 && !to.name.data()) return SendStatus::dropped;  // memory was out
-  if (Worker* w = app::here(to.worker)) {
-    return publish_here(*w, to.kind, to.id, to.name, to.except, opcode, data, size);
-  }
+// From a thread that is not of the group: to each of its workers, so that what the thread sends to a member by other ways
+// keeps its place.
+SendStatus post_publish(const Recipients& to, const SharedFrame& frame) noexcept {
   struct Kept {
-    Kind kind;
-    base::SlotId id;
-    proto::Opcode opcode;
+    Recipients to;
     base::KeptText name;
-    base::KeptText payload;
-    size_t except_count;
+    SharedFrame frame;
     WebSocket except[Audience::kMaxExcept];
   };
-  Kept kept{to.kind, to.id, opcode, base::KeptText(to.name), base::KeptText({static_cast<const char*>(data), size}),
-            to.except.size(), {}};
-  if (!kept.name.ok() || !kept.payload.ok()) return SendStatus::dropped;
-  for (size_t i = 0; i < to.except.size(); i++) kept.except[i] = to.except[i];
-  return app::post_to(to.worker, [kept = std::move(kept)](Worker& w) {
-    const std::string_view payload = kept.payload.text();
-    publish_here(w, kept.kind, kept.id, kept.name.text(), {kept.except, kept.except_count}, kept.opcode, payload.data(),
-                 payload.size());
-  });
+  if (!frame || (to.kind == Kind::room && to.id.generation == 0 && !to.name.data())) return SendStatus::dropped;
+  SendStatus answer = SendStatus::closed;
+  for (uint32_t worker = to.first; worker < to.first + net::members_of(to.first); worker++) {
+    Kept kept{to, to.name.data() ? base::KeptText(to.name) : base::KeptText(), frame, {}};
+    if (to.name.data() && !kept.name.ok()) return SendStatus::dropped;
+    for (size_t i = 0; i < to.except.size(); i++) kept.except[i] = to.except[i];
+    auto run = [kept = std::move(kept)](Worker& w) {
+      Recipients here = kept.to;
+      here.name = kept.name.text();
+      here.except = {kept.except, kept.to.except.size()};
+      publish_here(w, here, frame_of(kept.frame), false);
+    };
+    const SendStatus posted = app::post_to(worker, std::move(run), frame.payload().size() + 1);
+    if (answer == SendStatus::closed || posted == SendStatus::dropped) answer = posted;
+  }
+  return answer;
+}
+
+SendStatus publish_any(const Recipients& to, const Frame& frame) noexcept {
+  if (to.kind == Kind::none) return SendStatus::closed;
+  if (Worker* w = app::here_among(to.first)) return publish_here(*w, to, frame, true);
+  const std::string_view text(static_cast<const char*>(frame.data), frame.size);
+  return post_publish(to, frame.opcode == proto::Opcode::text ? SharedFrame::text(text)
+                                                              : SharedFrame::binary(std::as_bytes(std::span(text))));
+}
+
+SendStatus publish_any(const Recipients& to, std::string_view text) noexcept {
+  return publish_any(to, Frame{proto::Opcode::text, text.data(), text.size()});
+}
+
+SendStatus publish_any(const Recipients& to, std::span<const std::byte> bytes) noexcept {
+  return publish_any(to, Frame{proto::Opcode::binary, bytes.data(), bytes.size()});
 }
 
 SendStatus publish_any(const Recipients& to, const Message& m) noexcept {
-  return publish_any(to, m.is_text() ? proto::Opcode::text : proto::Opcode::binary, m.text().data(), m.size());
+  return m.is_text() ? publish_any(to, m.text()) : publish_any(to, m.bytes());
 }
 
 SendStatus publish_any(const Recipients& to, const SharedFrame& f) noexcept {
   if (!f) return SendStatus::dropped;
-  const auto payload = f.payload();
-  return publish_any(to, f.is_text() ? proto::Opcode::text : proto::Opcode::binary, payload.data(), payload.size());
+  if (to.kind != Kind::none && !app::here_among(to.first)) return post_publish(to, f);
+  return publish_any(to, frame_of(f));
 }
 
 Recipients members_of(const Room& room) noexcept {
@@ -133,51 +204,69 @@ Recipients members_of(const Room& room) noexcept {
 
 namespace {
 
-app::RoomRecord* query(const Room& room, const char* what) noexcept {
-  const uint32_t number = MessageAccess::worker(room);
-  if (Worker* w = app::here(number)) return w->rooms.find(MessageAccess::id(room));
-  net::Inbox* inbox = number ? net::find_inbox(number) : nullptr;
+// The worker whose rooms may be asked about this one; null when they are all gone. Aborts on a thread that has none.
+Worker* query(const Room& room, const char* what) noexcept {
+  const uint32_t first = MessageAccess::worker(room);
+  if (Worker* w = app::here_among(first)) return w;
+  net::Inbox* inbox = first ? net::find_inbox(first) : nullptr;
   if (inbox && inbox->is_open()) app::wrong_thread(what);
   return nullptr;
 }
 
 }  // namespace
 
-bool Room::ok() const noexcept { return query(*this, "Room::ok") != nullptr; }
+bool Room::ok() const noexcept {
+  Worker* w = query(*this, "Room::ok");
+  if (!w) return false;
+  const base::SlotId id{slot_, generation_};
+  return w->group ? w->group->directory.find(id) != nullptr : w->rooms.find(id) != nullptr;
+}
 
 size_t Room::size() const noexcept {
-  const app::RoomRecord* room = query(*this, "Room::size");
+  Worker* w = query(*this, "Room::size");
+  if (!w) return 0;
+  const base::SlotId id{slot_, generation_};
+  if (w->group) {
+    const app::DirectoryEntry* shared = w->group->directory.find(id);
+    return shared ? shared->members.load(std::memory_order_relaxed) : 0;
+  }
+  const app::RoomRecord* room = w->rooms.find(id);
   return room ? room->members : 0;
 }
 
 std::string Room::name() const {
-  const app::RoomRecord* room = query(*this, "Room::name");
-  return room ? std::string(room->name()) : std::string();
+  Worker* w = query(*this, "Room::name");
+  if (!w) return {};
+  const base::SlotId id{slot_, generation_};
+  if (const app::RoomRecord* room = w->find_room(id)) return std::string(room->name());
+  return w->group ? w->group->directory.name_of(id) : std::string();
 }
 
-SendStatus Room::send(std::string_view text) const noexcept {
-  return publish_any(members_of(*this), proto::Opcode::text, text.data(), text.size());
-}
-SendStatus Room::send(std::span<const std::byte> bytes) const noexcept {
-  return publish_any(members_of(*this), proto::Opcode::binary, bytes.data(), bytes.size());
-}
+SendStatus Room::send(std::string_view text) const noexcept { return publish_any(members_of(*this), text); }
+SendStatus Room::send(std::span<const std::byte> bytes) const noexcept { return publish_any(members_of(*this), bytes); }
 SendStatus Room::send(const Message& message) const noexcept { return publish_any(members_of(*this), message); }
 SendStatus Room::send(const SharedFrame& frame) const noexcept { return publish_any(members_of(*this), frame); }
 
 // Audience ------------------------------------------------------------------------------------------------------------
 
-Audience MessageAccess::audience(Kind kind, uint32_t worker, base::SlotId id) noexcept {
+Audience MessageAccess::audience(Kind kind, uint32_t first, base::SlotId id) noexcept {
   Audience audience;
   audience.kind_ = kind;
-  audience.worker_ = worker;
+  audience.worker_ = first;
   audience.slot_ = id.slot;
   audience.generation_ = id.generation;
   return audience;
 }
 
+Audience MessageAccess::audience(Kind kind, uint32_t first, std::string_view name) noexcept {
+  Audience travelling = audience(kind, first, base::SlotId{});
+  travelling.name_ = SharedFrame::text(name);
+  return travelling;
+}
+
 Audience& Audience::except(WebSocket ws) noexcept {
   MARTLET_CHECK(except_count_ < kMaxExcept);
-  if (MessageAccess::worker(ws) == worker_) except_[except_count_++] = ws;
+  if (net::first_of(MessageAccess::worker(ws)) == worker_) except_[except_count_++] = ws;
   return *this;
 }
 
@@ -190,29 +279,23 @@ Recipients recipients_of(const Audience& audience) noexcept {
 
 }  // namespace
 
-SendStatus Audience::send(std::string_view text) const noexcept {
-  return publish_any(recipients_of(*this), proto::Opcode::text, text.data(), text.size());
-}
+SendStatus Audience::send(std::string_view text) const noexcept { return publish_any(recipients_of(*this), text); }
 SendStatus Audience::send(std::span<const std::byte> bytes) const noexcept {
-  return publish_any(recipients_of(*this), proto::Opcode::binary, bytes.data(), bytes.size());
+  return publish_any(recipients_of(*this), bytes);
 }
 SendStatus Audience::send(const Message& message) const noexcept { return publish_any(recipients_of(*this), message); }
 SendStatus Audience::send(const SharedFrame& frame) const noexcept { return publish_any(recipients_of(*this), frame); }
 
 // A room by its name: looked up at once on its worker, else the name travels.
-Audience MessageAccess::room_audience(uint32_t worker, std::string_view name) noexcept {
-  Worker* w = app::here(worker);
-  if (!w) {
-    Audience travelling = audience(Kind::room, worker, {});
-    travelling.name_ = SharedFrame::text(name);
-    return travelling;
-  }
-  const app::RoomRecord* room = w->rooms.find(name);
-  return room ? audience(Kind::room, worker, {room->slot, room->generation}) : audience(Kind::none, worker, {});
+Audience MessageAccess::room_audience(uint32_t first, std::string_view name) noexcept {
+  Worker* w = app::here_among(first);
+  if (!w) return audience(Kind::room, first, name);
+  const base::SlotId id = w->find_room_id(name);
+  return audience(id.generation ? Kind::room : Kind::none, first, id);
 }
 
 Audience WebSocket::to(std::string_view room) const noexcept {
-  Audience audience = MessageAccess::room_audience(worker_, room);
+  Audience audience = MessageAccess::room_audience(net::first_of(worker_), room);
   audience.except(*this);
   return audience;
 }
@@ -234,7 +317,7 @@ SendStatus broadcast(const WebSocket& ws, Send&& send) noexcept {
   net::Connection* c = w.websocket(MessageAccess::id(ws));
   if (!c) return SendStatus::closed;
   const auto* route = static_cast<app::WsRouteEntry*>(c->state<session::WsState>().route);
-  Audience audience = MessageAccess::audience(Kind::route, w.number, {route->number, 0});
+  Audience audience = MessageAccess::audience(Kind::route, w.first, base::SlotId{route->number, 0});
   return send(audience.except(ws));
 }
 
@@ -244,7 +327,8 @@ SendStatus WebSocket::broadcast(std::string_view text) const noexcept {
   if (app::here(worker_)) return martlet::broadcast(*this, [text](Audience& a) { return a.send(text); });
   base::KeptText kept(text);
   if (!kept.ok()) return SendStatus::dropped;
-  return app::post_to(worker_, [self = *this, kept = std::move(kept)](Worker&) { self.broadcast(kept.text()); });
+  return app::post_to(
+      worker_, [self = *this, kept = std::move(kept)](Worker&) { self.broadcast(kept.text()); }, text.size() + 1);
 }
 
 SendStatus WebSocket::broadcast(std::span<const std::byte> bytes) const noexcept {
@@ -252,7 +336,8 @@ SendStatus WebSocket::broadcast(std::span<const std::byte> bytes) const noexcept
   base::KeptText kept({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   if (!kept.ok()) return SendStatus::dropped;
   return app::post_to(
-      worker_, [self = *this, kept = std::move(kept)](Worker&) { self.broadcast(std::as_bytes(std::span(kept.text()))); });
+      worker_, [self = *this, kept = std::move(kept)](Worker&) { self.broadcast(std::as_bytes(std::span(kept.text()))); },
+      bytes.size() + 1);
 }
 
 SendStatus WebSocket::broadcast(const Message& message) const noexcept {

@@ -101,6 +101,7 @@ void end_of_chain(Worker& w, session::Exchange& e, const Chain& chain) noexcept 
 // The last step. It answers, or defers.
 void run_handler(Worker& w, session::Exchange& e, const Chain& chain,
                  Function<void(Request&, Response&)>& handler) noexcept {
+  w.note_call(chain.pattern);
   if (!handler(e.request, e.response)) [[unlikely]] return failed(w, e, chain);
   if (e.flags.responded || e.flags.deferred) [[likely]] return;
   w.stats.handler_failures++;
@@ -118,6 +119,7 @@ void run_steps(Worker& w, session::Exchange& e) noexcept {
     auto& handler = StepAccess::handler(*entry.step);
     if (!handler) {
       auto& middleware = StepAccess::middleware(*entry.step);
+      w.note_call(chain.pattern);
       if (!middleware(e.request, e.response, e.next_at(e.position))) failed(w, e, chain);
       return;
     }

@@ -10,86 +10,109 @@
 
 namespace martlet::app {
 
-AudienceLog::~AudienceLog() { base::deallocate(ranges_); }
-
 bool AudienceLog::add(const PublishedRange& range) noexcept {
-  if (count_ > 0 && ranges_[count_ - 1].end == range.begin && ranges_[count_ - 1].block == range.block) {
-    ranges_[count_ - 1].end = range.end;
-    ranges_[count_ - 1].messages += range.messages;
+  if (!ranges_.empty() && ranges_.back().end == range.begin && ranges_.back().block == range.block) {
+    ranges_.back().end = range.end;
+    ranges_.back().messages += range.messages;
     return true;
   }
-  if (count_ == capacity_) {
-    const uint32_t capacity = capacity_ ? capacity_ * 2 : 4;
-    auto* ranges = static_cast<PublishedRange*>(base::allocate(capacity * sizeof(PublishedRange)));
-    if (!ranges) return false;
-    if (count_) std::memcpy(ranges, ranges_, count_ * sizeof(PublishedRange));
-    base::deallocate(ranges_);
-    ranges_ = ranges;
-    capacity_ = capacity;
-  }
-  ranges_[count_++] = range;
-  return true;
+  return ranges_.push(range);
 }
 
 PublishLog::~PublishLog() {
-  for (uint32_t i = 0; i < count_; i++) blocks_[i].block->release();
-  base::deallocate(blocks_);
+  for (uint32_t i = 0; i < parts_.size(); i++) parts_[i].block->release();
 }
 
-// A new block at the end. A gap in the positions keeps ranges of two blocks from touching.
-bool PublishLog::grow(base::BlockPool& pool, size_t size) noexcept {
-  if (count_ == capacity_) {
-    const uint32_t capacity = capacity_ ? capacity_ * 2 : 4;
-    auto* parts = static_cast<Part*>(base::allocate(capacity * sizeof(Part)));
-    if (!parts) return false;
-    if (count_) std::memcpy(parts, blocks_, count_ * sizeof(Part));
-    base::deallocate(blocks_);
-    blocks_ = parts;
-    capacity_ = capacity;
+// A gap in the positions keeps ranges of two parts from touching.
+bool PublishLog::add_part(base::Block* block, uint8_t* data, bool growing) noexcept {
+  if (!parts_.push({block, data, end_ + 1, growing})) {
+    block->release();
+    return false;
   }
-  base::Block* block = pool.acquire(size > kBlockBytes ? size : kBlockBytes);
-  if (!block) return false;
-  blocks_[count_++] = {block, end_ + 1};
   end_++;
   if (begin_ == end_ - 1) begin_ = end_;
   return true;
 }
 
+// So many bytes at the end of the log; null when memory is out.
+uint8_t* PublishLog::room(base::BlockPool& pool, size_t size) noexcept {
+  const Part* part = parts_.empty() ? nullptr : &parts_.back();
+  if (!part || !part->growing || part->block->capacity - (end_ - part->begin) < size) {
+    base::Block* block = pool.acquire(size > kBlockBytes ? size : kBlockBytes);
+    if (!block || !add_part(block, block->data(), true)) return nullptr;
+    part = &parts_.back();
+  }
+  return part->data + (end_ - part->begin);
+}
+
 bool PublishLog::append(base::BlockPool& pool, proto::Opcode opcode, const void* payload, size_t size,
                         PublishedRange& range) noexcept {
   const size_t header = proto::frame_header_size(size);
-  const size_t frame = header + size;
-  const Part* part = count_ ? &blocks_[count_ - 1] : nullptr;
-  if (!part || part->block->capacity - (end_ - part->base) < frame) {
-    if (!grow(pool, frame)) return false;
-    part = &blocks_[count_ - 1];
-  }
-  uint8_t* to = part->block->data() + (end_ - part->base);
+  uint8_t* to = room(pool, header + size);
+  if (!to) return false;
   proto::encode_frame_header(to, opcode, size);
   if (size) std::memcpy(to + header, payload, size);
-  range = {end_, end_ + frame, count_ - 1, 1};
-  end_ += frame;
+  range = {end_, end_ + header + size, parts_.size() - 1, 1};
+  end_ = range.end;
+  return true;
+}
+
+bool PublishLog::append_frames(base::BlockPool& pool, base::Block* block, uint8_t* data, size_t size,
+                               uint32_t messages, PublishedRange& range) noexcept {
+  if (size <= kCopyBytes) {
+    uint8_t* to = room(pool, size);
+    if (!to) return false;
+    std::memcpy(to, data, size);
+  } else {
+    block->retain();
+    if (!add_part(block, data, false)) return false;
+  }
+  range = {end_, end_ + size, parts_.size() - 1, messages};
+  end_ = range.end;
   return true;
 }
 
 void PublishLog::end_turn() noexcept {
-  for (uint32_t i = 0; i + 1 < count_; i++) blocks_[i].block->release();
-  if (count_ > 1) blocks_[0] = blocks_[count_ - 1];
-  if (count_) count_ = 1;
+  const uint32_t count = parts_.size();
+  const uint32_t keep = count && parts_.back().growing ? 1 : 0;
+  for (uint32_t i = 0; i + keep < count; i++) parts_[i].block->release();
+  if (keep) parts_[0] = parts_.back();
+  parts_.truncate(keep);
   begin_ = end_;
 }
 
-bool publish(Worker& w, AudienceLog& audience, proto::Opcode opcode, const void* payload, size_t size,
-             std::span<net::Connection* const> except) noexcept {
+namespace {
+
+// `append` puts a message at the end of the log; the connections of `except` have taken all that lies before it, and
+// are past it.
+template <typename Append>
+bool publish_with(Worker& w, AudienceLog* audience, std::span<net::Connection* const> except, PublishedRange& range,
+                  Append&& append) noexcept {
   for (net::Connection* c : except) {
     if (c) take_published(w, *c);
   }
-  PublishedRange range;
-  if (!w.log.append(w.reactor.blocks, opcode, payload, size, range) || !audience.add(range)) return false;
+  if (!append(range) || (audience && !audience->add(range))) return false;
   for (net::Connection* c : except) {
     if (c) c->state<session::WsState>().published = range.end;
   }
   return true;
+}
+
+}  // namespace
+
+bool publish(Worker& w, AudienceLog* audience, proto::Opcode opcode, const void* payload, size_t size,
+             std::span<net::Connection* const> except, PublishedRange& range) noexcept {
+  return publish_with(w, audience, except, range, [&](PublishedRange& to) {
+    return w.log.append(w.reactor.blocks, opcode, payload, size, to);
+  });
+}
+
+bool publish_frames(Worker& w, AudienceLog& audience, base::Block* block, uint8_t* data, size_t size,
+                    uint32_t messages, std::span<net::Connection* const> except) noexcept {
+  PublishedRange range;
+  return publish_with(w, &audience, except, range, [&](PublishedRange& to) {
+    return w.log.append_frames(w.reactor.blocks, block, data, size, messages, to);
+  });
 }
 
 namespace {

@@ -18,6 +18,7 @@
 #include <span>
 
 #include "base/block.h"
+#include "base/growing_array.h"
 #include "net/connection.h"
 #include "proto/ws_frame.h"
 
@@ -41,13 +42,12 @@ class AudienceLog {
   AudienceLog() noexcept = default;
   AudienceLog(const AudienceLog&) = delete;
   AudienceLog& operator=(const AudienceLog&) = delete;
-  ~AudienceLog();
 
-  bool empty() const noexcept { return count_ == 0; }
-  std::span<const PublishedRange> ranges() const noexcept { return {ranges_, count_}; }
+  bool empty() const noexcept { return ranges_.empty(); }
+  std::span<const PublishedRange> ranges() const noexcept { return {ranges_.data(), ranges_.size()}; }
   // Appends, merging with the last range when they touch. False when memory is out.
   bool add(const PublishedRange& range) noexcept;
-  void clear() noexcept { count_ = 0; }
+  void clear() noexcept { ranges_.clear(); }
 
   // Whose it is; both null: everybody's.
   RoomRecord* room = nullptr;
@@ -57,9 +57,7 @@ class AudienceLog {
   bool listed = false;
 
  private:
-  PublishedRange* ranges_ = nullptr;
-  uint32_t count_ = 0;
-  uint32_t capacity_ = 0;
+  base::GrowingArray<PublishedRange> ranges_;
 };
 
 class PublishLog {
@@ -76,11 +74,15 @@ class PublishLog {
   // Encodes a frame at the end of the log. False when memory is out.
   bool append(base::BlockPool& pool, proto::Opcode opcode, const void* payload, size_t size,
               PublishedRange& range) noexcept;
+  // Puts frames at the end that somebody has encoded in a block of theirs: copied when they are few, so that what lies
+  // beside them leaves with them in one piece; else the block itself, which is retained.
+  bool append_frames(base::BlockPool& pool, base::Block* block, uint8_t* data, size_t size, uint32_t messages,
+                     PublishedRange& range) noexcept;
   // The bytes at a position of a range.
-  base::Block* block_of(const PublishedRange& range) const noexcept { return blocks_[range.block].block; }
+  base::Block* block_of(const PublishedRange& range) const noexcept { return parts_[range.block].block; }
   uint8_t* data_of(const PublishedRange& range, uint64_t position) const noexcept {
-    const Part& part = blocks_[range.block];
-    return part.block->data() + (position - part.base);
+    const Part& part = parts_[range.block];
+    return part.data + (position - part.begin);
   }
   // The turn is over and everything was taken: keeps the last block for the next.
   void end_turn() noexcept;
@@ -88,21 +90,28 @@ class PublishLog {
  private:
   struct Part {
     base::Block* block;
-    uint64_t base;  // the position of its first byte
+    uint8_t* data;   // at its first position
+    uint64_t begin;  // which is this
+    bool growing;    // ours to append to
   };
   static constexpr size_t kBlockBytes = size_t{64} << 10;
-  bool grow(base::BlockPool& pool, size_t size) noexcept;
+  static constexpr size_t kCopyBytes = size_t{16} << 10;
+  uint8_t* room(base::BlockPool& pool, size_t size) noexcept;
+  bool add_part(base::Block* block, uint8_t* data, bool growing) noexcept;
 
-  Part* blocks_ = nullptr;
-  uint32_t count_ = 0;
-  uint32_t capacity_ = 0;
+  base::GrowingArray<Part> parts_;
   uint64_t begin_ = 1;
   uint64_t end_ = 1;
 };
 
 // Sends to an audience; the connections in `except` are left out (null entries are skipped).
-bool publish(Worker& w, AudienceLog& audience, proto::Opcode opcode, const void* payload, size_t size,
-             std::span<net::Connection* const> except) noexcept;
+// Without an audience of its own the message is encoded only, for other workers; `range` says where it lies.
+bool publish(Worker& w, AudienceLog* audience, proto::Opcode opcode, const void* payload, size_t size,
+             std::span<net::Connection* const> except, PublishedRange& range) noexcept;
+
+// The same with frames that are encoded: they came from another worker.
+bool publish_frames(Worker& w, AudienceLog& audience, base::Block* block, uint8_t* data, size_t size, uint32_t messages,
+                    std::span<net::Connection* const> except) noexcept;
 
 // Queues everything this connection has not taken yet of what was published to its audiences.
 void take_published(Worker& w, net::Connection& c) noexcept;

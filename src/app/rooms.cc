@@ -31,6 +31,15 @@ RoomRecord* Rooms::find(std::string_view name) noexcept {
   return nullptr;
 }
 
+RoomRecord* Rooms::find(const DirectoryEntry& shared) noexcept {
+  if (table_size_ == 0) return nullptr;
+  for (uint64_t at = shared.key[0].load(std::memory_order_relaxed); table_[at & (table_size_ - 1)] != 0; at++) {
+    RoomRecord* room = records_.live(table_[at & (table_size_ - 1)] - 1);
+    if (room->shared == &shared) return room;
+  }
+  return nullptr;
+}
+
 bool Rooms::grow_table() noexcept {
   if ((records_.size() + 1) * 2 <= table_size_) return true;
   const uint32_t size = table_size_ ? table_size_ * 2 : 64;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "app/directory.h"
 #include "app/publish.h"
 #include "base/block.h"
 #include "base/node_pool.h"
@@ -38,6 +39,7 @@ struct RoomRecord {
   uint32_t members = 0;
   uint64_t hash = 0;
   Membership* first = nullptr;
+  DirectoryEntry* shared = nullptr;  // of a worker of a group: what all workers know of it
   AudienceLog log;
 
   std::string_view name() const noexcept {
@@ -52,11 +54,22 @@ class Rooms {
   Rooms& operator=(const Rooms&) = delete;
   ~Rooms();
 
+  // Before the first join: hash as the directory of the group does.
+  void use_key(uint64_t key) noexcept { key_ = key; }
+
   RoomRecord* find(std::string_view name) noexcept;
+  RoomRecord* find(const DirectoryEntry& shared) noexcept;
   RoomRecord* find(base::SlotId id) noexcept { return records_.find(id); }
   // Of a membership: the room is there.
   RoomRecord* find_live(uint32_t slot) const noexcept { return records_.live(slot); }
   uint32_t size() const noexcept { return records_.size(); }
+
+  template <typename F>
+  void for_each(F&& fn) const {
+    for (uint32_t slot = 0; slot < records_.extent(); slot++) {
+      if (const RoomRecord* room = records_.at(slot)) fn(room->name(), room->members);
+    }
+  }
 
   // Enters (and makes) a room. Null when memory is out. Entering again changes nothing.
   RoomRecord* join(base::BlockPool& pool, session::WsState& ws, uint32_t connection_slot, std::string_view name) noexcept;

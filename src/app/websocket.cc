@@ -61,9 +61,10 @@ SendStatus send_here(Worker& w, base::SlotId id, proto::Opcode opcode, const voi
 SendStatus post_send(const WebSocket& ws, proto::Opcode opcode, const void* data, size_t size) noexcept {
   base::KeptText kept({static_cast<const char*>(data), size});
   if (!kept.ok()) return SendStatus::dropped;
-  return app::post_to(MessageAccess::worker(ws), [id = MessageAccess::id(ws), opcode, kept = std::move(kept)](Worker& w) {
+  auto act = [id = MessageAccess::id(ws), opcode, kept = std::move(kept)](Worker& w) {
     send_here(w, id, opcode, kept.text().data(), kept.text().size());
-  });
+  };
+  return app::post_to(MessageAccess::worker(ws), std::move(act), size + 1);
 }
 
 SendStatus send_any(const WebSocket& ws, proto::Opcode opcode, const void* data, size_t size) noexcept {
@@ -102,7 +103,9 @@ SendStatus WebSocket::send(const Message& message) const noexcept {
 SendStatus WebSocket::send(const SharedFrame& frame) const noexcept {
   if (!frame) return SendStatus::dropped;
   Worker* w = app::here(worker_);
-  if (!w) return app::post_to(worker_, [self = *this, frame](Worker&) { self.send(frame); });
+  if (!w) {
+    return app::post_to(worker_, [self = *this, frame](Worker&) { self.send(frame); }, MessageAccess::length(frame));
+  }
   net::Connection* c = w->websocket({slot_, generation_});
   if (!c) return SendStatus::closed;
   take_pending(*w, *c);
@@ -150,10 +153,10 @@ Room WebSocket::join(std::string_view room) const noexcept {
   if (!c || c->closing || c->state<session::WsState>().ready == ReadyState::closed) return Room();
   take_pending(*w, *c);
   auto& ws = c->state<session::WsState>();
-  app::RoomRecord* record = w->rooms.join(w->reactor.blocks, ws, slot_, room);
+  app::RoomRecord* record = w->enter_room(*c, room);
   if (!record) return Room();
   ws.published = w->log.end();  // what was published to the room before is not for it
-  return MessageAccess::room(worker_, {record->slot, record->generation});
+  return MessageAccess::room(w->first, w->id_of(*record));
 }
 
 void WebSocket::leave(std::string_view room) const noexcept {
@@ -168,9 +171,9 @@ void WebSocket::leave(std::string_view room) const noexcept {
 }
 
 void WebSocket::leave(const Room& room) const noexcept {
-  if (MessageAccess::worker(room) != worker_) return;
+  if (MessageAccess::worker(room) != net::first_of(worker_)) return;
   command(*this, [id = MessageAccess::id(room)](Worker& w, net::Connection& c) {
-    if (app::RoomRecord* record = w.rooms.find(id)) w.leave_room(c, *record);
+    if (app::RoomRecord* record = w.find_room(id)) w.leave_room(c, *record);
   });
 }
 
@@ -226,7 +229,9 @@ void WebSocket::on_pong(Function<void(WebSocket, std::string_view)> handler) con
 void WebSocket::post(Function<void(WebSocket)> fn) const {
   app::post_to(worker_, [self = *this, fn = std::move(fn)](Worker& w) mutable {
     const net::Connection* c = w.websocket({self.slot_, self.generation_});
-    if (c && !c->closing && !fn(self)) w.report_failure("post", self);
+    if (!c || c->closing) return;
+    w.note_call(Worker::kPost);
+    if (!fn(self)) w.report_failure(Worker::kPost, self);
   });
 }
 
@@ -276,11 +281,20 @@ struct IdKeys {
   IdKeys() noexcept { sys::random_bytes(this, sizeof *this); }
 };
 
+const IdKeys& id_keys() noexcept {
+  static const IdKeys keys;
+  return keys;
+}
+
+constexpr std::string_view kIdStart = "ws_";
+constexpr std::string_view kIdAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+constexpr size_t kIdLetters = 26;
+
 }  // namespace
 
 // A Feistel permutation of {epoch, worker, slot, generation}: no two connections share an id, and nothing is stored.
 std::string WebSocket::id() const {
-  static const IdKeys keys;
+  const IdKeys& keys = id_keys();
   uint64_t left = uint64_t{keys.epoch} << 32 | worker_;
   uint64_t right = uint64_t{slot_} << 32 | generation_;
   for (const uint64_t key : keys.rounds) {
@@ -288,14 +302,35 @@ std::string WebSocket::id() const {
     left = right;
     right = next;
   }
-  constexpr char kAlphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
-  std::string id = "ws_";
-  for (int i = 0; i < 26; i++) {
-    id.push_back(kAlphabet[right & 31]);
+  std::string id(kIdStart);
+  for (size_t i = 0; i < kIdLetters; i++) {
+    id.push_back(kIdAlphabet[right & 31]);
     right = right >> 5 | left << 59;
     left >>= 5;
   }
   return id;
+}
+
+// The way back. A name that somebody made up has another epoch.
+WebSocket App::find(std::string_view id) const noexcept {
+  if (id.size() != kIdStart.size() + kIdLetters || !id.starts_with(kIdStart)) return WebSocket();
+  uint64_t left = 0;
+  uint64_t right = 0;
+  for (size_t i = id.size(); i-- > kIdStart.size();) {
+    const size_t value = kIdAlphabet.find(id[i]);
+    if (value == std::string_view::npos || left >> 59) return WebSocket();
+    left = left << 5 | right >> 59;
+    right = right << 5 | value;
+  }
+  const IdKeys& keys = id_keys();
+  for (size_t round = std::size(keys.rounds); round-- > 0;) {
+    const uint64_t before = right ^ base::mix64(left ^ keys.rounds[round]);
+    right = left;
+    left = before;
+  }
+  if (left >> 32 != keys.epoch) return WebSocket();
+  const base::SlotId slot{static_cast<uint32_t>(right >> 32), static_cast<uint32_t>(right)};
+  return MessageAccess::socket(static_cast<uint32_t>(left), slot);
 }
 
 std::string_view name_of(CloseCause cause) noexcept {

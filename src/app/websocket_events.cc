@@ -26,6 +26,7 @@ bool run_handlers(WsRouteEntry& route, net::Connection& c, Handler& handler, Own
   Worker& w = worker_of(route);
   const WebSocket ws = w.handle(c);
   bool good = true;
+  w.note_call(route.pattern);
   if (handler && !handler(ws, args...)) {
     w.report_failure(route.pattern, ws);
     good = false;
@@ -96,6 +97,7 @@ void unlink(Worker& w, WsRouteEntry& route, net::Connection& c) noexcept {
   }
   route.connections--;
   w.stats.open_websockets--;
+  w.leave_route(route);
 }
 
 void release_extras(Worker& w, session::WsExtras* extras) noexcept {
@@ -211,7 +213,12 @@ void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noex
   session::WsExtras* extras = route.keep_request ? keep_request(e) : nullptr;
   if (route.keep_request && !extras) return refuse(e, 503, "Out of memory.");
   net::Connection& c = *e.connection;
+  if (!w.enter_route(route)) {
+    base::destroy(extras);
+    return refuse(e, 503, "Out of memory.");
+  }
   if (!send_switching(e, route)) {
+    w.leave_route(route);
     base::destroy(extras);
     return w.reactor.abort(c);
   }
@@ -220,6 +227,7 @@ void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noex
   link(w, route, c);
   c.state<session::WsState>().extras = extras;
   const WebSocket ws = w.handle(c);
+  w.note_call(route.pattern);
   auto& handler = route.on_open ? route.on_open : route.handlers.open;
   if (handler && !handler(ws, e.request)) {
     w.report_failure(route.pattern, ws);

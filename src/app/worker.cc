@@ -52,6 +52,15 @@ Worker* find_on_thread(uint32_t number) noexcept {
   return nullptr;
 }
 
+Worker* find_member_on_thread(uint32_t first) noexcept {
+  for (Worker* w = workers_of_thread; w; w = w->next_on_thread) {
+    if (w->first != first) continue;
+    w->reactor.refresh_clock();
+    return w;
+  }
+  return nullptr;
+}
+
 void wrong_thread(const char* what) noexcept {
   std::fprintf(stderr, "martlet: %s called off its worker's thread\n", what);
   std::abort();
@@ -70,7 +79,7 @@ uint32_t to_ms(milliseconds time) noexcept {
   return count < 0 ? 0 : count > INT32_MAX ? INT32_MAX : static_cast<uint32_t>(count);
 }
 
-[[noreturn]] void set_up_mistake(const char* what, std::string_view path) {
+[[noreturn]] void too_late(const char* what, std::string_view path) {
   std::fprintf(stderr, "martlet: route \"%.*s\": %s\n", static_cast<int>(path.size()), path.data(), what);
   std::abort();
 }
@@ -115,6 +124,7 @@ void on_refuse(void* context, int fd) { session::refuse_at_once(static_cast<Work
 void before_flush(void* context) {
   auto& w = *static_cast<Worker*>(context);
   if (w.draining) w.keep_draining();
+  if (w.group) w.end_group_turn();
   if (w.dirty_audiences || !w.log.empty()) deliver_published(w);  // a room may have gone after it was sent to
   while (RetiredHandler* handler = w.retired) {
     w.retired = handler->next;
@@ -128,7 +138,7 @@ void on_signal(void* context, int) {
     w.over = true;  // asked a second time
   } else {
     w.signalled = true;
-    w.begin_drain(w.options.drain_deadline);
+    w.begin_drain({.deadline = w.options.drain_deadline});
   }
 }
 
@@ -139,9 +149,11 @@ Worker::Worker(const AppOptions& app_options) : options(app_options) {
 }
 
 void Worker::register_inbox() noexcept {
+  Place& place = place_;
+  if (place.group && !place.taken) return sit_down(place);
   if (auto registered = net::register_worker()) {
     inbox = *registered;
-    number = inbox->worker();
+    first = number = inbox->worker();
   }
 }
 
@@ -153,12 +165,18 @@ Worker::~Worker() {
 
 // Set-up --------------------------------------------------------------------------------------------------------------
 
+// The first one is what listen() answers.
+void Worker::refuse_route(const char* what, std::string_view path) {
+  log_line(LogLevel::error, std::string("route \"").append(path).append("\": ").append(what));
+  if (!mistake) mistake = Error(what);
+}
+
 void Worker::add_use(std::string_view prefix, Step step) {
-  if (opened) set_up_mistake("use() after listen()", prefix);
+  if (opened) too_late("use() after listen()", prefix);
   if (prefix.ends_with("/*")) prefix.remove_suffix(2);
   while (prefix.ends_with('/')) prefix.remove_suffix(1);
-  if (!prefix.empty() && prefix[0] != '/') set_up_mistake("a prefix begins with '/'", prefix);
-  if (prefix.find_first_of(":*") != std::string_view::npos) set_up_mistake("a prefix has no parameters", prefix);
+  if (!prefix.empty() && prefix[0] != '/') return refuse_route("a prefix begins with '/'", prefix);
+  if (prefix.find_first_of(":*") != std::string_view::npos) return refuse_route("a prefix has no parameters", prefix);
   steps.push_back(std::move(step));
   uses.push_back({&steps.back(), prefixes.emplace_back(prefix)});
 }
@@ -172,9 +190,9 @@ void Worker::add_uses(Chain& chain, std::string_view path) {
 }
 
 void Worker::add_route(std::string_view method, std::string_view path, Step* list, size_t count) {
-  if (opened) set_up_mistake("registered after listen()", path);
+  if (opened) too_late("registered after listen()", path);
   Pattern pattern;
-  if (const char* mistake = Pattern::parse(path, pattern)) set_up_mistake(mistake, path);
+  if (const char* wrong = Pattern::parse(path, pattern)) return refuse_route(wrong, path);
   Chain& chain = *chains.emplace_back(std::make_unique<Chain>());
   add_uses(chain, path);
   for (size_t i = 0; i < count; i++) {
@@ -190,9 +208,9 @@ void Worker::add_route(std::string_view method, std::string_view path, Step* lis
 }
 
 void Worker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry) {
-  if (opened) set_up_mistake("registered after listen()", path);
+  if (opened) too_late("registered after listen()", path);
   Pattern pattern;
-  if (const char* mistake = Pattern::parse(path, pattern)) set_up_mistake(mistake, path);
+  if (const char* wrong = Pattern::parse(path, pattern)) return refuse_route(wrong, path);
   const WsOptions& ws = entry->handlers.options;
   entry->worker = this;
   entry->pattern = path;
@@ -245,6 +263,7 @@ void Worker::take_options() noexcept {
 // Leaves everything as it was when it fails: it may be tried again.
 Error Worker::open() {
   if (opened) return {};
+  if (mistake) return mistake;
   if (!inbox && !over) register_inbox();
   if (!inbox) return Error("no worker number or descriptor is left");
   unmatched.entries = uses;
@@ -259,7 +278,14 @@ Error Worker::open() {
   char line[96];
   std::snprintf(line, sizeof line, "at most %llu connections", static_cast<unsigned long long>(most));
   log_line(LogLevel::info, line);
-  const net::ReactorHooks hooks{this, on_accept, on_refuse, before_flush, on_signal};
+  net::ReactorHooks hooks{this, on_accept, on_refuse, before_flush, on_signal, nullptr};
+  if (group) {
+    Seat& own = group->seats[seat];
+    reactor.share({&group->connections, &own.connections, group->watched ? &own.turn_since_ns : nullptr});
+    if (group->placing != Placing::stay) {
+      hooks.place = [](void* w, int fd) { return static_cast<Worker*>(w)->place_connection(fd); };
+    }
+  }
   if (Error error = reactor.open(hooks, *inbox, static_cast<uint32_t>(most))) return error;
   opened = true;
   reactor.rest();  // what is posted before the first turn shows at fd()
@@ -284,29 +310,43 @@ void Worker::turn(int64_t timeout_ns) noexcept {
   reactor.turn(timeout_ns);
   in_turn = false;
   current_worker_ = outer;
-  if (draining && reactor.connections.size() == 0) over = true;
+  if (draining && reactor.connections.size() == 0 && !inbox->has_mail()) over = true;
+  if (group) show_turn();
   if (over) {
     end();
     leave_thread(*this);
   }
 }
 
-void Worker::begin_drain(milliseconds deadline) noexcept {
+void Worker::begin_drain(const DrainOptions& drain) noexcept {
   if (draining || over) return;
   draining = true;
   sessions.draining = true;
+  drain_since_ns = sys::monotonic_ns();
+  cut_at_ns = drain_since_ns + uint64_t{to_ms(drain.deadline)} * 1'000'000;
+  const milliseconds spread = drain.spread < drain.deadline ? drain.spread : drain.deadline;
+  spread_ns = uint64_t{to_ms(spread)} * 1'000'000;
+  if (!drain.notice.empty()) notice = SharedFrame::text(drain.notice);
+  if (group) group->begin_drain(cut_at_ns);
   reactor.accept_waiting();  // the kernel has told these clients that they are connected
   reactor.stop_listening();
-  cut_at_ns = sys::monotonic_ns() + uint64_t{to_ms(deadline)} * 1'000'000;
-  for (uint32_t slot = 0; slot < reactor.connections.extent(); slot++) {
-    net::Connection* c = reactor.connections.at(slot);
+  if (notice) for_each_websocket([this](net::Connection& c) { handle(c).send(notice); });
+  say_goodbye(drain_since_ns);
+  // Requests that the kernel holds already are read first: idle connections end at the next step.
+}
+
+// Closes the WebSockets whose turn it is: all at once, or evenly over the spread.
+void Worker::say_goodbye(uint64_t now_ns) noexcept {
+  const uint64_t passed = now_ns - drain_since_ns;
+  const uint64_t all = reactor.connections.extent();
+  const uint64_t due = passed >= spread_ns ? all : all * passed / spread_ns;
+  for (; goodbyes < due; goodbyes++) {
+    net::Connection* c = reactor.connections.at(goodbyes);
     if (!c || c->closing || c->protocol != &session::ws_protocol) continue;
     take_published(*this, *c);
     session::close_websocket(sessions, *c, proto::close_code::going_away, "The server is going away.",
                              CloseCause::drain);
   }
-  // Requests that the kernel holds already are read first: idle connections end at the next step.
-  first_drain_step_ns = sys::monotonic_ns() + kDrainStepNs;
 }
 
 // The steps come by a timer. Until there is memory for it, they come with turns that do not sleep.
@@ -316,12 +356,14 @@ void Worker::keep_draining() noexcept {
                                      {[](void* w) { static_cast<Worker*>(w)->drain_step(); }, nullptr, this})
                     .generation != 0;
   if (drain_timed) return;
-  if (sys::monotonic_ns() >= first_drain_step_ns) drain_step();
+  if (sys::monotonic_ns() >= drain_since_ns + kDrainStepNs) drain_step();
   reactor.want_turn();
 }
 
 void Worker::drain_step() noexcept {
-  const bool cut = sys::monotonic_ns() >= cut_at_ns;
+  const uint64_t now_ns = sys::monotonic_ns();
+  const bool cut = now_ns >= cut_at_ns;
+  say_goodbye(now_ns);
   for (uint32_t slot = 0; slot < reactor.connections.extent(); slot++) {
     net::Connection* c = reactor.connections.at(slot);
     if (!c || c->closing) continue;
@@ -340,14 +382,12 @@ void Worker::end() noexcept {
   over = true;
   Worker* outer = current_worker_;
   current_worker_ = this;
-  for (uint32_t slot = 0; slot < reactor.connections.extent(); slot++) {
-    net::Connection* c = reactor.connections.at(slot);
-    if (c && !c->closing && c->protocol == &session::ws_protocol) {
-      session::abort_websocket(sessions, *c, draining ? CloseCause::drain : CloseCause::local_close);
-    }
-  }
+  for_each_websocket([this](net::Connection& c) {
+    session::abort_websocket(sessions, c, draining ? CloseCause::drain : CloseCause::local_close);
+  });
   reactor.end_all();
   before_flush(this);
+  if (group) stand_up();
   inbox->close();
   inbox = nullptr;
   current_worker_ = outer;
@@ -360,6 +400,7 @@ Stats Worker::snapshot() const noexcept {
   now.accept_pauses = reactor.stats.accept_pauses;
   now.open_connections = reactor.connections.size();
   now.open_rooms = rooms.size();
+  if (inbox) now.mail_refused = inbox->refused();
   return now;
 }
 
@@ -394,17 +435,42 @@ void Worker::unlist(const AudienceLog& audience) noexcept {
   *link = audience.next;
 }
 
+RoomRecord* Worker::enter_room(net::Connection& c, std::string_view name) noexcept {
+  auto& ws = c.state<session::WsState>();
+  const session::Membership* before = ws.rooms;
+  RoomRecord* room = rooms.join(reactor.blocks, ws, c.slot, name);
+  if (!room || !group || ws.rooms == before) return room;
+  if (!room->shared) room->shared = group->directory.enter(AudienceKind::room, name, seat);
+  if (!room->shared) {
+    rooms.leave(ws, *room);
+    return nullptr;
+  }
+  room->shared->add_member();
+  return room;
+}
+
 void Worker::leave_room(net::Connection& c, RoomRecord& room) noexcept {
   auto& ws = c.state<session::WsState>();
   if (!rooms.is_member(ws, room)) return;
   if (!c.closing) take_published(*this, c);
-  if (room.members == 1) unlist(room.log);
+  if (room.shared) room.shared->remove_member();
+  if (room.members == 1) {
+    unlist(room.log);
+    if (room.shared) group->directory.leave(*room.shared, seat);
+  }
   rooms.leave(ws, room);
 }
 
-bool post_mail(uint32_t number, net::Mail* mail) noexcept {
-  net::Inbox* inbox = net::find_inbox(number);
-  return inbox && inbox->post(mail);
+base::SlotId Worker::find_room_id(std::string_view name) noexcept {
+  if (const RoomRecord* room = rooms.find(name)) return id_of(*room);
+  const DirectoryEntry* entry = group ? group->directory.find(AudienceKind::room, name) : nullptr;
+  return entry ? entry->id() : base::SlotId();
+}
+
+RoomRecord* Worker::find_room(base::SlotId id) noexcept {
+  if (!group) return rooms.find(id);
+  const DirectoryEntry* entry = group->directory.find(id);
+  return entry ? rooms.find(*entry) : nullptr;
 }
 
 }  // namespace martlet::app

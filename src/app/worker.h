@@ -13,8 +13,10 @@
 #include <string_view>
 #include <vector>
 
-#include "app/publish.h"
+#include "app/group.h"
 #include "app/log_line.h"
+#include "app/parcel.h"
+#include "app/publish.h"
 #include "app/rooms.h"
 #include "app/router.h"
 #include "base/alloc.h"
@@ -31,6 +33,11 @@ namespace martlet {
 struct StepAccess {
   static Function<void(Request&, Response&)>& handler(Step& s) noexcept { return s.handler_; }
   static Function<void(Request&, Response&, Next)>& middleware(Step& s) noexcept { return s.middleware_; }
+};
+
+// What the library may look at in an App.
+struct AppAccess {
+  static app::Worker& worker(App& app) noexcept;
 };
 
 // What the library may look at in handles and messages.
@@ -50,12 +57,14 @@ struct MessageAccess {
   static size_t length(const SharedFrame& f) noexcept { return static_cast<size_t>(f.length_); }
 
   using Kind = Audience::Kind;
-  static Audience audience(Kind kind, uint32_t worker, base::SlotId id) noexcept;
-  static Audience room_audience(uint32_t worker, std::string_view name) noexcept;
+  static Audience audience(Kind kind, uint32_t first, base::SlotId id) noexcept;
+  static Audience audience(Kind kind, uint32_t first, std::string_view name) noexcept;
+  static Audience room_audience(uint32_t first, std::string_view name) noexcept;
   static Kind kind(const Audience& a) noexcept { return a.kind_; }
   static uint32_t worker(const Audience& a) noexcept { return a.worker_; }
   static base::SlotId id(const Audience& a) noexcept { return {a.slot_, a.generation_}; }
   static std::string_view name(const Audience& a) noexcept {
+    if (!a.name_) return {};
     const auto text = a.name_.payload();
     return {reinterpret_cast<const char*>(text.data()), text.size()};
   }
@@ -101,6 +110,7 @@ struct WsRouteEntry : session::WsRoute {
   uint32_t connections = 0;
   uint32_t number = 0;  // among the worker's WebSocket routes
   AudienceLog log;
+  DirectoryEntry* shared = nullptr;  // of a worker of a group: while it has connections
 };
 
 // The steps that one route runs through, in order. Steps of use() stand in many chains.
@@ -123,6 +133,7 @@ struct Worker {
   Worker& operator=(const Worker&) = delete;
 
   // Set-up --------------------------------------------------------------------------------------------------------
+  void refuse_route(const char* what, std::string_view path);
   void add_use(std::string_view prefix, Step step);
   void add_uses(Chain& chain, std::string_view path);
   void add_route(std::string_view method, std::string_view path, Step* steps, size_t count);
@@ -135,15 +146,38 @@ struct Worker {
 
   // Running -------------------------------------------------------------------------------------------------------
   void turn(int64_t timeout_ns) noexcept;
-  void begin_drain(milliseconds deadline) noexcept;
+  void begin_drain(const DrainOptions& drain) noexcept;
   void keep_draining() noexcept;
   void drain_step() noexcept;
+  void say_goodbye(uint64_t now_ns) noexcept;
   void end() noexcept;
   Stats snapshot() const noexcept;
+  // The same of all workers of the group: of the others as they have last shown it.
+  Stats sum_of_group() const noexcept;
+
+  // Of the group ----------------------------------------------------------------------------------------------------
+  AudienceLog* find_audience(AudienceKind kind, base::SlotId entry) noexcept;
+  // A first connection comes to a route, or the last one goes: others are told by the directory. False: no memory.
+  bool enter_route(WsRouteEntry& route) noexcept;
+  void leave_route(WsRouteEntry& route) noexcept;
+  bool place_connection(int fd) noexcept;
+  // What a turn owes the group, before its output is flushed.
+  void end_group_turn() noexcept;
+  void show_turn() noexcept;
+  void sit_down(Place& place) noexcept;
+  void stand_up() noexcept;
 
   AppOptions options;
   net::Inbox* inbox = nullptr;
   uint32_t number = 0;
+  uint32_t first = 0;  // the number of the first worker of the group; one on its own is its own first
+  uint32_t seat = 0;
+  Group* group = nullptr;
+  App* face = nullptr;  // the App that this is, in a Server
+  Outgoing outgoing;
+  DirectoryEntry* all_shared = nullptr;  // of `everybody`
+  std::atomic<const std::string*>* calling = nullptr;  // what is called now, where a watchdog looks
+  uint64_t show_at_ns = 0;
   Stats stats;
   net::Reactor reactor;
   session::Sessions sessions{reactor, stats};
@@ -166,6 +200,7 @@ struct Worker {
   uint32_t methods = 0;     // that there are routes for, a bit for each
   std::string allow_field;  // which these are, for OPTIONS *
   uint16_t port = 0;
+  Error mistake;  // of a route that could not be registered
   bool opened = false;
   bool draining = false;
   bool drain_timed = false;
@@ -175,7 +210,10 @@ struct Worker {
   Worker* next_on_thread = nullptr;    // workers that had a turn on this thread
   const void* thread_mark = nullptr;   // which thread that is; null before the first turn
   uint64_t cut_at_ns = 0;
-  uint64_t first_drain_step_ns = 0;
+  uint64_t drain_since_ns = 0;
+  uint64_t spread_ns = 0;       // over which the WebSockets are told to go
+  uint32_t goodbyes = 0;        // slots below this one have been told
+  SharedFrame notice;
 
   // The connection of a handle if it is an open or closing WebSocket; null when it is gone.
   net::Connection* websocket(base::SlotId id) noexcept {
@@ -183,12 +221,35 @@ struct Worker {
     if (!c || c->slot != id.slot || c->generation != id.generation) c = reactor.connections.find(id);
     return c && c->protocol == &session::ws_protocol ? c : nullptr;
   }
+  // A callback of the user's begins: of the route of this pattern, or of this kind. The text outlives the worker's turns.
+  void note_call(const std::string& what) noexcept {
+    if (calling) [[unlikely]] calling->store(&what, std::memory_order_relaxed);
+  }
+  static const std::string kTimer;
+  static const std::string kPost;
+  // fn(connection) for each, closing ones as well; it may close them.
+  template <typename F>
+  void for_each_websocket(F&& fn) noexcept {
+    for (uint32_t slot = 0; slot < reactor.connections.extent(); slot++) {
+      net::Connection* c = reactor.connections.at(slot);
+      if (c && !c->closing && c->protocol == &session::ws_protocol) fn(*c);
+    }
+  }
   WebSocket handle(const net::Connection& c) const noexcept { return MessageAccess::socket(number, c.id()); }
   void report_failure(std::string_view route, WebSocket socket = {}) noexcept;
   void retire(RetiredHandler* handler) noexcept;
   void list(AudienceLog& audience) noexcept;
   void unlist(const AudienceLog& audience) noexcept;
+  // Null when memory is out.
+  RoomRecord* enter_room(net::Connection& c, std::string_view name) noexcept;
   void leave_room(net::Connection& c, RoomRecord& room) noexcept;
+  // How a room is named outside this worker.
+  base::SlotId id_of(const RoomRecord& room) const noexcept {
+    return group ? room.shared->id() : base::SlotId{room.slot, room.generation};
+  }
+  RoomRecord* find_room(base::SlotId id) noexcept;
+  // By name, wherever its members are; generation 0 when there is none.
+  base::SlotId find_room_id(std::string_view name) noexcept;
 };
 
 // The worker whose turn it is on this thread; null between turns.
@@ -204,6 +265,14 @@ inline Worker* here(uint32_t number) noexcept {
   return find_on_thread(number);
 }
 
+// A worker of this thread that shares its rooms with those of this first number: for rooms, which belong to all of them.
+Worker* find_member_on_thread(uint32_t first) noexcept;
+inline Worker* here_among(uint32_t first) noexcept {
+  Worker* w = current_worker_;
+  if (w && w->first == first) [[likely]] return w;
+  return find_member_on_thread(first);
+}
+
 // A call on its way to a worker.
 template <typename F>
 struct Command final : net::Mail {
@@ -211,24 +280,27 @@ struct Command final : net::Mail {
   F fn;
 };
 
-// Hands it to the worker of this number; false: that worker is over, and the mail is still the caller's.
-bool post_mail(uint32_t number, net::Mail* mail) noexcept;
+// Hands it to the worker of this number. When the answer is not yes, the mail is still the caller's.
+net::Posted post_mail(uint32_t number, net::Mail* mail) noexcept;
 
 // Runs fn(Worker&) on the worker of this number, in a later turn: posted; closed when that worker is over, dropped when
-// memory is out. What fn carries is its own affair, KeptText for texts.
+// memory is out, or when `bytes` say that it is a message and too much waits for that worker already. What fn carries is
+// its own affair, KeptText for texts.
 template <typename F>
-SendStatus post_to(uint32_t number, F fn) noexcept {
+SendStatus post_to(uint32_t number, F fn, size_t bytes = 0) noexcept {
   auto* command = base::create<Command<F>>(std::move(fn));
   if (!command) return SendStatus::dropped;
+  command->bytes = bytes ? bytes + sizeof(Command<F>) : 0;
   command->run = [](net::Mail* mail, void* worker) {
     auto* c = static_cast<Command<F>*>(mail);
     c->fn(*static_cast<Worker*>(worker));
     base::destroy(c);
   };
   command->drop = [](net::Mail* mail) { base::destroy(static_cast<Command<F>*>(mail)); };
-  if (post_mail(number, command)) return SendStatus::posted;
+  const net::Posted posted = post_mail(number, command);
+  if (posted == net::Posted::yes) return SendStatus::posted;
   base::destroy(command);
-  return SendStatus::closed;
+  return posted == net::Posted::full ? SendStatus::dropped : SendStatus::closed;
 }
 
 // A query from a thread that is not the worker's is a programmer's error.

@@ -1,7 +1,8 @@
 // A bounded single-producer single-consumer ring: the way from one worker to another. Each side keeps a copy of the
 // other's index on its own cache line and looks at the shared one only when the copy says full or empty.
 //
-// push() by one thread, pop() by one other. Neither blocks or allocates; full and empty are answers.
+// push() by one thread, pop() by one other. Neither blocks or allocates; full and empty are answers. push() writes and
+// empty() reads sequentially consistently: they are one half each of the protocol that decides about waking (mailbox.h).
 #pragma once
 
 #include <atomic>
@@ -46,7 +47,7 @@ class Ring {
       if (tail - seen_head_ > mask_) return false;
     }
     new (&cells_[tail & mask_]) T(std::move(value));
-    tail_.store(tail + 1, std::memory_order_release);
+    tail_.store(tail + 1, std::memory_order_seq_cst);
     return true;
   }
 
@@ -66,7 +67,7 @@ class Ring {
 
   // Exact on the consumer's thread when the producer rests; otherwise a moment's view.
   bool empty() const noexcept {
-    return head_.load(std::memory_order_acquire) == tail_.load(std::memory_order_acquire);
+    return head_.load(std::memory_order_relaxed) == tail_.load(std::memory_order_seq_cst);
   }
 
  private:

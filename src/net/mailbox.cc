@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "net/lanes.h"
 
 namespace martlet::net {
 
@@ -45,22 +46,37 @@ void WakeGate::awake(bool woken) noexcept {
   if (woken) waker_->drain();
 }
 
-Error Inbox::open(uint32_t worker) noexcept {
+Error Inbox::open(uint32_t worker, uint32_t first, Lanes* lanes) noexcept {
   MARTLET_CHECK(pushed_.load(std::memory_order_relaxed) == &closed_mark);
   if (Error error = gate_.open()) return error;
   worker_ = worker;
+  first_ = first ? first : worker;
+  members_ = lanes ? lanes->seats() : 1;
+  lanes_ = lanes;
   pushed_.store(nullptr, std::memory_order_seq_cst);
   return {};
 }
 
-bool Inbox::post(Mail* mail) noexcept {
+Posted Inbox::post(Mail* mail) noexcept {
+  const size_t bytes = mail->bytes;
+  if (bytes) {
+    const size_t before = waiting_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    if (before && before + bytes > kMostWaiting) {  // one message of any size is taken
+      waiting_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+      count_refused();
+      return Posted::full;
+    }
+  }
   Mail* top = pushed_.load(std::memory_order_relaxed);
   do {
-    if (top == &closed_mark) return false;
+    if (top == &closed_mark) {
+      if (bytes) waiting_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+      return Posted::closed;
+    }
     mail->next = top;
   } while (!pushed_.compare_exchange_weak(top, mail, std::memory_order_seq_cst, std::memory_order_relaxed));
   gate_.notify();
-  return true;
+  return Posted::yes;
 }
 
 // Moves what was pushed behind what was taken (which is empty then), oldest first.
@@ -80,9 +96,16 @@ bool Inbox::deliver(void* worker, uint32_t budget) noexcept {
   for (; taken_ && budget > 0; budget--) {
     Mail* mail = taken_;
     taken_ = mail->next;
+    if (mail->bytes) waiting_bytes_.fetch_sub(mail->bytes, std::memory_order_relaxed);
     mail->run(mail, worker);
   }
+  if (lanes_) lanes_->deliver(worker_ - first_, worker, budget);
   return has_mail();
+}
+
+bool Inbox::has_mail() const noexcept {
+  if (taken_ || is_mail(pushed_.load(std::memory_order_seq_cst))) return true;
+  return lanes_ && lanes_->has_mail(worker_ - first_);
 }
 
 bool Inbox::try_sleep() noexcept {
@@ -104,11 +127,13 @@ void Inbox::close() noexcept {
   for (Mail* list : {std::exchange(taken_, nullptr), pushed}) {
     while (list) {
       Mail* next = list->next;
+      if (list->bytes) waiting_bytes_.fetch_sub(list->bytes, std::memory_order_relaxed);
       list->drop(list);
       list = next;
     }
   }
   gate_.close();
+  lanes_ = nullptr;
 }
 
 }  // namespace martlet::net

@@ -9,8 +9,10 @@
 // producers one makes the system call.
 //
 // An inbox outlives its worker (worker_registry.h). It begins and ends closed; a closed inbox refuses mail.
-// WakeGate is apart from Inbox because there will be more ways into a worker (a ring per pair of workers), and one flag
-// must stand for all of them. post() and notify() from any thread, everything else on the worker's.
+// Workers of one Server have rings to each other besides (lanes.h); one gate stands for all ways into a worker.
+// What a worker that does not turn may be kept waiting with is bounded: messages (Mail::bytes) are refused above
+// kMostWaiting. Commands are small, and never refused.
+// post() and notify() from any thread, everything else on the worker's.
 #pragma once
 
 #include <martlet/error.h>
@@ -26,6 +28,7 @@ namespace martlet::net {
 // A message, embedded in a larger struct. Exactly one of `run` and `drop` is called, once, and either frees it.
 struct Mail {
   Mail* next = nullptr;
+  size_t bytes = 0;  // of a message that may be refused when its worker lags; 0: a command, which must not be lost
   void (*run)(Mail* mail, void* worker) = nullptr;
   // Its worker has closed before it ran.
   void (*drop)(Mail* mail) = nullptr;
@@ -64,8 +67,18 @@ class WakeGate {
   sys::Waker* waker_ = nullptr;  // made by open(); written only while nobody can be in wake()
 };
 
+enum class Posted : uint8_t {
+  yes,
+  closed,  // that worker is over
+  full,    // too much waits for it
+};
+
+class Lanes;
+
 class alignas(base::kCacheLine) Inbox {
  public:
+  static constexpr size_t kMostWaiting = size_t{64} << 20;  // bytes of messages
+
   Inbox() noexcept : pushed_(&closed_mark) {}
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
@@ -73,13 +86,19 @@ class alignas(base::kCacheLine) Inbox {
   // Any thread, a moment's view: whether mail is taken.
   bool is_open() const noexcept { return pushed_.load(std::memory_order_seq_cst) != &closed_mark; }
 
-  // Any thread: `mail` will run on the worker, or be dropped when the worker closes first. False when the inbox is
-  // closed: the mail is still the caller's.
-  [[nodiscard]] bool post(Mail* mail) noexcept;
+  // Any thread: `mail` will run on the worker, or be dropped when the worker closes first. When the answer is not yes,
+  // the mail is still the caller's.
+  [[nodiscard]] Posted post(Mail* mail) noexcept;
+
+  // Any thread: that a message was refused because the worker lags, and how often that was.
+  void count_refused(uint64_t messages = 1) noexcept { refused_.fetch_add(messages, std::memory_order_relaxed); }
+  uint64_t refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
 
   // The rest on the worker's thread ---------------------------------------------------------------------------------
 
-  Error open(uint32_t worker) noexcept;
+  // The worker's number. A worker of a Server has a seat among the lanes of its group, and `first` is the number of the
+  // one on seat 0; a worker on its own is its own first.
+  Error open(uint32_t worker, uint32_t first = 0, Lanes* lanes = nullptr) noexcept;
   // Drops what has not run; posting fails from here on. Harmless when repeated.
   void close() noexcept;
 
@@ -92,11 +111,13 @@ class alignas(base::kCacheLine) Inbox {
   // After polling; `woken` when the poller reported wake_fd().
   void awake(bool woken) noexcept { gate_.awake(woken); }
 
-  bool has_mail() const noexcept { return taken_ || is_mail(pushed_.load(std::memory_order_seq_cst)); }
+  bool has_mail() const noexcept;
   int wake_fd() const noexcept { return gate_.fd(); }
   WakeGate& gate() noexcept { return gate_; }
-  // The worker's number in worker_registry.h; kept after close().
+  // The worker's number in worker_registry.h; kept after close(). Any thread that got the number of a worker.
   uint32_t worker() const noexcept { return worker_; }
+  uint32_t first() const noexcept { return first_; }
+  uint32_t members() const noexcept { return members_; }
 
  private:
   static Mail closed_mark;  // stands in pushed_ for "closed"; never run
@@ -105,9 +126,14 @@ class alignas(base::kCacheLine) Inbox {
   void take_pushed() noexcept;
 
   std::atomic<Mail*> pushed_;  // newest first
+  std::atomic<size_t> waiting_bytes_{0};
+  std::atomic<uint64_t> refused_{0};
   WakeGate gate_;
   alignas(base::kCacheLine) Mail* taken_ = nullptr;  // oldest first; the worker's alone
+  Lanes* lanes_ = nullptr;
   uint32_t worker_ = 0;
+  uint32_t first_ = 0;
+  uint32_t members_ = 0;  // of its group, itself included
 };
 
 }  // namespace martlet::net

@@ -82,13 +82,18 @@ Result<uint16_t> Reactor::listen(const ListenOptions& options) noexcept {
   address.unix_mode = options.unix_mode;
   Result<int> fd = sys::listen_on(address);
   if (!fd) return fd.error();
-  const uint32_t index = static_cast<uint32_t>(listeners_.size());
-  if (Error error = poller_.add(*fd, base::SlotId{index, 0}.packed(), sys::kReadable)) {
+  if (Error error = listen_on(*fd)) {
     sys::close_socket(*fd);
     return error;
   }
-  listeners_.push_back({*fd, sys::local_port(*fd), true});
   return listeners_.back().port;
+}
+
+Error Reactor::listen_on(int fd) noexcept {
+  const uint32_t index = static_cast<uint32_t>(listeners_.size());
+  if (Error error = poller_.add(fd, base::SlotId{index, 0}.packed(), sys::kReadable)) return error;
+  listeners_.push_back({fd, sys::local_port(fd), true});
+  return {};
 }
 
 void Reactor::accept_waiting() noexcept {
@@ -129,9 +134,12 @@ void Reactor::turn(int64_t timeout_ns) noexcept {
   base::BlockPool* const outer = base::BlockPool::current();
   base::BlockPool::set_current(&blocks);
   resting_ = false;
-  const int events = poller_.wait(poll_timeout(timeout_ns));  // 8, then 1
+  const int64_t wait_ns = poll_timeout(timeout_ns);  // 8
+  if (shared_.turn_since_ns) shared_.turn_since_ns->store(0, std::memory_order_relaxed);
+  const int events = poller_.wait(wait_ns);  // 1
   inbox_->awake(false);
   read_clock();                                                 // 2
+  if (shared_.turn_since_ns) shared_.turn_since_ns->store(now_ns_, std::memory_order_relaxed);
   for (int i = 0; i < events; i++) dispatch(poller_.event(i));  // 3
   dispatch_ready();
   run_timers();                                               // 4
@@ -262,7 +270,7 @@ void Reactor::reap() noexcept {
     c.protocol->on_reap(*this, c);
     discard_output(*this, c);
     wheel_.cancel(c.slot);
-    surplus_ -= c.surplus;
+    forget(c.surplus);
     c.reset ? sys::reset_socket(c.fd) : sys::close_socket(c.fd);
     connections.destroy(&c);
   }
@@ -317,7 +325,9 @@ bool Reactor::accept_from(uint32_t index) noexcept {
   for (int n = 0; n < kAcceptsPerTurn && index < listeners_.size(); n++) {
     const sys::AcceptResult result = sys::accept_one(listeners_[index].fd);
     switch (result.status) {
-      case sys::AcceptStatus::ok: take_connection(result.fd); break;
+      case sys::AcceptStatus::ok:
+        if (!hooks_.place || !hooks_.place(hooks_.context, result.fd)) take_connection(result.fd);
+        break;
       case sys::AcceptStatus::again: break;
       case sys::AcceptStatus::empty: return false;
       case sys::AcceptStatus::no_descriptors:
@@ -328,13 +338,29 @@ bool Reactor::accept_from(uint32_t index) noexcept {
   return true;
 }
 
+// Counts one more connection, unless the limit is reached.
+bool Reactor::admit() noexcept {
+  if (!shared_.group) return connections.size() - surplus_ < max_connections_;
+  if (shared_.group->fetch_add(1, std::memory_order_relaxed) < max_connections_) return true;
+  shared_.group->fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+void Reactor::forget(bool surplus) noexcept {
+  surplus_ -= surplus;
+  if (shared_.group && !surplus) shared_.group->fetch_sub(1, std::memory_order_relaxed);
+  if (shared_.seat && hooks_.place) shared_.seat->fetch_sub(1, std::memory_order_relaxed);
+}
+
 void Reactor::take_connection(int fd) noexcept {
   const uint32_t slots = connections.extent() + 1;
   const bool room = ready_.reserve(slots) && dirty_.reserve(slots) && closing_.reserve(slots);
   // A few more than the limit are taken in to be told so; above that even this is too much.
-  const bool surplus = connections.size() - surplus_ >= max_connections_;
-  Connection* c = room && (!surplus || surplus_ < kMaxSurplus) ? connections.create() : nullptr;
+  const bool surplus = !admit();
+  surplus_ += surplus;
+  Connection* c = room && (!surplus || surplus_ <= kMaxSurplus) ? connections.create() : nullptr;
   if (!c) {
+    forget(surplus);
     stats.refused++;
     hooks_.on_refuse(hooks_.context, fd);
     return sys::close_socket(fd);
@@ -344,10 +370,7 @@ void Reactor::take_connection(int fd) noexcept {
   c->interest = sys::kReadable;
   stats.accepted++;
   c->surplus = surplus;
-  if (surplus) {
-    stats.refused++;
-    surplus_++;
-  }
+  stats.refused += surplus;
   const bool polled = !poller_.add(fd, c->id().packed(), sys::kReadable);
   hooks_.on_accept(hooks_.context, *c, surplus);
   if (!polled) abort(*c);

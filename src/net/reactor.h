@@ -18,6 +18,7 @@
 #include <martlet/error.h>
 #include <martlet/options.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -77,6 +78,16 @@ struct ReactorHooks {
   void (*before_flush)(void* context) = nullptr;
   // A signal that was asked for came.
   void (*on_signal)(void* context, int number) = nullptr;
+  // Of a worker of a group; may be null: counts an accepted connection at its own seat, or at another worker's that it
+  // gives it to (true).
+  bool (*place)(void* context, int fd) = nullptr;
+};
+
+// What a worker of a group shares with the others.
+struct SharedCounts {
+  std::atomic<uint32_t>* group = nullptr;  // connections of all workers; the limit is for them together
+  std::atomic<uint32_t>* seat = nullptr;   // of this one, where connections are placed
+  std::atomic<uint64_t>* turn_since_ns = nullptr;  // 0 while it sleeps; null: nobody looks
 };
 
 class Reactor {
@@ -93,7 +104,13 @@ class Reactor {
 
   // Makes poller and buffers; may be tried again when it fails. The inbox must be open; it stays its owner's.
   Error open(const ReactorHooks& hooks, Inbox& inbox, uint32_t max_connections) noexcept;
+  // Before open().
+  void share(const SharedCounts& counts) noexcept { shared_ = counts; }
   Result<uint16_t> listen(const ListenOptions& options) noexcept;
+  // Takes a listening socket; on failure it is still the caller's.
+  Error listen_on(int fd) noexcept;
+  // Takes a connection that another worker has accepted.
+  void adopt(int fd) noexcept { take_connection(fd); }
   // Accepts who waits in the kernel's queues, as far as they reach at this moment.
   void accept_waiting() noexcept;
   void stop_listening() noexcept;
@@ -109,6 +126,9 @@ class Reactor {
   // is mail or its own thread makes work for it, and is when work was left over.
   void rest() noexcept;
   int fd() const noexcept { return poller_.fd(); }
+
+  // Whether the next turn will not sleep.
+  bool is_busy() const noexcept { return must_not_sleep(); }
 
   // Time, as of this turn; between turns, of the last refresh_clock().
   uint64_t now_ns() const noexcept { return now_ns_; }
@@ -192,6 +212,8 @@ class Reactor {
   void reap() noexcept;
   bool accept_from(uint32_t index) noexcept;
   void take_connection(int fd) noexcept;
+  bool admit() noexcept;
+  void forget(bool surplus) noexcept;
   void pause_accepting() noexcept;
   void resume_accepting() noexcept;
   void read_clock() noexcept;
@@ -206,6 +228,7 @@ class Reactor {
   Inbox* inbox_ = nullptr;
   std::unique_ptr<sys::SignalWatcher> signals_;
   ReactorHooks hooks_;
+  SharedCounts shared_;
   std::vector<Listener> listeners_;
   SlotList ready_;
   SlotList dirty_;

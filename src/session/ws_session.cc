@@ -40,6 +40,13 @@ SendStatus dropped(Sessions& s, net::Connection& c, uint32_t messages) noexcept 
   return SendStatus::dropped;
 }
 
+void close_slow(Sessions& s, net::Connection& c) noexcept {
+  s.stats.messages_dropped += net::drop_frames(s.reactor, c, SIZE_MAX);
+  s.stats.slow_consumers++;
+  fail_websocket(s, c, proto::close_code::policy_violation, "The connection reads too slowly.",
+                 CloseCause::slow_consumer);
+}
+
 // The unsent limit is reached. True: there is room again.
 bool make_room(Sessions& s, net::Connection& c) noexcept {
   WsState& ws = c.state<WsState>();
@@ -57,10 +64,7 @@ bool make_room(Sessions& s, net::Connection& c) noexcept {
     }
     case SlowConsumerPolicy::close: break;
   }
-  s.stats.messages_dropped += net::drop_frames(s.reactor, c, SIZE_MAX);
-  s.stats.slow_consumers++;
-  fail_websocket(s, c, proto::close_code::policy_violation, "The connection reads too slowly.",
-                 CloseCause::slow_consumer);
+  close_slow(s, c);
   return false;
 }
 
@@ -221,6 +225,12 @@ void fail_in_dispatch(Sessions& s, net::Connection& c, uint16_t code, std::strin
 
 void handler_failed(Sessions& s, net::Connection& c) noexcept {
   fail_in_dispatch(s, c, proto::close_code::internal_error, "Internal server error", CloseCause::handler_failure);
+}
+
+void treat_as_slow(Sessions& s, net::Connection& c, uint64_t missed) noexcept {
+  WsState& ws = c.state<WsState>();
+  s.stats.messages_dropped += missed;
+  if (ws.route->limits.slow_consumer == SlowConsumerPolicy::close && ws.ready == ReadyState::open) close_slow(s, c);
 }
 
 void end_of_stream(Sessions& s, net::Connection& c) noexcept {

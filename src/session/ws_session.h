@@ -125,6 +125,9 @@ void fail_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string_
 // The same in the connection's own dispatch: the application hears of it first, and may send a last word.
 void fail_in_dispatch(Sessions& s, net::Connection& c, uint16_t code, std::string_view reason, CloseCause cause) noexcept;
 
+// It missed messages that never came here: by the route's policy it is closed as a slow consumer, or they are counted.
+void treat_as_slow(Sessions& s, net::Connection& c, uint64_t missed) noexcept;
+
 // Ends the dispatch of a connection that is a WebSocket by now.
 void end_websocket_dispatch(Sessions& s, net::Connection& c) noexcept;
 // A handler threw: reported by the application already; closes with 1011.

@@ -30,6 +30,8 @@ namespace martlet::sys {
 
 const int terminate_signal = SIGTERM;
 const int interrupt_signal = SIGINT;
+const int hangup_signal = SIGHUP;
+const int user2_signal = SIGUSR2;
 
 namespace {
 

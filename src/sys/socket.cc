@@ -263,6 +263,12 @@ bool reuse_port_balances() noexcept {
 #endif
 }
 
+bool shares_port(int fd) noexcept {
+  int shares = 0;
+  socklen_t size = sizeof shares;
+  return syscalls.getsockopt(fd, SOL_SOCKET, kReusePort, &shares, &size) == 0 && shares != 0;
+}
+
 uint16_t local_port(int fd) noexcept { return port_of(name_of(syscalls.getsockname, fd)); }
 
 namespace {

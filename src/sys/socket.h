@@ -53,6 +53,9 @@ Result<int> listen_on(const ListenAddress& address) noexcept;
 // Whether the kernel spreads new connections over all sockets that share a port (ListenAddress::reuse_port).
 bool reuse_port_balances() noexcept;
 
+// Whether another socket may be bound to this one's port (it was made with reuse_port).
+bool shares_port(int fd) noexcept;
+
 // The port a listening socket is bound to; 0 for a Unix socket.
 uint16_t local_port(int fd) noexcept;
 

@@ -313,18 +313,36 @@ TEST_CASE("http_listen: Apps that never ran, never listened, or were never turne
 
 // Mistakes of the program ---------------------------------------------------------------------------------------------
 
-TEST_CASE("http_listen: mistakes in setting up abort with a message") {
+TEST_CASE("http_listen: a route or prefix that is none is the error that listen() answers") {
+  const auto listens = [](auto set_up) {
+    App app;
+    set_up(app);
+    set_log_level(LogLevel::off);
+    const bool good = app.listen("127.0.0.1", 0).ok();
+    CHECK(app.run({.handle_signals = false}) == !good);
+    set_log_level(LogLevel::warn);
+    return good;
+  };
   const auto route = [](const char* path) {
-    return [path] {
-      App app;
+    return [path](App& app) {
       app.get(path, [](Request&, Response& res) { res.end(); });
+      app.get("/good", [](Request&, Response& res) { res.end(); });
+      app.close();
     };
   };
-  CHECK_FALSE(aborts(route("/good/:a/:b/*")));
+  CHECK(listens(route("/good/:a/:b/*")));
   for (const char* path : {"", "no-slash", "/a/*/b", "/:", "/:a/:a", "/a b", "/a?b=1", "/a#b"}) {
     CAPTURE(path);
-    CHECK(aborts(route(path)));
+    CHECK_FALSE(listens(route(path)));
+    CHECK_FALSE(listens([path](App& app) { app.ws(path, WsHandlers{}); }));
   }
+  for (const char* prefix : {"no-slash", "/a/:b", "/*/b"}) {
+    CAPTURE(prefix);
+    CHECK_FALSE(listens([prefix](App& app) { app.use(prefix, [](Request&, Response&, Next next) { next(); }); }));
+  }
+}
+
+TEST_CASE("http_listen: setting up after listen() aborts with a message") {
   const auto after_listen = [](auto what) {
     return [what] {
       App app;

@@ -46,7 +46,7 @@ TEST_CASE("review: a copy of a Response that nobody deferred answers nothing lat
 }
 
 TEST_CASE("review: a refused connection ends after the linger, though its peer stays and an earlier deadline fires") {
-  ServerOptions options;
+  TestServerOptions options;
   options.app.head_timeout = milliseconds(300);  // armed before the linger begins, and due while it lasts
   TestServer server([](App& app) { app.get("/", [](Request&, Response& res) { res.send("up"); }); }, options);
   Client client(server.port());

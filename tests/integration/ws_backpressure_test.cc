@@ -33,7 +33,7 @@ struct Target {
   TestServer server;
   WsClient client;
 
-  explicit Target(WsOptions options, ServerOptions server_options = {})
+  explicit Target(WsOptions options, TestServerOptions server_options = {})
       : server([&](App& app) { set_up(app, std::move(options)); }, std::move(server_options)),
         client(server.port(), "/", {}, kSlow) {
     REQUIRE(client.reads("ready"));

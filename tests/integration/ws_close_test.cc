@@ -24,11 +24,11 @@ struct Route {
   WsEvents events = {};
   TestServer server;
 
-  explicit Route(WsOptions options = {}, ServerOptions server_options = {})
+  explicit Route(WsOptions options = {}, TestServerOptions server_options = {})
       : server([&](App& app) { app.ws("/", events.handlers(std::move(options))); }, std::move(server_options)) {}
   // `act` on the connection for each message, instead of the echo.
   template <typename Act>
-  explicit Route(Act act, WsOptions options = {}, ServerOptions server_options = {})
+  explicit Route(Act act, WsOptions options = {}, TestServerOptions server_options = {})
     requires std::is_invocable_v<Act, WebSocket, const Message&>
       : server(
             [&](App& app) {
@@ -132,7 +132,7 @@ TEST_CASE("ws close: both at once is ours, and ends well") {
 }
 
 TEST_CASE("ws close: a peer that does not answer our Close is ended after close_timeout") {
-  ServerOptions options;
+  TestServerOptions options;
   options.app.close_timeout = 100ms;
   Route route([](WebSocket ws, const Message&) { ws.close(CloseCode::going_away); }, {}, options);
   WsClient client(route.server.port());
@@ -188,7 +188,7 @@ TEST_CASE("ws close: abort ends the TCP connection without a Close") {
 }
 
 TEST_CASE("ws close: a write without progress is ended after write_timeout") {
-  ServerOptions options;
+  TestServerOptions options;
   options.app.write_timeout = 150ms;
   const std::string large(16_MiB, 'x');
   Route route([&](WebSocket ws, const Message&) { ws.send(large); }, {}, options);
@@ -198,7 +198,7 @@ TEST_CASE("ws close: a write without progress is ended after write_timeout") {
 }
 
 TEST_CASE("ws close: a write that goes on slowly is not ended by write_timeout") {
-  ServerOptions options;
+  TestServerOptions options;
   options.app.write_timeout = 250ms;
   const std::string large(8_MiB, 'x');
   Route route([&](WebSocket ws, const Message&) { ws.send(large); }, {}, options);

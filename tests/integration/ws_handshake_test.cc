@@ -356,7 +356,7 @@ TEST_CASE("ws handshake: a client that goes away before the decision is never op
 TEST_CASE("ws handshake: a decision that takes too long gets 408, and comes too late") {
   Gate gate;
   std::atomic<int> opened{0};
-  ServerOptions options;
+  TestServerOptions options;
   options.app.handshake_timeout = 100ms;
   TestServer server(
       [&](App& app) {
@@ -430,7 +430,7 @@ TEST_CASE("ws handshake: over IPv6 and over a Unix socket") {
     const std::string& host = pair.first;
     const std::string& ip = pair.second;
     CAPTURE(host);
-    ServerOptions options;
+    TestServerOptions options;
     options.listen.host = host;
     TestServer server(
         [](App& app) {

@@ -118,7 +118,7 @@ TEST_CASE("ws memory: many small messages to one that does not read cost a small
 TEST_CASE("ws memory: half-sent messages cost what has arrived, and all is given back") {
   HeldBytes bytes;
   {
-    ServerOptions options;
+    TestServerOptions options;
     options.app.receive_budget_bytes = 20_MiB;
     std::atomic<int> refused = 0;
     WsHandlers echo;

@@ -252,7 +252,7 @@ TEST_CASE("ws protocol: too many fragments are 1008") {
 
 TEST_CASE("ws protocol: half-sent messages beyond the receive budget get 1013, and what others have come stays") {
   WsEvents events;
-  ServerOptions options;
+  TestServerOptions options;
   options.app.receive_budget_bytes = 300'000;
   TestServer server([&](App& app) { app.ws("/", events.handlers()); }, options);
   WsClient first(server.port());

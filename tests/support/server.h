@@ -45,7 +45,7 @@ bool eventually(F condition, milliseconds patience = kPatience) {
   return true;
 }
 
-struct ServerOptions {
+struct TestServerOptions {
   AppOptions app = {};
   ListenOptions listen = {.host = "127.0.0.1"};
   RunOptions run = {.handle_signals = false};
@@ -55,7 +55,7 @@ struct ServerOptions {
 class TestServer {
  public:
   // `set_up` registers routes, on the server's thread. The server listens when the constructor returns.
-  explicit TestServer(std::function<void(App&)> set_up, ServerOptions options = {})
+  explicit TestServer(std::function<void(App&)> set_up, TestServerOptions options = {})
       : options_(std::move(options)), descriptors_before_(open_descriptors()) {
     std::promise<bool> listening;
     thread_ = std::thread([&] { serve(set_up, listening); });
@@ -148,7 +148,7 @@ class TestServer {
     over_signal_.notify_all();
   }
 
-  ServerOptions options_;
+  TestServerOptions options_;
   int descriptors_before_;
   std::thread thread_;
   App* app_ = nullptr;

@@ -1,0 +1,220 @@
+// Server: starting and ending workers. A worker's thread makes its App, lets the user's function set it up, opens it and
+// reports; it serves when all have. See server_impl.h.
+#include "app/server_impl.h"
+
+#include <new>
+
+#include "app/worker.h"
+#include "net/worker_registry.h"
+#include "sys/inherit.h"
+#include "sys/notify.h"
+#include "sys/processors.h"
+#include "sys/program.h"
+#include "sys/socket.h"
+
+namespace martlet {
+
+namespace {
+
+constexpr int kMostProcessors = 1024;
+
+}  // namespace
+
+Server::Server(ServerOptions options) : impl_(new Impl(std::move(options))) {}
+
+Server::~Server() {
+  close();
+  impl_->join_all();
+  delete impl_;
+}
+
+Error Server::start_workers(Function<void(App&, Error&)> set_up) {
+  MARTLET_CHECK(impl_->alive.load() == 0 && "Server::start() while it runs");
+  impl_->join_all();
+  impl_->set_up = std::move(set_up);
+  return impl_->start();
+}
+
+int Server::wait(RunOptions options) { return impl_->wait(options); }
+uint16_t Server::port() const noexcept { return impl_->port; }
+uint32_t Server::workers() const noexcept { return impl_->count; }
+
+Server& Server::on_stall(Function<void(const Stall&)> handler) {
+  impl_->on_stall = std::move(handler);
+  return *this;
+}
+
+// Starting ------------------------------------------------------------------------------------------------------------
+
+Error Server::Impl::start() {
+  (void)sys::remember_program();  // restart() will say so
+  processors.resize(kMostProcessors);
+  processors.resize(static_cast<size_t>(sys::allowed_processors(processors.data(), kMostProcessors)));
+  const auto usable = static_cast<uint32_t>(sys::usable_processors());
+  const uint32_t wanted = options.workers == per_core ? usable : options.workers;
+  const uint32_t workers = wanted < net::Lanes::kMostSeats ? wanted : net::Lanes::kMostSeats;
+  Result<uint32_t> first = net::reserve_workers(workers);
+  if (!first) return first.error();
+  std::unique_ptr<app::Group> made = app::Group::make(workers, *first);
+  if (!made) return Error("no memory for the workers");
+  made->watched = options.watchdog.count() > 0;
+  std::unique_ptr<sys::Waker> waker(new (std::nothrow) sys::Waker);
+  if (!waker) return Error("no memory for the workers");
+  if (Error error = waker->open()) return error;
+  {
+    const std::lock_guard lock(mutex);
+    group = std::move(made);
+    members = std::make_unique<Member[]>(workers);
+    count = workers;
+    control = std::move(waker);
+    go = Go::not_yet;
+    start_error = {};
+    restart_wanted = signalled = told_stopping = false;
+  }
+  Error error = make_listeners();
+  if (!error) error = start_members();
+  if (error) {
+    end_all();
+    close_listeners();
+    return error;
+  }
+  sys::report_ready();
+  (void)sys::notify_service_manager(sys::kNotifyReady);
+  return {};
+}
+
+Error Server::Impl::start_members() {
+  for (uint32_t i = 0; i < count; i++) {
+    members[i].server = this;
+    members[i].seat = i;
+    if (Error error = start_member(members[i])) return error;
+  }
+  const std::lock_guard lock(mutex);
+  go = Go::run;
+  changed.notify_all();
+  return {};
+}
+
+// One after the other, so that the user's function need not be prepared for two at a time.
+Error Server::Impl::start_member(Member& member) {
+  const bool pinned = options.pin_workers || options.balance == Balance::by_processor;
+  const int processor = pinned && !processors.empty() ? processors[member.seat % processors.size()]
+                                                      : sys::Thread::kAnyProcessor;
+  reported = false;
+  alive.fetch_add(1);
+  const auto run = [](void* context) {
+    auto& self = *static_cast<Member*>(context);
+    self.server->run_member(self);
+  };
+  if (Error error = member.thread.start(run, &member, options.stack_bytes, processor)) {
+    alive.fetch_sub(1);
+    return error;
+  }
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [this] { return reported; });
+  return start_error;
+}
+
+void Server::Impl::report_start(Error error) noexcept {
+  const std::lock_guard lock(mutex);
+  start_error = error;
+  reported = true;
+  changed.notify_all();
+}
+
+bool Server::Impl::wait_for_go() noexcept {
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [this] { return go != Go::not_yet; });
+  return go == Go::run;
+}
+
+Error Server::Impl::set_up_member(Member& member, App& app) noexcept {
+  app::Worker& w = AppAccess::worker(app);
+  if (!w.group) return Error("no memory or no descriptor for a worker");
+  Error error;
+  if (!set_up(app, error)) return Error("the function that sets a worker up threw");
+  if (!error) error = w.open();
+  while (!error && !member.listeners.empty()) {
+    error = w.reactor.listen_on(member.listeners.back());
+    if (error) break;
+    if (w.port == 0) w.port = port;
+    member.listeners.pop_back();  // it is the reactor's
+  }
+  return error;
+}
+
+// The life of a worker's thread.
+void Server::Impl::run_member(Member& member) noexcept {
+  app::place_ = {group.get(), member.seat, false, nullptr};
+  {
+    App app(options.app);
+    Error error = set_up_member(member, app);
+    report_start(error);
+    if (!error && wait_for_go()) {
+      app::Worker& w = AppAccess::worker(app);
+      w.face = &app;
+      while (!w.over) w.turn(-1);
+    }
+    // Nobody looks at what it calls any more.
+    const std::lock_guard lock(mutex);
+    group->seats[member.seat].calling.store(nullptr, std::memory_order_relaxed);
+  }
+  app::place_ = {};
+  alive.fetch_sub(1);
+  control->wake();
+}
+
+// Ending --------------------------------------------------------------------------------------------------------------
+
+// Of a start that failed.
+void Server::Impl::end_all() noexcept {
+  {
+    const std::lock_guard lock(mutex);
+    go = Go::end;
+    changed.notify_all();
+  }
+  join_all();
+}
+
+void Server::Impl::join_all() noexcept {
+  for (uint32_t i = 0; i < count; i++) {
+    if (members[i].thread.joinable()) members[i].thread.join();
+  }
+}
+
+void Server::close() {
+  const std::lock_guard lock(impl_->mutex);
+  if (!impl_->group) return;
+  for (uint32_t i = 0; i < impl_->count; i++) {
+    app::post_to(impl_->group->first + i, [](app::Worker& w) { w.over = true; });
+  }
+}
+
+// Any thread ----------------------------------------------------------------------------------------------------------
+
+Stats Server::stats() const noexcept {
+  Stats sum;
+  const std::lock_guard lock(impl_->mutex);
+  if (!impl_->group) return sum;
+  for (uint32_t i = 0; i < impl_->count; i++) impl_->group->seats[i].stats.add_to(sum);
+  sum.open_rooms = impl_->group->directory.rooms();
+  return sum;
+}
+
+Stats Server::stats(uint32_t worker) const noexcept {
+  Stats one;
+  const std::lock_guard lock(impl_->mutex);
+  if (impl_->group && worker < impl_->count) impl_->group->seats[worker].stats.add_to(one);
+  return one;
+}
+
+void Server::post(uint32_t worker, Function<void(App&)> fn) {
+  const std::lock_guard lock(impl_->mutex);
+  if (!impl_->group || worker >= impl_->count) return;
+  app::post_to(impl_->group->first + worker, [fn = std::move(fn)](app::Worker& w) mutable {
+    w.note_call(app::Worker::kPost);
+    if (!fn(*w.face)) w.report_failure(app::Worker::kPost);
+  });
+}
+
+}  // namespace martlet

@@ -1,0 +1,98 @@
+// What a Server is made of. Three threads of thought: the one that started it and waits (signals, watchdog, successor),
+// its workers, and any other that calls drain(), stats() and so on.
+#pragma once
+
+#include <martlet/server.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "app/group.h"
+#include "sys/poller.h"
+#include "sys/process.h"
+#include "sys/successor.h"
+#include "sys/thread.h"
+#include "sys/waker.h"
+
+namespace martlet {
+
+struct Server::Impl {
+  explicit Impl(ServerOptions o) : options(std::move(o)) {}
+
+  struct Member {
+    Impl* server = nullptr;
+    uint32_t seat = 0;
+    std::vector<int> listeners;  // until its reactor has them
+    App* app = nullptr;          // while it runs; its own thread's
+    sys::Thread thread;
+  };
+
+  // Starting (server.cc)
+  Error start();
+  Error start_members();
+  Error start_member(Member& member);
+  void run_member(Member& member) noexcept;
+  Error set_up_member(Member& member, App& app) noexcept;
+  void report_start(Error error) noexcept;
+  bool wait_for_go() noexcept;
+  void end_all() noexcept;
+  void join_all() noexcept;
+
+  // Listening (server_listen.cc)
+  Error make_listeners();
+  Error inherit(std::vector<int>& sockets);
+  Error bind_sockets(std::vector<int>& sockets, uint32_t count);
+  Error place_listeners(const std::vector<int>& sockets);
+  Error steer(const std::vector<int>& sockets);
+  void close_listeners() noexcept;
+
+  // Waiting (server_wait.cc)
+  int wait(const RunOptions& run_options);
+  Error watch_signals(const RunOptions& run_options);
+  void on_signal(int number) noexcept;
+  void drain(const DrainOptions& drain_options);
+  void look_at_workers() noexcept;
+  size_t copy_of_calling(const app::Seat& seat, char* to, size_t most) const noexcept;
+  void tell_stopping() noexcept;
+  void begin_restart() noexcept;
+  void look_at_successor() noexcept;
+  int64_t next_look_ns() const noexcept;
+
+  ServerOptions options;
+  Function<void(App&, Error&)> set_up;
+  Function<void(const Stall&)> on_stall;
+
+  std::unique_ptr<app::Group> group;  // replaced by start() under `mutex`
+  std::unique_ptr<Member[]> members;
+  uint32_t count = 0;  // of members
+  std::atomic<uint32_t> alive{0};
+  std::vector<int> sockets;  // all that listen, in order; the workers own them once they run
+  std::vector<int> processors;
+  uint16_t port = 0;
+
+  mutable std::mutex mutex;
+  std::condition_variable changed;
+  // Under the mutex.
+  bool reported = false;
+  Error start_error;
+  enum class Go : uint8_t { not_yet, run, end } go = Go::not_yet;
+  bool restart_wanted = false;
+  DrainOptions restart_drain;
+
+  // Of the thread that waits.
+  std::unique_ptr<sys::Waker> control;
+  sys::Poller poller;
+  std::unique_ptr<sys::SignalWatcher> signals;
+  sys::Successor successor;
+  std::vector<uint64_t> stalled_since;  // by worker: the turn that has been reported
+  bool signalled = false;
+  uint64_t successor_until_ns = 0;
+  uint64_t fed_at_ns = 0;      // systemd's watchdog
+  uint64_t feed_every_ns = 0;  // 0: there is none
+  bool told_stopping = false;
+};
+
+}  // namespace martlet

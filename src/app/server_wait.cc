@@ -1,0 +1,211 @@
+// What a Server does while it waits for its workers: signals, the watchdog, the service manager, a successor.
+#include <cstdio>
+
+#include "app/server_impl.h"
+#include "app/worker.h"
+#include "sys/clock.h"
+#include "sys/notify.h"
+
+namespace martlet {
+
+namespace {
+
+constexpr uint64_t kControl = 0;
+constexpr uint64_t kSignals = 1;
+constexpr uint64_t kSuccessor = 2;
+constexpr uint64_t kNsPerMs = 1'000'000;
+
+uint64_t ns_of(milliseconds time) noexcept {
+  constexpr int64_t kLongest = 1'000'000'000;  // eleven days
+  const int64_t ms = time.count();
+  return ms <= 0 ? 0 : static_cast<uint64_t>(ms < kLongest ? ms : kLongest) * kNsPerMs;
+}
+
+}  // namespace
+
+int Server::Impl::wait(const RunOptions& run_options) {
+  if (!group) return 1;
+  if (Error error = watch_signals(run_options)) {
+    drain({.deadline = milliseconds(0)});
+    join_all();
+    return report(error);
+  }
+  feed_every_ns = sys::service_watchdog_us() * 1000 / 2;
+  stalled_since.assign(count, 0);
+  while (alive.load() > 0) {
+    const int events = poller.wait(next_look_ns());
+    for (int i = 0; i < events; i++) {
+      const uint64_t token = poller.event(i).token;
+      if (token == kControl) control->drain();
+      if (token == kSignals) while (const int number = signals->next()) on_signal(number);
+      if (token == kSuccessor) look_at_successor();
+    }
+    look_at_workers();
+    begin_restart();
+    look_at_successor();
+    tell_stopping();
+  }
+  join_all();
+  poller.close();
+  signals.reset();
+  return 0;
+}
+
+Error Server::Impl::watch_signals(const RunOptions& run_options) {
+  sys::block_sigpipe();
+  if (Error error = poller.open()) return error;
+  if (Error error = poller.add(control->fd(), kControl, sys::kReadable)) return error;
+  signals = std::make_unique<sys::SignalWatcher>();
+  if (Error error = signals->open()) return error;
+  if (Error error = poller.add(signals->fd(), kSignals, sys::kReadable)) return error;
+  if (run_options.handle_signals) {
+    for (const int number : {sys::terminate_signal, sys::interrupt_signal}) {
+      if (Error error = signals->watch(number)) return error;
+    }
+  }
+  if (options.restart_on == RestartOn::never) return {};
+  return signals->watch(options.restart_on == RestartOn::sighup ? sys::hangup_signal : sys::user2_signal);
+}
+
+void Server::Impl::on_signal(int number) noexcept {
+  if (number != sys::terminate_signal && number != sys::interrupt_signal) {
+    const std::lock_guard lock(mutex);
+    restart_wanted = true;
+    restart_drain = {.deadline = options.app.drain_deadline};
+    return;
+  }
+  if (!signalled) {
+    signalled = true;
+    return drain({.deadline = options.app.drain_deadline});
+  }
+  for (uint32_t i = 0; i < count; i++) {  // asked a second time
+    app::post_to(group->first + i, [](app::Worker& w) { w.over = true; });
+  }
+}
+
+void Server::Impl::drain(const DrainOptions& drain_options) {
+  for (uint32_t i = 0; i < count; i++) {
+    app::post_to(group->first + i, [drain_options](app::Worker& w) { w.begin_drain(drain_options); });
+  }
+}
+
+void Server::drain(DrainOptions options) {
+  const std::lock_guard lock(impl_->mutex);
+  if (impl_->group) impl_->drain(options);
+}
+
+DrainProgress Server::progress() const noexcept {
+  DrainProgress progress;
+  progress.over = impl_->alive.load() == 0;
+  const Stats now = stats();
+  progress.connections = now.open_connections;
+  progress.websockets = now.open_websockets;
+  const std::lock_guard lock(impl_->mutex);
+  if (!impl_->group) return progress;
+  progress.draining = impl_->group->draining.load(std::memory_order_relaxed);
+  const uint64_t cut = impl_->group->cut_at_ns.load(std::memory_order_relaxed);
+  const uint64_t ns = sys::monotonic_ns();
+  if (progress.draining && cut > ns) progress.time_left = milliseconds((cut - ns) / kNsPerMs);
+  return progress;
+}
+
+// The watchdog --------------------------------------------------------------------------------------------------------
+
+int64_t Server::Impl::next_look_ns() const noexcept {
+  uint64_t next = UINT64_MAX;
+  if (options.watchdog.count() > 0) next = ns_of(options.watchdog) / 4 + 1;
+  if (feed_every_ns && feed_every_ns < next) next = feed_every_ns;
+  if (successor.state() == sys::Successor::State::waiting) {
+    const uint64_t now = sys::monotonic_ns();
+    const uint64_t left = successor_until_ns > now ? successor_until_ns - now : 0;
+    if (left < next) next = left;
+  }
+  return next == UINT64_MAX ? -1 : static_cast<int64_t>(next);
+}
+
+// The text may go with its worker, but not while the mutex is held.
+size_t Server::Impl::copy_of_calling(const app::Seat& seat, char* to, size_t most) const noexcept {
+  const std::lock_guard lock(mutex);
+  const std::string* calling = seat.calling.load(std::memory_order_relaxed);
+  return calling ? calling->copy(to, most) : 0;
+}
+
+void Server::Impl::look_at_workers() noexcept {
+  const uint64_t now = sys::monotonic_ns();
+  bool stalled = false;
+  for (uint32_t i = 0; options.watchdog.count() > 0 && i < count; i++) {
+    app::Seat& seat = group->seats[i];
+    const uint64_t since = seat.turn_since_ns.load(std::memory_order_relaxed);
+    if (since == 0 || now < since + ns_of(options.watchdog)) continue;
+    stalled = true;
+    if (stalled_since[i] == since) continue;
+    stalled_since[i] = since;
+    char route[200];
+    const size_t route_bytes = copy_of_calling(seat, route, sizeof route);
+    const Stall stall{i, milliseconds((now - since) / kNsPerMs), {route, route_bytes}};
+    char line[320];
+    std::snprintf(line, sizeof line, "worker %u has not turned for %lld ms; it is in: %.*s", i,
+                  static_cast<long long>(stall.since.count()), static_cast<int>(route_bytes), route);
+    app::log_line(LogLevel::error, line);
+    if (on_stall) on_stall(stall);
+  }
+  if (feed_every_ns == 0 || stalled || now < fed_at_ns + feed_every_ns) return;
+  fed_at_ns = now;
+  (void)sys::notify_service_manager(sys::kNotifyWatchdog);
+}
+
+// A drain that no successor follows.
+void Server::Impl::tell_stopping() noexcept {
+  if (told_stopping || successor.state() == sys::Successor::State::ready) return;
+  if (!group->draining.load(std::memory_order_relaxed)) return;
+  told_stopping = true;
+  (void)sys::notify_service_manager(sys::kNotifyStopping);
+}
+
+// Restart -------------------------------------------------------------------------------------------------------------
+
+void Server::restart(DrainOptions options) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->restart_wanted = true;
+  impl_->restart_drain = std::move(options);
+  if (impl_->control) impl_->control->wake();
+}
+
+void Server::Impl::begin_restart() noexcept {
+  {
+    const std::lock_guard lock(mutex);
+    if (!restart_wanted || successor.state() == sys::Successor::State::waiting) return;
+    restart_wanted = false;
+  }
+  const std::lock_guard listening(group->listeners);
+  if (group->draining.load(std::memory_order_relaxed)) return;
+  (void)sys::notify_reloading();
+  Error error = successor.start(sockets.data(), static_cast<int>(sockets.size()));
+  if (!error) error = poller.add(successor.ready_fd(), kSuccessor, sys::kReadable);
+  successor_until_ns = sys::monotonic_ns() + ns_of(options.restart_timeout);
+  if (!error) return;
+  successor.kill();
+  app::log_limited(LogLevel::error, "restart failed", error.message());
+  (void)sys::notify_service_manager(sys::kNotifyReady);
+}
+
+void Server::Impl::look_at_successor() noexcept {
+  using State = sys::Successor::State;
+  if (successor.state() != State::waiting) return;
+  const int fd = successor.ready_fd();
+  if (successor.read() == State::waiting && sys::monotonic_ns() >= successor_until_ns) {
+    poller.remove(fd);
+    successor.kill();
+  }
+  if (successor.state() == State::ready) {
+    (void)sys::notify_main_pid(successor.pid());
+    (void)sys::notify_service_manager(sys::kNotifyReady);
+    app::log_line(LogLevel::info, "the successor serves");
+    drain(restart_drain);
+  } else if (successor.state() == State::failed) {
+    app::log_limited(LogLevel::error, "restart failed", successor.error().message());
+    (void)sys::notify_service_manager(sys::kNotifyReady);
+  }
+}
+
+}  // namespace martlet

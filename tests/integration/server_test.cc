@@ -1,0 +1,147 @@
+// Server: starting, errors of a start, ending, and doing so again and again.
+#include <doctest/doctest.h>
+#include <martlet/martlet.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "support/multi_server.h"
+
+using namespace martlet;
+using namespace martlet::literals;
+using namespace martlet::test;
+
+namespace {
+
+void who(App& app, uint32_t worker) {
+  app.get("/who", [worker](Request&, Response& res) { res.send(std::to_string(worker)); });
+  app.ws("/w", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
+                .open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); }});
+}
+
+int threads_of_process() {
+  DIR* directory = ::opendir("/proc/self/task");
+  if (!directory) return 0;
+  int count = 0;
+  while (const dirent* entry = ::readdir(directory)) count += entry->d_name[0] != '.';
+  ::closedir(directory);
+  return count;
+}
+
+ServerOptions local(uint32_t workers, uint16_t port = 0) { return {.host = "127.0.0.1", .port = port, .workers = workers}; }
+
+}  // namespace
+
+TEST_CASE("server: every worker serves the same port") {
+  MultiServer server(4, who);
+  CHECK(server.server().workers() == 4);
+  std::set<std::string> heard;
+  for (int i = 0; i < 2000 && heard.size() < 4; i++) {
+    Client client(server.port());
+    heard.insert(client.get("/who").body);
+  }
+  CHECK(heard == std::set<std::string>{"0", "1", "2", "3"});
+}
+
+TEST_CASE("server: starting and ending it many times leaves nothing behind") {
+  const int descriptors = open_descriptors();
+  const int threads = threads_of_process();
+  for (int round = 0; round < 20; round++) {
+    Server server(local(3));
+    for (int again = 0; again < 2; again++) {
+      uint32_t set_up = 0;
+      REQUIRE(!server.start([&](App& app) { who(app, set_up++); }));
+      CHECK(set_up == 3);
+      Client client(server.port());
+      CHECK(client.get("/who").status == 200);
+      again == 0 ? server.close() : server.drain();
+      CHECK(server.wait({.handle_signals = false}) == 0);
+      CHECK(server.progress().over);
+    }
+  }
+  CHECK(eventually([&] { return open_descriptors() <= descriptors; }));
+  CHECK(threads_of_process() == threads);
+}
+
+TEST_CASE("server: an error of one worker's start ends all and is the answer") {
+  const int descriptors = open_descriptors();
+  const int threads = threads_of_process();
+  SUBCASE("the port is taken") {
+    TestServer other([](App&) {});
+    Server server(local(2, other.port()));
+    const Error error = server.start([](App& app) { who(app, 0); });
+    REQUIRE(error);
+    CHECK(error.what() == "bind");
+    CHECK(server.run([](App&) {}) == 1);
+  }
+  SUBCASE("a bad route, on the last worker") {
+    Server server(local(3));
+    int worker = 0;
+    set_log_level(LogLevel::off);
+    const Error error = server.start([&](App& app) { app.get(worker++ == 2 ? "no-slash" : "/slash", [](Request&, Response&) {}); });
+    set_log_level(LogLevel::warn);
+    CHECK(error);
+    CHECK(worker == 3);
+    CHECK(server.start([&](App& app) { who(app, 0); }).what() == "");  // and may be tried again
+  }
+  SUBCASE("the function answers an error") {
+    Server server(local(3));
+    const Error error = server.start([](App&) { return Error("not today"); });
+    CHECK(error.what() == "not today");
+  }
+  SUBCASE("the function throws") {
+    Server server(local(2));
+    CHECK(server.start([](App&) { throw std::runtime_error("no"); }));
+  }
+  CHECK(eventually([&] { return open_descriptors() <= descriptors; }));
+  CHECK(threads_of_process() == threads);
+}
+
+TEST_CASE("server: rooms, counts and publishing are of all workers") {
+  MultiServer server(3, [](App& app, uint32_t worker) {
+    app.ws("/w", {.message =
+                      [&app](WebSocket ws, const Message& m) {
+                        const std::string text(m.text());
+                        if (text.starts_with("join ")) ws.send("joined " + std::to_string(ws.join(text.substr(5)).size()));
+                        if (text.starts_with("room ")) ws.to("den").send(text);
+                        if (text.starts_with("route ")) ws.broadcast(text);
+                        if (text.starts_with("all ")) app.broadcast(text);
+                        if (text == "id") ws.send(ws.id());
+                        if (text.starts_with("to ")) app.send_to(text.substr(3), "found");
+                      },
+                  .open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); }});
+  });
+  std::vector<WsClient> clients;
+  for (const uint32_t worker : {0u, 1u, 2u, 1u}) clients.push_back(server.client_of(worker, "/w"));
+  for (size_t i = 0; i < clients.size(); i++) {
+    REQUIRE(clients[i].send_text("join den"));
+    CHECK(clients[i].reads("joined " + std::to_string(i + 1)));
+  }
+  for (size_t from = 0; from < clients.size(); from++) {
+    for (const char* kind : {"room ", "route "}) {
+      const std::string text = kind + std::to_string(from);
+      REQUIRE(clients[from].send_text(text));
+      for (size_t to = 0; to < clients.size(); to++) {
+        if (to != from) CHECK(clients[to].reads(text));
+      }
+    }
+    REQUIRE(clients[from].send_text("all " + std::to_string(from)));
+    for (WsClient& client : clients) CHECK(client.reads("all " + std::to_string(from)));
+  }
+  REQUIRE(clients[0].send_text("id"));
+  const std::string id = clients[0].read_message().payload;
+  REQUIRE(clients[2].send_text("to " + id));
+  CHECK(clients[0].reads("found"));
+
+  const auto rooms = server.on_worker(0, [](App& app) { return app.rooms(); });
+  REQUIRE(rooms.size() == 1);
+  CHECK(rooms[0].name == "den");
+  CHECK(rooms[0].size == 4);
+  CHECK(server.on_worker(1, [](App& app) { return app.connections(); }) >= 4);
+  CHECK(server.on_worker(2, [](App& app) { return app.room("den").name(); }) == "den");
+  CHECK(eventually([&] { return server.stats().open_rooms == 1; }));
+
+  server.on_worker(2, [](App& app) { app.close_all(CloseCode::going_away, "all"); });
+  for (WsClient& client : clients) CHECK(client.read_close() == 1001);
+}
