@@ -101,7 +101,6 @@ void end_of_chain(Worker& w, session::Exchange& e, const Chain& chain) noexcept 
 // The last step. It answers, or defers.
 void run_handler(Worker& w, session::Exchange& e, const Chain& chain,
                  Function<void(Request&, Response&)>& handler) noexcept {
-  w.note_call(chain.pattern);
   if (!handler(e.request, e.response)) [[unlikely]] return failed(w, e, chain);
   if (e.flags.responded || e.flags.deferred) [[likely]] return;
   w.stats.handler_failures++;
@@ -119,7 +118,6 @@ void run_steps(Worker& w, session::Exchange& e) noexcept {
     auto& handler = StepAccess::handler(*entry.step);
     if (!handler) {
       auto& middleware = StepAccess::middleware(*entry.step);
-      w.note_call(chain.pattern);
       if (!middleware(e.request, e.response, e.next_at(e.position))) failed(w, e, chain);
       return;
     }
@@ -150,10 +148,14 @@ const Chain* find_chain(const Worker& w, session::Exchange& e) noexcept {
 
 }  // namespace
 
-void on_request(void* context, session::Exchange& e) {
+namespace {
+
+template <bool kWatched>
+void take_request(void* context, session::Exchange& e) {
   auto& w = *static_cast<Worker*>(context);
   const Chain* chain = find_chain(w, e);
   e.route = chain ? chain : &w.unmatched;
+  if constexpr (kWatched) w.note_call(chain ? chain->pattern : w.unmatched.pattern);
   if (chain && chain->only) [[likely]] {
     e.position = 1;
     return run_handler(w, e, *chain, *chain->only);
@@ -161,10 +163,17 @@ void on_request(void* context, session::Exchange& e) {
   run_steps(w, e);
 }
 
+}  // namespace
+
+void on_request(void* context, session::Exchange& e) { take_request<false>(context, e); }
+void on_watched_request(void* context, session::Exchange& e) { take_request<true>(context, e); }
+
 void on_upgrade(void* context, session::Exchange& e) {
   auto& w = *static_cast<Worker*>(context);
-  e.route = find_chain(w, e);
-  if (e.route) return run_steps(w, e);
+  const Chain* chain = find_chain(w, e);
+  e.route = chain;
+  if (chain) w.note_call(chain->pattern);
+  if (chain) return run_steps(w, e);
   e.flags.close_after = true;
   e.route = &w.unmatched;
   run_steps(w, e);
@@ -176,6 +185,7 @@ bool has_route(void* context, session::Exchange& e) {
 }
 
 void go_on(Worker& w, session::Exchange& e) noexcept {
+  w.note_call(static_cast<const Chain*>(e.route)->pattern);
   if (e.flags.in_handler) return run_steps(w, e);
   e.flags.in_handler = true;
   run_steps(w, e);

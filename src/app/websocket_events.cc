@@ -26,7 +26,6 @@ bool run_handlers(WsRouteEntry& route, net::Connection& c, Handler& handler, Own
   Worker& w = worker_of(route);
   const WebSocket ws = w.handle(c);
   bool good = true;
-  w.note_call(route.pattern);
   if (handler && !handler(ws, args...)) {
     w.report_failure(route.pattern, ws);
     good = false;
@@ -124,6 +123,13 @@ void on_close(session::WsRoute& route, net::Connection& c, const CloseInfo& why)
   if (w.dirty_audiences) w.reactor.want_turn();  // what its handlers sent
 }
 
+// The same where a watchdog looks: it is told first whose handler is called.
+template <auto kEvent, typename... Args>
+auto watched(session::WsRoute& route, Args... args) {
+  worker_of(route).note_call(entry_of(route).pattern);
+  return kEvent(route, args...);
+}
+
 // Handshakes ----------------------------------------------------------------------------------------------------------
 
 bool origin_allowed(const WsRouteEntry& route, const session::Exchange& e) noexcept {
@@ -203,6 +209,14 @@ session::WsExtras* keep_request(session::Exchange& e) noexcept {
 }  // namespace
 
 const session::WsSink ws_sink{on_message, on_ping, on_pong, on_drain, on_error, on_close};
+const session::WsSink watched_ws_sink{
+    watched<on_message, net::Connection&, const session::MessageView&>,
+    watched<on_ping, net::Connection&, std::string_view>,
+    watched<on_pong, net::Connection&, std::string_view>,
+    watched<on_drain, net::Connection&>,
+    watched<on_error, net::Connection&, const ErrorInfo&>,
+    watched<on_close, net::Connection&, const CloseInfo&>,
+};
 
 void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noexcept {
   if (e.flags.responded) return;
@@ -227,7 +241,6 @@ void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noex
   link(w, route, c);
   c.state<session::WsState>().extras = extras;
   const WebSocket ws = w.handle(c);
-  w.note_call(route.pattern);
   auto& handler = route.on_open ? route.on_open : route.handlers.open;
   if (handler && !handler(ws, e.request)) {
     w.report_failure(route.pattern, ws);

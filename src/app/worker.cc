@@ -214,7 +214,7 @@ void Worker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry) 
   const WsOptions& ws = entry->handlers.options;
   entry->worker = this;
   entry->pattern = path;
-  entry->sink = &ws_sink;
+  entry->sink = calling ? &watched_ws_sink : &ws_sink;
   entry->number = static_cast<uint32_t>(ws_routes.size());
   entry->log.route = entry.get();
   entry->keep_request = ws.keep_request || entry->on_open;
@@ -270,7 +270,7 @@ Error Worker::open() {
   unmatched.pattern.assign(1, '*');
   allow_field = make_allow_field();
   take_options();
-  sessions.http = {this, on_request, on_upgrade, has_route};
+  sessions.http = {this, calling ? on_watched_request : on_request, on_upgrade, has_route};
   const uint64_t descriptors = sys::raise_descriptor_limit();
   uint64_t most = descriptors > 2 * kReservedDescriptors ? descriptors - kReservedDescriptors : descriptors / 2;
   if (options.max_connections && options.max_connections < most) most = options.max_connections;

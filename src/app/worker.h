@@ -308,6 +308,7 @@ SendStatus post_to(uint32_t number, F fn, size_t bytes = 0) noexcept {
 
 // Chains (chain.cc) -------------------------------------------------------------------------------------------------
 void on_request(void* context, session::Exchange& e);
+void on_watched_request(void* context, session::Exchange& e);
 void on_upgrade(void* context, session::Exchange& e);
 bool has_route(void* context, session::Exchange& e);
 // Goes on at the exchange's position, and settles it when its handler is not on the stack.
@@ -315,6 +316,7 @@ void go_on(Worker& w, session::Exchange& e) noexcept;
 
 // WebSockets (websocket_events.cc) ----------------------------------------------------------------------------------
 extern const session::WsSink ws_sink;
+extern const session::WsSink watched_ws_sink;
 // The end of an upgrade's chain: refuses, or answers 101 and opens.
 void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noexcept;
 
