@@ -226,8 +226,8 @@ uint64_t App::connections() const noexcept {
   check_thread(*impl_);
   const app::Worker& w = *impl_;
   if (!w.group) return w.stats.open_websockets;
-  const app::DirectoryEntry* all = w.all_shared ? w.all_shared : w.group->directory.find(app::AudienceKind::all, {});
-  return all ? all->members.load(std::memory_order_relaxed) : 0;
+  const app::Directory::Found all = w.everybody_found();
+  return all ? all.entry->members.load(std::memory_order_relaxed) : 0;
 }
 
 SendStatus App::broadcast(std::string_view text) const noexcept { return everybody().send(text); }

@@ -20,7 +20,7 @@ struct Target {
   app::RoomRecord* room = nullptr;
   app::WsRouteEntry* route = nullptr;
   uint32_t connections = 0;  // here
-  const app::DirectoryEntry* shared = nullptr;
+  app::Directory::Found shared;
 };
 
 struct Recipients {
@@ -35,8 +35,9 @@ void resolve_room(Worker& w, const Recipients& to, Target& target) noexcept {
   const bool by_name = to.id.generation == 0;
   if (w.group) {
     const app::Directory& directory = w.group->directory;
-    target.shared = by_name ? directory.find(app::AudienceKind::room, to.name) : directory.find(to.id);
-    target.room = target.shared ? w.rooms.find(*target.shared) : nullptr;
+    target.shared = by_name ? directory.find(app::AudienceKind::room, to.name)
+                            : app::Directory::Found{directory.find(to.id), to.id};
+    target.room = target.shared ? w.rooms.find(*target.shared.entry) : nullptr;
   } else {
     target.room = by_name ? w.rooms.find(to.name) : w.rooms.find(to.id);
   }
@@ -56,8 +57,9 @@ void resolve_route(Worker& w, const Recipients& to, Target& target) noexcept {
   target.log = &target.route->log;
   target.connections = target.route->connections;
   if (!w.group) return;
-  target.shared = target.route->shared ? target.route->shared
-                                       : w.group->directory.find(app::AudienceKind::route, target.route->pattern);
+  app::DirectoryEntry* held = target.route->shared;
+  target.shared = held ? app::Directory::Found{held, held->id()}
+                       : w.group->directory.find(app::AudienceKind::route, target.route->pattern);
 }
 
 Target resolve(Worker& w, const Recipients& to) noexcept {
@@ -69,7 +71,7 @@ Target resolve(Worker& w, const Recipients& to) noexcept {
   } else if (to.kind == Kind::all) {
     target.log = &w.everybody;
     target.connections = static_cast<uint32_t>(w.stats.open_websockets);
-    if (w.group) target.shared = w.all_shared ? w.all_shared : w.group->directory.find(app::AudienceKind::all, {});
+    if (w.group) target.shared = w.everybody_found();
   }
   return target;
 }
@@ -102,6 +104,10 @@ Frame frame_of(const SharedFrame& f) noexcept {
   return {f.is_text() ? proto::Opcode::text : proto::Opcode::binary, payload.data(), payload.size()};
 }
 
+app::AudienceKind kind_of(Kind kind) noexcept {
+  return kind == Kind::room ? app::AudienceKind::room : kind == Kind::route ? app::AudienceKind::route : app::AudienceKind::all;
+}
+
 // Notes for the other workers what lies in the log.
 bool note_for_others(Worker& w, const Recipients& to, const Target& target, const app::Seats& others,
                      const app::PublishedRange& range) noexcept {
@@ -110,7 +116,7 @@ bool note_for_others(Worker& w, const Recipients& to, const Target& target, cons
   for (const WebSocket& ws : to.except) {
     if (MessageAccess::worker(ws) != w.number) elsewhere[count++] = {MessageAccess::worker(ws), MessageAccess::id(ws)};
   }
-  const app::ParcelItem item{target.shared->kind, target.shared->id(), w.log.block_of(range),
+  const app::ParcelItem item{kind_of(to.kind), target.shared.id, w.log.block_of(range),
                              w.log.data_of(range, range.begin), static_cast<size_t>(range.end - range.begin), 1, 0, 0};
   w.reactor.want_turn();
   return w.outgoing.add(item, others, {elsewhere, count});
@@ -120,7 +126,7 @@ SendStatus publish_here(Worker& w, const Recipients& to, const Frame& frame, boo
   const Target target = resolve(w, to);
   app::Seats others;
   if (to_others && target.shared) {
-    others = target.shared->where();
+    others = target.shared.entry->where();
     others.remove(w.seat);
   }
   net::Connection* left_out[Audience::kMaxExcept];

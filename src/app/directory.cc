@@ -1,6 +1,7 @@
 // See directory.h. A reader walks a chain that a writer may be changing. It can lose its way only over an entry that was
 // unlinked, and perhaps used again, under it; both move the version on, so it knows that its "not found" counts for
-// nothing. What it found is the right one whatever happened: the key is compared, and keys are unique.
+// nothing. What it found is the right one whatever happened: keys are unique, and the key is compared within one
+// generation of the entry, which the answer names.
 #include "app/directory.h"
 
 #include <bit>
@@ -52,24 +53,29 @@ DirectoryEntry* Directory::at(uint32_t index) const noexcept {
 
 // Reading --------------------------------------------------------------------------------------------------------------
 
-DirectoryEntry* Directory::look(const Buckets& buckets, const Key& key) const noexcept {
+// The generation is read before the key and looked at again after it: the key was that generation's.
+Directory::Found Directory::look(const Buckets& buckets, const Key& key) const noexcept {
   uint32_t next = buckets.heads[key.half[0] & (buckets.size - 1)].load(kAcquire);
   while (next) {
     DirectoryEntry* e = at(next - 1);
-    if (e->key[0].load(kAcquire) == key.half[0] && e->key[1].load(kAcquire) == key.half[1]) return e;
+    const uint32_t generation = e->generation.load(kAcquire);
+    if (e->key[0].load(kAcquire) == key.half[0] && e->key[1].load(kAcquire) == key.half[1] && (generation & 1) &&
+        e->generation.load(kAcquire) == generation) {
+      return {e, {next - 1, generation}};
+    }
     next = e->next.load(kAcquire);
   }
-  return nullptr;
+  return {};
 }
 
-DirectoryEntry* Directory::find(Kind kind, std::string_view name) const noexcept {
+Directory::Found Directory::find(Kind kind, std::string_view name) const noexcept {
   const Key key = key_of(kind, name);
   for (;;) {
     const uint64_t version = version_.load(kAcquire);
     const Buckets* buckets = buckets_.load(kAcquire);
-    if (!buckets) return nullptr;
-    if (DirectoryEntry* e = look(*buckets, key)) return e;
-    if (!(version & 1) && version_.load(kAcquire) == version) return nullptr;
+    if (!buckets) return {};
+    if (const Found found = look(*buckets, key)) return found;
+    if (!(version & 1) && version_.load(kAcquire) == version) return {};
     if (version & 1) std::this_thread::yield();
   }
 }
@@ -93,7 +99,7 @@ DirectoryEntry* Directory::enter(Kind kind, std::string_view name, uint32_t seat
   const Key key = key_of(kind, name);
   const std::lock_guard lock(mutex_);
   if (!grow()) return nullptr;
-  DirectoryEntry* e = look(*buckets_.load(kRelaxed), key);
+  DirectoryEntry* e = look(*buckets_.load(kRelaxed), key).entry;
   if (!e) e = make(kind, name, key);
   if (!e) return nullptr;
   e->holders++;

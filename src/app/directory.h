@@ -71,6 +71,13 @@ struct DirectoryEntry {
 class Directory {
  public:
   using Kind = AudienceKind;
+  // An entry as it was found. Unless the caller's worker holds it, it may be another's by now: then `id` says so wherever
+  // it is asked.
+  struct Found {
+    DirectoryEntry* entry = nullptr;
+    base::SlotId id = {};
+    explicit operator bool() const noexcept { return entry != nullptr; }
+  };
 
   Directory() noexcept;
   ~Directory();
@@ -82,8 +89,8 @@ class Directory {
   // It has none any more; without any worker the entry goes. Takes the lock.
   void leave(DirectoryEntry& entry, uint32_t seat) noexcept;
 
-  // The entry of this name, or null. No lock.
-  DirectoryEntry* find(Kind kind, std::string_view name) const noexcept;
+  // The entry of this name. No lock.
+  Found find(Kind kind, std::string_view name) const noexcept;
   // By number: null when it was used again. No lock.
   DirectoryEntry* find(base::SlotId id) const noexcept;
 
@@ -121,7 +128,7 @@ class Directory {
 
   DirectoryEntry* at(uint32_t index) const noexcept;
   Key key_of(Kind kind, std::string_view name) const noexcept;
-  DirectoryEntry* look(const Buckets& buckets, const Key& key) const noexcept;
+  Found look(const Buckets& buckets, const Key& key) const noexcept;
   DirectoryEntry* make(Kind kind, std::string_view name, const Key& key) noexcept;
   DirectoryEntry* take_free() noexcept;
   void link(Buckets& buckets, DirectoryEntry& entry) noexcept;

@@ -108,6 +108,11 @@ AudienceLog* Worker::find_audience(AudienceKind kind, base::SlotId id) noexcept 
   return nullptr;
 }
 
+Directory::Found Worker::everybody_found() const noexcept {
+  if (all_shared) return {all_shared, all_shared->id()};
+  return group->directory.find(AudienceKind::all, {});
+}
+
 bool Worker::enter_route(WsRouteEntry& route) noexcept {
   if (!group) return true;
   Directory& directory = group->directory;

@@ -25,14 +25,11 @@ uint64_t ns_of(milliseconds time) noexcept {
 
 int Server::Impl::wait(const RunOptions& run_options) {
   if (!group) return 1;
-  if (Error error = watch_signals(run_options)) {
-    drain({.deadline = milliseconds(0)});
-    join_all();
-    return report(error);
-  }
+  const Error error = watch_signals(run_options);
+  if (error) drain({.deadline = milliseconds(0)});
   feed_every_ns = sys::service_watchdog_us() * 1000 / 2;
   stalled_since.assign(count, 0);
-  while (alive.load() > 0) {
+  while (!error && alive.load() > 0) {
     const int events = poller.wait(next_look_ns());
     for (int i = 0; i < events; i++) {
       const uint64_t token = poller.event(i).token;
@@ -48,7 +45,7 @@ int Server::Impl::wait(const RunOptions& run_options) {
   join_all();
   poller.close();
   signals.reset();
-  return 0;
+  return error ? report(error) : 0;
 }
 
 Error Server::Impl::watch_signals(const RunOptions& run_options) {

@@ -463,8 +463,7 @@ void Worker::leave_room(net::Connection& c, RoomRecord& room) noexcept {
 
 base::SlotId Worker::find_room_id(std::string_view name) noexcept {
   if (const RoomRecord* room = rooms.find(name)) return id_of(*room);
-  const DirectoryEntry* entry = group ? group->directory.find(AudienceKind::room, name) : nullptr;
-  return entry ? entry->id() : base::SlotId();
+  return group ? group->directory.find(AudienceKind::room, name).id : base::SlotId();
 }
 
 RoomRecord* Worker::find_room(base::SlotId id) noexcept {

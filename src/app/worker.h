@@ -160,6 +160,7 @@ struct Worker {
   // A first connection comes to a route, or the last one goes: others are told by the directory. False: no memory.
   bool enter_route(WsRouteEntry& route) noexcept;
   void leave_route(WsRouteEntry& route) noexcept;
+  Directory::Found everybody_found() const noexcept;
   bool place_connection(int fd) noexcept;
   // What a turn owes the group, before its output is flushed.
   void end_group_turn() noexcept;

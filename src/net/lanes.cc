@@ -106,6 +106,13 @@ void Lanes::deliver(uint32_t to, void* worker, uint32_t budget) noexcept {
   }
 }
 
+void Lanes::drop(uint32_t to) noexcept {
+  for (uint32_t from = 0; from < seats_; from++) {
+    Mail* mail = nullptr;
+    while (lane(from, to).ring.pop(mail)) mail->drop(mail);
+  }
+}
+
 bool Lanes::has_mail(uint32_t to) const noexcept {
   for (uint32_t from = 0; from < seats_; from++) {
     if (!lane(from, to).ring.empty()) return true;

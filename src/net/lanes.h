@@ -45,6 +45,8 @@ class Lanes {
   // On the thread of seat `to`: runs at most `budget` messages, each lane's in order.
   void deliver(uint32_t to, void* worker, uint32_t budget) noexcept;
   bool has_mail(uint32_t to) const noexcept;
+  // Its worker is over: what is in its rings is dropped.
+  void drop(uint32_t to) noexcept;
 
  private:
   struct Lane {

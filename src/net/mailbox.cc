@@ -132,8 +132,9 @@ void Inbox::close() noexcept {
       list = next;
     }
   }
-  gate_.close();
+  if (lanes_) lanes_->drop(worker_ - first_);
   lanes_ = nullptr;
+  gate_.close();
 }
 
 }  // namespace martlet::net
