@@ -2,6 +2,7 @@
 #pragma once
 
 #include <martlet/app.h>
+#include <martlet/cluster.h>
 #include <martlet/config.h>
 #include <martlet/error.h>
 #include <martlet/function.h>

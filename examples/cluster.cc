@@ -1,0 +1,43 @@
+// Several processes on one port, started anew when they die: http://localhost:3000/ says which one answers. Kill one with
+// kill -9: only its own connections end.
+#include <martlet/martlet.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include <unistd.h>
+using namespace martlet;
+
+namespace {
+
+int serve(uint32_t index, uint16_t port) {
+  const std::string name = "process " + std::to_string(index) + ", pid " + std::to_string(::getpid());
+  App app;
+  app.get("/", [name](Request&, Response& res) { res.send(name); });
+  app.ws("/echo", {
+      .message = [](WebSocket ws, const Message& msg) { ws.send(msg); },
+      .open = [name](WebSocket ws, Request&) { ws.send(name); },
+  });
+  if (auto bound = app.listen({.host = "127.0.0.1", .port = port, .reuse_port = true}); !bound) return report(bound.error());
+  return app.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  unsigned long port = 3000, processes = 4;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (std::strcmp(argv[i], "--port") == 0) port = std::strtoul(argv[i + 1], nullptr, 10);
+    else if (std::strcmp(argv[i], "--processes") == 0) processes = std::strtoul(argv[i + 1], nullptr, 10);
+  }
+  if (port == 0) {  // one that is free now: all processes must agree on it before they start
+    App probe;
+    auto free = probe.listen({.host = "127.0.0.1", .reuse_port = true});
+    if (!free) return report(free.error());
+    port = *free;
+  }
+  std::printf("listening on http://127.0.0.1:%lu\n", port);
+  return supervise(static_cast<uint32_t>(processes), [port](uint32_t index) { return serve(index, static_cast<uint16_t>(port)); });
+}

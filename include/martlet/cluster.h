@@ -1,0 +1,55 @@
+// martlet/cluster.h: several processes, where a crash must not take everybody along.
+#pragma once
+
+#include <martlet/function.h>
+
+#include <chrono>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+namespace martlet {
+
+// Of supervise().
+struct SuperviseOptions {
+  // How long a process that has ended is left alone before it is started again, the first time; twice as long each
+  // further time, until it has run for crash_window without ending.
+  std::chrono::milliseconds backoff_first = std::chrono::milliseconds(100);
+  std::chrono::milliseconds backoff_longest = std::chrono::seconds(10);
+  // When one of the processes ends so often within crash_window, it is of no use to go on: all are ended.
+  uint32_t crash_limit = 5;
+  std::chrono::milliseconds crash_window = std::chrono::seconds(60);
+  // How long a process may take to end after it was told to; then it is killed.
+  std::chrono::milliseconds stop_timeout = std::chrono::seconds(10);
+};
+
+int supervise_processes(uint32_t processes, Function<void(uint32_t, int&)> fn, const SuperviseOptions& options);
+
+// Forks so many processes, each of which runs fn(index) and ends with what it returns, and starts those anew that end.
+// 0: as many as there are processors for us. To be called from main, before there are threads.
+//
+//   int main() {
+//     return supervise(4, [](uint32_t) {
+//       App app;
+//       app.get("/", [](Request&, Response& res) { res.send("Hello"); });
+//       if (auto port = app.listen({.port = 3000, .reuse_port = true}); !port) return report(port.error());
+//       return app.run();
+//     });
+//   }
+//
+// SIGTERM and SIGINT are passed on to all, which is what makes an App drain; when they have ended supervise() answers 0,
+// or 1 when one of them ended with another status or had to be killed. A second one kills them. SIGHUP, SIGUSR1 and SIGUSR2 are
+// passed on, too. Processes that end at other times are started anew, whatever their status, and logged; in a crash loop
+// supervise() logs the last status as an error, ends the others, and answers 1. When this process dies, its processes get
+// SIGTERM (Linux and FreeBSD; elsewhere they stay).
+//
+// The processes share nothing but the port: rooms span a Server's threads, not processes. In a process stdout, stderr,
+// environment and memory are copies of ours; it has a process group of its own, so that a terminal's Ctrl-C comes once.
+template <typename F>
+  requires std::is_invocable_r_v<int, std::decay_t<F>&, uint32_t>
+int supervise(uint32_t processes, F&& fn, const SuperviseOptions& options = {}) {
+  return supervise_processes(
+      processes, [call = std::forward<F>(fn)](uint32_t index, int& status) mutable { status = call(index); }, options);
+}
+
+}  // namespace martlet

@@ -1,0 +1,46 @@
+// Child processes: forking, ending, and hearing of their end. From one thread, before there are others.
+#pragma once
+
+#include <martlet/error.h>
+
+#include <string>
+
+namespace martlet::sys {
+
+extern const int child_signal;  // SIGCHLD
+extern const int kill_signal;
+extern const int user1_signal;
+
+// While it lives no signal is delivered to this thread: what must not come between a fork and the child's first steps.
+class SignalsHeld {
+ public:
+  SignalsHeld() noexcept;
+  ~SignalsHeld();
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+ private:
+  struct Mask;
+  alignas(16) unsigned char mask_[256];
+};
+
+// 0 in the child, which leads a process group of its own and gets SIGTERM when its parent dies (where the system has
+// that). Buffers of stdio are flushed before, so that nothing is printed twice.
+Result<int> fork_child() noexcept;
+// Ends the child at once: buffers of stdio are written, what the parent registered for its own end does not run.
+[[noreturn]] void exit_child(int status) noexcept;
+
+void send_signal(int pid, int number) noexcept;
+
+// How a child ended.
+struct Ended {
+  int pid = 0;      // 0: none has
+  int status = 0;   // its exit status, when `signal` is 0
+  int signal = 0;   // that killed it
+};
+// Collects a child that has ended; does not wait.
+Ended collect(int pid) noexcept;
+
+int own_pid() noexcept;
+
+}  // namespace martlet::sys

@@ -1,0 +1,206 @@
+// supervise(): real processes that are killed, that crash, that do not want to end, and whose parent dies.
+#include <doctest/doctest.h>
+#include <martlet/martlet.h>
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <functional>
+#include <new>
+#include <set>
+#include <string>
+
+#include "support/server.h"
+#include "support/ws_client.h"
+
+using namespace martlet;
+using namespace martlet::test;
+
+namespace {
+
+// What parent, supervisor and processes all see.
+struct Board {
+  std::atomic<int> pids[8];
+  std::atomic<int> starts;
+  std::atomic<int> reached;
+};
+
+Board& new_board() {
+  void* memory = ::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  REQUIRE(memory != MAP_FAILED);
+  return *new (memory) Board();
+}
+
+bool lives(int pid) { return pid > 0 && ::kill(pid, 0) == 0; }
+
+// A supervisor in a process of its own; it and what it started are killed with the scope.
+class Supervised {
+ public:
+  Supervised(uint32_t processes, const std::function<int(uint32_t, Board&)>& fn, const SuperviseOptions& options = {})
+      : board(new_board()) {
+    std::fflush(stdout);
+    pid_ = ::fork();
+    if (pid_ != 0) return;
+    for (const int number : {SIGABRT, SIGSEGV, SIGILL, SIGFPE, SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
+    set_log_level(LogLevel::off);
+    const int status = supervise(processes, [&](uint32_t index) {
+      board.pids[index] = ::getpid();
+      board.starts++;
+      return fn(index, board);
+    }, options);
+    ::_exit(status);
+  }
+  Supervised(const Supervised&) = delete;
+  Supervised& operator=(const Supervised&) = delete;
+  ~Supervised() {
+    if (pid_ > 0 && status_ < 0) {
+      ::kill(pid_, SIGKILL);
+      ::waitpid(pid_, nullptr, 0);
+    }
+    for (const auto& pid : board.pids) {
+      if (lives(pid)) ::kill(pid, SIGKILL);
+    }
+    ::munmap(&board, sizeof board);
+  }
+
+  void signal(int number) { ::kill(pid_, number); }
+  // Its exit status; -1 when it does not end, -2 when a signal killed it.
+  int wait(milliseconds patience = kPatience) {
+    eventually([&] {
+      int status = 0;
+      if (status_ < 0 && ::waitpid(pid_, &status, WNOHANG) == pid_) status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 1000;
+      return status_ >= 0;
+    }, patience);
+    return status_ == 1000 ? -2 : status_;
+  }
+  bool all_gone(uint32_t count) {
+    return eventually([&] {
+      for (uint32_t i = 0; i < count; i++) {
+        if (lives(board.pids[i])) return false;
+      }
+      return true;
+    });
+  }
+
+  Board& board;
+
+ private:
+  pid_t pid_ = -1;
+  int status_ = -1;
+};
+
+uint16_t free_port() {
+  App probe;
+  auto port = probe.listen({.host = "127.0.0.1", .reuse_port = true});
+  REQUIRE(port.ok());
+  return *port;
+}
+
+int serve(uint32_t, Board& board, uint16_t port) {
+  App app;
+  app.get("/", [](Request&, Response& res) { res.send(std::to_string(::getpid())); });
+  app.ws("/w", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
+                .open = [](WebSocket ws, Request&) { ws.send(std::to_string(::getpid())); }});
+  if (!app.listen({.host = "127.0.0.1", .port = port, .reuse_port = true}).ok()) return 9;
+  board.reached++;
+  return app.run();
+}
+
+int wait_for_signal() {
+  for (;;) ::pause();
+}
+
+}  // namespace
+
+TEST_CASE("supervisor: kill -9 costs only its own connections, and the process comes back") {
+  const uint16_t port = free_port();
+  Supervised s(2, [port](uint32_t i, Board& board) { return serve(i, board, port); }, {.backoff_first = milliseconds(1)});
+  REQUIRE(eventually([&] { return s.board.reached == 2; }));
+  const int victim = s.board.pids[0];
+  const int other = s.board.pids[1];
+  std::vector<WsClient> of_victim, of_other;
+  for (int i = 0; i < 1000 && (of_victim.empty() || of_other.empty()); i++) {
+    WsClient client(port, "/w");
+    const std::string pid = client.read_message().payload;
+    if (pid == std::to_string(victim)) of_victim.push_back(std::move(client));
+    else if (pid == std::to_string(other)) of_other.push_back(std::move(client));
+  }
+  REQUIRE(!of_victim.empty());
+  REQUIRE(!of_other.empty());
+  ::kill(victim, SIGKILL);
+  for (WsClient& client : of_victim) CHECK_FALSE(client.read_frame().ok());
+  for (WsClient& client : of_other) CHECK(client.echoes("still here"));
+  REQUIRE(eventually([&] { return s.board.reached == 3; }));
+  CHECK(s.board.pids[0] != victim);
+  CHECK(s.board.pids[1] == other);
+  std::set<std::string> answers;
+  for (int i = 0; i < 1000 && answers.size() < 2; i++) answers.insert(Client(port).get("/").body);
+  CHECK(answers == std::set<std::string>{std::to_string(s.board.pids[0]), std::to_string(other)});
+  for (WsClient& client : of_other) CHECK(client.echoes("still here"));
+  s.signal(SIGTERM);
+  for (WsClient& client : of_other) CHECK(client.read_close() == 1001);
+  of_other.clear();
+  CHECK(s.wait() == 0);
+  CHECK(s.all_gone(2));
+}
+
+TEST_CASE("supervisor: a crash loop ends all, with status 1") {
+  Supervised s(3, [](uint32_t index, Board&) { return index == 1 ? 7 : wait_for_signal(); },
+               {.backoff_first = milliseconds(1), .backoff_longest = milliseconds(10), .crash_limit = 4});
+  CHECK(s.wait() == 1);
+  CHECK(s.board.starts == 2 + 4);
+  CHECK(s.all_gone(3));
+}
+
+TEST_CASE("supervisor: a function that throws is a crash") {
+  Supervised s(1, [](uint32_t, Board&) -> int { throw 1; }, {.backoff_first = milliseconds(1), .crash_limit = 2});
+  CHECK(s.wait() == 1);
+  CHECK(s.board.starts == 2);
+}
+
+TEST_CASE("supervisor: signals are passed on, and what will not end is killed") {
+  const auto stubborn = [](uint32_t index, Board& board) {
+    static Board* shared;
+    shared = &board;
+    ::signal(SIGUSR1, [](int) { shared->reached += 1; });
+    ::signal(SIGTERM, index == 0 ? SIG_IGN : SIG_DFL);
+    board.reached += 100;
+    return wait_for_signal();
+  };
+  Supervised s(2, stubborn, {.stop_timeout = milliseconds(200)});
+  REQUIRE(eventually([&] { return s.board.reached == 200; }));
+  s.signal(SIGUSR1);
+  CHECK(eventually([&] { return s.board.reached == 202; }));
+  const auto begin = Clock::now();
+  s.signal(SIGTERM);
+  CHECK(s.wait() == 1);  // one had to be killed
+  CHECK(Clock::now() - begin >= milliseconds(190));
+  CHECK(s.all_gone(2));
+}
+
+TEST_CASE("supervisor: a second SIGTERM kills") {
+  Supervised s(1, [](uint32_t, Board& board) {
+    ::signal(SIGTERM, SIG_IGN);
+    board.reached++;
+    return wait_for_signal();
+  });
+  REQUIRE(eventually([&] { return s.board.reached == 1; }));
+  s.signal(SIGTERM);
+  s.signal(SIGTERM);
+  if (s.wait(milliseconds(300)) == -1) s.signal(SIGTERM);  // the two may have been one
+  CHECK(s.wait(milliseconds(5000)) == 1);
+}
+
+#if defined(__linux__)
+TEST_CASE("supervisor: when it is killed itself, its processes end") {
+  const uint16_t port = free_port();
+  Supervised s(2, [port](uint32_t i, Board& board) { return serve(i, board, port); });
+  REQUIRE(eventually([&] { return s.board.reached == 2; }));
+  s.signal(SIGKILL);
+  CHECK(s.wait() == -2);
+  CHECK(s.all_gone(2));
+}
+#endif
