@@ -206,11 +206,10 @@ pid_t wait_for(pid_t pid, int& status, int flags) noexcept {
   }
 }
 
-// Makes sure that the child has ended, and answers how. One whose pipe has ended is ending too, as a rule; one that has
-// only closed it would go on with our sockets, beside us.
-int finish(pid_t pid) noexcept {
+// Makes sure that the child has ended, and answers how.
+int finish(pid_t pid, bool by_force) noexcept {
   int status = 0;
-  pid_t got = wait_for(pid, status, WNOHANG);
+  pid_t got = wait_for(pid, status, by_force ? WNOHANG : 0);
   if (got == 0) {
     ::kill(pid, SIGKILL);
     got = wait_for(pid, status, 0);
@@ -265,19 +264,20 @@ Successor::State Successor::read() noexcept {
   } else if (got == sizeof report && report[0] == kExecFailedByte) {
     int code;
     std::memcpy(&code, report + 1, sizeof code);
-    fail(Error("exec of the successor", code));
+    fail(Error("exec of the successor", code), false);
   } else {
-    fail(Error("the successor ended before it served"));
+    // It is ending, as a rule. If it has only closed the pipe, it would go on with our sockets, beside us.
+    fail(Error("the successor ended before it served"), true);
   }
   return state_;
 }
 
 void Successor::kill() noexcept {
-  if (state_ == State::waiting) fail(Error("the successor was ended before it served"));
+  if (state_ == State::waiting) fail(Error("the successor was ended before it served"), true);
 }
 
-void Successor::fail(Error error) noexcept {
-  exit_status_ = finish(pid_);
+void Successor::fail(Error error, bool by_force) noexcept {
+  exit_status_ = finish(pid_, by_force);
   let_go();
   pid_ = 0;
   error_ = error;

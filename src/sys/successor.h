@@ -49,7 +49,7 @@ class Successor {
   void kill() noexcept;
 
  private:
-  void fail(Error error) noexcept;
+  void fail(Error error, bool by_force) noexcept;
   void let_go() noexcept;
 
   Error error_;
