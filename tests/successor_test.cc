@@ -139,13 +139,17 @@ TEST_CASE("successor: waiting until it reports") {
 TEST_CASE("successor: one that ends without a word has failed and is reaped, and another may be started") {
   Successor successor;
   const int free_before = lowest_free_descriptor();
-  for (const auto& [script, status] : {std::pair{"exit 3", 3}, {"exit 0", 0}, {"kill -9 $$", 137}, {"kill -15 $$", 143}}) {
-    CAPTURE(script);
-    remember_script(script);
+  const struct {
+    const char* script;
+    int status;
+  } ways[] = {{"exit 3", 3}, {"exit 0", 0}, {"kill -9 $$", 137}, {"kill -15 $$", 143}};
+  for (const auto& way : ways) {
+    CAPTURE(way.script);
+    remember_script(way.script);
     REQUIRE(!successor.start(nullptr, 0));
     const int pid = successor.pid();
     CHECK(outcome(successor) == State::failed);
-    CHECK(successor.exit_status() == status);
+    CHECK(successor.exit_status() == way.status);
     CHECK(!successor.error().what().empty());
     CHECK(successor.error().os_code() == 0);
     CHECK(successor.pid() == 0);
@@ -186,14 +190,18 @@ TEST_CASE("successor: one that hangs is killed, by request or with the object") 
 TEST_CASE("successor: exec's error comes back") {
   const TemporaryFolder folder;
   folder.write("text", "no program");
-  for (const auto& [path, code] : {std::pair{folder / "nothing", ENOENT}, {folder / "text", EACCES}}) {
-    CAPTURE(path);
-    remember_program_as({.path = path, .arguments = {"x"}});
+  const struct {
+    std::string path;
+    int code;
+  } cases[] = {{folder / "nothing", ENOENT}, {folder / "text", EACCES}};
+  for (const auto& c : cases) {
+    CAPTURE(c.path);
+    remember_program_as({.path = c.path, .arguments = {"x"}});
     Successor successor;
     REQUIRE(!successor.start(nullptr, 0));
     const int pid = successor.pid();
     CHECK(outcome(successor) == State::failed);
-    CHECK(successor.error().os_code() == code);
+    CHECK(successor.error().os_code() == c.code);
     CHECK(successor.exit_status() == 127);
     CHECK(is_reaped(pid));
   }
@@ -329,6 +337,15 @@ TEST_CASE("successor: the same on a kernel without close_range") {
   }) == 0);
 }
 
+namespace {
+// A mask of /proc/.../status, without the signals that the C library keeps to itself; all ones when it is not there.
+uint64_t signal_mask(const std::string& status, const std::string& name) {
+  const size_t at = status.find("\n" + name);
+  if (at == status.npos) return UINT64_MAX;
+  return std::strtoull(status.c_str() + at + 1 + name.size(), nullptr, 16) & 0x7fffffff;
+}
+}  // namespace
+
 TEST_CASE("successor: its signals are those of a fresh process") {
   const TemporaryFolder folder;
   CHECK(in_child([&] {
@@ -352,9 +369,8 @@ TEST_CASE("successor: its signals are those of a fresh process") {
     MARTLET_EXPECT(sigismember(&now, SIGUSR2) && sigismember(&now, SIGTERM) && !sigismember(&now, SIGUSR1));
     return 0;
   }) == 0);
-  const std::string signals = folder.read("signals");
-  CHECK(signals.find("SigBlk: 0000000000000000\n") != signals.npos);
-  CHECK(signals.find("SigIgn: 0000000000000001\n") != signals.npos);
+  CHECK(signal_mask(folder.read("signals"), "SigBlk: ") == 0);
+  CHECK(signal_mask(folder.read("signals"), "SigIgn: ") == 1);
 }
 
 // The test program as its own successor ------------------------------------------------------------------------------
