@@ -113,7 +113,7 @@ int allowed_processors(int* out, int max) noexcept {
   if (!read_mask(mask)) return list_online(out, max);
   int count = 0;
   for (int n = 0; n < CPU_SETSIZE && count < max; n++) {
-    if (CPU_ISSET(n, &mask)) out[count++] = n;
+    if (CPU_ISSET(static_cast<size_t>(n), &mask)) out[count++] = n;
   }
   return count;
 }
@@ -122,7 +122,7 @@ bool pin_thread(pthread_t thread, int processor) noexcept {
   if (processor < 0 || processor >= CPU_SETSIZE) return false;
   cpuset_t mask;
   CPU_ZERO(&mask);
-  CPU_SET(processor, &mask);
+  CPU_SET(static_cast<size_t>(processor), &mask);
   return ::pthread_setaffinity_np(thread, sizeof mask, &mask) == 0;
 }
 

@@ -20,7 +20,9 @@
 #include <sys/sysctl.h>
 #endif
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <string_view>
 #include <utility>
 
@@ -32,6 +34,12 @@ namespace martlet::sys {
 namespace {
 
 Program* remembered = nullptr;  // never deleted at exit: a thread may still be starting a successor
+
+}  // namespace
+
+#if defined(__linux__) || defined(__FreeBSD__)
+
+namespace {
 
 // Each argument ends with a zero byte.
 std::vector<std::string> split_arguments(std::string_view block) noexcept {
@@ -45,6 +53,8 @@ std::vector<std::string> split_arguments(std::string_view block) noexcept {
 }
 
 }  // namespace
+
+#endif
 
 #if defined(__linux__)
 
@@ -117,7 +127,7 @@ Error find_arguments(std::vector<std::string>& out) noexcept {
 namespace {
 
 Error ask(int what, std::string& out) noexcept {
-  int name[] = {CTL_KERN, KERN_PROC, what, -1};
+  int name[] = {CTL_KERN, KERN_PROC, what, static_cast<int>(::getpid())};
   size_t size = 0;
   if (::sysctl(name, 4, nullptr, &size, nullptr, 0) != 0) return Error("sysctl kern.proc", errno);
   out.resize(size);
@@ -128,7 +138,7 @@ Error ask(int what, std::string& out) noexcept {
 
 Error find_path(std::string& out) noexcept {
   const Error error = ask(KERN_PROC_PATHNAME, out);
-  out.resize(std::string_view(out).find('\0') == std::string_view::npos ? out.size() : out.find('\0'));
+  out.resize(std::min(out.find('\0'), out.size()));
   return error;
 }
 

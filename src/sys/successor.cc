@@ -78,8 +78,8 @@ void close_all(int first, int last, int highest) noexcept {
   }
 }
 #elif defined(__FreeBSD__)
-void close_all(int first, int last, int) noexcept {
-  (void)::close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0);
+void close_all(int first, int last, int highest) noexcept {
+  if (::close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0) != 0) close_each(first, last, highest);
 }
 #else
 void close_all(int first, int last, int highest) noexcept { close_each(first, last, highest); }
