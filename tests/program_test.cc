@@ -5,9 +5,11 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "support/in_child.h"
 
@@ -42,7 +44,8 @@ TEST_CASE("program: path, arguments and ignored signals, once") {
     MARTLET_EXPECT(!(program->ignored_signals >> (SIGUSR1 - 1) & 1));
 #if defined(__linux__)
     struct stat ours, found;
-    MARTLET_EXPECT(::stat("/proc/self/exe", &ours) == 0 && ::stat(program->path.c_str(), &found) == 0);
+    MARTLET_EXPECT(::stat(std::filesystem::read_symlink("/proc/self/exe").c_str(), &ours) == 0 &&
+                   ::stat(program->path.c_str(), &found) == 0);
     MARTLET_EXPECT(ours.st_ino == found.st_ino && ours.st_dev == found.st_dev);
     std::ostringstream line;
     line << std::ifstream("/proc/self/cmdline", std::ios::binary).rdbuf();

@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "sys/syscalls.h"
@@ -57,7 +59,10 @@ Error steer_by_processor(int listener, const int* processors, int count) noexcep
     return Error("steering wants one processor of its own for each listener", EINVAL);
   }
   std::vector<sock_filter> program = program_for(processors, count);
-  const sock_fprog attached{static_cast<unsigned short>(program.size()), program.data()};
+  sock_fprog attached;
+  std::memset(&attached, 0, sizeof attached);  // the kernel is given the padding, too
+  attached.len = static_cast<unsigned short>(program.size());
+  attached.filter = program.data();
   if (syscalls.setsockopt(listener, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &attached, sizeof attached) != 0) {
     return Error("SO_ATTACH_REUSEPORT_CBPF", errno);
   }

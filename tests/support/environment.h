@@ -14,29 +14,28 @@
 
 namespace martlet::test {
 
-// An environment variable with another value (null: unset) until the end of the scope.
+// An environment variable with another value (null: unset) until the end of the scope. By putenv(): what setenv() makes
+// is never freed.
 class Variable {
  public:
   Variable(const char* name, const char* value) : name_(name) {
-    if (const char* former = std::getenv(name)) {
-      former_ = former;
-      was_set_ = true;
-    }
-    if (value) ::setenv(name, value, 1);
+    if (char* former = std::getenv(name)) former_ = former - name_.size() - 1;
+    if (value) ours_ = name_ + "=" + value;
+    if (value) ::putenv(ours_.data());
     else ::unsetenv(name);
   }
   Variable(const char* name, const std::string& value) : Variable(name, value.c_str()) {}
   Variable(const Variable&) = delete;
   Variable& operator=(const Variable&) = delete;
   ~Variable() {
-    if (was_set_) ::setenv(name_.c_str(), former_.c_str(), 1);
+    if (former_) ::putenv(former_);
     else ::unsetenv(name_.c_str());
   }
 
  private:
   std::string name_;
-  std::string former_;
-  bool was_set_ = false;
+  std::string ours_;  // NAME=value, which the environment points to
+  char* former_ = nullptr;
 };
 
 // A folder of its own, removed with everything in it. Empty path: it could not be made.
