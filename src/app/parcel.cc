@@ -175,7 +175,7 @@ bool Outgoing::tell_missed(Worker& w) noexcept {
     Missed& missed = missed_[seat];
     if (missed.messages == 0) continue;
     any_missed_ = true;
-    if (w.group->lanes->overflows(w.seat, seat)) continue;  // its consumer will wake us when it has made room
+    if (w.group->lanes->lags(w.seat, seat)) continue;  // it will wake us when it has taken some
     const uint32_t number = w.group->first + seat;
     const SendStatus told = post_to(number, [missed](Worker& other) {
       other.inbox->count_refused(missed.messages);

@@ -4,8 +4,9 @@
 //          ◀──ring──             producer's own, and everything after it too, so that order holds. A consumer that has
 //                                made room wakes the producer, whose next turn moves the overflow on.
 //
-// The overflow is bounded for messages (Mail::bytes): above Inbox::kMostWaiting they are refused, and it is the poster's
-// affair to count that and to tell whom it concerns. Commands (close, join, the end of a response) are always taken.
+// What waits in a lane, ring and overflow together, is bounded for messages (Mail::bytes): above Inbox::kMostWaiting they
+// are refused, and it is the poster's affair to count that and to tell whom it concerns. Commands (close, join, the end of
+// a response) are always taken.
 //
 // Made before the workers run, destroyed when all their threads have ended; mail that is left is dropped then.
 #pragma once
@@ -41,31 +42,48 @@ class Lanes {
   bool move_on(uint32_t from) noexcept;
   // Whether mail from `from` waits outside the ring; on the thread of `from`.
   bool overflows(uint32_t from, uint32_t to) const noexcept { return lane(from, to).first != nullptr; }
+  // On the thread of `from`: whether the consumer has much to catch up with. Then it will wake us when it has taken some;
+  // to be asked again in that turn.
+  bool lags(uint32_t from, uint32_t to) noexcept;
 
   // On the thread of seat `to`: runs at most `budget` messages, each lane's in order.
   void deliver(uint32_t to, void* worker, uint32_t budget) noexcept;
-  bool has_mail(uint32_t to) const noexcept;
+  // Whether there is something to do for this seat: mail, or that a consumer has made room for which it waits.
+  bool has_mail(uint32_t seat) const noexcept;
   // Its worker is over: what is in its rings is dropped.
   void drop(uint32_t to) noexcept;
 
  private:
   struct Lane {
     base::Ring<Mail*> ring{kCells};
-    // Set by the producer when it found the ring full, cleared by the consumer that has made room.
+    // Set by the producer that waits for room, cleared by the consumer that has made some.
     alignas(base::kCacheLine) std::atomic<bool> producer_waits{false};
-    alignas(base::kCacheLine) Mail* first = nullptr;  // the overflow, oldest first; the producer's
+    std::atomic<size_t> taken_bytes{0};  // of messages, since the beginning; the consumer's
+    // The producer's.
+    alignas(base::kCacheLine) Mail* first = nullptr;  // the overflow, oldest first
     Mail* last = nullptr;
-    size_t overflow_bytes = 0;
+    size_t posted_bytes = 0;  // of messages, since the beginning
+    size_t seen_taken = 0;
+    bool waits = false;  // for room: counted at its seat
+  };
+  struct alignas(base::kCacheLine) Side {
+    uint32_t next_lane = 0;  // where the consumer goes on, so that none of its producers starves
+    uint32_t waits = 0;      // lanes in which the producer waits
   };
 
   explicit Lanes(uint32_t seats) noexcept : seats_(seats) {}
   Lane& lane(uint32_t from, uint32_t to) const noexcept { return lanes_[size_t{to} * seats_ + from]; }
-  bool fill(Lane& lane, uint32_t to) noexcept;
+  bool fill(uint32_t from, uint32_t to) noexcept;
+  void drop_overflow(Lane& lane) noexcept;
+  void wait_for_room(uint32_t from, Lane& lane, bool waits) noexcept;
+  static size_t waiting_bytes(Lane& lane, size_t enough) noexcept;
+  static void count_taken(Lane& lane, const Mail& mail) noexcept;
+  void tell_room(uint32_t from, Lane& lane) noexcept;
 
   uint32_t seats_;
   Lane* lanes_ = nullptr;  // by consumer: what it looks through each turn lies together
   Inbox* inboxes_[kMostSeats] = {};
-  uint32_t next_lane_[kMostSeats] = {};  // where each consumer goes on, so that none of its producers starves
+  Side sides_[kMostSeats];
 };
 
 }  // namespace martlet::net

@@ -93,13 +93,16 @@ void Inbox::take_pushed() noexcept {
 
 bool Inbox::deliver(void* worker, uint32_t budget) noexcept {
   if (!taken_) take_pushed();
-  for (; taken_ && budget > 0; budget--) {
+  // Neither takes all from the other: half is for the lanes, when they want it.
+  uint32_t own = lanes_ ? budget - budget / 2 : budget;
+  budget -= own;
+  for (; taken_ && own > 0; own--) {
     Mail* mail = taken_;
     taken_ = mail->next;
     if (mail->bytes) waiting_bytes_.fetch_sub(mail->bytes, std::memory_order_relaxed);
     mail->run(mail, worker);
   }
-  if (lanes_) lanes_->deliver(worker_ - first_, worker, budget);
+  if (lanes_) lanes_->deliver(worker_ - first_, worker, budget + own);
   return has_mail();
 }
 
