@@ -148,8 +148,9 @@ DirectoryEntry* Directory::make(Kind kind, std::string_view name, const Key& key
   if (!e) return nullptr;
   e->name = std::move(kept);
   e->members.store(0, kRelaxed);
-  e->key[0].store(key.half[0], kRelaxed);
-  e->key[1].store(key.half[1], kRelaxed);
+  // Released, so that who reads them sees that the generation before has gone.
+  e->key[0].store(key.half[0], kRelease);
+  e->key[1].store(key.half[1], kRelease);
   e->kind = kind;
   e->generation.store(e->generation.load(kRelaxed) + 1, kRelease);
   rooms_.fetch_add(kind == Kind::room, kRelaxed);
