@@ -1,0 +1,224 @@
+// What holds across the workers of a Server: order per sender and room, exactly once, sizes, and limits of all together.
+#include <doctest/doctest.h>
+#include <martlet/martlet.h>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/multi_server.h"
+
+using namespace martlet;
+using namespace martlet::literals;
+using namespace martlet::test;
+
+namespace {
+
+// The WebSockets by number, for handlers of whatever worker.
+struct Register {
+  std::mutex mutex;
+  std::vector<WebSocket> sockets;
+  void put(size_t at, WebSocket ws) {
+    const std::lock_guard lock(mutex);
+    if (sockets.size() <= at) sockets.resize(at + 1);
+    sockets[at] = ws;
+  }
+  WebSocket get(size_t at) {
+    const std::lock_guard lock(mutex);
+    return at < sockets.size() ? sockets[at] : WebSocket();
+  }
+};
+
+// Text commands: "burst FROM N" sends N numbered messages to the room, each followed by a direct one to socket 0.
+void speak(App& app, uint32_t worker, Register& all) {
+  app.ws("/w", {
+      .message = [&app, &all](WebSocket ws, const Message& m) {
+        const std::string text(m.text());
+        const std::string rest = text.substr(text.find(' ') + 1);
+        if (text.starts_with("me ")) {
+          all.put(std::stoul(rest), ws);
+          ws.send("ok");
+        } else if (text.starts_with("join ")) {
+          ws.send("size " + std::to_string(ws.join(rest).size()));
+        } else if (text.starts_with("leave ")) {
+          ws.leave(rest);
+          ws.send("size " + std::to_string(app.room(rest).size()));
+        } else if (text.starts_with("burst ")) {
+          const auto at = rest.find(' ');
+          const std::string from = rest.substr(0, at);
+          for (int i = 0, n = std::stoi(rest.substr(at + 1)); i < n; i++) {
+            app.to("hall").send(from + " " + std::to_string(2 * i));
+            all.get(0).send(from + " " + std::to_string(2 * i + 1));
+          }
+        } else if (text.starts_with("others ")) {
+          ws.to("hall").except(all.get(std::stoul(rest))).send(text);
+        } else if (text.starts_with("big ")) {
+          app.to("hall").send(pattern(std::stoul(rest)));
+        } else {
+          app.to("hall").send(text);
+        }
+      },
+      .open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); },
+      .options = {.max_unsent_bytes = 64_MiB},
+  });
+}
+
+struct Hall {
+  Register all = {};
+  MultiServer server;
+  std::vector<WsClient> clients = {};
+
+  Hall(uint32_t workers, const std::vector<uint32_t>& where)
+      : server(workers, [this](App& app, uint32_t worker) { speak(app, worker, all); }) {
+    for (const uint32_t worker : where) {
+      WsClient client = server.client_of(worker, "/w");
+      REQUIRE(client.send_text("me " + std::to_string(clients.size())));
+      REQUIRE(client.reads("ok"));
+      REQUIRE(client.send_text("join hall"));
+      REQUIRE(client.reads("size " + std::to_string(clients.size() + 1)));
+      clients.push_back(std::move(client));
+    }
+  }
+  // Everybody, on every worker, hears this next.
+  bool all_read(std::string_view text) {
+    bool good = true;
+    for (WsClient& client : clients) good = client.reads(text) && good;
+    return good;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("server_order: each receiver hears each sender's messages in order, each once, direct ones in between") {
+  constexpr int kMessages = 2000;
+  Hall hall(3, {0, 0, 1, 1, 2, 2});
+  for (size_t i = 0; i < hall.clients.size(); i++) {
+    REQUIRE(hall.clients[i].send_text("burst " + std::to_string(i) + " " + std::to_string(kMessages)));
+  }
+  for (size_t i = 0; i < hall.clients.size(); i++) {
+    const int step = i == 0 ? 1 : 2;  // the direct ones are for socket 0
+    std::map<std::string, int> next;
+    const size_t want = hall.clients.size() * kMessages * (i == 0 ? 2 : 1);
+    for (size_t n = 0; n < want; n++) {
+      const std::string text = hall.clients[i].read_message().payload;
+      const auto at = text.find(' ');
+      REQUIRE(at != std::string::npos);
+      int& expected = next[text.substr(0, at)];
+      REQUIRE(std::stoi(text.substr(at + 1)) == expected);
+      expected += step;
+    }
+  }
+  REQUIRE(hall.clients[1].send_text("the end"));
+  CHECK(hall.all_read("the end"));  // and nothing more than once
+}
+
+TEST_CASE("server_order: a join that was acknowledged is seen by a publish on any worker, a leave as well") {
+  Hall hall(2, {0, 1});
+  WsClient guest = hall.server.client_of(1, "/w");
+  for (int i = 0; i < 300; i++) {
+    REQUIRE(guest.send_text("join hall"));
+    REQUIRE(guest.reads("size 3"));
+    const std::string in = "in " + std::to_string(i);
+    REQUIRE(hall.clients[0].send_text(in));
+    REQUIRE(guest.reads(in));
+    REQUIRE(hall.all_read(in));
+    REQUIRE(guest.send_text("leave hall"));
+    REQUIRE(guest.reads("size 2"));
+    const std::string out = "out " + std::to_string(i);
+    REQUIRE(hall.clients[0].send_text(out));
+    REQUIRE(hall.all_read(out));
+  }
+  // The first to come and the last to go make and end the room on a worker, again and again.
+  for (int i = 0; i < 300; i++) {
+    REQUIRE(guest.send_text("join den " + std::to_string(i % 3)));
+    REQUIRE(guest.reads("size 1"));
+    REQUIRE(guest.send_text("leave den " + std::to_string(i % 3)));
+    REQUIRE(guest.reads("size 0"));
+  }
+}
+
+TEST_CASE("server_order: the excepted hear nothing, wherever they are") {
+  Hall hall(3, {0, 1, 2});
+  for (size_t from = 0; from < 3; from++) {
+    for (size_t not_to = 0; not_to < 3; not_to++) {
+      const std::string text = "others " + std::to_string(not_to);
+      REQUIRE(hall.clients[from].send_text(text));
+      for (size_t i = 0; i < 3; i++) {
+        if (i != from && i != not_to) CHECK(hall.clients[i].reads(text));
+      }
+      REQUIRE(hall.clients[from].send_text("and all"));
+      CHECK(hall.all_read("and all"));
+    }
+  }
+}
+
+TEST_CASE("server_order: messages of every size cross, small ones around them in order") {
+  Hall hall(2, {0, 1, 1});
+  for (const size_t size : {0u, 125u, 126u, 16u * 1024 - 8, 16u * 1024, 64u * 1024 - 16, 65536u, 1u << 20}) {
+    CAPTURE(size);
+    REQUIRE(hall.clients[0].send_text("before"));
+    REQUIRE(hall.clients[0].send_text("big " + std::to_string(size)));
+    REQUIRE(hall.clients[0].send_text("after"));
+    for (WsClient& client : hall.clients) {
+      CHECK(client.reads("before"));
+      CHECK(client.read_message().payload == pattern(size));
+      CHECK(client.reads("after"));
+    }
+  }
+}
+
+TEST_CASE("server_order: what a thread that is no worker does keeps its order for each receiver") {
+  Hall hall(3, {0, 1, 2});
+  WebSocket second = hall.all.get(1);
+  std::atomic<App*> app{nullptr};
+  hall.server.on_worker(0, [&](App& a) { app = &a; });
+  for (int i = 0; i < 500; i++) {
+    second.send("direct " + std::to_string(i));
+    app.load()->to("hall").send("room " + std::to_string(i));
+    second.send("again " + std::to_string(i));
+  }
+  for (int i = 0; i < 500; i++) {
+    REQUIRE(hall.clients[1].reads("direct " + std::to_string(i)));
+    for (WsClient& client : hall.clients) REQUIRE(client.reads("room " + std::to_string(i)));
+    REQUIRE(hall.clients[1].reads("again " + std::to_string(i)));
+  }
+}
+
+TEST_CASE("server_order: a room's handle is good on every worker, and gone when the room is") {
+  Hall hall(2, {0, 1});
+  const Room room = hall.server.on_worker(0, [](App& app) { return app.room("hall"); });
+  hall.server.on_worker(1, [room](App& app) {
+    CHECK(room.ok());
+    CHECK(room.size() == 2);
+    CHECK(room.name() == "hall");
+    CHECK(app.room("hall") == room);
+    CHECK(room.send("from one") == SendStatus::ok);
+  });
+  CHECK(hall.all_read("from one"));
+  for (WsClient& client : hall.clients) CHECK(client.close_nicely());
+  CHECK(eventually([&] { return hall.server.on_worker(0, [room](App&) { return !room.ok() && room.size() == 0; }); }));
+  hall.server.on_worker(1, [room](App&) { CHECK(room.send("nobody") == SendStatus::closed); });
+}
+
+TEST_CASE("server_order: max_connections counts all workers") {
+  ServerOptions options;
+  options.app.max_connections = 10;
+  MultiServer server(3, [](App& app, uint32_t) { app.get("/", [](Request&, Response& res) { res.send("in"); }); }, options);
+  std::vector<Client> clients;
+  for (int i = 0; i < 10; i++) {
+    clients.emplace_back(server.port());
+    CHECK(clients.back().get("/").status == 200);
+  }
+  for (int i = 0; i < 6; i++) CHECK(Client(server.port()).get("/").status == 503);
+  for (Client& client : clients) CHECK(client.get("/").status == 200);
+  clients.erase(clients.begin(), clients.begin() + 3);
+  CHECK(eventually([&] { return server.stats().open_connections == 7; }));
+  for (int i = 0; i < 3; i++) {
+    clients.emplace_back(server.port());
+    CHECK(clients.back().get("/").status == 200);
+  }
+  CHECK(Client(server.port()).get("/").status == 503);
+}
