@@ -522,12 +522,17 @@ TEST_CASE("successor: a link that leads to another release meanwhile is followed
   std::filesystem::create_directory(folder / "1");
   link_program(folder / "1/app");
   write_release(folder, "2/app");
-  std::filesystem::create_symlink("1", folder / "current");
-  CHECK(restart_after("/", folder / "current/app", [&] {
-    std::filesystem::create_symlink("2", folder / "next");
-    std::filesystem::rename(folder / "next", folder / "current");
-  }) == 0);
-  CHECK(folder.read("started").starts_with(folder / "current/app "));
+  for (const std::string& name : {folder / "current/app", std::string("current/app")}) {
+    CAPTURE(name);
+    std::filesystem::remove(folder / "current");
+    std::filesystem::create_symlink("1", folder / "current");
+    CHECK(restart_after(folder.path(), name, [&] {
+      std::filesystem::create_symlink("2", folder / "next");
+      std::filesystem::rename(folder / "next", folder / "current");
+    }) == 0);
+    CHECK(folder.read("started").starts_with(folder / "current/app "));
+    folder.write("started", "");
+  }
 }
 
 #endif
