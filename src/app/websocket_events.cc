@@ -222,7 +222,6 @@ void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noex
   if (e.flags.responded) return;
   const uint32_t most = route.handlers.options.max_connections;
   if (!origin_allowed(route, e)) return refuse(e, 403, "This origin is not allowed.");
-  if (w.draining) return refuse(e, 503, "The server is going away.");
   if (most && route.connections >= most) return refuse(e, 503, "Too many connections.");
   session::WsExtras* extras = route.keep_request ? keep_request(e) : nullptr;
   if (route.keep_request && !extras) return refuse(e, 503, "Out of memory.");
@@ -246,6 +245,7 @@ void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noex
     w.report_failure(route.pattern, ws);
     session::handler_failed(w.sessions, c);
   }
+  if (w.draining) w.say_goodbye(c);  // it was let in before the drain, and asked after that
 }
 
 }  // namespace martlet::app

@@ -331,22 +331,24 @@ void Worker::begin_drain(const DrainOptions& drain) noexcept {
   reactor.accept_waiting();  // the kernel has told these clients that they are connected
   reactor.stop_listening();
   if (notice) for_each_websocket([this](net::Connection& c) { handle(c).send(notice); });
-  say_goodbye(drain_since_ns);
+  say_goodbyes(drain_since_ns);
   // Requests that the kernel holds already are read first: idle connections end at the next step.
 }
 
 // Closes the WebSockets whose turn it is: all at once, or evenly over the spread.
-void Worker::say_goodbye(uint64_t now_ns) noexcept {
+void Worker::say_goodbyes(uint64_t now_ns) noexcept {
   const uint64_t passed = now_ns - drain_since_ns;
   const uint64_t all = reactor.connections.extent();
   const uint64_t due = passed >= spread_ns ? all : all * passed / spread_ns;
   for (; goodbyes < due; goodbyes++) {
     net::Connection* c = reactor.connections.at(goodbyes);
-    if (!c || c->closing || c->protocol != &session::ws_protocol) continue;
-    take_published(*this, *c);
-    session::close_websocket(sessions, *c, proto::close_code::going_away, "The server is going away.",
-                             CloseCause::drain);
+    if (c && !c->closing && c->protocol == &session::ws_protocol) say_goodbye(*c);
   }
+}
+
+void Worker::say_goodbye(net::Connection& c) noexcept {
+  take_published(*this, c);
+  session::close_websocket(sessions, c, proto::close_code::going_away, "The server is going away.", CloseCause::drain);
 }
 
 // The steps come by a timer. Until there is memory for it, they come with turns that do not sleep.
@@ -363,7 +365,7 @@ void Worker::keep_draining() noexcept {
 void Worker::drain_step() noexcept {
   const uint64_t now_ns = sys::monotonic_ns();
   const bool cut = now_ns >= cut_at_ns;
-  say_goodbye(now_ns);
+  say_goodbyes(now_ns);
   for (uint32_t slot = 0; slot < reactor.connections.extent(); slot++) {
     net::Connection* c = reactor.connections.at(slot);
     if (!c || c->closing) continue;

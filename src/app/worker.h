@@ -149,7 +149,8 @@ struct Worker {
   void begin_drain(const DrainOptions& drain) noexcept;
   void keep_draining() noexcept;
   void drain_step() noexcept;
-  void say_goodbye(uint64_t now_ns) noexcept;
+  void say_goodbyes(uint64_t now_ns) noexcept;
+  void say_goodbye(net::Connection& c) noexcept;
   void end() noexcept;
   Stats snapshot() const noexcept;
   // The same of all workers of the group: of the others as they have last shown it.

@@ -21,7 +21,7 @@ constexpr size_t kReadBytes = kBodyReadBytes;         // per readiness
 constexpr uint32_t kHeldBytes = uint32_t{64} << 10;  // above it reading stops
 constexpr int kRequestBudget = 256;                 // per dispatch
 constexpr uint32_t kLingerMs = 2000;
-constexpr uint32_t kDrainGraceMs = 100;
+constexpr uint32_t kDrainGraceMs = 1000;
 constexpr uint32_t kLingerBytes = uint32_t{64} << 10;
 
 // Exchanges -----------------------------------------------------------------------------------------------------------
