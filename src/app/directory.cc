@@ -46,7 +46,7 @@ Directory::Key Directory::key_of(Kind kind, std::string_view name) const noexcep
 
 // Index 0..63 in chunk 0, 64..127 in chunk 1, 128..255 in chunk 2, and so on.
 DirectoryEntry* Directory::at(uint32_t index) const noexcept {
-  const int chunk = std::bit_width(index / kFirstChunk);
+  const auto chunk = static_cast<uint32_t>(std::bit_width(index / kFirstChunk));
   const uint32_t before = chunk == 0 ? 0 : kFirstChunk << (chunk - 1);
   return chunks_[chunk].load(kAcquire) + (index - before);
 }
@@ -81,8 +81,8 @@ Directory::Found Directory::find(Kind kind, std::string_view name) const noexcep
 }
 
 DirectoryEntry* Directory::find(base::SlotId id) const noexcept {
-  const int chunk = std::bit_width(id.slot / kFirstChunk);
-  if (!(id.generation & 1) || chunk >= static_cast<int>(kChunks) || !chunks_[chunk].load(kAcquire)) return nullptr;
+  const auto chunk = static_cast<uint32_t>(std::bit_width(id.slot / kFirstChunk));
+  if (!(id.generation & 1) || chunk >= kChunks || !chunks_[chunk].load(kAcquire)) return nullptr;
   DirectoryEntry* e = at(id.slot);
   return e->generation.load(kAcquire) == id.generation ? e : nullptr;
 }
@@ -129,8 +129,8 @@ DirectoryEntry* Directory::take_free() noexcept {
     free_ = e->next.load(kRelaxed);
     return e;
   }
-  const int chunk = std::bit_width(touched_ / kFirstChunk);
-  if (chunk >= static_cast<int>(kChunks)) return nullptr;
+  const auto chunk = static_cast<uint32_t>(std::bit_width(touched_ / kFirstChunk));
+  if (chunk >= kChunks) return nullptr;
   if (!chunks_[chunk].load(kRelaxed)) {
     const uint32_t size = chunk == 0 ? kFirstChunk : kFirstChunk << (chunk - 1);
     auto* made = new (std::nothrow) DirectoryEntry[size];
