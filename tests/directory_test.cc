@@ -228,8 +228,8 @@ TEST_CASE("directory: no memory for more buckets refuses nobody") {
   CHECK(FailingAlloc::held == 0);
 }
 
-// Writers let a few names come and go, so that their entries are used again at once, and many, so that the table
-// doubles. What readers find is what they asked for, and what is held all the time is found each time.
+// Writers let a few names come and go, so that their entries are used again at once, in the same chain or in another one;
+// and many, so that the table doubles. What readers find is what they asked for, and what is held is found each time.
 TEST_CASE("directory: readers find what is held, and never another's entry, while writers write") {
   constexpr int kFew = 12, kHeld = 8, kWriters = 2, kReaders = 2;
   struct Name {
@@ -238,14 +238,17 @@ TEST_CASE("directory: readers find what is held, and never another's entry, whil
   };
   for (int round = 0; round < 6; round++) {
     Directory directory;
-    const auto name = [&](const char* kind, int i) {
-      Name made{kind + std::to_string(i), 0};
-      made.hash = base::keyed_hash(made.text, directory.hash_key());
-      return made;
+    // In one chain with what is held, however often the table is doubled; or in others.
+    const auto name = [&](const char* kind, int i, bool same_chain) {
+      for (int n = 0;; n++) {
+        Name made{kind + std::to_string(i) + " " + std::to_string(n), 0};
+        made.hash = base::keyed_hash(made.text, directory.hash_key());
+        if (((made.hash & 4095) == 0) == same_chain) return made;
+      }
     };
     std::vector<Name> few, held;
-    for (int i = 0; i < kFew; i++) few.push_back(name("few ", i));
-    for (int i = 0; i < kHeld; i++) held.push_back(name("held ", i));
+    for (int i = 0; i < kFew; i++) few.push_back(name("few ", i, i % 3 != 0));
+    for (int i = 0; i < kHeld; i++) held.push_back(name("held ", i, true));
     for (const Name& one : held) REQUIRE(directory.enter(AudienceKind::room, one.text, 200));
     std::atomic<int> missed{0}, wrong{0}, resurrected{0};
     std::atomic<uint64_t> found_few{0}, looked{0};
