@@ -74,9 +74,9 @@ struct Group {
   std::mutex listeners;  // while it is held, all that listened at its beginning goes on listening
   std::atomic<bool> draining{false};
   std::atomic<uint64_t> cut_at_ns{0};
-  std::unique_ptr<net::Lanes> lanes;
   std::unique_ptr<Seat[]> seats;
   Directory directory;
+  std::unique_ptr<net::Lanes> lanes;  // goes first: mail that it drops may look at the others
 };
 
 // The seat of this thread; the App that is made next on it takes it.
