@@ -153,15 +153,17 @@ void Lanes::deliver(uint32_t to, void* worker, uint32_t budget) noexcept {
 }
 
 // Producers are told, so that they drop what waits outside.
-void Lanes::drop(uint32_t to) noexcept {
-  for (uint32_t from = 0; from < seats_; from++) {
-    Lane& lane = this->lane(from, to);
+void Lanes::drop(uint32_t seat) noexcept {
+  for (uint32_t other = 0; other < seats_; other++) {
+    drop_overflow(lane(seat, other));
+    wait_for_room(seat, lane(seat, other), false);
+    Lane& here = lane(other, seat);
     Mail* mail = nullptr;
-    while (lane.ring.pop(mail)) {
-      count_taken(lane, *mail);
+    while (here.ring.pop(mail)) {
+      count_taken(here, *mail);
       mail->drop(mail);
     }
-    tell_room(from, lane);
+    tell_room(other, here);
   }
 }
 

@@ -50,8 +50,8 @@ class Lanes {
   void deliver(uint32_t to, void* worker, uint32_t budget) noexcept;
   // Whether there is something to do for this seat: mail, or that a consumer has made room for which it waits.
   bool has_mail(uint32_t seat) const noexcept;
-  // Its worker is over: what is in its rings is dropped.
-  void drop(uint32_t to) noexcept;
+  // On its thread, its worker is over: what is in its rings is dropped, and what it could not put into others'.
+  void drop(uint32_t seat) noexcept;
 
  private:
   struct Lane {
