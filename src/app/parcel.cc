@@ -5,6 +5,7 @@
 #include <new>
 
 #include "app/worker.h"
+#include "net/worker_registry.h"
 #include "session/ws_session.h"
 
 namespace martlet::app {
@@ -86,11 +87,11 @@ Parcel* make_parcel(const base::GrowingArray<ParcelItem>& items, const base::Gro
 }
 
 // This worker's members of an audience missed messages: it did not turn for too long.
-void lagged(Worker& w, AudienceKind kind, base::SlotId entry, bool several, uint64_t messages) noexcept {
+void lagged(Worker& w, AudienceKind kind, base::SlotId entry, uint64_t messages) noexcept {
   const auto treat = [&](net::Connection& c) {
     if (!c.closing) session::treat_as_slow(w.sessions, c, messages);
   };
-  AudienceLog* audience = several ? &w.everybody : w.find_audience(kind, entry);
+  AudienceLog* audience = w.find_audience(kind, entry);
   if (!audience) return;
   if (audience->room) {
     for (const session::Membership* m = audience->room->first; m; m = m->room_next) {
@@ -106,7 +107,7 @@ void lagged(Worker& w, AudienceKind kind, base::SlotId entry, bool several, uint
 }  // namespace
 
 bool Outgoing::open(uint32_t seats) noexcept {
-  missed_.reset(new (std::nothrow) Missed[seats]());
+  missed_.reset(new (std::nothrow) MissedThere[seats]);
   return missed_ != nullptr;
 }
 
@@ -145,7 +146,7 @@ void Outgoing::ship(Worker& w) noexcept {
     if (mail) parcel->references.fetch_add(1, std::memory_order_relaxed);
     const net::Posted posted = mail ? lanes.post(w.seat, seat, mail) : net::Posted::full;
     if (posted != net::Posted::yes && mail) parcel->release();
-    if (posted == net::Posted::full) note_missed(seat);
+    if (posted == net::Posted::full) note_missed(w, seat);
   }
   if (parcel) parcel->release();
   items_.clear();
@@ -154,17 +155,41 @@ void Outgoing::ship(Worker& w) noexcept {
   bytes_ = 0;
 }
 
-// The parcel at hand did not reach this worker.
-void Outgoing::note_missed(uint32_t seat) noexcept {
-  Missed& missed = missed_[seat];
+void Outgoing::MissedThere::add(const ParcelItem& item) noexcept {
+  for (uint32_t i = audiences.size(); i-- > 0;) {  // mostly it is one of the last
+    Missed& missed = audiences[i];
+    if (missed.entry != item.entry || missed.kind != item.kind) continue;
+    missed.messages += item.messages;
+    return;
+  }
+  if (audiences.size() >= kMost || !audiences.push({item.kind, item.entry, item.messages})) unnamed += item.messages;
+}
+
+// The parcel at hand did not reach this worker. Not all that is in it was for this one.
+void Outgoing::note_missed(Worker& w, uint32_t seat) noexcept {
+  uint64_t messages = 0;
   for (uint32_t i = 0; i < items_.size(); i++) {
     const ParcelItem& item = items_[i];
-    missed.several |= missed.messages > 0 && (missed.entry != item.entry || missed.kind != item.kind);
-    missed.kind = item.kind;
-    missed.entry = item.entry;
-    missed.messages += item.messages;
+    const DirectoryEntry* entry = w.group->directory.find(item.entry);
+    if (!entry || !entry->where().has(seat)) continue;
+    missed_[seat].add(item);
+    messages += item.messages;
   }
-  any_missed_ = true;
+  any_missed_ |= messages > 0;
+  net::find_inbox(w.group->first + seat)->count_refused(messages);
+}
+
+// False when memory is out: what has not been told stays.
+bool Outgoing::tell(uint32_t number, MissedThere& missed) noexcept {
+  const auto post = [number](const Missed& m) {
+    return post_to(number, [m](Worker& other) { lagged(other, m.kind, m.entry, m.messages); }) != SendStatus::dropped;
+  };
+  for (; !missed.audiences.empty(); missed.audiences.truncate(missed.audiences.size() - 1)) {
+    if (!post(missed.audiences.back())) return false;
+  }
+  if (missed.unnamed && !post({AudienceKind::all, {}, missed.unnamed})) return false;
+  missed.unnamed = 0;
+  return true;
 }
 
 bool Outgoing::tell_missed(Worker& w) noexcept {
@@ -172,17 +197,11 @@ bool Outgoing::tell_missed(Worker& w) noexcept {
   any_missed_ = false;
   bool again = false;
   for (uint32_t seat = 0; seat < w.group->workers; seat++) {
-    Missed& missed = missed_[seat];
-    if (missed.messages == 0) continue;
+    MissedThere& missed = missed_[seat];
+    if (missed.empty()) continue;
     any_missed_ = true;
     if (w.group->lanes->lags(w.seat, seat)) continue;  // it will wake us when it has taken some
-    const uint32_t number = w.group->first + seat;
-    const SendStatus told = post_to(number, [missed](Worker& other) {
-      other.inbox->count_refused(missed.messages);
-      lagged(other, missed.kind, missed.entry, missed.several, missed.messages);
-    });
-    again |= told == SendStatus::dropped;
-    if (told != SendStatus::dropped) missed = Missed();
+    again |= !tell(w.group->first + seat, missed);
   }
   return again;
 }

@@ -5,9 +5,9 @@
 // reference to it. The bytes are those of the sender's log. A receiver finds its own audience of each item by the
 // directory's entry and treats the frames as if they were published there (publish.h).
 //
-// A worker that does not turn is not waited for: above the bound of its lane its parcel is refused. That is counted, and
-// when the lane has emptied the worker is told which audience missed how many messages: its members are slow consumers
-// then, and treated by the policy of their own route.
+// A worker that does not turn is not waited for: above the bound of its lane its parcel is refused. That is counted at
+// once, and when the worker has caught up it is told which audiences missed how many messages: their members are slow
+// consumers then, and treated by the policy of their own route.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,7 @@ class Outgoing {
   bool add(const ParcelItem& item, const Seats& where, std::span<const ParcelExcept> except) noexcept;
   // Sends what was noted. The worker's thread.
   void ship(Worker& w) noexcept;
-  // Once a turn: tells workers that lagged what they missed, once their lanes have emptied. True when memory was out for
+  // Once a turn: tells workers that lagged what they missed, once they have caught up. True when memory was out for
   // it: to be called again.
   bool tell_missed(Worker& w) noexcept;
 
@@ -54,16 +54,25 @@ class Outgoing {
   struct Missed {
     AudienceKind kind;
     base::SlotId entry;
-    uint64_t messages;  // 0: nothing
-    bool several;       // audiences: all WebSockets of that worker
+    uint64_t messages;
   };
-  void note_missed(uint32_t seat) noexcept;
+  // What one worker missed. When it is of too many audiences to name them, all of its WebSockets did.
+  struct MissedThere {
+    static constexpr uint32_t kMost = 256;
+    base::GrowingArray<Missed> audiences;
+    uint64_t unnamed = 0;  // messages
+
+    void add(const ParcelItem& item) noexcept;
+    bool empty() const noexcept { return audiences.empty() && unnamed == 0; }
+  };
+  void note_missed(Worker& w, uint32_t seat) noexcept;
+  static bool tell(uint32_t number, MissedThere& missed) noexcept;
 
   base::GrowingArray<ParcelItem> items_;
   base::GrowingArray<ParcelExcept> excepts_;
   Seats where_;
   size_t bytes_ = 0;
-  std::unique_ptr<Missed[]> missed_;  // by seat
+  std::unique_ptr<MissedThere[]> missed_;  // by seat
   bool any_missed_ = false;
 };
 
