@@ -310,7 +310,10 @@ void Worker::turn(int64_t timeout_ns) noexcept {
   reactor.turn(timeout_ns);
   in_turn = false;
   current_worker_ = outer;
-  if (draining && reactor.connections.size() == 0 && !inbox->has_mail()) over = true;
+  // What others have yet to take of ours is waited for: they take it, or end.
+  if (draining && reactor.connections.size() == 0 && !inbox->has_mail() && !(group && group->lanes->move_on(seat))) {
+    over = true;
+  }
   if (group) show_turn();
   if (over) {
     end();
