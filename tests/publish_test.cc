@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
@@ -140,4 +141,158 @@ TEST_CASE("publish: out of memory is an answer, and the log goes on when there i
     base::BlockPool::set_current(nullptr);
     CHECK(FailingAlloc::held == 0);
   }
+}
+
+// Frames that came from another worker ---------------------------------------------------------------------------------
+
+namespace {
+
+// A block with one frame of this payload at its beginning; `size` is the frame's.
+base::Block* foreign(const std::string& text, size_t& size) {
+  size = proto::frame_header_size(text.size()) + text.size();
+  base::Block* block = base::Block::make(size);
+  proto::encode_frame_header(block->data(), Opcode::text, text.size());
+  std::copy(text.begin(), text.end(), block->data() + size - text.size());
+  return block;
+}
+
+// A text whose frame has this many bytes.
+std::string framed(size_t frame_bytes, char letter) {
+  const size_t header = frame_bytes < 2 + 126 ? 2 : frame_bytes < 4 + 65536 ? 4 : 10;
+  return std::string(frame_bytes - header, letter);
+}
+
+}  // namespace
+
+TEST_CASE("publish: frames of others are copied when they are few, else their block is retained until the turn ends") {
+  constexpr size_t kCopied = size_t{16} << 10;
+  base::BlockPool pool;
+  PublishLog log;
+  PublishedRange own;
+  REQUIRE(append(log, pool, "own", own));
+  size_t size = 0;
+  base::Block* small = foreign(framed(kCopied, 's'), size);
+  REQUIRE(size == kCopied);
+  PublishedRange copied;
+  REQUIRE(log.append_frames(pool, small, small->data(), size, 5, copied));
+  CHECK(small->references == 1);
+  CHECK(log.block_of(copied) == log.block_of(own));
+  CHECK(copied.begin == own.end);  // it leaves with what lies before it in one piece
+  CHECK(copied.messages == 5);
+  small->release();
+  CHECK(text_at(log, copied, framed(kCopied, 's').size()) == framed(kCopied, 's'));
+
+  base::Block* large = foreign(framed(kCopied + 1, 'l'), size);
+  REQUIRE(size == kCopied + 1);
+  PublishedRange retained;
+  REQUIRE(log.append_frames(pool, large, large->data(), size, 1, retained));
+  CHECK(large->references == 2);
+  CHECK(log.block_of(retained) == large);
+  CHECK(log.data_of(retained, retained.begin) == large->data());
+  CHECK(retained.begin > copied.end);  // never taken for a neighbour
+  CHECK(retained.end - retained.begin == size);
+
+  // Behind a block that is not ours nothing is appended to it.
+  PublishedRange after;
+  REQUIRE(append(log, pool, "after", after));
+  CHECK(log.block_of(after) != large);
+  CHECK(log.block_of(after) != log.block_of(own));
+  CHECK(after.begin > retained.end);
+  CHECK(text_at(log, after, 5) == "after");
+  CHECK(text_at(log, retained, framed(kCopied + 1, 'l').size()) == framed(kCopied + 1, 'l'));
+  CHECK(text_at(log, own, 3) == "own");
+  AudienceLog audience;
+  for (const PublishedRange& range : {own, copied, retained, after}) REQUIRE(audience.add(range));
+  CHECK(audience.ranges().size() == 3);
+  CHECK(audience.ranges()[0].messages == 6);
+
+  const base::Block* growing = log.block_of(after);
+  log.end_turn();
+  CHECK(log.empty());
+  CHECK(large->references == 1);
+  PublishedRange next;
+  REQUIRE(append(log, pool, "next", next));
+  CHECK(log.block_of(next) == growing);
+  CHECK(next.begin >= after.end);
+  large->release();
+}
+
+TEST_CASE("publish: a turn that ends with a block of others keeps none of them") {
+  FailingAlloc memory;
+  {
+    base::BlockPool pool;
+    base::BlockPool::set_current(&pool);
+    PublishLog log;
+    size_t size = 0;
+    base::Block* large = foreign(std::string(100'000, 'x'), size);
+    for (int turn = 0; turn < 5; turn++) {
+      PublishedRange range;
+      REQUIRE(append(log, pool, "one", range));
+      REQUIRE(log.append_frames(pool, large, large->data(), size, 1, range));
+      REQUIRE(log.append_frames(pool, large, large->data(), size, 1, range));
+      CHECK(large->references == 3);
+      CHECK(log.begin() < range.begin);
+      log.end_turn();
+      CHECK(large->references == 1);
+      CHECK(log.empty());
+      CHECK(log.begin() == log.end());
+    }
+    large->release();
+    CHECK(FailingAlloc::held <= 2);  // the log's block, with the pool, and its list
+  }
+  base::BlockPool::set_current(nullptr);
+  CHECK(FailingAlloc::held == 0);
+}
+
+TEST_CASE("publish: own and foreign frames over many turns keep their bytes and their order, and blocks balance") {
+  std::mt19937 random(3);
+  FailingAlloc memory;
+  {
+    base::BlockPool pool;
+    base::BlockPool::set_current(&pool);
+    PublishLog log;
+    uint64_t last_end = 0;
+    for (int turn = 0; turn < 300; turn++) {
+      std::vector<std::pair<PublishedRange, std::string>> messages;
+      std::vector<base::Block*> blocks;
+      // Sometimes memory runs out in the middle: what was appended stays, what was not leaves no trace.
+      FailingAlloc::left = turn % 3 == 0 ? random() % 20 : SIZE_MAX;
+      for (uint32_t n = random() % 20; n > 0; n--) {
+        const std::string text(random() % 4 == 0 ? random() % 100'000 : random() % 3000, static_cast<char>('a' + random() % 26));
+        PublishedRange range;
+        const uint64_t end = log.end();
+        bool good;
+        if (random() % 2) {
+          good = append(log, pool, text, range);
+        } else {
+          const size_t left = FailingAlloc::left.exchange(SIZE_MAX);
+          size_t size = 0;
+          blocks.push_back(foreign(text, size));
+          FailingAlloc::left = left;
+          good = log.append_frames(pool, blocks.back(), blocks.back()->data(), size, 1, range);
+          CHECK(blocks.back()->references == (good && size > (size_t{16} << 10) ? 2u : 1u));
+        }
+        if (!good) {
+          CHECK(log.end() == end);
+          continue;
+        }
+        REQUIRE(range.begin >= last_end);
+        last_end = range.end;
+        messages.emplace_back(range, text);
+      }
+      FailingAlloc::left = SIZE_MAX;
+      for (const auto& [range, text] : messages) REQUIRE(text_at(log, range, text.size()) == text);
+      if (!messages.empty()) {
+        CHECK(log.begin() <= messages.front().first.begin);
+        CHECK(log.end() == messages.back().first.end);
+      }
+      log.end_turn();
+      for (base::Block* block : blocks) {
+        REQUIRE(block->references == 1);
+        block->release();
+      }
+    }
+  }
+  base::BlockPool::set_current(nullptr);
+  CHECK(FailingAlloc::held == 0);
 }

@@ -2,11 +2,15 @@
 #include "net/worker_registry.h"
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <atomic>
+#include <memory>
 #include <set>
 #include <thread>
 #include <vector>
+
+#include "net/lanes.h"
 
 using namespace martlet::net;
 
@@ -94,4 +98,73 @@ TEST_CASE("worker_registry: workers come and go while others look them up") {
   std::set<uint32_t> all;
   for (const auto& numbers : given) all.insert(numbers.begin(), numbers.end());
   CHECK(all.size() == kThreads * kEach);
+}
+
+TEST_CASE("worker_registry: numbers for the workers of a Server lie together, closed until they are opened") {
+  for (const uint32_t count : {1u, 3u, 64u, 200u}) {
+    const auto first = reserve_workers(count);
+    REQUIRE(first.ok());
+    for (uint32_t worker = *first; worker < *first + count; worker++) {
+      Inbox* inbox = find_inbox(worker);
+      REQUIRE(inbox);
+      CHECK(!inbox->is_open());
+      CHECK(first_of(worker) == 0);
+      CHECK(members_of(worker) == 0);
+      Mail mail;
+      CHECK(inbox->post(&mail) == Posted::closed);
+    }
+    CHECK(start_and_finish() >= *first + count);
+  }
+}
+
+TEST_CASE("worker_registry: whom a number shares its rooms with") {
+  CHECK(first_of(0) == 0);
+  CHECK(members_of(0) == 0);
+  CHECK(first_of(UINT32_MAX) == 0);
+  CHECK(members_of(kMaxWorkers - 1) == 0);
+  const uint32_t alone = start_and_finish();
+  CHECK(first_of(alone) == alone);
+  CHECK(members_of(alone) == 1);
+
+  const auto first = reserve_workers(3);
+  REQUIRE(first.ok());
+  std::unique_ptr<Lanes> lanes(Lanes::make(3));
+  REQUIRE(lanes);
+  for (uint32_t i = 0; i < 3; i++) {
+    Inbox* inbox = find_inbox(*first + i);
+    REQUIRE(!inbox->open(*first + i, *first, lanes.get()));
+    lanes->sit(i, inbox);
+    CHECK(inbox->worker() == *first + i);
+  }
+  for (int over = 0; over < 2; over++) {
+    for (uint32_t i = 0; i < 3; i++) {
+      CHECK(first_of(*first + i) == *first);
+      CHECK(members_of(*first + i) == 3);
+      find_inbox(*first + i)->close();  // also when they are over
+    }
+  }
+}
+
+TEST_CASE("worker_registry: a number whose inbox cannot be opened is given again") {
+  const uint32_t before = start_and_finish();
+  {
+    // No descriptor for a waker: a thousand failures use up no number.
+    rlimit limit{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    rlimit none = limit;
+    none.rlim_cur = 0;
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    int failed = 0;
+    for (int i = 0; i < 1000; i++) failed += !register_worker().ok();
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    CHECK(failed == 1000);
+  }
+  CHECK(start_and_finish() == before + 1);
+}
+
+TEST_CASE("worker_registry: more numbers than there are is an answer") {
+  CHECK(!reserve_workers(kMaxWorkers).ok());
+  CHECK(!reserve_workers(UINT32_MAX).ok());
+  const uint32_t before = start_and_finish();
+  CHECK(start_and_finish() == before + 1);
 }

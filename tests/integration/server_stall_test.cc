@@ -1,5 +1,5 @@
 // A worker that does not turn: the others go on, what waits for it is bounded, nothing is lost without a count, commands
-// are kept in order, and somebody is told.
+// are kept in order.
 #include <doctest/doctest.h>
 #include <martlet/martlet.h>
 
@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstdlib>
 #include <functional>
 #include <map>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "base/alloc.h"
+#include "support/gate.h"
 #include "support/multi_server.h"
 
 using namespace martlet;
@@ -24,39 +24,6 @@ using namespace martlet::literals;
 using namespace martlet::test;
 
 namespace {
-
-// What a handler waits at until the test opens it.
-class Gate {
- public:
-  ~Gate() {
-    open();
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return waiting_ == 0; });
-  }
-  void wait() {
-    std::unique_lock lock(mutex_);
-    waiting_++;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });
-    waiting_--;
-    changed_.notify_all();
-  }
-  bool wait_for_one() {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, kPatience, [this] { return waiting_ > 0; });
-  }
-  void open() {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool open_ = false;
-  int waiting_ = 0;
-};
 
 // Bytes held of base/alloc while it lives.
 class MeteredAlloc {
@@ -410,97 +377,4 @@ TEST_CASE("server_stall: connections on their way to a worker that ends are clos
   }
   CHECK(served <= 3);
   ::unlink(path.c_str() + 5);
-}
-
-// The watchdog ---------------------------------------------------------------------------------------------------------
-
-namespace {
-
-struct Seen {
-  uint32_t worker;
-  milliseconds since;
-  std::string route;
-};
-
-}  // namespace
-
-TEST_CASE("server_stall: the watchdog names the worker and what it is in, once per stall") {
-  std::atomic<Gate*> gate = nullptr;
-  std::mutex mutex;
-  std::vector<Seen> seen;
-  const auto count = [&] {
-    const std::lock_guard lock(mutex);
-    return seen.size();
-  };
-  Server server({.host = "127.0.0.1", .watchdog = 100ms, .workers = 2});
-  server.on_stall([&](const Stall& stall) {
-    const std::lock_guard lock(mutex);
-    seen.push_back({stall.worker, stall.since, std::string(stall.route)});
-  });
-  set_log_level(LogLevel::off);
-  const auto block = [&gate] { gate.load()->wait(); };
-  REQUIRE(!server.start([&, next = 0u](App& app) mutable {
-    const uint32_t worker = next++;
-    app.get("/stall/:who", [&](Request&, Response& res) {
-      block();
-      res.send("over");
-    });
-    app.use("/later", [&](Request&, Response&, Next go) { app.after(1ms, [go]() mutable { go(); }); });
-    app.get("/later", [&](Request&, Response& res) {
-      block();
-      res.send("over");
-    });
-    app.ws("/ws/:who", {.message = [&](WebSocket ws, const Message& m) {
-                          if (m.text() == "post") return ws.post([&](WebSocket) { block(); });
-                          if (m.text() == "timer") return (void)app.after(1ms, block);
-                          if (m.text() == "quick") return (void)ws.send("quick");
-                          block();
-                        },
-                        .open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); }});
-  }));
-  std::thread waiter([&] { CHECK(server.wait({.handle_signals = false}) == 0); });
-  const auto connect = [&](uint32_t worker) {
-    for (;;) {
-      WsClient client(server.port(), "/ws/x");
-      if (client.reads("worker " + std::to_string(worker))) return client;
-    }
-  };
-  WsClient on_0 = connect(0), on_1 = connect(1);
-  const auto stall_by = [&](auto&& cause, std::string_view route, int worker) {
-    Gate here;
-    gate = &here;
-    const size_t before = count();
-    cause();
-    REQUIRE(here.wait_for_one());
-    CHECK(eventually([&] { return count() == before + 1; }));
-    // It is told once, though it lasts; the other worker goes on and is not named.
-    if (worker == 1) CHECK(on_0.echoes("quick"));
-    std::this_thread::sleep_for(250ms);  // time in which a second report would come
-    CHECK(count() == before + 1);
-    const std::lock_guard lock(mutex);
-    CHECK(seen.back().route == route);
-    if (worker >= 0) CHECK(seen.back().worker == static_cast<uint32_t>(worker));
-    CHECK(seen.back().since >= 100ms);
-    CHECK(seen.back().since < kPatience);
-    here.open();
-  };
-  stall_by([&] { on_1.send_text("message"); }, "/ws/:who", 1);
-  stall_by([&] { on_1.send_text("message"); }, "/ws/:who", 1);  // again: another stall
-  stall_by([&] { on_1.send_text("timer"); }, "timer", 1);
-  stall_by([&] { on_1.send_text("post"); }, "post", 1);
-  stall_by([&] { server.post(0, [&](App&) { block(); }); }, "post", 0);
-  Client http(server.port());
-  stall_by([&] { http.send("GET /stall/me HTTP/1.1\r\nHost: x\r\n\r\n"); }, "/stall/:who", -1);
-  CHECK(http.read_response().body == "over");
-  stall_by([&] { http.send("GET /later HTTP/1.1\r\nHost: x\r\n\r\n"); }, "/later", -1);
-  CHECK(http.read_response().body == "over");
-  CHECK(on_0.echoes("quick"));
-  CHECK(on_1.echoes("quick"));
-  // Idle workers do not stall.
-  const size_t before = count();
-  std::this_thread::sleep_for(300ms);
-  CHECK(count() == before);
-  server.close();
-  waiter.join();
-  set_log_level(LogLevel::warn);
 }
