@@ -20,7 +20,8 @@ class GrowingArray {
   GrowingArray& operator=(const GrowingArray&) = delete;
   ~GrowingArray() { deallocate(items_); }
 
-  bool push(const T& item) noexcept {
+  // By value: it may lie in here.
+  bool push(T item) noexcept {
     if (size_ == capacity_ && !grow()) return false;
     new (items_ + size_) T(item);
     size_++;
