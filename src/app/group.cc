@@ -83,10 +83,16 @@ void Worker::show_turn() noexcept {
 
 // Counters ------------------------------------------------------------------------------------------------------------
 
+void Group::add_stats(uint32_t of_seat, Stats& sum) const noexcept {
+  const uint64_t refused = sum.mail_refused;
+  seats[of_seat].stats.add_to(sum);
+  sum.mail_refused = refused + net::find_inbox(first + of_seat)->refused();
+}
+
 Stats Worker::sum_of_group() const noexcept {
   Stats sum = snapshot();
   for (uint32_t other = 0; group && other < group->workers; other++) {
-    if (other != seat) group->seats[other].stats.add_to(sum);
+    if (other != seat) group->add_stats(other, sum);
   }
   if (group) sum.open_rooms = group->directory.rooms();
   return sum;

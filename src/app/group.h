@@ -60,6 +60,9 @@ struct Group {
   // Null when memory is out.
   static std::unique_ptr<Group> make(uint32_t workers, uint32_t first) noexcept;
 
+  // Adds the counters of a worker as it has last shown them; but what is refused it, which is most when it shows nothing.
+  void add_stats(uint32_t seat, Stats& sum) const noexcept;
+
   uint32_t first = 0;  // the number of the worker on seat 0
   uint32_t workers = 0;
   Placing placing = Placing::stay;

@@ -63,7 +63,7 @@ Error Server::Impl::start() {
   if (Error error = waker->open()) return error;
   {
     const std::lock_guard lock(mutex);
-    group = std::move(made);
+    group.swap(made);
     members = std::make_unique<Member[]>(workers);
     count = workers;
     control = std::move(waker);
@@ -71,6 +71,7 @@ Error Server::Impl::start() {
     start_error = {};
     restart_wanted = signalled = told_stopping = false;
   }
+  made.reset();  // the last run's, without the lock: mail that it drops is the user's
   Error error = make_listeners();
   if (!error) error = start_members();
   if (error) {
@@ -196,7 +197,7 @@ Stats Server::stats() const noexcept {
   Stats sum;
   const std::lock_guard lock(impl_->mutex);
   if (!impl_->group) return sum;
-  for (uint32_t i = 0; i < impl_->count; i++) impl_->group->seats[i].stats.add_to(sum);
+  for (uint32_t i = 0; i < impl_->count; i++) impl_->group->add_stats(i, sum);
   sum.open_rooms = impl_->group->directory.rooms();
   return sum;
 }
@@ -204,14 +205,19 @@ Stats Server::stats() const noexcept {
 Stats Server::stats(uint32_t worker) const noexcept {
   Stats one;
   const std::lock_guard lock(impl_->mutex);
-  if (impl_->group && worker < impl_->count) impl_->group->seats[worker].stats.add_to(one);
+  if (impl_->group && worker < impl_->count) impl_->group->add_stats(worker, one);
   return one;
 }
 
 void Server::post(uint32_t worker, Function<void(App&)> fn) {
-  const std::lock_guard lock(impl_->mutex);
-  if (!impl_->group || worker >= impl_->count) return;
-  app::post_to(impl_->group->first + worker, [fn = std::move(fn)](app::Worker& w) mutable {
+  uint32_t number = 0;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    if (!impl_->group || worker >= impl_->count) return;
+    number = impl_->group->first + worker;
+  }
+  // Not under the lock: when that worker is over `fn` goes here, and what it carries may ask the Server something.
+  app::post_to(number, [fn = std::move(fn)](app::Worker& w) mutable {
     w.note_call(app::Worker::kPost);
     if (!fn(*w.face)) w.report_failure(app::Worker::kPost);
   });

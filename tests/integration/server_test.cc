@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <martlet/martlet.h>
 
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -144,4 +145,21 @@ TEST_CASE("server: rooms, counts and publishing are of all workers") {
 
   server.on_worker(2, [](App& app) { app.close_all(CloseCode::going_away, "all"); });
   for (WsClient& client : clients) CHECK(client.read_close() == 1001);
+}
+
+TEST_CASE("server: what a posted function carries may ask the Server something when it is dropped") {
+  Server server(local(2));
+  REQUIRE(!server.start([](App& app) { who(app, 0); }));
+  server.close();
+  CHECK(server.wait({.handle_signals = false}) == 0);
+  struct Asks {
+    Server* server;
+    int* asked;
+    void operator()(Server* s) const { *asked += s->stats().open_connections == 0; }
+  };
+  int asked = 0;
+  const Asks asks{&server, &asked};
+  server.post(0, [kept = std::unique_ptr<Server, Asks>(&server, asks)](App&) {});
+  server.post(2, [kept = std::unique_ptr<Server, Asks>(&server, asks)](App&) {});
+  CHECK(asked == 2);
 }
