@@ -10,8 +10,8 @@ STATIC_EXAMPLES ?= $(notdir $(EXAMPLES))
 QEMU ?= qemu-%-static
 
 # Library and tests of folders that know no operating system; what is left out here needs its kernel.
-PORTABLE_TESTS := $(filter-out $(addprefix tests/,$(addsuffix _test.cc,api_forms clock inherit mailbox notify output poller process \
-  processors program publish rooms_unit socket steering successor thread user_timers waker worker_registry)),$(UNIT_SOURCES))
+PORTABLE_TESTS := $(filter-out $(addprefix tests/,$(addsuffix _test.cc,api_forms clock directory group inherit lanes mailbox notify output poller process \
+  processors program publish restarts rooms_unit socket steering successor thread user_timers waker worker_registry)),$(UNIT_SOURCES))
 
 .PHONY: static static-map static-savings static-memory check-static check-static-all check-targets check-s390x portable-tests
 
