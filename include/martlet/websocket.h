@@ -28,7 +28,8 @@ struct Block;
 enum class SendStatus : uint8_t {
   ok,            // taken; it leaves at the end of this turn of the loop
   backpressure,  // taken, but the peer is slow: 64 KiB or more wait. on_drain tells when they are gone
-  dropped,       // not taken: the unsent limit was reached, and the policy says so (counted), or memory was out
+  dropped,       // not taken: the unsent limit was reached, and the policy says so (counted); or memory was out; or, from
+                 // another thread, 64 MiB of messages wait for the connection's thread, which does not turn (counted)
   closed,        // not taken: the connection is closed or closing
   posted,        // handed to the connection's own thread, which will act on it
 };
