@@ -183,11 +183,15 @@ void Server::Impl::join_all() noexcept {
   }
 }
 
+Server::Impl::Numbers Server::Impl::numbers() const noexcept {
+  const std::lock_guard lock(mutex);
+  return group ? Numbers{group->first, group->first + count} : Numbers();
+}
+
 void Server::close() {
-  const std::lock_guard lock(impl_->mutex);
-  if (!impl_->group) return;
-  for (uint32_t i = 0; i < impl_->count; i++) {
-    app::post_to(impl_->group->first + i, [](app::Worker& w) { w.over = true; });
+  const Impl::Numbers all = impl_->numbers();
+  for (uint32_t number = all.first; number < all.end; number++) {
+    app::post_to(number, [](app::Worker& w) { w.over = true; });
   }
 }
 
@@ -210,14 +214,9 @@ Stats Server::stats(uint32_t worker) const noexcept {
 }
 
 void Server::post(uint32_t worker, Function<void(App&)> fn) {
-  uint32_t number = 0;
-  {
-    const std::lock_guard lock(impl_->mutex);
-    if (!impl_->group || worker >= impl_->count) return;
-    number = impl_->group->first + worker;
-  }
-  // Not under the lock: when that worker is over `fn` goes here, and what it carries may ask the Server something.
-  app::post_to(number, [fn = std::move(fn)](app::Worker& w) mutable {
+  const Impl::Numbers all = impl_->numbers();
+  if (worker >= all.end - all.first) return;
+  app::post_to(all.first + worker, [fn = std::move(fn)](app::Worker& w) mutable {
     w.note_call(app::Worker::kPost);
     if (!fn(*w.face)) w.report_failure(app::Worker::kPost);
   });

@@ -39,6 +39,13 @@ struct Server::Impl {
   void report_start(Error error) noexcept;
   bool wait_for_go() noexcept;
   void end_all() noexcept;
+  // The numbers of the workers. What is posted to them is posted without the mutex: what is not taken is destroyed then
+  // and there, with all that the program has put into it, and that may call us.
+  struct Numbers {
+    uint32_t first = 0;
+    uint32_t end = 0;
+  };
+  Numbers numbers() const noexcept;
   void join_all() noexcept;
 
   // Listening (server_listen.cc)
@@ -59,6 +66,7 @@ struct Server::Impl {
   void tell_stopping() noexcept;
   void begin_restart() noexcept;
   void look_at_successor() noexcept;
+  void give_up_successor() noexcept;
   int64_t next_look_ns() const noexcept;
 
   ServerOptions options;

@@ -42,6 +42,7 @@ int Server::Impl::wait(const RunOptions& run_options) {
     look_at_successor();
     tell_stopping();
   }
+  give_up_successor();
   join_all();
   poller.close();
   signals.reset();
@@ -73,6 +74,7 @@ void Server::Impl::on_signal(int number) noexcept {
   }
   if (!signalled) {
     signalled = true;
+    give_up_successor();  // it would serve on
     return drain({.deadline = options.app.drain_deadline});
   }
   for (uint32_t i = 0; i < count; i++) {  // asked a second time
@@ -81,15 +83,13 @@ void Server::Impl::on_signal(int number) noexcept {
 }
 
 void Server::Impl::drain(const DrainOptions& drain_options) {
-  for (uint32_t i = 0; i < count; i++) {
-    app::post_to(group->first + i, [drain_options](app::Worker& w) { w.begin_drain(drain_options); });
+  const Numbers all = numbers();
+  for (uint32_t number = all.first; number < all.end; number++) {
+    app::post_to(number, [drain_options](app::Worker& w) { w.begin_drain(drain_options); });
   }
 }
 
-void Server::drain(DrainOptions options) {
-  const std::lock_guard lock(impl_->mutex);
-  if (impl_->group) impl_->drain(options);
-}
+void Server::drain(DrainOptions options) { impl_->drain(options); }
 
 DrainProgress Server::progress() const noexcept {
   DrainProgress progress;
@@ -111,12 +111,14 @@ DrainProgress Server::progress() const noexcept {
 int64_t Server::Impl::next_look_ns() const noexcept {
   uint64_t next = UINT64_MAX;
   if (options.watchdog.count() > 0) next = ns_of(options.watchdog) / 4 + 1;
-  if (feed_every_ns && feed_every_ns < next) next = feed_every_ns;
-  if (successor.state() == sys::Successor::State::waiting) {
-    const uint64_t now = sys::monotonic_ns();
-    const uint64_t left = successor_until_ns > now ? successor_until_ns - now : 0;
+  const uint64_t now = sys::monotonic_ns();
+  const auto at = [&next, now](uint64_t due) {
+    const uint64_t left = due > now ? due - now : 0;
     if (left < next) next = left;
-  }
+  };
+  // Not a whole interval from now: something may just have woken us before it was due.
+  if (feed_every_ns) at(now < fed_at_ns + feed_every_ns ? fed_at_ns + feed_every_ns : now + feed_every_ns);
+  if (successor.state() == sys::Successor::State::waiting) at(successor_until_ns);
   return next == UINT64_MAX ? -1 : static_cast<int64_t>(next);
 }
 
@@ -174,6 +176,8 @@ void Server::Impl::begin_restart() noexcept {
     if (!restart_wanted || successor.state() == sys::Successor::State::waiting) return;
     restart_wanted = false;
   }
+  // Asked again, or told to end as well: what drains us may be on its way still.
+  if (signalled || successor.state() == sys::Successor::State::ready) return;
   const std::lock_guard listening(group->listeners);
   if (group->draining.load(std::memory_order_relaxed)) return;
   (void)sys::notify_reloading();
@@ -186,19 +190,26 @@ void Server::Impl::begin_restart() noexcept {
   (void)sys::notify_service_manager(sys::kNotifyReady);
 }
 
+// One that does not serve yet: it takes too long, or this Server was told to end.
+void Server::Impl::give_up_successor() noexcept {
+  if (successor.state() != sys::Successor::State::waiting) return;
+  poller.remove(successor.ready_fd());
+  successor.kill();
+}
+
 void Server::Impl::look_at_successor() noexcept {
   using State = sys::Successor::State;
   if (successor.state() != State::waiting) return;
-  const int fd = successor.ready_fd();
-  if (successor.read() == State::waiting && sys::monotonic_ns() >= successor_until_ns) {
-    poller.remove(fd);
-    successor.kill();
-  }
+  const bool late = successor.read() == State::waiting && sys::monotonic_ns() >= successor_until_ns;
+  if (late || group->draining.load(std::memory_order_relaxed)) give_up_successor();
   if (successor.state() == State::ready) {
     (void)sys::notify_main_pid(successor.pid());
     (void)sys::notify_service_manager(sys::kNotifyReady);
     app::log_line(LogLevel::info, "the successor serves");
-    drain(restart_drain);
+    std::unique_lock lock(mutex);
+    const DrainOptions how = restart_drain;
+    lock.unlock();
+    drain(how);
   } else if (successor.state() == State::failed) {
     app::log_limited(LogLevel::error, "restart failed", successor.error().message());
     (void)sys::notify_service_manager(sys::kNotifyReady);

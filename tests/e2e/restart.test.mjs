@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -135,6 +136,53 @@ test('a successor that does not start leaves the old process serving', async (t)
   const [code] = await within(once(child, 'exit'), 'the old process to exit');
   assert.equal(code, 0);
   await request(port);
+});
+
+// A server whose successors take half a second to start.
+async function slowToRestart(t) {
+  const port = await freePort();
+  cleaner(t, port);
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'restart-'));
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  const binary = path.join(folder, 'server');
+  fs.copyFileSync(path.join(build, 'examples/echo'), binary);
+  const child = spawn(binary, ['--port', String(port), '--workers', '2', '--restart'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit');
+  t.after(() => child.kill('SIGKILL'));
+  await within(once(child.stdout, 'data'), 'the server to listen');
+  fs.rmSync(binary);
+  const started = path.join(folder, 'started');
+  const real = path.resolve(build, 'examples/echo');
+  fs.writeFileSync(binary, `#!/bin/sh\necho $$ >> ${started}\nsleep 0.5\nexec ${real} "$@"\n`, { mode: 0o755 });
+  const successors = () => (fs.existsSync(started) ? fs.readFileSync(started, 'utf8').split('\n').filter(Boolean).map(Number) : []);
+  t.after(() => successors().forEach((pid) => { try { process.kill(pid, 'SIGKILL'); } catch { /* it has ended */ } }));
+  return { child, exited, port, successors };
+}
+
+test('asked to restart again while the successor starts, it restarts once', async (t) => {
+  const { child, exited, port, successors } = await slowToRestart(t);
+  child.kill('SIGHUP');
+  await until(() => successors().length === 1, 'the successor');
+  child.kill('SIGHUP');
+  assert.deepEqual(await within(exited, 'the old process to exit'), [0, null]);
+  assert.equal(successors().length, 1);
+  await request(port);
+});
+
+test('told to end while the successor starts, both end', async (t) => {
+  const { child, exited, port, successors } = await slowToRestart(t);
+  // A client that never answers the Close keeps the old process draining for longer than the successor needs.
+  const client = net.connect(port, '127.0.0.1');
+  t.after(() => client.destroy());
+  client.on('error', () => {});
+  client.write('GET /echo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+    'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n');
+  await within(once(client, 'data'), 'the handshake');
+  child.kill('SIGHUP');
+  await until(() => successors().length === 1, 'the successor');
+  child.kill('SIGTERM');
+  assert.deepEqual(await within(exited, 'the old process to exit'), [0, null]);
+  assert.ok(!alive(successors()[0]));
 });
 
 test('systemd: a socket that is handed down is served, and the manager is told', async (t) => {
