@@ -73,6 +73,14 @@ void Worker::end_group_turn() noexcept {
   if (outgoing.tell_missed(*this)) reactor.want_turn();
 }
 
+// No connection is left, none is on its way here, and the others have taken what they are to have from us, or have ended.
+bool Worker::is_drained() noexcept {
+  if (reactor.connections.size() > 0 || inbox->has_mail()) return false;
+  if (!group) return true;
+  if (group->lanes->move_on(seat)) return false;
+  return group->placing == Placing::stay || group->seats[seat].connections.load(std::memory_order_seq_cst) == 0;
+}
+
 // When the turn is over: what the others may look at. Before it sleeps, and now and then while it does not.
 void Worker::show_turn() noexcept {
   constexpr uint64_t kShowNs = 20'000'000;
@@ -165,7 +173,9 @@ void let_go(PassedConnection* passed) noexcept {
   base::destroy(passed);
 }
 
-bool pass(uint32_t number, Seat& seat, int fd) noexcept {
+// First it is counted, then it is asked whether a drain has begun; a worker that drains looks the other way round, and
+// does not end while one is on its way (Worker::is_drained). So either it stays here, or it is waited for there.
+bool pass(const Group& group, uint32_t number, Seat& seat, int fd) noexcept {
   auto* passed = base::create<PassedConnection>();
   if (!passed) return false;
   passed->fd = fd;
@@ -178,8 +188,9 @@ bool pass(uint32_t number, Seat& seat, int fd) noexcept {
     sys::close_socket(static_cast<PassedConnection*>(mail)->fd);
     let_go(static_cast<PassedConnection*>(mail));
   };
-  seat.connections.fetch_add(1, std::memory_order_relaxed);
-  if (post_mail(number, passed) == net::Posted::yes) return true;
+  seat.connections.fetch_add(1, std::memory_order_seq_cst);
+  const bool stays = group.draining.load(std::memory_order_seq_cst);
+  if (!stays && post_mail(number, passed) == net::Posted::yes) return true;
   let_go(passed);
   return false;
 }
@@ -201,7 +212,7 @@ bool Worker::place_connection(int fd) noexcept {
     best = other;
   }
   const uint32_t slack = group->placing == Placing::even ? 1 + mine / 32 : 0;
-  if (fewest + slack < mine && pass(group->first + best, group->seats[best], fd)) return true;
+  if (fewest + slack < mine && pass(*group, group->first + best, group->seats[best], fd)) return true;
   own.connections.fetch_add(1, std::memory_order_relaxed);
   return false;
 }

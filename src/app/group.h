@@ -71,7 +71,7 @@ struct Group {
   // A worker begins to drain: it is about to close its listeners. Waits for a restart that hands them over.
   void begin_drain(uint64_t cut_at) noexcept {
     const std::lock_guard lock(listeners);
-    draining.store(true, std::memory_order_relaxed);
+    draining.store(true, std::memory_order_seq_cst);
     cut_at_ns.store(cut_at, std::memory_order_relaxed);
   }
   std::mutex listeners;  // while it is held, all that listened at its beginning goes on listening

@@ -310,10 +310,7 @@ void Worker::turn(int64_t timeout_ns) noexcept {
   reactor.turn(timeout_ns);
   in_turn = false;
   current_worker_ = outer;
-  // What others have yet to take of ours is waited for: they take it, or end.
-  if (draining && reactor.connections.size() == 0 && !inbox->has_mail() && !(group && group->lanes->move_on(seat))) {
-    over = true;
-  }
+  if (draining && is_drained()) over = true;
   if (group) show_turn();
   if (over) {
     end();

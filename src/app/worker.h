@@ -149,6 +149,7 @@ struct Worker {
   void begin_drain(const DrainOptions& drain) noexcept;
   void keep_draining() noexcept;
   void drain_step() noexcept;
+  bool is_drained() noexcept;
   void say_goodbyes(uint64_t now_ns) noexcept;
   void say_goodbye(net::Connection& c) noexcept;
   void end() noexcept;
