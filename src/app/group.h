@@ -18,6 +18,7 @@
 #include "app/directory.h"
 #include "base/ring.h"
 #include "net/lanes.h"
+#include "sys/waker.h"
 
 namespace martlet::app {
 
@@ -68,12 +69,13 @@ struct Group {
   Placing placing = Placing::stay;
   bool watched = false;                   // somebody looks at turn_since_ns
   std::atomic<uint32_t> connections{0};   // of all, below the limit
-  // A worker begins to drain: it is about to close its listeners. Waits for a restart that hands them over.
+  // A worker begins to drain, or ends: it is about to close its listeners. Waits for a restart that hands them over.
   void begin_drain(uint64_t cut_at) noexcept {
     const std::lock_guard lock(listeners);
-    draining.store(true, std::memory_order_seq_cst);
     cut_at_ns.store(cut_at, std::memory_order_relaxed);
+    if (!draining.exchange(true, std::memory_order_seq_cst) && control) control->wake();
   }
+  sys::Waker* control = nullptr;  // of the thread that waits for the workers
   std::mutex listeners;  // while it is held, all that listened at its beginning goes on listening
   std::atomic<bool> draining{false};
   std::atomic<uint64_t> cut_at_ns{0};

@@ -61,6 +61,7 @@ Error Server::Impl::start() {
   std::unique_ptr<sys::Waker> waker(new (std::nothrow) sys::Waker);
   if (!waker) return Error("no memory for the workers");
   if (Error error = waker->open()) return error;
+  made->control = waker.get();
   {
     const std::lock_guard lock(mutex);
     group.swap(made);

@@ -382,6 +382,7 @@ void Worker::drain_step() noexcept {
 void Worker::end() noexcept {
   if (!inbox) return;
   over = true;
+  if (group && !draining) group->begin_drain(0);  // no restart hands listeners over that are about to be closed
   Worker* outer = current_worker_;
   current_worker_ = this;
   for_each_websocket([this](net::Connection& c) {

@@ -3,7 +3,10 @@
 #include <martlet/martlet.h>
 
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -12,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/environment.h"
 #include "support/multi_server.h"
 
 using namespace martlet;
@@ -192,4 +196,35 @@ TEST_CASE("server_drain: SIGTERM drains and the exit status is 0; a second one e
     CHECK(server.wait() == 0);
     CHECK(since(begin) < milliseconds(4500));  // the deadline is 5 s
   }
+}
+
+TEST_CASE("server_drain: systemd hears at once that it is being stopped") {
+  const TemporaryFolder folder;
+  const std::string name = folder.path() + "/notify";
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path, sizeof address.sun_path - 1);
+  const int manager = ::socket(AF_UNIX, SOCK_DGRAM, 0);
+  REQUIRE(::bind(manager, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  {
+    const Variable socket("NOTIFY_SOCKET", name);
+    Forked server;
+    const auto hears = [manager](const std::string& wanted) {
+      char text[200];
+      return eventually([&] {
+        const ssize_t got = ::recv(manager, text, sizeof text, MSG_DONTWAIT);
+        return got > 0 && std::string(text, static_cast<size_t>(got)) == wanted;
+      });
+    };
+    CHECK(hears("READY=1"));
+    std::vector<WsClient> clients;  // on both workers: neither ends
+    for (int i = 0; i < 40; i++) REQUIRE(clients.emplace_back(server.port(), "/w").open());
+    const auto begin = Clock::now();
+    server.signal(SIGTERM);
+    CHECK(hears("STOPPING=1"));  // while it waits for the clients, who never answer the Close
+    CHECK(since(begin) < milliseconds(4500));
+    server.signal(SIGTERM);
+    CHECK(server.wait() == 0);
+  }
+  ::close(manager);
 }
