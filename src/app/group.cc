@@ -73,10 +73,12 @@ void Worker::end_group_turn() noexcept {
   if (outgoing.tell_missed(*this)) reactor.want_turn();
 }
 
-// No connection is left, none is on its way here, and the others have taken what they are to have from us, or have ended.
+// No connection is left, none is on its way here, and the others have taken what they are to have from us, or have ended:
+// that is waited for until the deadline, whatever has become of them.
 bool Worker::is_drained() noexcept {
-  if (reactor.connections.size() > 0 || inbox->has_mail()) return false;
-  if (!group) return true;
+  if (reactor.connections.size() > 0) return false;
+  if (!group || sys::monotonic_ns() >= cut_at_ns) return true;
+  if (inbox->has_mail()) return false;
   if (group->lanes->move_on(seat)) return false;
   return group->placing == Placing::stay || group->seats[seat].connections.load(std::memory_order_seq_cst) == 0;
 }

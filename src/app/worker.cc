@@ -43,23 +43,21 @@ void leave_thread(Worker& w) noexcept {
 
 }  // namespace
 
-Worker* find_on_thread(uint32_t number) noexcept {
+namespace {
+
+Worker* find_by(uint32_t Worker::*which, uint32_t value) noexcept {
   for (Worker* w = workers_of_thread; w; w = w->next_on_thread) {
-    if (w->number != number) continue;
+    if (w->*which != value) continue;
     w->reactor.refresh_clock();
     return w;
   }
   return nullptr;
 }
 
-Worker* find_member_on_thread(uint32_t first) noexcept {
-  for (Worker* w = workers_of_thread; w; w = w->next_on_thread) {
-    if (w->first != first) continue;
-    w->reactor.refresh_clock();
-    return w;
-  }
-  return nullptr;
-}
+}  // namespace
+
+Worker* find_on_thread(uint32_t number) noexcept { return find_by(&Worker::number, number); }
+Worker* find_member_on_thread(uint32_t first) noexcept { return find_by(&Worker::first, first); }
 
 void wrong_thread(const char* what) noexcept {
   std::fprintf(stderr, "martlet: %s called off its worker's thread\n", what);
