@@ -71,12 +71,16 @@ struct Group {
     draining.store(true, std::memory_order_relaxed);
     cut_at_ns.store(cut_at, std::memory_order_relaxed);
   }
+  // A worker gives no connections away any more; when none does, one that has none left may end.
+  void keep_connections() noexcept { keeping.fetch_add(1, std::memory_order_release); }
+  bool all_keep() const noexcept { return keeping.load(std::memory_order_acquire) == workers; }
   std::mutex listeners;  // while it is held, all that listened at its beginning goes on listening
   std::atomic<bool> draining{false};
   std::atomic<uint64_t> cut_at_ns{0};
+  std::atomic<uint32_t> keeping{0};
+  Directory directory;  // before the lanes: mail that is dropped with them may name its entries
   std::unique_ptr<net::Lanes> lanes;
   std::unique_ptr<Seat[]> seats;
-  Directory directory;
 };
 
 // The seat of this thread; the App that is made next on it takes it.

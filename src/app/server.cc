@@ -31,6 +31,7 @@ Server::~Server() {
 Error Server::start_workers(Function<void(App&, Error&)> set_up) {
   MARTLET_CHECK(impl_->alive.load() == 0 && "Server::start() while it runs");
   impl_->join_all();
+  for (uint32_t i = 0; i < impl_->count; i++) impl_->members[i].app.reset();
   impl_->set_up = std::move(set_up);
   return impl_->start();
 }
@@ -69,11 +70,13 @@ Error Server::Impl::start() {
     control = std::move(waker);
     go = Go::not_yet;
     start_error = {};
-    restart_wanted = signalled = told_stopping = false;
+    restart_wanted = close_wanted = drain_wanted = signalled = told_stopping = false;
   }
-  Error error = make_listeners();
+  Error error = watch_restart();
+  if (!error) error = make_listeners();
   if (!error) error = start_members();
   if (error) {
+    signals.reset();
     end_all();
     close_listeners();
     return error;
@@ -92,6 +95,8 @@ Error Server::Impl::start_members() {
   const std::lock_guard lock(mutex);
   go = Go::run;
   changed.notify_all();
+  if (drain_wanted) drain(wanted_drain);
+  if (close_wanted) end_workers();
   return {};
 }
 
@@ -146,19 +151,20 @@ Error Server::Impl::set_up_member(Member& member, App& app) noexcept {
 // The life of a worker's thread.
 void Server::Impl::run_member(Member& member) noexcept {
   app::place_ = {group.get(), member.seat, false, nullptr};
+  member.app = std::make_unique<App>(options.app);
+  app::Worker& w = AppAccess::worker(*member.app);
+  Error error = set_up_member(member, *member.app);
+  report_start(error);
+  if (!error && wait_for_go()) {
+    w.face = member.app.get();
+    while (!w.over) w.turn(-1);
+  }
   {
-    App app(options.app);
-    Error error = set_up_member(member, app);
-    report_start(error);
-    if (!error && wait_for_go()) {
-      app::Worker& w = AppAccess::worker(app);
-      w.face = &app;
-      while (!w.over) w.turn(-1);
-    }
     // Nobody looks at what it calls any more.
     const std::lock_guard lock(mutex);
     group->seats[member.seat].calling.store(nullptr, std::memory_order_relaxed);
   }
+  if (error || !w.over) member.app.reset();
   app::place_ = {};
   alive.fetch_sub(1);
   control->wake();
@@ -182,11 +188,20 @@ void Server::Impl::join_all() noexcept {
   }
 }
 
+void Server::Impl::end_workers() noexcept {
+  for (uint32_t i = 0; i < count; i++) {
+    app::post_to(group->first + i, [](app::Worker& w) { w.over = true; });
+  }
+}
+
+// While workers are being started not all of them can be told: they are when they run.
 void Server::close() {
   const std::lock_guard lock(impl_->mutex);
   if (!impl_->group) return;
-  for (uint32_t i = 0; i < impl_->count; i++) {
-    app::post_to(impl_->group->first + i, [](app::Worker& w) { w.over = true; });
+  if (impl_->go == Impl::Go::not_yet) {
+    impl_->close_wanted = true;
+  } else {
+    impl_->end_workers();
   }
 }
 
@@ -209,9 +224,14 @@ Stats Server::stats(uint32_t worker) const noexcept {
 }
 
 void Server::post(uint32_t worker, Function<void(App&)> fn) {
-  const std::lock_guard lock(impl_->mutex);
-  if (!impl_->group || worker >= impl_->count) return;
-  app::post_to(impl_->group->first + worker, [fn = std::move(fn)](app::Worker& w) mutable {
+  uint32_t first = 0;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    if (!impl_->group || worker >= impl_->count) return;
+    first = impl_->group->first;
+  }
+  // Not under the lock: if that worker is over, `fn` goes, and what it owns may ask us something.
+  app::post_to(first + worker, [fn = std::move(fn)](app::Worker& w) mutable {
     w.note_call(app::Worker::kPost);
     if (!fn(*w.face)) w.report_failure(app::Worker::kPost);
   });

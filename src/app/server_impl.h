@@ -26,7 +26,7 @@ struct Server::Impl {
     Impl* server = nullptr;
     uint32_t seat = 0;
     std::vector<int> listeners;  // until its reactor has them
-    App* app = nullptr;          // while it runs; its own thread's
+    std::unique_ptr<App> app;    // its thread's; kept when that has ended, for threads that still call it
     sys::Thread thread;
   };
 
@@ -39,6 +39,7 @@ struct Server::Impl {
   void report_start(Error error) noexcept;
   bool wait_for_go() noexcept;
   void end_all() noexcept;
+  void end_workers() noexcept;
   void join_all() noexcept;
 
   // Listening (server_listen.cc)
@@ -51,6 +52,7 @@ struct Server::Impl {
 
   // Waiting (server_wait.cc)
   int wait(const RunOptions& run_options);
+  Error watch_restart();
   Error watch_signals(const RunOptions& run_options);
   void on_signal(int number) noexcept;
   void drain(const DrainOptions& drain_options);
@@ -65,7 +67,7 @@ struct Server::Impl {
   Function<void(App&, Error&)> set_up;
   Function<void(const Stall&)> on_stall;
 
-  std::unique_ptr<app::Group> group;  // replaced by start() under `mutex`
+  std::unique_ptr<app::Group> group;  // outlives the members' Apps; replaced by start() under `mutex`
   std::unique_ptr<Member[]> members;
   uint32_t count = 0;  // of members
   std::atomic<uint32_t> alive{0};
@@ -79,6 +81,9 @@ struct Server::Impl {
   bool reported = false;
   Error start_error;
   enum class Go : uint8_t { not_yet, run, end } go = Go::not_yet;
+  bool close_wanted = false;  // while starting; so is drain_wanted
+  bool drain_wanted = false;
+  DrainOptions wanted_drain;
   bool restart_wanted = false;
   DrainOptions restart_drain;
 

@@ -48,20 +48,28 @@ int Server::Impl::wait(const RunOptions& run_options) {
   return error ? report(error) : 0;
 }
 
+// From the start on, not only in wait(): whoever is told that we serve may ask for a restart at once, and the signal would
+// end us.
+Error Server::Impl::watch_restart() {
+  signals = std::make_unique<sys::SignalWatcher>();
+  if (Error error = signals->open()) return error;
+  if (options.restart_on == RestartOn::never) return {};
+  return signals->watch(options.restart_on == RestartOn::sighup ? sys::hangup_signal : sys::user2_signal);
+}
+
 Error Server::Impl::watch_signals(const RunOptions& run_options) {
   sys::block_sigpipe();
   if (Error error = poller.open()) return error;
   if (Error error = poller.add(control->fd(), kControl, sys::kReadable)) return error;
-  signals = std::make_unique<sys::SignalWatcher>();
-  if (Error error = signals->open()) return error;
-  if (Error error = poller.add(signals->fd(), kSignals, sys::kReadable)) return error;
-  if (run_options.handle_signals) {
-    for (const int number : {sys::terminate_signal, sys::interrupt_signal}) {
-      if (Error error = signals->watch(number)) return error;
-    }
+  if (!signals) {
+    if (Error error = watch_restart()) return error;
   }
-  if (options.restart_on == RestartOn::never) return {};
-  return signals->watch(options.restart_on == RestartOn::sighup ? sys::hangup_signal : sys::user2_signal);
+  if (Error error = poller.add(signals->fd(), kSignals, sys::kReadable)) return error;
+  if (!run_options.handle_signals) return {};
+  for (const int number : {sys::terminate_signal, sys::interrupt_signal}) {
+    if (Error error = signals->watch(number)) return error;
+  }
+  return {};
 }
 
 void Server::Impl::on_signal(int number) noexcept {
@@ -75,9 +83,7 @@ void Server::Impl::on_signal(int number) noexcept {
     signalled = true;
     return drain({.deadline = options.app.drain_deadline});
   }
-  for (uint32_t i = 0; i < count; i++) {  // asked a second time
-    app::post_to(group->first + i, [](app::Worker& w) { w.over = true; });
-  }
+  end_workers();  // asked a second time
 }
 
 void Server::Impl::drain(const DrainOptions& drain_options) {
@@ -88,7 +94,13 @@ void Server::Impl::drain(const DrainOptions& drain_options) {
 
 void Server::drain(DrainOptions options) {
   const std::lock_guard lock(impl_->mutex);
-  if (impl_->group) impl_->drain(options);
+  if (!impl_->group) return;
+  if (impl_->go == Impl::Go::not_yet) {
+    impl_->drain_wanted = true;
+    impl_->wanted_drain = std::move(options);
+  } else {
+    impl_->drain(options);
+  }
 }
 
 DrainProgress Server::progress() const noexcept {
@@ -174,6 +186,7 @@ void Server::Impl::begin_restart() noexcept {
     if (!restart_wanted || successor.state() == sys::Successor::State::waiting) return;
     restart_wanted = false;
   }
+  if (successor.state() == sys::Successor::State::ready) return;  // asked again: the next restart is the successor's
   const std::lock_guard listening(group->listeners);
   if (group->draining.load(std::memory_order_relaxed)) return;
   (void)sys::notify_reloading();

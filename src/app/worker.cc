@@ -310,7 +310,8 @@ void Worker::turn(int64_t timeout_ns) noexcept {
   reactor.turn(timeout_ns);
   in_turn = false;
   current_worker_ = outer;
-  if (draining && reactor.connections.size() == 0 && !inbox->has_mail()) over = true;
+  // One that another worker has given us may be on its way.
+  if (draining && reactor.connections.size() == 0 && (!group || group->all_keep()) && !inbox->has_mail()) over = true;
   if (group) show_turn();
   if (over) {
     end();
@@ -330,6 +331,7 @@ void Worker::begin_drain(const DrainOptions& drain) noexcept {
   if (group) group->begin_drain(cut_at_ns);
   reactor.accept_waiting();  // the kernel has told these clients that they are connected
   reactor.stop_listening();
+  if (group) group->keep_connections();
   if (notice) for_each_websocket([this](net::Connection& c) { handle(c).send(notice); });
   say_goodbyes(drain_since_ns);
   // Requests that the kernel holds already are read first: idle connections end at the next step.

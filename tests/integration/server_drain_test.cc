@@ -130,6 +130,33 @@ TEST_CASE("server_drain: under load no answer is cut, and who was let in is answ
   CHECK(cut == 0);
 }
 
+TEST_CASE("server_drain: who was passed on to a worker that has nobody is served, though that one drains") {
+  const std::string path = "/tmp/martlet_drain_" + std::to_string(::getpid());
+  for (int round = 0; round < 50; round++) {
+    MultiServer server(4, [](App& app, uint32_t worker) { set_up(app, worker); }, {.host = "unix:" + path});
+    std::atomic<bool> draining{false};
+    std::atomic<int> lost{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 2; i++) {
+      threads.emplace_back([&] {
+        while (!draining) {
+          Client client(0, {.host = "unix:" + path});
+          if (!client.connected() || !client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n")) continue;
+          if (client.read_response().status != 200 && client.end() == Client::End::open) lost++;  // neither answered nor cut
+        }
+      });
+    }
+    REQUIRE(eventually([&] { return server.stats().requests > 20; }));
+    server.server().drain();
+    CHECK(server.wait_until_over() == 0);
+    draining = true;
+    for (std::thread& thread : threads) thread.join();
+    CHECK(lost == 0);
+    CHECK(server.server().progress().connections == 0);
+  }
+  ::unlink(path.c_str());
+}
+
 namespace {
 
 // A Server in a process of its own: what it answers to signals. The child is killed with the scope.
