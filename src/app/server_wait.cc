@@ -203,6 +203,11 @@ void Server::Impl::look_at_successor() noexcept {
   using State = sys::Successor::State;
   if (successor.state() != State::waiting) return;
   const int fd = successor.ready_fd();
+  if (group->draining.load(std::memory_order_relaxed)) {  // we were asked to end meanwhile: it must not go on in our place
+    poller.remove(fd);
+    successor.kill();
+    return app::log_line(LogLevel::warn, "restart given up: the server drains");
+  }
   if (successor.read() == State::waiting && sys::monotonic_ns() >= successor_until_ns) {
     poller.remove(fd);
     successor.kill();
