@@ -23,7 +23,7 @@ inline uint64_t keyed_hash(std::string_view text, uint64_t key) noexcept {
     text.remove_prefix(8);
   }
   uint64_t last = 0;
-  std::memcpy(&last, text.data(), text.size());
+  if (!text.empty()) std::memcpy(&last, text.data(), text.size());
   return mix64(hash ^ last ^ (uint64_t{text.size()} << 56));
 }
 
