@@ -86,11 +86,10 @@ Parcel* make_parcel(const base::GrowingArray<ParcelItem>& items, const base::Gro
 }
 
 // This worker's members of an audience missed messages: it did not turn for too long.
-void lagged(Worker& w, AudienceKind kind, base::SlotId entry, bool several, uint64_t messages) noexcept {
+void lagged(Worker& w, AudienceLog* audience, uint64_t messages) noexcept {
   const auto treat = [&](net::Connection& c) {
     if (!c.closing) session::treat_as_slow(w.sessions, c, messages);
   };
-  AudienceLog* audience = several ? &w.everybody : w.find_audience(kind, entry);
   if (!audience) return;
   if (audience->room) {
     for (const session::Membership* m = audience->room->first; m; m = m->room_next) {
@@ -159,10 +158,12 @@ void Outgoing::note_missed(uint32_t seat) noexcept {
   Missed& missed = missed_[seat];
   for (uint32_t i = 0; i < items_.size(); i++) {
     const ParcelItem& item = items_[i];
-    missed.several |= missed.messages > 0 && (missed.entry != item.entry || missed.kind != item.kind);
-    missed.kind = item.kind;
-    missed.entry = item.entry;
     missed.messages += item.messages;
+    if (missed.count > Missed::kMost) continue;
+    uint32_t at = 0;
+    while (at < missed.count && (missed.audiences[at].entry != item.entry || missed.audiences[at].kind != item.kind)) at++;
+    if (at == missed.count && missed.count++ < Missed::kMost) missed.audiences[at] = {item.kind, item.entry, 0};
+    if (at < Missed::kMost) missed.audiences[at].messages += item.messages;
   }
   any_missed_ = true;
 }
@@ -173,13 +174,17 @@ bool Outgoing::tell_missed(Worker& w) noexcept {
   bool again = false;
   for (uint32_t seat = 0; seat < w.group->workers; seat++) {
     Missed& missed = missed_[seat];
-    if (missed.messages == 0) continue;
+    if (missed.count == 0) continue;
     any_missed_ = true;
     if (w.group->lanes->lags(w.seat, seat)) continue;  // it will wake us when it has taken some
     const uint32_t number = w.group->first + seat;
     const SendStatus told = post_to(number, [missed](Worker& other) {
       other.inbox->count_refused(missed.messages);
-      lagged(other, missed.kind, missed.entry, missed.several, missed.messages);
+      if (missed.count > Missed::kMost) return lagged(other, &other.everybody, missed.messages);
+      for (uint32_t i = 0; i < missed.count; i++) {
+        const MissedAudience& audience = missed.audiences[i];
+        lagged(other, other.find_audience(audience.kind, audience.entry), audience.messages);
+      }
     });
     again |= told == SendStatus::dropped;
     if (told != SendStatus::dropped) missed = Missed();

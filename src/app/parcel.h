@@ -51,11 +51,16 @@ class Outgoing {
   bool tell_missed(Worker& w) noexcept;
 
  private:
-  struct Missed {
+  struct MissedAudience {
     AudienceKind kind;
     base::SlotId entry;
-    uint64_t messages;  // 0: nothing
-    bool several;       // audiences: all WebSockets of that worker
+    uint64_t messages;
+  };
+  struct Missed {
+    static constexpr uint32_t kMost = 8;
+    MissedAudience audiences[kMost];
+    uint32_t count;     // of audiences; above kMost they are not all known: then it is all WebSockets of that worker
+    uint64_t messages;  // of all
   };
   void note_missed(uint32_t seat) noexcept;
 
