@@ -130,6 +130,36 @@ TEST_CASE("directory: an entry lives from the first seat that enters to the last
   CHECK(rooms == std::map<std::string, uint32_t>{{"", 0}, {"other", 0}});
 }
 
+TEST_CASE("directory: a join on its way counts as its worker's, until it has arrived or got lost") {
+  Directory directory;
+  DirectoryEntry* den = directory.expect("den", 3);
+  REQUIRE(den);
+  const SlotId id = den->id();
+  CHECK(same(den->where(), of({3})));
+  CHECK(directory.find(AudienceKind::room, "den").entry == den);
+  CHECK(directory.expect("den", 3) == den);
+  SUBCASE("it arrives, and others come and go meanwhile") {
+    CHECK(directory.enter(AudienceKind::room, "den", 3) == den);
+    directory.settle(*den);
+    CHECK(directory.enter(AudienceKind::room, "den", 70) == den);
+    directory.leave(*den, 3);
+    CHECK(den->where().has(3));  // one is still expected
+    directory.settle(*den);
+    CHECK(same(den->where(), of({70})));
+    directory.leave(*den, 70);
+  }
+  SUBCASE("they get lost") {
+    directory.settle(*den);
+    CHECK(directory.find(id) == den);
+    directory.settle(*den);
+  }
+  CHECK(directory.find(id) == nullptr);
+  CHECK(directory.rooms() == 0);
+  DirectoryEntry* other = directory.enter(AudienceKind::room, "other", 0);
+  CHECK(other == den);  // used again, and clean
+  CHECK(same(other->where(), of({0})));
+}
+
 TEST_CASE("directory: against a model, thousands of names that come and go") {
   std::mt19937 random(7);
   Directory directory;

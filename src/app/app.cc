@@ -200,7 +200,9 @@ Audience App::everybody() const noexcept {
 std::vector<RoomInfo> App::rooms() const {
   check_thread(*impl_);
   std::vector<RoomInfo> all;
-  const auto add = [&all](std::string_view name, uint32_t members) { all.push_back({std::string(name), members}); };
+  const auto add = [&all](std::string_view name, uint32_t members) {
+    if (members) all.push_back({std::string(name), members});  // else the first one is on its way, or the last has just left
+  };
   if (impl_->group) {
     impl_->group->directory.for_each_room(add);
   } else {

@@ -95,21 +95,50 @@ std::string Directory::name_of(base::SlotId id) const {
 
 // Writing, under the lock ----------------------------------------------------------------------------------------------
 
-DirectoryEntry* Directory::enter(Kind kind, std::string_view name, uint32_t seat) noexcept {
+DirectoryEntry* Directory::find_or_make(Kind kind, std::string_view name) noexcept {
   const Key key = key_of(kind, name);
-  const std::lock_guard lock(mutex_);
   if (!grow()) return nullptr;
   DirectoryEntry* e = look(*buckets_.load(kRelaxed), key).entry;
-  if (!e) e = make(kind, name, key);
+  return e ? e : make(kind, name, key);
+}
+
+DirectoryEntry* Directory::enter(Kind kind, std::string_view name, uint32_t seat) noexcept {
+  const std::lock_guard lock(mutex_);
+  DirectoryEntry* e = find_or_make(kind, name);
   if (!e) return nullptr;
   e->holders++;
+  e->held.add(seat);
   e->seats[seat / 64].fetch_or(uint64_t{1} << seat % 64, std::memory_order_acq_rel);
   return e;
 }
 
 void Directory::leave(DirectoryEntry& e, uint32_t seat) noexcept {
   const std::lock_guard lock(mutex_);
-  e.seats[seat / 64].fetch_and(~(uint64_t{1} << seat % 64), std::memory_order_acq_rel);
+  e.held.remove(seat);
+  if (e.expected == 0) e.seats[seat / 64].fetch_and(~(uint64_t{1} << seat % 64), std::memory_order_acq_rel);
+  let_go(e);
+}
+
+DirectoryEntry* Directory::expect(std::string_view room, uint32_t seat) noexcept {
+  const std::lock_guard lock(mutex_);
+  DirectoryEntry* e = find_or_make(Kind::room, room);
+  if (!e) return nullptr;
+  e->holders++;
+  e->expected++;
+  e->seats[seat / 64].fetch_or(uint64_t{1} << seat % 64, std::memory_order_acq_rel);
+  return e;
+}
+
+void Directory::settle(DirectoryEntry& e) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (--e.expected == 0) {
+    for (int i = 0; i < Seats::kWords; i++) e.seats[i].store(e.held.words[i], kRelease);
+  }
+  let_go(e);
+}
+
+// One holder less; without any the entry goes.
+void Directory::let_go(DirectoryEntry& e) noexcept {
   if (--e.holders > 0) return;
   unlink(e);
   // From here on it may be used again. A generation that would wrap is not: its entry rests for good.

@@ -16,6 +16,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/kept_text.h"
@@ -54,7 +55,9 @@ struct DirectoryEntry {
   uint32_t index = 0;
   // Under the lock.
   AudienceKind kind = AudienceKind::room;
-  uint32_t holders = 0;  // workers that have members
+  uint32_t holders = 0;   // workers that have members, and joins that are on their way
+  uint32_t expected = 0;  // of these the joins; while there are any, no seat is taken off
+  Seats held;             // the seats of workers that have members
   base::KeptText name;
 
   base::SlotId id() const noexcept { return {index, generation.load(std::memory_order_relaxed)}; }
@@ -89,6 +92,11 @@ class Directory {
   // It has none any more; without any worker the entry goes. Takes the lock.
   void leave(DirectoryEntry& entry, uint32_t seat) noexcept;
 
+  // A join is on its way to this seat, from another worker: what that one sends to the room after it follows it there.
+  // Null when memory is out. settle() when it has arrived, or has got lost. Both take the lock.
+  DirectoryEntry* expect(std::string_view room, uint32_t seat) noexcept;
+  void settle(DirectoryEntry& entry) noexcept;
+
   // The entry of this name. No lock.
   Found find(Kind kind, std::string_view name) const noexcept;
   // By number: null when it was used again. No lock.
@@ -97,7 +105,7 @@ class Directory {
   // Empty when the room is gone. Takes the lock.
   std::string name_of(base::SlotId id) const;
   uint32_t rooms() const noexcept { return rooms_.load(std::memory_order_relaxed); }
-  // fn(name, members) for each room, under the lock.
+  // fn(name, members) for each room, under the lock; one that is only expected has no members.
   template <typename F>
   void for_each_room(F&& fn) const {
     const std::lock_guard lock(mutex_);
@@ -129,6 +137,8 @@ class Directory {
   DirectoryEntry* at(uint32_t index) const noexcept;
   Key key_of(Kind kind, std::string_view name) const noexcept;
   Found look(const Buckets& buckets, const Key& key) const noexcept;
+  DirectoryEntry* find_or_make(Kind kind, std::string_view name) noexcept;
+  void let_go(DirectoryEntry& entry) noexcept;
   DirectoryEntry* make(Kind kind, std::string_view name, const Key& key) noexcept;
   DirectoryEntry* take_free() noexcept;
   void link(Buckets& buckets, DirectoryEntry& entry) noexcept;
@@ -145,6 +155,27 @@ class Directory {
   uint32_t touched_ = 0;
   uint32_t free_ = 0;  // index + 1
   uint64_t keys_[2];
+};
+
+// A join on its way, as a part of the command that carries it.
+class Expected {
+ public:
+  Expected() noexcept = default;
+  Expected(Directory& directory, std::string_view room, uint32_t seat) noexcept
+      : directory_(&directory), entry_(directory.expect(room, seat)) {}
+  Expected(Expected&& other) noexcept : directory_(other.directory_), entry_(std::exchange(other.entry_, nullptr)) {}
+  Expected& operator=(Expected&& other) noexcept {
+    std::swap(directory_, other.directory_);
+    std::swap(entry_, other.entry_);
+    return *this;
+  }
+  ~Expected() {
+    if (entry_) directory_->settle(*entry_);
+  }
+
+ private:
+  Directory* directory_ = nullptr;
+  DirectoryEntry* entry_ = nullptr;
 };
 
 }  // namespace martlet::app

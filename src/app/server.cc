@@ -31,6 +31,7 @@ Server::~Server() {
 Error Server::start_workers(Function<void(App&, Error&)> set_up) {
   MARTLET_CHECK(impl_->alive.load() == 0 && "Server::start() while it runs");
   impl_->join_all();
+  for (uint32_t i = 0; i < impl_->count; i++) impl_->members[i].app.reset();
   impl_->set_up = std::move(set_up);
   return impl_->start();
 }
@@ -62,20 +63,26 @@ Error Server::Impl::start() {
   if (!waker) return Error("no memory for the workers");
   if (Error error = waker->open()) return error;
   made->control = waker.get();
+  std::unique_ptr<Member[]> had;
   {
     const std::lock_guard lock(mutex);
     group.swap(made);
-    members = std::make_unique<Member[]>(workers);
+    had = std::exchange(members, std::make_unique<Member[]>(workers));
     count = workers;
     control = std::move(waker);
     go = Go::not_yet;
     start_error = {};
-    restart_wanted = signalled = told_stopping = false;
+    restart_wanted = close_wanted = drain_wanted = signalled = told_stopping = false;
   }
-  made.reset();  // the last run's, without the lock: mail that it drops is the user's
-  Error error = make_listeners();
+  // The last run's Apps and mail, without the lock: what goes with them is the user's, and may call us.
+  had.reset();
+  made.reset();
+  successor.emplace();
+  Error error = watch_restart();
+  if (!error) error = make_listeners();
   if (!error) error = start_members();
   if (error) {
+    signals.reset();
     end_all();
     close_listeners();
     return error;
@@ -91,9 +98,13 @@ Error Server::Impl::start_members() {
     members[i].seat = i;
     if (Error error = start_member(members[i])) return error;
   }
-  const std::lock_guard lock(mutex);
-  go = Go::run;
-  changed.notify_all();
+  {
+    const std::lock_guard lock(mutex);
+    go = Go::run;
+    changed.notify_all();
+  }
+  if (drain_wanted) drain(wanted_drain);  // asked for while we started; from now on nobody writes these
+  if (close_wanted) end_workers();
   return {};
 }
 
@@ -148,19 +159,20 @@ Error Server::Impl::set_up_member(Member& member, App& app) noexcept {
 // The life of a worker's thread.
 void Server::Impl::run_member(Member& member) noexcept {
   app::place_ = {group.get(), member.seat, false, nullptr};
+  member.app = std::make_unique<App>(options.app);
+  app::Worker& w = AppAccess::worker(*member.app);
+  Error error = set_up_member(member, *member.app);
+  report_start(error);
+  if (!error && wait_for_go()) {
+    w.face = member.app.get();
+    while (!w.over) w.turn(-1);
+  }
   {
-    App app(options.app);
-    Error error = set_up_member(member, app);
-    report_start(error);
-    if (!error && wait_for_go()) {
-      app::Worker& w = AppAccess::worker(app);
-      w.face = &app;
-      while (!w.over) w.turn(-1);
-    }
     // Nobody looks at what it calls any more.
     const std::lock_guard lock(mutex);
     group->seats[member.seat].calling.store(nullptr, std::memory_order_relaxed);
   }
+  if (error || !w.over) member.app.reset();
   app::place_ = {};
   alive.fetch_sub(1);
   control->wake();
@@ -189,10 +201,22 @@ Server::Impl::Numbers Server::Impl::numbers() const noexcept {
   return group ? Numbers{group->first, group->first + count} : Numbers();
 }
 
-void Server::close() {
-  const Impl::Numbers all = impl_->numbers();
+void Server::Impl::end_workers() noexcept {
+  const Numbers all = numbers();
   for (uint32_t number = all.first; number < all.end; number++) {
     app::post_to(number, [](app::Worker& w) { w.over = true; });
+  }
+}
+
+// While workers are being started not all of them can be told: they are when they run.
+void Server::close() {
+  std::unique_lock lock(impl_->mutex);
+  if (!impl_->group) return;
+  if (impl_->go == Impl::Go::not_yet) {
+    impl_->close_wanted = true;
+  } else {
+    lock.unlock();
+    impl_->end_workers();
   }
 }
 

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "app/group.h"
@@ -26,7 +27,7 @@ struct Server::Impl {
     Impl* server = nullptr;
     uint32_t seat = 0;
     std::vector<int> listeners;  // until its reactor has them
-    App* app = nullptr;          // while it runs; its own thread's
+    std::unique_ptr<App> app;    // its thread's; kept when that has ended, for threads that still call it
     sys::Thread thread;
   };
 
@@ -46,6 +47,7 @@ struct Server::Impl {
     uint32_t end = 0;
   };
   Numbers numbers() const noexcept;
+  void end_workers() noexcept;
   void join_all() noexcept;
 
   // Listening (server_listen.cc)
@@ -58,6 +60,7 @@ struct Server::Impl {
 
   // Waiting (server_wait.cc)
   int wait(const RunOptions& run_options);
+  Error watch_restart();
   Error watch_signals(const RunOptions& run_options);
   void on_signal(int number) noexcept;
   void drain(const DrainOptions& drain_options);
@@ -73,7 +76,7 @@ struct Server::Impl {
   Function<void(App&, Error&)> set_up;
   Function<void(const Stall&)> on_stall;
 
-  std::unique_ptr<app::Group> group;  // replaced by start() under `mutex`
+  std::unique_ptr<app::Group> group;  // outlives the members' Apps; replaced by start() under `mutex`
   std::unique_ptr<Member[]> members;
   uint32_t count = 0;  // of members
   std::atomic<uint32_t> alive{0};
@@ -87,6 +90,9 @@ struct Server::Impl {
   bool reported = false;
   Error start_error;
   enum class Go : uint8_t { not_yet, run, end } go = Go::not_yet;
+  bool close_wanted = false;  // while starting; so is drain_wanted
+  bool drain_wanted = false;
+  DrainOptions wanted_drain;
   bool restart_wanted = false;
   DrainOptions restart_drain;
 
@@ -94,7 +100,7 @@ struct Server::Impl {
   std::unique_ptr<sys::Waker> control;
   sys::Poller poller;
   std::unique_ptr<sys::SignalWatcher> signals;
-  sys::Successor successor;
+  std::optional<sys::Successor> successor;  // made by start()
   std::vector<uint64_t> stalled_since;  // by worker: the turn that has been reported
   bool signalled = false;
   uint64_t successor_until_ns = 0;

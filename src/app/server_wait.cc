@@ -24,7 +24,7 @@ uint64_t ns_of(milliseconds time) noexcept {
 }  // namespace
 
 int Server::Impl::wait(const RunOptions& run_options) {
-  if (!group) return 1;
+  if (!group || go == Go::end) return 1;
   const Error error = watch_signals(run_options);
   if (error) drain({.deadline = milliseconds(0)});
   feed_every_ns = sys::service_watchdog_us() * 1000 / 2;
@@ -49,20 +49,28 @@ int Server::Impl::wait(const RunOptions& run_options) {
   return error ? report(error) : 0;
 }
 
+// From the start on, not only in wait(): whoever is told that we serve may ask for a restart at once, and the signal would
+// end us.
+Error Server::Impl::watch_restart() {
+  signals = std::make_unique<sys::SignalWatcher>();
+  if (Error error = signals->open()) return error;
+  if (options.restart_on == RestartOn::never) return {};
+  return signals->watch(options.restart_on == RestartOn::sighup ? sys::hangup_signal : sys::user2_signal);
+}
+
 Error Server::Impl::watch_signals(const RunOptions& run_options) {
   sys::block_sigpipe();
   if (Error error = poller.open()) return error;
   if (Error error = poller.add(control->fd(), kControl, sys::kReadable)) return error;
-  signals = std::make_unique<sys::SignalWatcher>();
-  if (Error error = signals->open()) return error;
-  if (Error error = poller.add(signals->fd(), kSignals, sys::kReadable)) return error;
-  if (run_options.handle_signals) {
-    for (const int number : {sys::terminate_signal, sys::interrupt_signal}) {
-      if (Error error = signals->watch(number)) return error;
-    }
+  if (!signals) {
+    if (Error error = watch_restart()) return error;
   }
-  if (options.restart_on == RestartOn::never) return {};
-  return signals->watch(options.restart_on == RestartOn::sighup ? sys::hangup_signal : sys::user2_signal);
+  if (Error error = poller.add(signals->fd(), kSignals, sys::kReadable)) return error;
+  if (!run_options.handle_signals) return {};
+  for (const int number : {sys::terminate_signal, sys::interrupt_signal}) {
+    if (Error error = signals->watch(number)) return error;
+  }
+  return {};
 }
 
 void Server::Impl::on_signal(int number) noexcept {
@@ -77,9 +85,7 @@ void Server::Impl::on_signal(int number) noexcept {
     give_up_successor();  // it would serve on
     return drain({.deadline = options.app.drain_deadline});
   }
-  for (uint32_t i = 0; i < count; i++) {  // asked a second time
-    app::post_to(group->first + i, [](app::Worker& w) { w.over = true; });
-  }
+  end_workers();  // asked a second time
 }
 
 void Server::Impl::drain(const DrainOptions& drain_options) {
@@ -89,16 +95,26 @@ void Server::Impl::drain(const DrainOptions& drain_options) {
   }
 }
 
-void Server::drain(DrainOptions options) { impl_->drain(options); }
+void Server::drain(DrainOptions options) {
+  std::unique_lock lock(impl_->mutex);
+  if (!impl_->group) return;
+  if (impl_->go == Impl::Go::not_yet) {
+    impl_->drain_wanted = true;
+    impl_->wanted_drain = std::move(options);
+  } else {
+    lock.unlock();
+    impl_->drain(options);
+  }
+}
 
 DrainProgress Server::progress() const noexcept {
   DrainProgress progress;
-  progress.over = impl_->alive.load() == 0;
   const Stats now = stats();
   progress.connections = now.open_connections;
   progress.websockets = now.open_websockets;
   const std::lock_guard lock(impl_->mutex);
   if (!impl_->group) return progress;
+  progress.over = impl_->alive.load() == 0;
   progress.draining = impl_->group->draining.load(std::memory_order_relaxed);
   const uint64_t cut = impl_->group->cut_at_ns.load(std::memory_order_relaxed);
   const uint64_t ns = sys::monotonic_ns();
@@ -118,7 +134,7 @@ int64_t Server::Impl::next_look_ns() const noexcept {
   };
   // Not a whole interval from now: something may just have woken us before it was due.
   if (feed_every_ns) at(now < fed_at_ns + feed_every_ns ? fed_at_ns + feed_every_ns : now + feed_every_ns);
-  if (successor.state() == sys::Successor::State::waiting) at(successor_until_ns);
+  if (successor->state() == sys::Successor::State::waiting) at(successor_until_ns);
   return next == UINT64_MAX ? -1 : static_cast<int64_t>(next);
 }
 
@@ -155,7 +171,7 @@ void Server::Impl::look_at_workers() noexcept {
 
 // A drain that no successor follows.
 void Server::Impl::tell_stopping() noexcept {
-  if (told_stopping || successor.state() == sys::Successor::State::ready) return;
+  if (told_stopping || successor->state() == sys::Successor::State::ready) return;
   if (!group->draining.load(std::memory_order_relaxed)) return;
   told_stopping = true;
   (void)sys::notify_service_manager(sys::kNotifyStopping);
@@ -173,45 +189,48 @@ void Server::restart(DrainOptions options) {
 void Server::Impl::begin_restart() noexcept {
   {
     const std::lock_guard lock(mutex);
-    if (!restart_wanted || successor.state() == sys::Successor::State::waiting) return;
+    if (!restart_wanted || successor->state() == sys::Successor::State::waiting) return;
     restart_wanted = false;
   }
   // Asked again, or told to end as well: what drains us may be on its way still.
-  if (signalled || successor.state() == sys::Successor::State::ready) return;
-  const std::lock_guard listening(group->listeners);
-  if (group->draining.load(std::memory_order_relaxed)) return;
-  (void)sys::notify_reloading();
-  Error error = successor.start(sockets.data(), static_cast<int>(sockets.size()));
-  if (!error) error = poller.add(successor.ready_fd(), kSuccessor, sys::kReadable);
+  if (signalled || successor->state() == sys::Successor::State::ready) return;
+  Error error;
+  {
+    const std::lock_guard listening(group->listeners);
+    if (group->draining.load(std::memory_order_relaxed)) return;
+    (void)sys::notify_reloading();
+    error = successor->start(sockets.data(), static_cast<int>(sockets.size()));
+  }
+  if (!error) error = poller.add(successor->ready_fd(), kSuccessor, sys::kReadable);
   successor_until_ns = sys::monotonic_ns() + ns_of(options.restart_timeout);
   if (!error) return;
-  successor.kill();
+  successor->kill();
   app::log_limited(LogLevel::error, "restart failed", error.message());
   (void)sys::notify_service_manager(sys::kNotifyReady);
 }
 
 // One that does not serve yet: it takes too long, or this Server was told to end.
 void Server::Impl::give_up_successor() noexcept {
-  if (successor.state() != sys::Successor::State::waiting) return;
-  poller.remove(successor.ready_fd());
-  successor.kill();
+  if (successor->state() != sys::Successor::State::waiting) return;
+  poller.remove(successor->ready_fd());
+  successor->kill();
 }
 
 void Server::Impl::look_at_successor() noexcept {
   using State = sys::Successor::State;
-  if (successor.state() != State::waiting) return;
-  const bool late = successor.read() == State::waiting && sys::monotonic_ns() >= successor_until_ns;
+  if (successor->state() != State::waiting) return;
+  const bool late = successor->read() == State::waiting && sys::monotonic_ns() >= successor_until_ns;
   if (late || group->draining.load(std::memory_order_relaxed)) give_up_successor();
-  if (successor.state() == State::ready) {
-    (void)sys::notify_main_pid(successor.pid());
+  if (successor->state() == State::ready) {
+    (void)sys::notify_main_pid(successor->pid());
     (void)sys::notify_service_manager(sys::kNotifyReady);
     app::log_line(LogLevel::info, "the successor serves");
     std::unique_lock lock(mutex);
     const DrainOptions how = restart_drain;
     lock.unlock();
     drain(how);
-  } else if (successor.state() == State::failed) {
-    app::log_limited(LogLevel::error, "restart failed", successor.error().message());
+  } else if (successor->state() == State::failed) {
+    app::log_limited(LogLevel::error, "restart failed", successor->error().message());
     (void)sys::notify_service_manager(sys::kNotifyReady);
   }
 }

@@ -142,13 +142,25 @@ void WebSocket::abort() const noexcept {
 
 // Rooms ---------------------------------------------------------------------------------------------------------------
 
+namespace {
+
+// On its way from another worker of the group it is known to the directory already: what this worker sends to the room
+// next must reach the new member.
+void post_join(const WebSocket& ws, std::string_view room) noexcept {
+  const uint32_t number = MessageAccess::worker(ws);
+  base::KeptText name(room);
+  if (!name.ok()) return;
+  app::Expected expected;
+  app::Group* group = app::place_.group;
+  if (group && number - group->first < group->workers) expected = app::Expected(group->directory, room, number - group->first);
+  app::post_to(number, [ws, name = std::move(name), expected = std::move(expected)](Worker&) { ws.join(name.text()); });
+}
+
+}  // namespace
+
 Room WebSocket::join(std::string_view room) const noexcept {
   Worker* w = app::here(worker_);
-  if (!w) {
-    base::KeptText name(room);
-    if (name.ok()) app::post_to(worker_, [self = *this, name = std::move(name)](Worker&) { self.join(name.text()); });
-    return Room();
-  }
+  if (!w) return post_join(*this, room), Room();
   net::Connection* c = w->websocket({slot_, generation_});
   if (!c || c->closing || c->state<session::WsState>().ready == ReadyState::closed) return Room();
   take_pending(*w, *c);

@@ -111,6 +111,101 @@ test('restarts under a load of new requests and WebSockets: not one is refused, 
   await until(() => !alive(pid), 'the last process to end');
 });
 
+test('asked to restart several times at once, and as soon as it listens: one successor, and the old process ends well', async (t) => {
+  for (const pause of [0, 1, 3, 10]) {
+    const port = await freePort();
+    cleaner(t, port);
+    const server = await start('echo', '--port', String(port), '--workers', '2', '--restart');
+    for (let i = 0; i < 4; i++) {
+      server.child.kill('SIGHUP');
+      if (pause) await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+    assert.deepEqual(await within(server.exited, 'the old process to exit'), { code: 0, signal: null });
+    await request(port);
+    const left = processes(String(port));
+    assert.equal(left.length, 1, `processes ${left}`);
+    process.kill(left[0], 'SIGTERM');
+    await until(() => !alive(left[0]), 'the successor to end');
+  }
+});
+
+test('asked to end while a successor starts: both end', async (t) => {
+  const port = await freePort();
+  cleaner(t, port);
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'restart-'));
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  const binary = path.join(folder, 'server');
+  fs.copyFileSync(path.join(build, 'examples/echo'), binary);
+  const child = spawn(binary, ['--port', String(port), '--workers', '2', '--restart'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  t.after(() => child.kill('SIGKILL'));
+  const exited = once(child, 'exit');
+  await within(once(child.stdout, 'data'), 'the server to listen');
+  // A successor that takes its time.
+  fs.rmSync(binary);
+  fs.writeFileSync(binary, `#!/bin/sh\nsleep 3\nexec "${path.join(build, 'examples/echo')}" "$@"\n`, { mode: 0o755 });
+  child.kill('SIGHUP');
+  await until(() => processes(String(port)).length === 2, 'a successor');
+  await request(port);
+  child.kill('SIGTERM');
+  assert.deepEqual(await within(exited, 'the old process to exit'), [0, null]);
+  await until(() => processes(String(port)).length === 0, 'the successor to be gone');
+  await assert.rejects(request(port));
+});
+
+test('requests on kept connections through restarts: answered whole, and the end of a connection is announced', async (t) => {
+  const port = await freePort();
+  cleaner(t, port);
+  const server = await start('echo', '--port', String(port), '--workers', '2', '--restart');
+  let over = false;
+  const done = { answers: 0, announced: 0, silent: 0 };
+  const failures = [];
+  // One connection's life: requests one after the other, until an answer says that it is the last.
+  const life = () => new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1');
+    let got = '';
+    let last = false;
+    const ask = () => socket.write('GET / HTTP/1.1\r\nHost: t\r\n\r\n');
+    socket.on('connect', ask);
+    socket.on('data', (bytes) => {
+      got += bytes;
+      if (!got.endsWith('Hello, World!')) return;
+      if (!got.startsWith('HTTP/1.1 200 OK\r\n')) failures.push(`answer ${got}`);
+      last = /\r\nconnection: close\r\n/i.test(got);
+      got = '';
+      done.answers++;
+      if (over) socket.end();
+      else if (!last) ask();
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      if (got) failures.push(`cut after ${got.length} bytes`);
+      if (last) done.announced++;
+      else if (!over) done.silent++;
+      resolve();
+    });
+  });
+  const loads = [1, 2, 3, 4].map(async () => {
+    while (!over) await life();
+  });
+  let pid = server.child.pid;
+  for (let restart = 0; restart < 5; restart++) {
+    const before = done.answers;
+    await until(() => done.answers > before + 200, 'answers');
+    const old = pid;
+    process.kill(old, 'SIGHUP');
+    pid = await until(() => processes(String(port)).find((one) => one !== old), 'a successor');
+    await until(() => !alive(old), `the end of process ${old}`);
+  }
+  over = true;
+  await Promise.all(loads);
+  assert.deepEqual(failures, []);
+  assert.ok(done.announced >= 15, JSON.stringify(done));
+  // A client that pauses for 20 ms in that moment looks idle, and is not waited for: the one who hangs up first wins.
+  assert.ok(done.silent <= 5, JSON.stringify(done));
+  process.kill(pid, 'SIGTERM');
+  await until(() => !alive(pid), 'the last process to end');
+});
+
 test('a successor that does not start leaves the old process serving', async (t) => {
   const port = await freePort();
   cleaner(t, port);

@@ -47,6 +47,16 @@ TEST_CASE("server_balance: even means that no worker has many more than another,
   }
 }
 
+TEST_CASE("server_balance: left to the kernel, every worker gets some, and each keeps what it accepted") {
+  MultiServer server(4, who);
+  std::vector<Client> clients;
+  const auto counts = spread(server, clients, 200, 4);
+  for (const uint64_t n : counts) CHECK(n > 10);
+  MESSAGE("200 over 4 workers: ", counts[0], " ", counts[1], " ", counts[2], " ", counts[3]);
+  clients.clear();
+  for (uint32_t i = 0; i < 4; i++) CHECK(eventually([&] { return server.server().stats(i).open_connections == 0; }));
+}
+
 TEST_CASE("server_balance: on a Unix socket worker 0 accepts, and all have the same number") {
   const std::string path = "/tmp/martlet_balance_" + std::to_string(::getpid());
   {

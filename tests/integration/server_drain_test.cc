@@ -134,6 +134,73 @@ TEST_CASE("server_drain: under load no answer is cut, and who was let in is answ
   CHECK(cut == 0);
 }
 
+TEST_CASE("server_drain: who was passed on to a worker that has nobody is served, though that one drains") {
+  const std::string path = "/tmp/martlet_drain_" + std::to_string(::getpid());
+  for (int round = 0; round < 50; round++) {
+    MultiServer server(4, [](App& app, uint32_t worker) { set_up(app, worker); }, {.host = "unix:" + path});
+    std::atomic<bool> draining{false};
+    std::atomic<int> lost{0};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 2; i++) {
+      threads.emplace_back([&] {
+        while (!draining) {
+          Client client(0, {.host = "unix:" + path});
+          if (!client.connected() || !client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n")) continue;
+          if (client.read_response().status != 200 && client.end() == Client::End::open) lost++;  // neither answered nor cut
+        }
+      });
+    }
+    REQUIRE(eventually([&] { return server.stats().requests > 20; }));
+    server.server().drain();
+    CHECK(server.wait_until_over() == 0);
+    draining = true;
+    for (std::thread& thread : threads) thread.join();
+    CHECK(lost == 0);
+    CHECK(server.server().progress().connections == 0);
+  }
+  ::unlink(path.c_str());
+}
+
+TEST_CASE("server_drain: who waits in the kernel's queue when it begins is served") {
+  std::promise<void> release, holds;
+  MultiServer server(1, [&](App& app, uint32_t worker) {
+    set_up(app, worker);
+    app.get("/stop", [&](Request&, Response& res) {
+      holds.set_value();
+      release.get_future().wait();
+      res.send("went on");
+    });
+  });
+  Client stopper(server.port());
+  REQUIRE(stopper.send("GET /stop HTTP/1.1\r\nHost: t\r\n\r\n"));
+  holds.get_future().wait();
+  std::vector<Client> queue;
+  for (int i = 0; i < 300; i++) {
+    queue.emplace_back(server.port());
+    REQUIRE(queue.back().send("GET / HTTP/1.1\r\nHost: t\r\n\r\n"));
+  }
+  std::vector<WsClient> sockets;
+  for (int i = 0; i < 20; i++) {
+    Client client(server.port());
+    REQUIRE(client.send(ws_request("/w")));
+    sockets.emplace_back(std::move(client));
+  }
+  server.server().drain();
+  release.set_value();
+  CHECK(stopper.read_response().body == "went on");
+  for (Client& client : queue) {
+    const HttpResponse response = client.read_response();
+    CHECK(response.body == "Hello");
+    CHECK(response.closes());
+  }
+  for (WsClient& client : sockets) {
+    CHECK(client.read_handshake());
+    CHECK(client.read_close() == 1001);
+    client.send_close(1001);
+  }
+  CHECK(server.wait_until_over() == 0);
+}
+
 namespace {
 
 // A Server in a process of its own: what it answers to signals. The child is killed with the scope.

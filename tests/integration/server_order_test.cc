@@ -53,6 +53,17 @@ void speak(App& app, uint32_t worker, Register& all) {
             app.to("hall").send(from + " " + std::to_string(2 * i));
             all.get(0).send(from + " " + std::to_string(2 * i + 1));
           }
+        } else if (text.starts_with("fetch ")) {  // makes another socket join a room, and greets the room
+          const auto at = rest.find(' ');
+          const WebSocket other = all.get(std::stoul(rest.substr(0, at)));
+          const std::string room = rest.substr(at + 1);
+          other.send("1");
+          other.join(room);
+          app.to(room).send("2");
+          other.send("3");
+          other.leave(room);
+          app.to(room).send("nobody is left");
+          other.send("4");
         } else if (text.starts_with("others ")) {
           ws.to("hall").except(all.get(std::stoul(rest))).send(text);
         } else if (text.starts_with("big ")) {
@@ -221,4 +232,68 @@ TEST_CASE("server_order: max_connections counts all workers") {
     CHECK(clients.back().get("/").status == 200);
   }
   CHECK(Client(server.port()).get("/").status == 503);
+}
+
+TEST_CASE("server_order: a handler that makes a socket of another worker join, and then sends to the room, reaches it") {
+  Hall hall(2, {0, 1, 0});
+  for (int i = 0; i < 200; i++) {
+    REQUIRE(hall.clients[0].send_text("fetch 1 den " + std::to_string(i % 5)));  // a room that nobody has
+    for (const char* text : {"1", "2", "3", "4"}) REQUIRE(hall.clients[1].reads(text));
+  }
+  WsClient local = hall.server.client_of(0, "/w");
+  REQUIRE(local.send_text("join den"));
+  REQUIRE(local.reads("size 1"));
+  for (int i = 0; i < 200; i++) {
+    REQUIRE(hall.clients[0].send_text("fetch 1 den"));
+    for (const char* text : {"1", "2", "3", "4"}) REQUIRE(hall.clients[1].reads(text));
+    REQUIRE(local.reads("2"));
+    REQUIRE(local.reads("nobody is left"));
+  }
+  hall.server.on_worker(0, [](App& app) { CHECK(app.rooms().size() == 2); });  // the hall and the den
+}
+
+TEST_CASE("server_order: a member of several rooms hears what is sent to each of them, once and in order") {
+  Hall hall(3, {0, 1, 2});
+  for (int room = 0; room < 10; room++) {
+    for (size_t i = 0; i < 3; i++) {
+      REQUIRE(hall.clients[i].send_text("join room " + std::to_string(room)));
+      REQUIRE(hall.clients[i].reads("size " + std::to_string(i + 1)));
+    }
+  }
+  std::vector<App*> apps;
+  for (uint32_t i = 0; i < 3; i++) apps.push_back(hall.server.on_worker(i, [](App& app) { return &app; }));
+  const auto say = [](App& app, const std::string& who) {
+    for (int i = 0; i < 500; i++) app.to("room " + std::to_string(i % 10)).send(who + std::to_string(i));
+  };
+  hall.server.on_worker(1, [&](App& app) { say(app, "worker "); });
+  std::thread outside([&] { say(*apps[2], "outside "); });
+  for (WsClient& client : hall.clients) {
+    int next[2] = {};
+    for (int i = 0; i < 1000; i++) {
+      const std::string text = client.read_message().payload;
+      int& expected = next[text.starts_with("outside")];
+      REQUIRE(text.ends_with(" " + std::to_string(expected)));
+      expected++;
+    }
+  }
+  outside.join();
+  REQUIRE(hall.clients[2].send_text("the end"));
+  CHECK(hall.all_read("the end"));
+}
+
+TEST_CASE("server_order: who has left, or gone, hears nothing more of a room, whoever made it leave") {
+  Hall hall(2, {0, 1});
+  const WebSocket second = hall.all.get(1);
+  App* app = hall.server.on_worker(0, [](App& a) { return &a; });
+  for (int i = 0; i < 200; i++) {
+    second.leave("hall");
+    app->to("hall").send("not for the second " + std::to_string(i));
+    second.send("left");
+    second.join("hall");
+    app->to("hall").send("for both");
+    REQUIRE(hall.clients[1].reads("left"));
+    REQUIRE(hall.clients[1].reads("for both"));
+    REQUIRE(hall.clients[0].reads("not for the second " + std::to_string(i)));
+    REQUIRE(hall.clients[0].reads("for both"));
+  }
 }

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <shared_mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -54,22 +55,28 @@ struct Storm {
   Bag<Room> rooms;
   Bag<Response> responses;
   Bag<Next> nexts;
+  // The Apps of the workers, for calls that any thread may make. Locked while a Server starts: the former ones go then.
+  Bag<App*> apps;
+  std::shared_mutex starting;
   std::atomic<bool> over{false};
-  std::atomic<uint16_t> port{0};
+  std::atomic<uint16_t> ports[2] = {};
   std::atomic<uint64_t> done{0};
   std::atomic<uint64_t> hanging{0};  // requests that were neither answered nor cut
 
   void set_up(App& app, uint32_t seed);
   void act(Random& random, App* app);
+  void act_on_app(Random& random, App& app);
   void outside(Server& server, uint32_t seed);
   void browse(uint32_t seed);
   void chat(uint32_t seed);
+  uint16_t port(Random& random) { return ports[below(random, 2)]; }
 };
 
 std::string room_name(Random& random) { return "room " + std::to_string(below(random, 5)); }
 
 void Storm::set_up(App& app, uint32_t seed) {
   auto random = std::make_shared<Random>(seed);
+  apps.put(&app);
   app.use("/next", [this](Request&, Response&, Next next) { nexts.put(next); });
   app.get("/next", [](Request&, Response& res) { res.send("let through"); });
   app.get("/defer", [this](Request&, Response& res) { responses.put(res.defer()); });
@@ -94,7 +101,7 @@ void Storm::act(Random& random, App* app) {
   const auto room = rooms.some(random);
   if (!ws || !room) return;
   const std::string text(below(random, 300), 'x');
-  switch (below(random, 22)) {
+  switch (below(random, 28)) {
     case 0: ws->join(room_name(random)); break;
     case 1: ws->leave(room_name(random)); break;
     case 2: ws->leave(*room); break;
@@ -109,13 +116,34 @@ void Storm::act(Random& random, App* app) {
     case 11: ws->post([](WebSocket self) { self.send("posted"); }); break;
     case 12: if (below(random, 8) == 0) ws->close(CloseCode::normal, "enough"); break;
     case 13: if (below(random, 8) == 0) ws->abort(); break;
-    case 14: if (app) app->send_to(ws->id(), "by name"); break;
-    case 15: if (app) app->everybody().send(text); break;
-    case 16: if (app) app->to(room_name(random)).send(text); break;
-    case 17: if (app) app->to_route("/w").send(SharedFrame::binary(std::as_bytes(std::span(text)))); break;
-    case 18: if (app && app->room(room_name(random)).size() > 100'000) done = 0; break;
-    case 19: if (app && app->rooms().size() > 6) hanging = 1'000'000; break;
+    case 14: if (app && app->room(room_name(random)).size() > 100'000) hanging = 3'000'000; break;
+    case 15: if (app && app->rooms().size() > 6) hanging = 1'000'000; break;
+    case 16: ws->on_drain([](WebSocket self) { self.send("drained"); }); break;
+    case 17: ws->on_error([](WebSocket, const ErrorInfo&) {}); break;
+    case 18: ws->on_ping([room](WebSocket, std::string_view) { room->send("ping"); }); break;
+    case 19: ws->send(SharedFrame::text(std::string(20'000, 'l'))); break;
+    case 20: ws->join(room_name(random)), ws->to(room_name(random)).except(*ws).send(text); break;
+    case 21: if (app && below(random, 50) == 0) std::this_thread::sleep_for(milliseconds(5)); break;  // a slow handler
+    case 22: ws->post([random = Random(random())](WebSocket self) mutable { self.join(room_name(random)); }); break;
+    case 23:
+    case 24: if (app) act_on_app(random, *app); break;
     default: ws->send(text); break;
+  }
+}
+
+// What any thread may ask an App for.
+void Storm::act_on_app(Random& random, App& app) {
+  const auto ws = sockets.some(random);
+  const std::string text(below(random, 300), 'x');
+  switch (below(random, 8)) {
+    case 0: if (ws) app.send_to(ws->id(), "by name"); break;
+    case 1: app.everybody().send(text); break;
+    case 2: app.to(room_name(random)).send(text); break;
+    case 3: app.to_route("/w").send(SharedFrame::binary(std::as_bytes(std::span(text)))); break;
+    case 4: if (below(random, 50) == 0) app.close_all(CloseCode::going_away, "all"); break;
+    case 5: app.post([this] { done++; }); break;
+    case 6: app.broadcast(text); break;
+    default: if (ws) app.find(ws->id()).ping("found"); break;
   }
 }
 
@@ -123,6 +151,11 @@ void Storm::outside(Server& server, uint32_t seed) {
   Random random(seed);
   while (!over) {
     for (int i = 0; i < 20; i++) act(random, nullptr);
+    {
+      const std::shared_lock lock(starting);
+      const auto app = apps.some(random);
+      for (int i = 0; app && i < 5; i++) act_on_app(random, **app);
+    }
     const uint32_t worker = below(random, 3);
     server.post(worker, [this, seed](App& app) {
       Random own(seed + static_cast<uint32_t>(app.connections()));
@@ -134,6 +167,8 @@ void Storm::outside(Server& server, uint32_t seed) {
     }
     for (const Next& next : nexts.all()) next();
     if (server.stats().open_rooms > 1000 || server.progress().websockets > 100'000) hanging = 2'000'000;
+    if (below(random, 400) == 0) server.drain({.deadline = milliseconds(below(random, 60))});
+    if (below(random, 400) == 0) server.close();
     std::this_thread::yield();
   }
 }
@@ -141,7 +176,7 @@ void Storm::outside(Server& server, uint32_t seed) {
 void Storm::browse(uint32_t seed) {
   Random random(seed);
   while (!over) {
-    Client client(port);
+    Client client(port(random));
     for (int i = 0; i < 20 && !over; i++) {
       const char* target = below(random, 3) == 0 ? "/" : below(random, 2) ? "/defer" : "/next";
       const auto begin = Clock::now();
@@ -156,7 +191,7 @@ void Storm::browse(uint32_t seed) {
 void Storm::chat(uint32_t seed) {
   Random random(seed);
   while (!over) {
-    WsClient client(port, "/w");
+    WsClient client(port(random), "/w");
     if (!client.open()) continue;
     for (uint32_t i = 0, n = below(random, 40); i < n && !over; i++) {
       if (!client.send_text(std::string(below(random, 200), 'c'))) break;
@@ -175,41 +210,53 @@ int seconds_wanted() {
 
 }  // namespace
 
-TEST_CASE("server_storm: every handle on every thread, while connections and the Server come and go") {
+namespace {
+
+// One Server's life, again and again. Its seeds are its own.
+void live(Storm& storm, Server& server, size_t number, Clock::time_point end) {
+  const auto start = [&](uint32_t seed) {
+    const std::unique_lock lock(storm.starting);
+    storm.apps.all();
+    REQUIRE(!server.start([&](App& app) { storm.set_up(app, seed++); }));
+    storm.ports[number] = server.port();
+  };
+  for (uint32_t round = 1; Clock::now() < end; round++) {
+    CAPTURE(number);
+    CAPTURE(round);
+    start(round * 10);
+    std::thread ender([&] {
+      std::this_thread::sleep_for(milliseconds(300));  // the storm's own time, nothing is waited for
+      round % 3 == 0 ? server.close() : server.drain({.deadline = milliseconds(100), .notice = "bye", .spread = milliseconds(50)});
+    });
+    CHECK(server.wait({.handle_signals = false}) == 0);
+    ender.join();
+    const Stats stats = server.stats();
+    CHECK(stats.open_connections == 0);
+    CHECK(stats.open_websockets == 0);
+    CHECK(stats.open_rooms == 0);
+    CHECK(server.progress().over);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("server_storm: every handle on every thread, while connections and two Servers come and go") {
   const int descriptors = open_descriptors();
   set_log_level(LogLevel::off);
   {
     Storm storm;
-    Server server({.balance = Balance::even, .host = "127.0.0.1", .workers = 3});
-    std::vector<std::thread> threads;
-    const auto start = [&](uint32_t seed) {
-      uint32_t next = seed;
-      REQUIRE(!server.start([&](App& app) { storm.set_up(app, next++); }));
-      storm.port = server.port();
-    };
-    start(1);
-    for (uint32_t i = 0; i < 3; i++) threads.emplace_back([&, i] { storm.outside(server, 100 + i); });
-    for (uint32_t i = 0; i < 2; i++) threads.emplace_back([&, i] { storm.browse(200 + i); });
-    for (uint32_t i = 0; i < 2; i++) threads.emplace_back([&, i] { storm.chat(300 + i); });
+    Server one({.balance = Balance::even, .host = "127.0.0.1", .workers = 3});
+    Server two({.host = "127.0.0.1", .watchdog = milliseconds(50), .workers = 2});
     const auto end = Clock::now() + std::chrono::seconds(seconds_wanted());
-    for (uint32_t round = 1; Clock::now() < end; round++) {
-      CAPTURE(round);
-      std::thread ender([&] {
-        std::this_thread::sleep_for(milliseconds(300));  // the storm's own time, nothing is waited for
-        round % 3 == 0 ? server.close() : server.drain({.deadline = milliseconds(100), .notice = "bye", .spread = milliseconds(50)});
-      });
-      CHECK(server.wait({.handle_signals = false}) == 0);
-      ender.join();
-      const Stats stats = server.stats();
-      CHECK(stats.open_connections == 0);
-      CHECK(stats.open_websockets == 0);
-      CHECK(stats.open_rooms == 0);
-      start(round * 10);
-    }
+    std::thread lives([&] { live(storm, two, 1, end); });
+    std::vector<std::thread> threads;
+    for (uint32_t i = 0; i < 3; i++) threads.emplace_back([&, i] { storm.outside(i ? one : two, 100 + i); });
+    for (uint32_t i = 0; i < 2; i++) threads.emplace_back([&, i] { storm.browse(200 + i); });
+    for (uint32_t i = 0; i < 3; i++) threads.emplace_back([&, i] { storm.chat(300 + i); });
+    live(storm, one, 0, end);
+    lives.join();
     storm.over = true;
-    server.close();
     for (std::thread& thread : threads) thread.join();
-    CHECK(server.wait({.handle_signals = false}) == 0);
     CHECK(storm.hanging == 0);
     CHECK(storm.done > 100);
     MESSAGE(storm.done.load(), " things done");

@@ -2,9 +2,11 @@
 #include <doctest/doctest.h>
 #include <martlet/martlet.h>
 
+#include <atomic>
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/multi_server.h"
@@ -145,6 +147,42 @@ TEST_CASE("server: rooms, counts and publishing are of all workers") {
 
   server.on_worker(2, [](App& app) { app.close_all(CloseCode::going_away, "all"); });
   for (WsClient& client : clients) CHECK(client.read_close() == 1001);
+}
+
+TEST_CASE("server: who asks it to end while it starts is heard by all workers") {
+  for (const bool drain : {false, true}) {
+    Server server(local(3));
+    uint32_t worker = 0;
+    REQUIRE(!server.start([&](App& app) {
+      who(app, worker);
+      if (worker++ == 1) drain ? server.drain() : server.close();
+    }));
+    CHECK(worker == 3);
+    CHECK(server.wait({.handle_signals = false}) == 0);
+  }
+}
+
+TEST_CASE("server: an App's calls for any thread may be made while its worker ends, and after that") {
+  App* apps[2] = {};
+  Server server(local(2));
+  uint32_t worker = 0;
+  REQUIRE(!server.start([&](App& app) { who(app, worker), apps[worker++] = &app; }));
+  std::atomic<bool> over{false};
+  std::thread caller([&] {
+    while (!over) {
+      for (App* app : apps) {
+        app->to("hall").send("text");
+        app->everybody().send("text");
+        app->to_route("/w").send("text");
+        app->post([] {});
+      }
+    }
+  });
+  server.drain();
+  CHECK(server.wait({.handle_signals = false}) == 0);
+  CHECK(apps[1]->to("hall").send("text") == SendStatus::closed);
+  over = true;
+  caller.join();
 }
 
 TEST_CASE("server: what a posted function carries may ask the Server something when it is dropped") {
