@@ -92,6 +92,7 @@ void Inbox::take_pushed() noexcept {
 }
 
 bool Inbox::deliver(void* worker, uint32_t budget) noexcept {
+  if (!taken_ && !lanes_ && !is_mail(pushed_.load(std::memory_order_relaxed))) return false;
   if (!taken_) take_pushed();
   // Neither takes all from the other: half is for the lanes, when they want it.
   uint32_t own = lanes_ ? budget - budget / 2 : budget;
