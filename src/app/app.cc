@@ -96,14 +96,27 @@ milliseconds App::next_timer() const noexcept {
   return milliseconds(ns < 0 ? -1 : (ns + 999'999) / 1'000'000);
 }
 
+namespace {
+
+// Of the workers that belong together. Known before anything is posted to them: what it does may end this App.
+struct Numbers {
+  explicit Numbers(uint32_t number) noexcept : first(number), end(number + net::members_of(number)) {}
+  uint32_t first;
+  uint32_t end;
+};
+
+}  // namespace
+
 void App::drain(DrainOptions options) {
-  for (uint32_t worker = impl_->first; worker < impl_->first + net::members_of(impl_->first); worker++) {
+  const Numbers all(impl_->first);
+  for (uint32_t worker = all.first; worker < all.end; worker++) {
     app::post_to(worker, [options](app::Worker& w) { w.begin_drain(options); });
   }
 }
 
 void App::close() {
-  for (uint32_t worker = impl_->first; worker < impl_->first + net::members_of(impl_->first); worker++) {
+  const Numbers all(impl_->first);
+  for (uint32_t worker = all.first; worker < all.end; worker++) {
     app::post_to(worker, [](app::Worker& w) { w.over = true; });
   }
 }
@@ -217,7 +230,8 @@ SendStatus App::send_to(std::string_view id, std::span<const std::byte> bytes) c
 }
 
 void App::close_all(CloseCode code, std::string_view reason) {
-  for (uint32_t worker = impl_->first; worker < impl_->first + net::members_of(impl_->first); worker++) {
+  const Numbers all(impl_->first);
+  for (uint32_t worker = all.first; worker < all.end; worker++) {
     app::post_to(worker, [code, text = std::string(reason)](app::Worker& w) {
       w.for_each_websocket([&](net::Connection& c) { w.handle(c).close(code, text); });
     });

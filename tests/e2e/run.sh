@@ -23,7 +23,7 @@ if [ -z "${CHROMIUM:-}" ]; then
 fi
 export CHROMIUM
 
-for example in echo chat; do
+for example in echo chat multicore cluster; do
   [ -x "$BUILD_DIR/examples/$example" ] || { echo "run.sh: $BUILD_DIR/examples/$example is missing; make examples" >&2; exit 1; }
 done
 

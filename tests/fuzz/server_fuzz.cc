@@ -24,7 +24,7 @@ constexpr int kPeers = 6;
 constexpr int kInputsPerApp = 50;  // a process has a bounded number of Apps
 constexpr size_t kMostTurns = 400;
 
-struct Server {
+struct FuzzedServer {
   test::FakeKernel kernel;
   std::vector<Response> later;
   std::vector<Next> nexts;
@@ -286,11 +286,11 @@ void end(Server& s) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static std::unique_ptr<Server> server;
+  static std::unique_ptr<FuzzedServer> server;
   static int inputs = 0;
   if (!server || inputs++ == kInputsPerApp) {
     server.reset();
-    server = std::make_unique<Server>();
+    server = std::make_unique<FuzzedServer>();
     inputs = 0;
   }
   fuzz::Input input(data, size);
