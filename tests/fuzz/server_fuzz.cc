@@ -32,16 +32,16 @@ struct FuzzedServer {
   SharedFrame kept;
   App app{AppOptions{.max_body_bytes = 100'000, .max_connections = 4}};
 
-  Server();
+  FuzzedServer();
   void act(uint8_t what);
 };
 
-void remember(Server& s, WebSocket ws) {
+void remember(FuzzedServer& s, WebSocket ws) {
   if (s.sockets.size() < 16) s.sockets.push_back(ws);
 }
 
 // What a member of a room may say: the first byte is the command, the rest its argument.
-void command(Server& s, WebSocket ws, const Message& message) {
+void command(FuzzedServer& s, WebSocket ws, const Message& message) {
   const std::string_view text = message.text();
   const std::string_view rest = text.substr(text.empty() ? 0 : 1);
   switch (text.empty() ? 0 : text[0]) {
@@ -68,7 +68,7 @@ void command(Server& s, WebSocket ws, const Message& message) {
   }
 }
 
-void add_http(Server& s) {
+void add_http(FuzzedServer& s) {
   App& app = s.app;
   app.use("/guarded", [](Request& req, Response& res, Next next) {
     if (!req.header("authorization")) return res.status(401).send("who are you");
@@ -95,7 +95,7 @@ void add_http(Server& s) {
   app.get("/twice", [](Request&, Response& res) { res.status(204).end(); });
 }
 
-void add_websockets(Server& s) {
+void add_websockets(FuzzedServer& s) {
   const auto options = [](SlowConsumerPolicy policy) {
     return WsOptions{.max_fragments = 50, .max_message_bytes = 200'000, .max_unsent_bytes = 20'000,
                      .protocols = {"chat", "json"}, .slow_consumer = policy};
@@ -123,14 +123,14 @@ void add_websockets(Server& s) {
            options(SlowConsumerPolicy::drop_oldest));
 }
 
-Server::Server() {
+FuzzedServer::FuzzedServer() {
   set_log_level(LogLevel::off);
   add_http(*this);
   add_websockets(*this);
   FUZZ_CHECK(app.listen("127.0.0.1", 9001).ok());
 }
 
-void Server::act(uint8_t what) {
+void FuzzedServer::act(uint8_t what) {
   switch (what % 6) {
     case 0:
       for (Response& response : later) response.status(201).send("later");
@@ -214,7 +214,7 @@ int fault_of(uint8_t which) {
   return kFaults[which % std::size(kFaults)];
 }
 
-void play(Server& s, fuzz::Input& input) {
+void play(FuzzedServer& s, fuzz::Input& input) {
   size_t turns = 0;
   while (!input.empty()) {
     const uint8_t instruction = input.take();
@@ -266,7 +266,7 @@ void play(Server& s, fuzz::Input& input) {
 }
 
 // Everybody goes: nothing may be left of them.
-void end(Server& s) {
+void end(FuzzedServer& s) {
   s.kernel.fail_call(0, 0);
   for (auto& [number, peer] : s.kernel.peers()) check_output(peer.got);
   s.kernel.reset_all();
