@@ -174,7 +174,7 @@ class App {
 
   // On the App's thread: open WebSockets.
   uint64_t connections() const noexcept;
-  // On the App's thread. Those of other workers of a Server as of when they last went to sleep, or 20 ms ago.
+  // On the App's thread. Those of other workers of a Server are at most 20 ms old.
   Stats stats() const noexcept;
 
  private:

@@ -153,7 +153,7 @@ class Server {
   // in wait(). Linux, macOS and FreeBSD.
   void restart(DrainOptions options = {});
 
-  // Any thread: the sum of all workers; each shows its counters when it goes to sleep, and every 20 ms while it does not.
+  // Any thread: the sum of all workers, each as of at most 20 ms ago.
   Stats stats() const noexcept;
   // Of one worker, from 0.
   Stats stats(uint32_t worker) const noexcept;

@@ -83,10 +83,12 @@ bool Worker::is_drained() noexcept {
   return group->placing == Placing::stay || group->seats[seat].connections.load(std::memory_order_seq_cst) == 0;
 }
 
-// When the turn is over: what the others may look at. Before it sleeps, and now and then while it does not.
+// When the turn is over: what the others may look at. Not more often than it is worth, but never later than that: what
+// is not shown now has a turn of its own, if nothing else brings one.
 void Worker::show_turn() noexcept {
   constexpr uint64_t kShowNs = 20'000'000;
-  if (reactor.is_busy() && reactor.now_ns() < show_at_ns) return;
+  if (reactor.now_ns() < show_at_ns) return reactor.look_again(show_at_ns);
+  reactor.look_again(0);
   show_at_ns = reactor.now_ns() + kShowNs;
   group->seats[seat].stats.show(snapshot());
 }

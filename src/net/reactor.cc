@@ -179,6 +179,10 @@ int64_t Reactor::next_timer_ns() noexcept {
   int64_t next = timers.ns_until_next(now);
   const int64_t wheel = wheel_.ns_until_next(now);
   if (wheel >= 0 && (next < 0 || wheel < next)) next = wheel;
+  if (look_again_ns_) {
+    const int64_t left = look_again_ns_ > now ? static_cast<int64_t>(look_again_ns_ - now) : 0;
+    if (next < 0 || left < next) next = left;
+  }
   if (!accepting_) {
     const int64_t again = static_cast<int64_t>(static_cast<int32_t>(accept_again_ms_ - now_ms_)) * 1'000'000;
     if (next < 0 || again < next) next = again > 0 ? again : 0;

@@ -127,8 +127,8 @@ class Reactor {
   void rest() noexcept;
   int fd() const noexcept { return poller_.fd(); }
 
-  // Whether the next turn will not sleep.
-  bool is_busy() const noexcept { return must_not_sleep(); }
+  // There is to be a turn at this time, if there is none before; 0: not any more.
+  void look_again(uint64_t at_ns) noexcept { look_again_ns_ = at_ns; }
 
   // Time, as of this turn; between turns, of the last refresh_clock().
   uint64_t now_ns() const noexcept { return now_ns_; }
@@ -241,6 +241,7 @@ class Reactor {
   uint32_t surplus_ = 0;  // connections above the limit that are being refused
   uint32_t accept_again_ms_ = 0;
   uint64_t next_trim_ns_ = 0;
+  uint64_t look_again_ns_ = 0;
   size_t received_ = 0;  // debug builds only
   bool accepting_ = true;
   bool timers_due_ = false;  // there were more than one turn's budget

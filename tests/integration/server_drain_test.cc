@@ -231,7 +231,11 @@ class Forked {
     ::waitpid(pid_, nullptr, 0);
   }
   uint16_t port() const { return port_; }
-  void signal(int number) const { ::kill(pid_, number); }
+  // Sends it when there is somebody to take it: the process has told its port before it waits for signals.
+  void signal(int number) const {
+    CHECK(eventually([&] { return catches(number); }));
+    ::kill(pid_, number);
+  }
   int wait() {
     eventually([&] {
       int status = 0;
@@ -242,6 +246,18 @@ class Forked {
   }
 
  private:
+  bool catches(int number) const {
+    std::FILE* file = std::fopen(("/proc/" + std::to_string(pid_) + "/status").c_str(), "r");
+    if (!file) return true;  // the system does not tell
+    unsigned long long caught = 0;
+    char line[256];
+    while (std::fgets(line, sizeof line, file)) {
+      if (std::sscanf(line, "SigCgt: %llx", &caught) == 1) break;
+    }
+    std::fclose(file);
+    return caught >> (number - 1) & 1;
+  }
+
   pid_t pid_ = -1;
   int status_ = -1;
   uint16_t port_ = 0;
