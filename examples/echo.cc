@@ -94,10 +94,23 @@ void routes(App& app, const Options& options) {
   });
 }
 
-}  // namespace
+void tell(const Options& options, uint16_t port) {
+  if (options.quiet) return;
+  const bool ipv6 = options.host.find(':') != std::string::npos;
+  std::printf(ipv6 ? "listening on http://[%s]:%u\n" : "listening on http://%s:%u\n", options.host.c_str(), port);
+  std::fflush(stdout);
+}
 
-int main(int argc, char** argv) {
-  const Options options = parse(argc, argv);
+// One worker needs no thread of its own: the kernel is a little faster for a process that has only one.
+int run_one(const Options& options) {
+  App app;
+  routes(app, options);
+  if (auto port = app.listen(options.host, options.port); !port) return report(port.error());
+  tell(options, app.port());
+  return app.run();
+}
+
+int run_many(const Options& options) {
   Server server({
       .balance = options.balance,
       .host = options.host,
@@ -106,10 +119,13 @@ int main(int argc, char** argv) {
       .workers = options.workers,
   });
   if (Error error = server.start([&](App& app) { routes(app, options); })) return report(error);
-  if (!options.quiet) {
-    const bool ipv6 = options.host.find(':') != std::string::npos;
-    std::printf(ipv6 ? "listening on http://[%s]:%u\n" : "listening on http://%s:%u\n", options.host.c_str(), server.port());
-    std::fflush(stdout);
-  }
+  tell(options, server.port());
   return server.wait();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Options options = parse(argc, argv);
+  return options.workers == 1 && !options.restart ? run_one(options) : run_many(options);
 }
