@@ -4,7 +4,8 @@
 #   STATIC_TARGETS=        which of native x86_64-linux-musl aarch64-linux-musl
 #   QEMU=qemu-%-static     what runs a program of a foreign machine
 
-STATIC_OPT ?= -Os
+# Without unwind tables for functions that nothing is thrown through: the library is compiled without exceptions.
+STATIC_OPT ?= -Os -fno-unwind-tables -fno-asynchronous-unwind-tables
 STATIC_TARGETS ?= native x86_64-linux-musl aarch64-linux-musl
 STATIC_EXAMPLES ?= $(notdir $(EXAMPLES))
 QEMU ?= qemu-%-static
