@@ -21,6 +21,8 @@ int serve(uint32_t index, uint16_t port) {
       .open = [name](WebSocket ws, Request&) { ws.send(name); },
   });
   if (auto bound = app.listen({.host = "127.0.0.1", .port = port, .reuse_port = true}); !bound) return report(bound.error());
+  std::printf("%s: listening on http://127.0.0.1:%u\n", name.c_str(), unsigned{port});
+  std::fflush(stdout);  // not when it ends: kill -9 would keep it to itself
   return app.run();
 }
 
@@ -38,6 +40,5 @@ int main(int argc, char** argv) {
     if (!free) return report(free.error());
     port = *free;
   }
-  std::printf("listening on http://127.0.0.1:%lu\n", port);
   return supervise(static_cast<uint32_t>(processes), [port](uint32_t index) { return serve(index, static_cast<uint16_t>(port)); });
 }
