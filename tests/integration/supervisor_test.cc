@@ -15,6 +15,7 @@
 
 #include "support/server.h"
 #include "support/ws_client.h"
+#include "sys/processors.h"
 
 using namespace martlet;
 using namespace martlet::test;
@@ -23,7 +24,8 @@ namespace {
 
 // What parent, supervisor and processes all see.
 struct Board {
-  std::atomic<int> pids[8];
+  static constexpr uint32_t kMost = 64;
+  std::atomic<int> pids[kMost];
   std::atomic<int> starts;
   std::atomic<int> reached;
 };
@@ -36,18 +38,21 @@ Board& new_board() {
 
 bool lives(int pid) { return pid > 0 && ::kill(pid, 0) == 0; }
 
-// A supervisor in a process of its own; it and what it started are killed with the scope.
+// A supervisor in a process of its own; it and what it started are killed with the scope. `as_of_a_terminal`: it leads a
+// process group, as what a shell starts does, so that the test can send that a signal as the terminal would.
 class Supervised {
  public:
-  Supervised(uint32_t processes, const std::function<int(uint32_t, Board&)>& fn, const SuperviseOptions& options = {})
+  Supervised(uint32_t processes, const std::function<int(uint32_t, Board&)>& fn, const SuperviseOptions& options = {},
+             bool as_of_a_terminal = false)
       : board(new_board()) {
     std::fflush(stdout);
     pid_ = ::fork();
     if (pid_ != 0) return;
+    if (as_of_a_terminal) ::setpgid(0, 0);
     for (const int number : {SIGABRT, SIGSEGV, SIGILL, SIGFPE, SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
     set_log_level(LogLevel::off);
     const int status = supervise(processes, [&](uint32_t index) {
-      board.pids[index] = ::getpid();
+      if (index < Board::kMost) board.pids[index] = ::getpid();
       board.starts++;
       return fn(index, board);
     }, options);
@@ -67,6 +72,7 @@ class Supervised {
   }
 
   void signal(int number) { ::kill(pid_, number); }
+  void signal_group(int number) { ::kill(-pid_, number); }
   // Its exit status; -1 when it does not end, -2 when a signal killed it.
   int wait(milliseconds patience = kPatience) {
     eventually([&] {
@@ -165,15 +171,19 @@ TEST_CASE("supervisor: signals are passed on, and what will not end is killed") 
   const auto stubborn = [](uint32_t index, Board& board) {
     static Board* shared;
     shared = &board;
-    ::signal(SIGUSR1, [](int) { shared->reached += 1; });
+    for (const int number : {SIGHUP, SIGUSR1, SIGUSR2}) ::signal(number, [](int) { shared->reached += 1; });
     ::signal(SIGTERM, index == 0 ? SIG_IGN : SIG_DFL);
     board.reached += 100;
     return wait_for_signal();
   };
   Supervised s(2, stubborn, {.stop_timeout = milliseconds(200)});
   REQUIRE(eventually([&] { return s.board.reached == 200; }));
-  s.signal(SIGUSR1);
-  CHECK(eventually([&] { return s.board.reached == 202; }));
+  int passed_on = 200;
+  for (const int number : {SIGHUP, SIGUSR1, SIGUSR2}) {
+    s.signal(number);
+    passed_on += 2;
+    CHECK(eventually([&] { return s.board.reached == passed_on; }));
+  }
   const auto begin = Clock::now();
   s.signal(SIGTERM);
   CHECK(s.wait() == 1);  // one had to be killed
@@ -192,6 +202,51 @@ TEST_CASE("supervisor: a second SIGTERM kills") {
   s.signal(SIGTERM);
   if (s.wait(milliseconds(300)) == -1) s.signal(SIGTERM);  // the two may have been one
   CHECK(s.wait(milliseconds(5000)) == 1);
+}
+
+// Were the processes in the terminal's group, they would get it twice, and the second one ends an App at once.
+TEST_CASE("supervisor: Ctrl-C drains, as each process gets it once") {
+  const uint16_t port = free_port();
+  Supervised s(2, [port](uint32_t i, Board& board) { return serve(i, board, port); }, {}, true);
+  REQUIRE(eventually([&] { return s.board.reached == 2; }));
+  for (uint32_t i = 0; i < 2; i++) CHECK(::getpgid(s.board.pids[i]) == s.board.pids[i]);
+  WsClient client(port, "/w");
+  client.read_message();  // who it is: it runs, and has its handlers
+  REQUIRE(client.echoes("hello"));
+  s.signal_group(SIGINT);
+  CHECK(client.read_close() == 1001);
+  CHECK(s.wait() == 0);
+  CHECK(s.all_gone(2));
+}
+
+TEST_CASE("supervisor: told to end, it does not wait for a process that is to be started later") {
+  constexpr std::chrono::minutes kLong(10);
+  Supervised s(1, [](uint32_t, Board&) { return 3; }, {.backoff_first = kLong, .backoff_longest = kLong});
+  REQUIRE(eventually([&] { return s.board.starts == 1; }));
+  REQUIRE(s.all_gone(1));  // collected, not only ended
+  s.signal(SIGTERM);
+  CHECK(s.wait() == 0);
+  CHECK(s.board.starts == 1);
+}
+
+TEST_CASE("supervisor: one that ends with 0 is started anew, too") {
+  Supervised s(1, [](uint32_t, Board& board) { return board.starts == 1 ? 0 : wait_for_signal(); },
+               {.backoff_first = milliseconds(1)});
+  REQUIRE(eventually([&] { return s.board.starts == 2; }));
+  s.signal(SIGTERM);
+  CHECK(s.wait() == 0);
+}
+
+TEST_CASE("supervisor: 0 processes are as many as there are processors for us") {
+  Supervised s(0, [](uint32_t, Board& board) {
+    board.reached++;
+    return wait_for_signal();
+  });
+  const int expected = static_cast<int>(sys::usable_processors());
+  REQUIRE(eventually([&] { return s.board.reached == expected; }));
+  s.signal(SIGTERM);
+  CHECK(s.wait() == 0);
+  CHECK(s.board.starts == expected);
 }
 
 #if defined(__linux__)
