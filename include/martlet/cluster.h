@@ -43,6 +43,9 @@ int supervise_processes(uint32_t processes, Function<void(uint32_t, int&)> fn, c
 // supervise() logs the last status as an error, ends the others, and answers 1. When this process dies, its processes get
 // SIGTERM (Linux and FreeBSD; elsewhere they stay).
 //
+// A process without a handler for SIGHUP, SIGUSR1 or SIGUSR2 is ended by it; an App has none. A Server here must not
+// restart itself (ServerOptions::restart_on, Server::restart): its successor would run main, and with it supervise(), anew.
+//
 // The processes share nothing but the port: rooms span a Server's threads, not processes. In a process stdout, stderr,
 // environment and memory are copies of ours; it has a process group of its own, so that a terminal's Ctrl-C comes once.
 template <typename F>
