@@ -63,7 +63,8 @@ class Audience {
   // receivers are treated by their own route's policy when the turn ends, and counted.
   // In a Server: receivers on other workers get it with the end of this turn, too. A worker that has not turned for so
   // long that 64 MiB of messages wait for it gets no more: that is counted (Stats::mail_refused), and when it turns again,
-  // those of its receivers that missed something are slow consumers.
+  // those of its receivers that missed something are slow consumers. A thread that is no worker is told at once instead:
+  // dropped, when one of the workers is like that, though the others take it.
   SendStatus send(std::string_view text) const noexcept;
   SendStatus send(std::span<const std::byte> bytes) const noexcept;
   SendStatus send(const Message& message) const noexcept;

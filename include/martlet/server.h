@@ -51,9 +51,12 @@ struct ServerOptions {
   // shared.
   bool pin_workers = false;
   uint16_t port = 0;
+  // An error of start() in a process of supervise().
   RestartOn restart_on = RestartOn::never;
   // How long a successor may take until it serves; then it is killed and we go on.
   milliseconds restart_timeout = std::chrono::seconds(30);
+  // Other processes may listen on the port, too (SO_REUSEPORT), as those of supervise() do.
+  bool reuse_port = false;
   // Of each worker's thread, in bytes. Handlers run on it. The same everywhere, as the system's default is 8 MiB here and
   // 128 KiB there.
   size_t stack_bytes = size_t{1} << 20;

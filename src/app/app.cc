@@ -201,7 +201,9 @@ Audience App::to_route(std::string_view pattern) const noexcept {
   for (const auto& route : impl_->ws_routes) {
     if (route->pattern != pattern) continue;
     if (!app::here(impl_->number)) return MessageAccess::audience(MessageAccess::Kind::route, impl_->first, pattern);
-    return MessageAccess::audience(MessageAccess::Kind::route, impl_->first, base::SlotId{route->number, 0});
+    const base::SlotId id = impl_->id_of(*route);
+    if (impl_->group && id.generation == 0) break;
+    return MessageAccess::audience(MessageAccess::Kind::route, impl_->first, id);
   }
   return MessageAccess::audience(MessageAccess::Kind::none, impl_->first, base::SlotId{});
 }

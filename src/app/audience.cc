@@ -26,7 +26,7 @@ struct Target {
 struct Recipients {
   uint32_t first;  // the worker, or the first of its group
   Kind kind;
-  base::SlotId id;        // of a room as Worker::id_of; of a route its number
+  base::SlotId id;        // of a room or a route, as Worker::id_of
   std::string_view name;  // of the room or the route, where it was asked for on another thread
   std::span<const WebSocket> except;
 };
@@ -47,19 +47,22 @@ void resolve_room(Worker& w, const Recipients& to, Target& target) noexcept {
 }
 
 void resolve_route(Worker& w, const Recipients& to, Target& target) noexcept {
-  for (const auto& route : w.ws_routes) {
-    if (to.name.data() ? route->pattern == to.name : route->number == to.id.slot) {
-      target.route = route.get();
-      break;
-    }
+  const bool by_name = to.name.data() != nullptr;
+  if (w.group) {
+    const app::Directory& directory = w.group->directory;
+    target.shared = by_name ? directory.find(app::AudienceKind::route, to.name)
+                            : app::Directory::Found{directory.find(to.id), to.id};
+    if (!target.shared) return;
   }
-  if (!target.route) return;
-  target.log = &target.route->log;
-  target.connections = target.route->connections;
-  if (!w.group) return;
-  app::DirectoryEntry* held = target.route->shared;
-  target.shared = held ? app::Directory::Found{held, held->id()}
-                       : w.group->directory.find(app::AudienceKind::route, target.route->pattern);
+  for (const auto& route : w.ws_routes) {
+    const bool same = w.group ? route->shared == target.shared.entry
+                              : by_name ? route->pattern == to.name : route->number == to.id.slot;
+    if (!same) continue;
+    target.route = route.get();
+    target.log = &route->log;
+    target.connections = route->connections;
+    return;
+  }
 }
 
 Target resolve(Worker& w, const Recipients& to) noexcept {
@@ -323,7 +326,7 @@ SendStatus broadcast(const WebSocket& ws, Send&& send) noexcept {
   net::Connection* c = w.websocket(MessageAccess::id(ws));
   if (!c) return SendStatus::closed;
   const auto* route = static_cast<app::WsRouteEntry*>(c->state<session::WsState>().route);
-  Audience audience = MessageAccess::audience(Kind::route, w.first, base::SlotId{route->number, 0});
+  Audience audience = MessageAccess::audience(Kind::route, w.first, w.id_of(*route));
   return send(audience.except(ws));
 }
 

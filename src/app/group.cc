@@ -126,6 +126,11 @@ AudienceLog* Worker::find_audience(AudienceKind kind, base::SlotId id) noexcept 
   return nullptr;
 }
 
+base::SlotId Worker::id_of(const WsRouteEntry& route) const noexcept {
+  if (!group) return {route.number, 0};
+  return route.shared ? route.shared->id() : group->directory.find(AudienceKind::route, route.pattern).id;
+}
+
 Directory::Found Worker::everybody_found() const noexcept {
   if (all_shared) return {all_shared, all_shared->id()};
   return group->directory.find(AudienceKind::all, {});

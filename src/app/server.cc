@@ -31,7 +31,6 @@ Server::~Server() {
 Error Server::start_workers(Function<void(App&, Error&)> set_up) {
   MARTLET_CHECK(impl_->alive.load() == 0 && "Server::start() while it runs");
   impl_->join_all();
-  for (uint32_t i = 0; i < impl_->count; i++) impl_->members[i].app.reset();
   impl_->set_up = std::move(set_up);
   return impl_->start();
 }

@@ -60,6 +60,7 @@ struct Server::Impl {
 
   // Waiting (server_wait.cc)
   int wait(const RunOptions& run_options);
+  Error may_restart() const noexcept;
   Error watch_restart();
   Error watch_signals(const RunOptions& run_options);
   void on_signal(int number) noexcept;

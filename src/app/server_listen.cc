@@ -40,7 +40,7 @@ Error Server::Impl::bind_sockets(std::vector<int>& bound, uint32_t more) {
   address.backlog = options.backlog;
   address.only_ipv6 = options.only_ipv6;
   address.unix_mode = options.unix_mode;
-  address.reuse_port = more > 1 || !bound.empty();
+  address.reuse_port = options.reuse_port || more > 1 || !bound.empty();
   for (uint32_t i = 0; i < more; i++) {
     address.port = bound.empty() ? options.port : sys::local_port(bound[0]);
     Result<int> fd = sys::listen_on(address);

@@ -3,6 +3,7 @@
 
 #include "app/server_impl.h"
 #include "app/worker.h"
+#include "sys/children.h"
 #include "sys/clock.h"
 #include "sys/notify.h"
 
@@ -35,7 +36,6 @@ int Server::Impl::wait(const RunOptions& run_options) {
       const uint64_t token = poller.event(i).token;
       if (token == kControl) control->drain();
       if (token == kSignals) while (const int number = signals->next()) on_signal(number);
-      if (token == kSuccessor) look_at_successor();
     }
     look_at_workers();
     begin_restart();
@@ -49,12 +49,18 @@ int Server::Impl::wait(const RunOptions& run_options) {
   return error ? report(error) : 0;
 }
 
+// A process of supervise() cannot have a successor: that one would supervise processes of its own.
+Error Server::Impl::may_restart() const noexcept {
+  return sys::is_supervised() ? Error("a process of supervise() cannot restart by itself") : Error();
+}
+
 // From the start on, not only in wait(): whoever is told that we serve may ask for a restart at once, and the signal would
 // end us.
 Error Server::Impl::watch_restart() {
   signals = std::make_unique<sys::SignalWatcher>();
   if (Error error = signals->open()) return error;
   if (options.restart_on == RestartOn::never) return {};
+  if (Error error = may_restart()) return error;
   return signals->watch(options.restart_on == RestartOn::sighup ? sys::hangup_signal : sys::user2_signal);
 }
 
@@ -194,8 +200,8 @@ void Server::Impl::begin_restart() noexcept {
   }
   // Asked again, or told to end as well: what drains us may be on its way still.
   if (signalled || successor->state() == sys::Successor::State::ready) return;
-  Error error;
-  {
+  Error error = may_restart();
+  if (!error) {
     const std::lock_guard listening(group->listeners);
     if (group->draining.load(std::memory_order_relaxed)) return;
     (void)sys::notify_reloading();

@@ -250,6 +250,8 @@ struct Worker {
   base::SlotId id_of(const RoomRecord& room) const noexcept {
     return group ? room.shared->id() : base::SlotId{room.slot, room.generation};
   }
+  // The same of a route; in a group generation 0 when it has no connections on any worker.
+  base::SlotId id_of(const WsRouteEntry& route) const noexcept;
   RoomRecord* find_room(base::SlotId id) noexcept;
   // By name, wherever its members are; generation 0 when there is none.
   base::SlotId find_room_id(std::string_view name) noexcept;

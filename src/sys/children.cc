@@ -24,6 +24,8 @@ const int user1_signal = SIGUSR1;
 
 namespace {
 
+bool supervised = false;  // written by the only thread of a new process
+
 #if defined(__linux__)
 
 void die_with_parent() noexcept { ::prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0); }
@@ -65,6 +67,7 @@ Result<int> fork_child() noexcept {
   const pid_t pid = ::fork();
   if (pid < 0) return Error("fork", errno);
   if (pid > 0) return static_cast<int>(pid);
+  supervised = true;
   ::setpgid(0, 0);
   die_with_parent();
   if (::getppid() != parent) ::_exit(1);  // it died before it could be watched
@@ -89,6 +92,6 @@ Ended collect(int pid) noexcept {
   return {.pid = pid, .status = WEXITSTATUS(status), .signal = 0};
 }
 
-int own_pid() noexcept { return static_cast<int>(::getpid()); }
+bool is_supervised() noexcept { return supervised; }
 
 }  // namespace martlet::sys

@@ -41,6 +41,7 @@ struct Ended {
 // Collects a child that has ended; does not wait.
 Ended collect(int pid) noexcept;
 
-int own_pid() noexcept;
+// Whether this process, or one that it was forked from, came from fork_child().
+bool is_supervised() noexcept;
 
 }  // namespace martlet::sys

@@ -129,29 +129,6 @@ test('asked to restart several times at once, and as soon as it listens: one suc
   }
 });
 
-test('asked to end while a successor starts: both end', async (t) => {
-  const port = await freePort();
-  cleaner(t, port);
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'restart-'));
-  t.after(() => fs.rmSync(folder, { recursive: true }));
-  const binary = path.join(folder, 'server');
-  fs.copyFileSync(path.join(build, 'examples/echo'), binary);
-  const child = spawn(binary, ['--port', String(port), '--workers', '2', '--restart'], { stdio: ['ignore', 'pipe', 'pipe'] });
-  t.after(() => child.kill('SIGKILL'));
-  const exited = once(child, 'exit');
-  await within(once(child.stdout, 'data'), 'the server to listen');
-  // A successor that takes its time.
-  fs.rmSync(binary);
-  fs.writeFileSync(binary, `#!/bin/sh\nsleep 3\nexec "${path.join(build, 'examples/echo')}" "$@"\n`, { mode: 0o755 });
-  child.kill('SIGHUP');
-  await until(() => processes(String(port)).length === 2, 'a successor');
-  await request(port);
-  child.kill('SIGTERM');
-  assert.deepEqual(await within(exited, 'the old process to exit'), [0, null]);
-  await until(() => processes(String(port)).length === 0, 'the successor to be gone');
-  await assert.rejects(request(port));
-});
-
 test('requests on kept connections through restarts: answered whole, and the end of a connection is announced', async (t) => {
   const port = await freePort();
   cleaner(t, port);
@@ -206,52 +183,49 @@ test('requests on kept connections through restarts: answered whole, and the end
   await until(() => !alive(pid), 'the last process to end');
 });
 
-test('a successor that does not start leaves the old process serving', async (t) => {
+// A copy of the echo, listening, whose program a test may replace.
+async function copyOfEcho(t) {
   const port = await freePort();
   cleaner(t, port);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'restart-'));
   t.after(() => fs.rmSync(folder, { recursive: true }));
   const binary = path.join(folder, 'server');
-  fs.copyFileSync(path.join(build, 'examples/echo'), binary);
+  const echo = path.join(build, 'examples/echo');
+  fs.copyFileSync(echo, binary);
   const child = spawn(binary, ['--port', String(port), '--workers', '2', '--restart'], { stdio: ['ignore', 'pipe', 'pipe'] });
   t.after(() => child.kill('SIGKILL'));
-  let err = '';
-  child.stderr.on('data', (bytes) => (err += bytes));
+  const copy = { child, exited: once(child, 'exit'), port, folder, echo, err: '' };
+  child.stderr.on('data', (bytes) => (copy.err += bytes));
+  copy.replace = (script) => {
+    fs.rmSync(binary);
+    if (script) fs.writeFileSync(binary, script, { mode: 0o755 });
+    else fs.copyFileSync(echo, binary);
+  };
   await within(once(child.stdout, 'data'), 'the server to listen');
-  fs.rmSync(binary);
-  fs.writeFileSync(binary, '#!/bin/sh\nexit 7\n', { mode: 0o755 });
-  child.kill('SIGHUP');
-  await until(() => err.includes('restart failed'), 'the failure in the log');
-  await request(port);
+  return copy;
+}
+
+test('a successor that does not start leaves the old process serving', async (t) => {
+  const copy = await copyOfEcho(t);
+  copy.replace('#!/bin/sh\nexit 7\n');
+  copy.child.kill('SIGHUP');
+  await until(() => copy.err.includes('restart failed'), 'the failure in the log');
+  await request(copy.port);
   // And with a good binary in its place it works.
-  fs.rmSync(binary);
-  fs.copyFileSync(path.join(build, 'examples/echo'), binary);
-  fs.chmodSync(binary, 0o755);
-  child.kill('SIGHUP');
-  const [code] = await within(once(child, 'exit'), 'the old process to exit');
-  assert.equal(code, 0);
-  await request(port);
+  copy.replace();
+  copy.child.kill('SIGHUP');
+  assert.deepEqual(await within(copy.exited, 'the old process to exit'), [0, null]);
+  await request(copy.port);
 });
 
 // A server whose successors take half a second to start.
 async function slowToRestart(t) {
-  const port = await freePort();
-  cleaner(t, port);
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'restart-'));
-  t.after(() => fs.rmSync(folder, { recursive: true }));
-  const binary = path.join(folder, 'server');
-  fs.copyFileSync(path.join(build, 'examples/echo'), binary);
-  const child = spawn(binary, ['--port', String(port), '--workers', '2', '--restart'], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const exited = once(child, 'exit');
-  t.after(() => child.kill('SIGKILL'));
-  await within(once(child.stdout, 'data'), 'the server to listen');
-  fs.rmSync(binary);
-  const started = path.join(folder, 'started');
-  const real = path.resolve(build, 'examples/echo');
-  fs.writeFileSync(binary, `#!/bin/sh\necho $$ >> ${started}\nsleep 0.5\nexec ${real} "$@"\n`, { mode: 0o755 });
+  const copy = await copyOfEcho(t);
+  const started = path.join(copy.folder, 'started');
+  copy.replace(`#!/bin/sh\necho $$ >> ${started}\nsleep 0.5\nexec ${copy.echo} "$@"\n`);
   const successors = () => (fs.existsSync(started) ? fs.readFileSync(started, 'utf8').split('\n').filter(Boolean).map(Number) : []);
   t.after(() => successors().forEach((pid) => { try { process.kill(pid, 'SIGKILL'); } catch { /* it has ended */ } }));
-  return { child, exited, port, successors };
+  return { ...copy, successors };
 }
 
 test('asked to restart again while the successor starts, it restarts once', async (t) => {
@@ -275,9 +249,12 @@ test('told to end while the successor starts, both end', async (t) => {
   await within(once(client, 'data'), 'the handshake');
   child.kill('SIGHUP');
   await until(() => successors().length === 1, 'the successor');
+  await request(port);
   child.kill('SIGTERM');
   assert.deepEqual(await within(exited, 'the old process to exit'), [0, null]);
   assert.ok(!alive(successors()[0]));
+  await until(() => processes(String(port)).length === 0, 'the successor to be gone');
+  await assert.rejects(request(port));
 });
 
 test('systemd: a socket that is handed down is served, and the manager is told', async (t) => {

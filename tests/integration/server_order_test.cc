@@ -214,6 +214,31 @@ TEST_CASE("server_order: a room's handle is good on every worker, and gone when 
   hall.server.on_worker(1, [room](App&) { CHECK(room.send("nobody") == SendStatus::closed); });
 }
 
+TEST_CASE("server_order: a route is the same on workers that have registered it at another place") {
+  MultiServer server(2, [](App& app, uint32_t worker) {
+    const auto add = [&app, worker](const char* path) {
+      app.ws(path, {.open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); }});
+    };
+    add(worker == 0 ? "/a" : "/b");
+    add(worker == 0 ? "/b" : "/a");
+  });
+  std::vector<WsClient> of_a, of_b;
+  for (const uint32_t worker : {0u, 1u}) {
+    of_a.push_back(server.client_of(worker, "/a"));
+    of_b.push_back(server.client_of(worker, "/b"));
+  }
+  const Audience to_b = server.on_worker(0, [](App& app) {
+    app.to_route("/a").send("from a worker");
+    return app.to_route("/b");
+  });
+  CHECK(to_b.send("from a thread") == SendStatus::posted);
+  for (WsClient& client : of_a) CHECK(client.reads("from a worker"));
+  for (WsClient& client : of_b) CHECK(client.reads("from a thread"));
+  server.on_worker(1, [](App& app) { app.everybody().send("the end"); });
+  for (WsClient& client : of_a) CHECK(client.reads("the end"));
+  for (WsClient& client : of_b) CHECK(client.reads("the end"));
+}
+
 TEST_CASE("server_order: max_connections counts all workers") {
   ServerOptions options;
   options.app.max_connections = 10;

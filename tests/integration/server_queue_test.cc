@@ -1,5 +1,5 @@
 // A worker that does not turn, in a handler that takes its time: what the others have for it waits, in order; messages up
-// to a bound, commands without; nothing is lost without being counted; and the watchdog says where it stands.
+// to a bound, commands without; nothing is lost without being counted.
 #include <doctest/doctest.h>
 #include <martlet/martlet.h>
 
@@ -115,24 +115,6 @@ TEST_CASE("server_queue: a publish that a worker has no room for makes its recei
   CHECK(s.server.stats().slow_consumers == 1);
 }
 
-TEST_CASE("server_queue: who is in none of the rooms that missed something is left alone") {
-  Stalled s(SlowConsumerPolicy::close);
-  WsClient other = s.server.client_of(1, "/w");
-  WsClient bystander = s.server.client_of(1, "/w");
-  REQUIRE(other.send_text("join den"));
-  REQUIRE(other.reads("joined"));
-  s.stall();
-  for (int i = 0; i < 100; i++) {
-    s.server.on_worker(0, [i](App& app) { app.to(i % 2 ? "hall" : "den").send(numbered(i)); });
-  }
-  s.go_on();
-  CHECK(s.there.read_close() == 1008);
-  CHECK(other.read_close() == 1008);
-  CHECK(bystander.send_text("join hall"));
-  CHECK(bystander.reads("joined"));
-  CHECK(s.server.stats().slow_consumers == 2);
-}
-
 TEST_CASE("server_queue: where the policy drops, the receiver goes on, and what it missed is counted") {
   Stalled s(SlowConsumerPolicy::drop_newest);
   s.stall();
@@ -201,44 +183,4 @@ TEST_CASE("server_queue: commands are never refused, and keep their order with m
   CHECK(s.there.read_close() == 1000);
   for (Client& client : waiting) CHECK(client.read_response().body == "at last");
   CHECK(s.server.stats().mail_refused == 0);
-}
-
-TEST_CASE("server_queue: the watchdog reports the worker and its route, once for each stall") {
-  std::atomic<int> reports{0};
-  Stall last;
-  std::string route;
-  std::promise<void> release;
-  Server server({.host = "127.0.0.1", .watchdog = milliseconds(50), .workers = 2});
-  server.on_stall([&](const Stall& stall) {
-    last = stall;
-    route = stall.route;
-    reports++;
-  });
-  uint32_t worker = 0;
-  REQUIRE(!server.start([&](App& app) {
-    app.get("/stop/:what", [&, worker](Request&, Response& res) {
-      release.get_future().wait();
-      res.send(std::to_string(worker));
-    });
-    app.get("/", [](Request&, Response& res) { res.send("at once"); });
-    worker++;
-  }));
-  set_log_level(LogLevel::off);
-  std::thread waiter([&] { CHECK(server.wait({.handle_signals = false}) == 0); });
-  {
-    Client client(server.port());
-    REQUIRE(client.send("GET /stop/it HTTP/1.1\r\nHost: t\r\n\r\n"));
-    CHECK(eventually([&] { return reports == 1; }));
-    CHECK_FALSE(eventually([&] { return reports > 1; }, milliseconds(200)));
-    release.set_value();
-    const std::string who = client.read_response().body;
-    CHECK(who == std::to_string(last.worker));
-    CHECK(last.since >= milliseconds(50));
-    CHECK(route == "/stop/:what");
-    CHECK(client.get("/").body == "at once");
-    CHECK(reports == 1);
-  }
-  server.drain();
-  waiter.join();
-  set_log_level(LogLevel::warn);
 }

@@ -153,6 +153,25 @@ TEST_CASE("supervisor: kill -9 costs only its own connections, and the process c
   CHECK(s.all_gone(2));
 }
 
+TEST_CASE("supervisor: Servers of one worker share the port; one that wants to restart by itself does not start") {
+  const uint16_t port = free_port();
+  Supervised s(2, [port](uint32_t, Board& board) {
+    Server restarts({.host = "127.0.0.1", .restart_on = RestartOn::sighup, .workers = 1});
+    if (!restarts.start([](App&) {})) return 3;
+    Server server({.host = "127.0.0.1", .port = port, .reuse_port = true, .workers = 1});
+    if (server.start([](App& app) { app.get("/", [](Request&, Response& res) { res.send(std::to_string(::getpid())); }); })) return 4;
+    board.reached++;
+    return server.wait();
+  });
+  REQUIRE(eventually([&] { return s.board.reached == 2; }));
+  std::set<std::string> answers;
+  for (int i = 0; i < 1000 && answers.size() < 2; i++) answers.insert(Client(port).get("/").body);
+  CHECK(answers.size() == 2);
+  s.signal(SIGTERM);
+  CHECK(s.wait() == 0);
+  CHECK(s.all_gone(2));
+}
+
 TEST_CASE("supervisor: a crash loop ends all, with status 1") {
   Supervised s(3, [](uint32_t index, Board&) { return index == 1 ? 7 : wait_for_signal(); },
                {.backoff_first = milliseconds(1), .backoff_longest = milliseconds(10), .crash_limit = 4});
