@@ -9,75 +9,19 @@
 #include <thread>
 #include <vector>
 
-#include "sys/poller.h"
+#include "support/letters.h"
 
 using namespace martlet::net;
+using namespace martlet::test;
 
 namespace {
 
-std::atomic<int> live_letters{0};
-
-// What the tests post: who sent it and which one it is. `worker` of run() is a Received.
-struct Letter : Mail {
-  int sender;
-  int number;
-};
-
-struct Received {
-  std::vector<std::pair<int, int>> letters;
-  int dropped = 0;
-};
-
-Letter* letter(int sender, int number) {
-  live_letters++;
-  auto* made = new Letter;
-  made->sender = sender;
-  made->number = number;
-  made->run = [](Mail* mail, void* worker) {
-    auto* read = static_cast<Letter*>(mail);
-    static_cast<Received*>(worker)->letters.emplace_back(read->sender, read->number);
-    live_letters--;
-    delete read;
-  };
-  made->drop = [](Mail* mail) {
-    live_letters--;
-    delete static_cast<Letter*>(mail);
-  };
-  return made;
-}
-
-bool post(Inbox& inbox, int sender, int number) {
+bool post(Inbox& inbox, uint32_t sender, int number) {
   Letter* made = letter(sender, number);
   if (inbox.post(made) == Posted::yes) return true;
   made->drop(made);
   return false;
 }
-
-// A few nanoseconds per turn, so that two threads meet at ever different moments.
-void dawdle(int turns) {
-  static std::atomic<int> nothing{0};
-  for (int i = 0; i < turns; i++) (void)nothing.load();
-}
-
-constexpr int64_t kLongWait = 10'000'000'000;
-
-// The worker's side of the protocol, as the reactor does it.
-struct Sleeper {
-  Inbox& inbox;
-  martlet::sys::Poller poller;
-  int lost = 0;  // waits that ended by time
-
-  explicit Sleeper(Inbox& box) : inbox(box) {
-    REQUIRE(!poller.open());
-    REQUIRE(!poller.add(inbox.wake_fd(), 1, martlet::sys::kReadable));
-  }
-  void sleep() {
-    const bool may = inbox.try_sleep();
-    const int events = poller.wait(may ? kLongWait : 0);
-    if (may && events == 0) lost++;
-    inbox.awake(events > 0);
-  }
-};
 
 }  // namespace
 

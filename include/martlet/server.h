@@ -96,7 +96,7 @@ struct DrainProgress {
 //
 // The function runs once for each worker, on its thread, one after the other. What it captures by reference is shared by
 // all workers: handlers of different workers run at the same time. It registers routes, and may answer an Error; it does
-// not call listen() or run(). Each worker should register the same routes in the same order. An App lives until the next
+// not call listen() or run(). Each worker should register the same routes. An App lives until the next
 // start() or until the Server goes: till then its calls for any thread may be made, also when its worker has ended.
 //
 // Rooms, to_route(), everybody(), broadcast(), connections(), rooms(), stats() and close_all() mean all workers.
