@@ -37,9 +37,25 @@ $(DOCTEST_FLAGS): FORCE
 	@CXX=$(call quote,$(CXX)) third_party/doctest/find.sh > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-$(BUILD)/obj/tests/%.o: tests/%.cc $(BUILD)/flags $(DOCTEST_FLAGS)
+# The headers that all tests include, compiled once. What is included finds prelude.h.gch beside it. The file with main()
+# wants doctest otherwise, and zig does not do this.
+PRELUDE := $(BUILD)/prelude/prelude.h
+ifeq ($(findstring zig,$(CXX)),)
+PRELUDE_FLAGS = -include $(PRELUDE)
+PRELUDE_COMPILED := $(PRELUDE).gch
+$(BUILD)/obj/tests/support/main.o: PRELUDE_FLAGS =
+endif
+
+$(PRELUDE).gch: tests/support/prelude.h $(BUILD)/flags $(DOCTEST_FLAGS)
 	@mkdir -p $(@D)
-	$(SAY)$(CXX) $(CXXFLAGS) $(TEST_FLAGS) -MMD -MP -c -o $@ $<
+	@echo '#include "support/prelude.h"' > $(PRELUDE)
+	$(SAY)$(CXX) $(CXXFLAGS) $(TEST_FLAGS) -MMD -MP -MF $(PRELUDE).d -MT $@ -x c++-header -o $@ $(PRELUDE)
+
+-include $(PRELUDE).d
+
+$(BUILD)/obj/tests/%.o: tests/%.cc $(BUILD)/flags $(DOCTEST_FLAGS) $(PRELUDE_COMPILED)
+	@mkdir -p $(@D)
+	$(SAY)$(CXX) $(CXXFLAGS) $(TEST_FLAGS) $(PRELUDE_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/unit_tests: $(UNIT_OBJECTS) $(LIB)
 	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(UNIT_OBJECTS) $(LIB)

@@ -33,7 +33,7 @@ row() { # WORDS BYTES BYTES_BESIDE
 
 library O2 -O2
 library lto '-Os -flto'
-library no-unwind '-Os -fno-unwind-tables -fno-asynchronous-unwind-tables'
+library unwind -Os
 cat >"$build/demangle.cc" <<'CC'
 #include <cstddef>
 extern "C" char* __cxa_demangle(const char*, char*, size_t*, int*) { return nullptr; }
@@ -49,8 +49,8 @@ row 'without --gc-sections' "$(program echo-all $echo $small -Wl,--no-gc-section
 row '-flto, library and program' "$(program echo-lto $echo savings/lto -flto)" "$base"
 row '-fno-exceptions -fno-rtti for the program' "$(program echo-noexc $echo $small -fno-exceptions -fno-rtti)" "$base"
 row 'a __cxa_demangle of its own' "$(program echo-demangle $echo $small "$build/demangle.cc")" "$base"
-row 'no unwind tables in the library' "$(program echo-unwind $echo savings/no-unwind)" "$base"
-row 'the last three together' "$(program echo-least $echo savings/no-unwind -fno-exceptions -fno-rtti "$build/demangle.cc")" "$base"
+row 'both together' "$(program echo-least $echo $small -fno-exceptions -fno-rtti "$build/demangle.cc")" "$base"
+row 'unwind tables in the library, too' "$(program echo-unwind $echo savings/unwind)" "$base"
 
 # A program with one feature more than the one before.
 feature() { # NAME LINES: the lines stand in main(), between the App and listen()
