@@ -1,10 +1,11 @@
 // The server that tests, load generators and people point at: a few HTTP routes, /echo and /broadcast as WebSockets.
 //
 //   echo [--host 127.0.0.1] [--port 9001] [--workers 1 (0: one per core)] [--balance kernel|even|by_processor]
-//        [--restart] [--max-message BYTES] [--heartbeat SECONDS] [--compress] [--quiet]
+//        [--restart] [--max-message BYTES] [--heartbeat SECONDS] [--compress] [--dedicated] [--threshold BYTES] [--quiet]
 //
 // Prints "listening on http://HOST:PORT" when ready; port 0 takes any free one. SIGTERM and SIGINT drain it; with
-// --restart SIGHUP restarts it without losing a connection.
+// --restart SIGHUP restarts it without losing a connection. --compress compresses messages of 1 KiB and more, or of
+// --threshold bytes, each by itself; with --dedicated they refer to earlier ones.
 #include <martlet/martlet.h>
 
 #include <cstdio>
@@ -25,12 +26,14 @@ struct Options {
   bool restart = false;
   size_t max_message = 64_MiB;
   long heartbeat_seconds = 30;
+  bool compress = false;
+  Deflate deflate;
   bool quiet = false;
 };
 
 [[noreturn]] void usage() {
   std::fputs("usage: echo [--host ADDRESS] [--port PORT] [--workers N] [--balance kernel|even|by_processor] [--restart] "
-             "[--max-message BYTES] [--heartbeat SECONDS] [--compress] [--quiet]\n", stderr);
+             "[--max-message BYTES] [--heartbeat SECONDS] [--compress] [--dedicated] [--threshold BYTES] [--quiet]\n", stderr);
   std::exit(2);
 }
 
@@ -60,7 +63,9 @@ Options parse(int argc, char** argv) {
     else if (name == "--workers") options.workers = static_cast<uint32_t>(number(value(), 256));
     else if (name == "--balance") options.balance = balance(value());
     else if (name == "--restart") options.restart = true;
-    else if (name == "--compress") std::fputs("echo: this version does not compress\n", stderr);
+    else if (name == "--compress") options.compress = true;
+    else if (name == "--dedicated") options.deflate.mode = CompressionMode::dedicated;
+    else if (name == "--threshold") options.deflate.threshold = static_cast<size_t>(number(value(), 1ull << 31));
     else usage();
   }
   return options;
@@ -79,6 +84,7 @@ void routes(App& app, const Options& options) {
   });
 
   const WsOptions ws{
+      .compression = options.compress ? Compression(options.deflate) : Compression(false),
       .heartbeat_interval = std::chrono::seconds(options.heartbeat_seconds),
       .heartbeat_timeout = std::chrono::seconds(2 * options.heartbeat_seconds),
       .max_message_bytes = options.max_message,

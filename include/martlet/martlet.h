@@ -3,6 +3,7 @@
 
 #include <martlet/app.h>
 #include <martlet/cluster.h>
+#include <martlet/compression.h>
 #include <martlet/config.h>
 #include <martlet/error.h>
 #include <martlet/function.h>

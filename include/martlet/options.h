@@ -2,6 +2,8 @@
 // initialisers; members stand in alphabetical order, as those need one order to remember.
 #pragma once
 
+#include <martlet/compression.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -32,6 +34,10 @@ struct AppOptions {
   milliseconds body_timeout = std::chrono::seconds(30);
   // How long a WebSocket's close handshake may take; then the TCP connection ends.
   milliseconds close_timeout = std::chrono::seconds(5);
+  // Of WebSocket messages, on all routes that do not say otherwise: off.
+  Compression compression = {};
+  // What this worker's connections may own for CompressionMode::dedicated, in bytes.
+  size_t compression_budget_bytes = size_t{64} << 20;
   // How long drain() waits for what is in flight before it cuts it.
   milliseconds drain_deadline = std::chrono::seconds(5);
   // How long a head may take from its first byte (from the connection's start for the first). Then 408.
@@ -61,6 +67,8 @@ struct AppOptions {
 
 // Of one WebSocket route.
 struct WsOptions {
+  // Of this route's messages; when nothing is said, as AppOptions::compression.
+  Compression compression = {};
   // A silent peer is pinged, no later than after this long; any inbound byte counts as life. Pings are spread, so that
   // clients that came together are not pinged together. 0 switches heartbeats off.
   milliseconds heartbeat_interval = std::chrono::seconds(30);
@@ -73,7 +81,7 @@ struct WsOptions {
   uint32_t max_connections = 0;
   // Fragments of one message. 1008 above it.
   uint32_t max_fragments = 65'536;
-  // A message, reassembled, in bytes. 1009 above it.
+  // A message, reassembled and inflated, in bytes. 1009 above it.
   size_t max_message_bytes = size_t{1} << 20;
   // Bytes that may wait for one connection before `slow_consumer` acts. Below it one more message of any size is taken.
   size_t max_unsent_bytes = size_t{1} << 20;

@@ -34,10 +34,10 @@ class Room {
 
   // Sends to every member. The message is encoded once, whatever the size of the room, and leaves at the end of this
   // turn. Messages to one room arrive in the order they were sent.
-  SendStatus send(std::string_view text) const noexcept;
-  SendStatus send(std::span<const std::byte> bytes) const noexcept;
-  SendStatus send(const Message& message) const noexcept;
-  SendStatus send(const SharedFrame& frame) const noexcept;
+  SendStatus send(std::string_view text, Compress compress = Compress::automatic) const noexcept;
+  SendStatus send(std::span<const std::byte> bytes, Compress compress = Compress::automatic) const noexcept;
+  SendStatus send(const Message& message, Compress compress = Compress::automatic) const noexcept;
+  SendStatus send(const SharedFrame& frame, Compress compress = Compress::automatic) const noexcept;
 
   friend constexpr bool operator==(const Room&, const Room&) noexcept = default;
 
@@ -65,10 +65,10 @@ class Audience {
   // long that 64 MiB of messages wait for it gets no more: that is counted (Stats::mail_refused), and when it turns again,
   // those of its receivers that missed something are slow consumers. A thread that is no worker is told at once instead:
   // dropped, when one of the workers is like that, though the others take it.
-  SendStatus send(std::string_view text) const noexcept;
-  SendStatus send(std::span<const std::byte> bytes) const noexcept;
-  SendStatus send(const Message& message) const noexcept;
-  SendStatus send(const SharedFrame& frame) const noexcept;
+  SendStatus send(std::string_view text, Compress compress = Compress::automatic) const noexcept;
+  SendStatus send(std::span<const std::byte> bytes, Compress compress = Compress::automatic) const noexcept;
+  SendStatus send(const Message& message, Compress compress = Compress::automatic) const noexcept;
+  SendStatus send(const SharedFrame& frame, Compress compress = Compress::automatic) const noexcept;
 
  private:
   friend struct MessageAccess;

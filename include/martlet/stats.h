@@ -15,6 +15,10 @@ struct Stats {
   uint64_t messages_received = 0;   // WebSocket messages given to handlers
   uint64_t messages_sent = 0;       // to one connection each; a room's message counts once per receiver
   uint64_t messages_dropped = 0;    // by drop_newest, drop_oldest, a slow consumer's close, or for want of memory
+  uint64_t messages_inflated = 0;   // received compressed (RFC 7692)
+  uint64_t messages_deflated = 0;   // compressed; one for many receivers counts once for each class of them
+  uint64_t compression_bytes = 0;   // now, of connections that compress with a context of their own
+  uint64_t compression_fallbacks = 0; // connections that were to have one, but the budget was spent
   uint64_t slow_consumers = 0;      // connections closed for it
   uint64_t handler_failures = 0;    // handlers that threw, or did not answer
   uint64_t late_responses = 0;      // second terminal calls

@@ -57,7 +57,7 @@ enum class CloseCause : uint8_t {
   peer_eof,           // the peer ended the TCP connection without Close
   peer_reset,         // the TCP connection broke
   protocol_error,     // the peer broke RFC 6455 (1002, 1003)
-  invalid_payload,    // text that is not UTF-8 (1007)
+  invalid_payload,    // text that is not UTF-8, or compressed data that is none (1007)
   message_too_big,    // above max_message_bytes (1009)
   too_many_fragments, // above max_fragments (1008)
   slow_consumer,      // above max_unsent_bytes (1008)
@@ -160,13 +160,13 @@ class WebSocket {
   // Commands ---------------------------------------------------------------------------------------------------------
 
   // Sends a text message; `text` must be UTF-8 (the peer closes with 1007 when it is not). The bytes are copied.
-  SendStatus send(std::string_view text) const noexcept;
+  SendStatus send(std::string_view text, Compress compress = Compress::automatic) const noexcept;
   // Sends a binary message. The bytes are copied.
-  SendStatus send(std::span<const std::byte> bytes) const noexcept;
-  // Sends a received message as it came, text as text. Inside its handler nothing is copied when it is large.
-  SendStatus send(const Message& message) const noexcept;
-  // Sends a prepared frame. Nothing is copied.
-  SendStatus send(const SharedFrame& frame) const noexcept;
+  SendStatus send(std::span<const std::byte> bytes, Compress compress = Compress::automatic) const noexcept;
+  // Sends a received message, text as text. Inside its handler nothing is copied when it is large and not compressed.
+  SendStatus send(const Message& message, Compress compress = Compress::automatic) const noexcept;
+  // Sends a prepared frame. Nothing is copied, and it is compressed once for many receivers.
+  SendStatus send(const SharedFrame& frame, Compress compress = Compress::automatic) const noexcept;
 
   // Starts the close handshake: what was sent before still leaves, later sends answer closed. The reason is cut to 123
   // bytes. Codes that may not be sent (RFC 6455 §7.4) become 1000. A second close does nothing.
@@ -186,9 +186,9 @@ class WebSocket {
   Audience to(std::string_view room) const noexcept;
   Audience to(const Room& room) const noexcept;
   // All other connections of this route.
-  SendStatus broadcast(std::string_view text) const noexcept;
-  SendStatus broadcast(std::span<const std::byte> bytes) const noexcept;
-  SendStatus broadcast(const Message& message) const noexcept;
+  SendStatus broadcast(std::string_view text, Compress compress = Compress::automatic) const noexcept;
+  SendStatus broadcast(std::span<const std::byte> bytes, Compress compress = Compress::automatic) const noexcept;
+  SendStatus broadcast(const Message& message, Compress compress = Compress::automatic) const noexcept;
 
   // Handlers of this connection alone; they run beside those of the route's WsHandlers, after them. Setting one again
   // replaces it (also from inside itself). One that cannot be kept because memory is out closes the connection (1013).

@@ -96,15 +96,11 @@ bool reaches_any(const Worker& w, const Target& target, std::span<net::Connectio
   return out < target.connections;
 }
 
-struct Frame {
-  proto::Opcode opcode;
-  const void* data;
-  size_t size;
-};
+using Frame = app::PublishedMessage;
 
-Frame frame_of(const SharedFrame& f) noexcept {
+Frame frame_of(const SharedFrame& f, Compress compress) noexcept {
   const auto payload = f.payload();
-  return {f.is_text() ? proto::Opcode::text : proto::Opcode::binary, payload.data(), payload.size()};
+  return {f.is_text() ? proto::Opcode::text : proto::Opcode::binary, payload.data(), payload.size(), compress};
 }
 
 app::AudienceKind kind_of(Kind kind) noexcept {
@@ -113,14 +109,14 @@ app::AudienceKind kind_of(Kind kind) noexcept {
 
 // Notes for the other workers what lies in the log.
 bool note_for_others(Worker& w, const Recipients& to, const Target& target, const app::Seats& others,
-                     const app::PublishedRange& range) noexcept {
+                     const app::PublishedRange& range, Compress compress) noexcept {
   app::ParcelExcept elsewhere[Audience::kMaxExcept];
   size_t count = 0;
   for (const WebSocket& ws : to.except) {
     if (MessageAccess::worker(ws) != w.number) elsewhere[count++] = {MessageAccess::worker(ws), MessageAccess::id(ws)};
   }
   const app::ParcelItem item{kind_of(to.kind), target.shared.id, w.log.block_of(range),
-                             w.log.data_of(range, range.begin), static_cast<size_t>(range.end - range.begin), 1, 0, 0};
+                             w.log.data_of(range, range.begin), static_cast<size_t>(range.end - range.begin), 1, 0, 0, compress};
   w.reactor.want_turn();
   return w.outgoing.add(item, others, {elsewhere, count});
 }
@@ -141,17 +137,17 @@ SendStatus publish_here(Worker& w, const Recipients& to, const Frame& frame, boo
   const bool some_here = target.connections > 0 && (target.connections > out.size() || reaches_any(w, target, out));
   if (!some_here && !others.any()) return SendStatus::closed;
   app::PublishedRange range;
-  if (!app::publish(w, some_here ? target.log : nullptr, frame.opcode, frame.data, frame.size, out, range)) {
+  if (!app::publish(w, some_here ? target.log : nullptr, frame, out, range)) {
     return SendStatus::dropped;
   }
   if (some_here) w.list(*target.log);
-  if (others.any() && !note_for_others(w, to, target, others, range)) return SendStatus::dropped;
+  if (others.any() && !note_for_others(w, to, target, others, range, frame.compress)) return SendStatus::dropped;
   return SendStatus::ok;
 }
 
 // From a thread that is not of the group: to each of its workers, so that what the thread sends to a member by other ways
 // keeps its place.
-SendStatus post_publish(const Recipients& to, const SharedFrame& frame) noexcept {
+SendStatus post_publish(const Recipients& to, const SharedFrame& frame, Compress compress) noexcept {
   struct Kept {
     Recipients to;
     base::KeptText name;
@@ -164,11 +160,11 @@ SendStatus post_publish(const Recipients& to, const SharedFrame& frame) noexcept
     Kept kept{to, to.name.data() ? base::KeptText(to.name) : base::KeptText(), frame, {}};
     if (to.name.data() && !kept.name.ok()) return SendStatus::dropped;
     for (size_t i = 0; i < to.except.size(); i++) kept.except[i] = to.except[i];
-    auto run = [kept = std::move(kept)](Worker& w) {
+    auto run = [kept = std::move(kept), compress](Worker& w) {
       Recipients here = kept.to;
       here.name = kept.name.text();
       here.except = {kept.except, kept.to.except.size()};
-      publish_here(w, here, frame_of(kept.frame), false);
+      publish_here(w, here, frame_of(kept.frame, compress), false);
     };
     const SendStatus posted = app::post_to(worker, std::move(run), frame.payload().size() + 1);
     if (answer == SendStatus::closed || posted == SendStatus::dropped) answer = posted;
@@ -181,25 +177,26 @@ SendStatus publish_any(const Recipients& to, const Frame& frame) noexcept {
   if (Worker* w = app::here_among(to.first)) return publish_here(*w, to, frame, true);
   const std::string_view text(static_cast<const char*>(frame.data), frame.size);
   return post_publish(to, frame.opcode == proto::Opcode::text ? SharedFrame::text(text)
-                                                              : SharedFrame::binary(std::as_bytes(std::span(text))));
+                                                              : SharedFrame::binary(std::as_bytes(std::span(text))),
+                      frame.compress);
 }
 
-SendStatus publish_any(const Recipients& to, std::string_view text) noexcept {
-  return publish_any(to, Frame{proto::Opcode::text, text.data(), text.size()});
+SendStatus publish_any(const Recipients& to, std::string_view text, Compress compress) noexcept {
+  return publish_any(to, Frame{proto::Opcode::text, text.data(), text.size(), compress});
 }
 
-SendStatus publish_any(const Recipients& to, std::span<const std::byte> bytes) noexcept {
-  return publish_any(to, Frame{proto::Opcode::binary, bytes.data(), bytes.size()});
+SendStatus publish_any(const Recipients& to, std::span<const std::byte> bytes, Compress compress) noexcept {
+  return publish_any(to, Frame{proto::Opcode::binary, bytes.data(), bytes.size(), compress});
 }
 
-SendStatus publish_any(const Recipients& to, const Message& m) noexcept {
-  return m.is_text() ? publish_any(to, m.text()) : publish_any(to, m.bytes());
+SendStatus publish_any(const Recipients& to, const Message& m, Compress compress) noexcept {
+  return m.is_text() ? publish_any(to, m.text(), compress) : publish_any(to, m.bytes(), compress);
 }
 
-SendStatus publish_any(const Recipients& to, const SharedFrame& f) noexcept {
+SendStatus publish_any(const Recipients& to, const SharedFrame& f, Compress compress) noexcept {
   if (!f) return SendStatus::dropped;
-  if (to.kind != Kind::none && !app::here_among(to.first)) return post_publish(to, f);
-  return publish_any(to, frame_of(f));
+  if (to.kind != Kind::none && !app::here_among(to.first)) return post_publish(to, f, compress);
+  return publish_any(to, frame_of(f, compress));
 }
 
 Recipients members_of(const Room& room) noexcept {
@@ -251,10 +248,18 @@ std::string Room::name() const {
   return w->group ? w->group->directory.name_of(id) : std::string();
 }
 
-SendStatus Room::send(std::string_view text) const noexcept { return publish_any(members_of(*this), text); }
-SendStatus Room::send(std::span<const std::byte> bytes) const noexcept { return publish_any(members_of(*this), bytes); }
-SendStatus Room::send(const Message& message) const noexcept { return publish_any(members_of(*this), message); }
-SendStatus Room::send(const SharedFrame& frame) const noexcept { return publish_any(members_of(*this), frame); }
+SendStatus Room::send(std::string_view text, Compress compress) const noexcept {
+  return publish_any(members_of(*this), text, compress);
+}
+SendStatus Room::send(std::span<const std::byte> bytes, Compress compress) const noexcept {
+  return publish_any(members_of(*this), bytes, compress);
+}
+SendStatus Room::send(const Message& message, Compress compress) const noexcept {
+  return publish_any(members_of(*this), message, compress);
+}
+SendStatus Room::send(const SharedFrame& frame, Compress compress) const noexcept {
+  return publish_any(members_of(*this), frame, compress);
+}
 
 // Audience ------------------------------------------------------------------------------------------------------------
 
@@ -288,12 +293,18 @@ Recipients recipients_of(const Audience& audience) noexcept {
 
 }  // namespace
 
-SendStatus Audience::send(std::string_view text) const noexcept { return publish_any(recipients_of(*this), text); }
-SendStatus Audience::send(std::span<const std::byte> bytes) const noexcept {
-  return publish_any(recipients_of(*this), bytes);
+SendStatus Audience::send(std::string_view text, Compress compress) const noexcept {
+  return publish_any(recipients_of(*this), text, compress);
 }
-SendStatus Audience::send(const Message& message) const noexcept { return publish_any(recipients_of(*this), message); }
-SendStatus Audience::send(const SharedFrame& frame) const noexcept { return publish_any(recipients_of(*this), frame); }
+SendStatus Audience::send(std::span<const std::byte> bytes, Compress compress) const noexcept {
+  return publish_any(recipients_of(*this), bytes, compress);
+}
+SendStatus Audience::send(const Message& message, Compress compress) const noexcept {
+  return publish_any(recipients_of(*this), message, compress);
+}
+SendStatus Audience::send(const SharedFrame& frame, Compress compress) const noexcept {
+  return publish_any(recipients_of(*this), frame, compress);
+}
 
 // A room by its name: looked up at once on its worker, else the name travels.
 Audience MessageAccess::room_audience(uint32_t first, std::string_view name) noexcept {
@@ -332,25 +343,26 @@ SendStatus broadcast(const WebSocket& ws, Send&& send) noexcept {
 
 }  // namespace
 
-SendStatus WebSocket::broadcast(std::string_view text) const noexcept {
-  if (app::here(worker_)) return martlet::broadcast(*this, [text](Audience& a) { return a.send(text); });
+SendStatus WebSocket::broadcast(std::string_view text, Compress compress) const noexcept {
+  if (app::here(worker_)) return martlet::broadcast(*this, [=](Audience& a) { return a.send(text, compress); });
   base::KeptText kept(text);
   if (!kept.ok()) return SendStatus::dropped;
-  return app::post_to(
-      worker_, [self = *this, kept = std::move(kept)](Worker&) { self.broadcast(kept.text()); }, text.size() + 1);
+  auto act = [self = *this, compress, kept = std::move(kept)](Worker&) { self.broadcast(kept.text(), compress); };
+  return app::post_to(worker_, std::move(act), text.size() + 1);
 }
 
-SendStatus WebSocket::broadcast(std::span<const std::byte> bytes) const noexcept {
-  if (app::here(worker_)) return martlet::broadcast(*this, [bytes](Audience& a) { return a.send(bytes); });
+SendStatus WebSocket::broadcast(std::span<const std::byte> bytes, Compress compress) const noexcept {
+  if (app::here(worker_)) return martlet::broadcast(*this, [=](Audience& a) { return a.send(bytes, compress); });
   base::KeptText kept({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   if (!kept.ok()) return SendStatus::dropped;
-  return app::post_to(
-      worker_, [self = *this, kept = std::move(kept)](Worker&) { self.broadcast(std::as_bytes(std::span(kept.text()))); },
-      bytes.size() + 1);
+  auto act = [self = *this, compress, kept = std::move(kept)](Worker&) {
+    self.broadcast(std::as_bytes(std::span(kept.text())), compress);
+  };
+  return app::post_to(worker_, std::move(act), bytes.size() + 1);
 }
 
-SendStatus WebSocket::broadcast(const Message& message) const noexcept {
-  return message.is_text() ? broadcast(message.text()) : broadcast(message.bytes());
+SendStatus WebSocket::broadcast(const Message& message, Compress compress) const noexcept {
+  return message.is_text() ? broadcast(message.text(), compress) : broadcast(message.bytes(), compress);
 }
 
 }  // namespace martlet

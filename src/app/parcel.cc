@@ -43,7 +43,7 @@ void take_item(Worker& w, const Parcel& parcel, const ParcelItem& item) noexcept
     net::Connection* c = except.worker == w.number ? w.websocket(except.id) : nullptr;
     if (c) left_out[count++] = c;
   }
-  if (publish_frames(w, *audience, item.block, item.data, item.size, item.messages, {left_out, count})) {
+  if (publish_frames(w, *audience, item.block, item.data, item.size, item.messages, item.compress, {left_out, count})) {
     w.list(*audience);
   } else {
     w.stats.messages_dropped += item.messages;
@@ -117,7 +117,7 @@ bool Outgoing::add(const ParcelItem& item, const Seats& where, std::span<const P
   if (!items_.empty() && except.empty()) {
     ParcelItem& last = items_.back();
     if (last.entry == item.entry && last.kind == item.kind && last.except_count == 0 && last.block == item.block &&
-        last.data + last.size == item.data) {
+        last.data + last.size == item.data && last.compress == item.compress) {
       last.size += item.size;
       last.messages += item.messages;
       return true;

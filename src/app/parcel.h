@@ -29,6 +29,7 @@ struct ParcelItem {
   uint32_t messages;
   uint32_t except_begin;
   uint32_t except_count;
+  Compress compress;
 };
 
 // A connection on another worker that is left out.

@@ -86,12 +86,13 @@ namespace {
 // `append` puts a message at the end of the log; the connections of `except` have taken all that lies before it, and
 // are past it.
 template <typename Append>
-bool publish_with(Worker& w, AudienceLog* audience, std::span<net::Connection* const> except, PublishedRange& range,
-                  Append&& append) noexcept {
+bool publish_with(Worker& w, AudienceLog* audience, Compress compress, std::span<net::Connection* const> except,
+                  PublishedRange& range, Append&& append) noexcept {
   for (net::Connection* c : except) {
     if (c) take_published(w, *c);
   }
   if (!append(range) || (audience && !audience->add(range))) return false;
+  if (audience && w.sessions.compression) w.packed.note(w, range, *audience, compress);
   for (net::Connection* c : except) {
     if (c) c->state<session::WsState>().published = range.end;
   }
@@ -100,17 +101,17 @@ bool publish_with(Worker& w, AudienceLog* audience, std::span<net::Connection* c
 
 }  // namespace
 
-bool publish(Worker& w, AudienceLog* audience, proto::Opcode opcode, const void* payload, size_t size,
+bool publish(Worker& w, AudienceLog* audience, const PublishedMessage& message,
              std::span<net::Connection* const> except, PublishedRange& range) noexcept {
-  return publish_with(w, audience, except, range, [&](PublishedRange& to) {
-    return w.log.append(w.reactor.blocks, opcode, payload, size, to);
+  return publish_with(w, audience, message.compress, except, range, [&](PublishedRange& to) {
+    return w.log.append(w.reactor.blocks, message.opcode, message.data, message.size, to);
   });
 }
 
 bool publish_frames(Worker& w, AudienceLog& audience, base::Block* block, uint8_t* data, size_t size,
-                    uint32_t messages, std::span<net::Connection* const> except) noexcept {
+                    uint32_t messages, Compress compress, std::span<net::Connection* const> except) noexcept {
   PublishedRange range;
-  return publish_with(w, &audience, except, range, [&](PublishedRange& to) {
+  return publish_with(w, &audience, compress, except, range, [&](PublishedRange& to) {
     return w.log.append_frames(w.reactor.blocks, block, data, size, messages, to);
   });
 }
@@ -124,25 +125,80 @@ uint32_t count_frames(const uint8_t* data, size_t size) noexcept {
   return frames;
 }
 
-// Queues [begin, end) of a range. What would pass the unsent limit goes in pieces, so that the limit is asked before
-// each, as for messages that are sent one by one.
-void queue_range(Worker& w, net::Connection& c, const PublishedRange& range, uint64_t begin, uint64_t end) noexcept {
-  uint8_t* data = w.log.data_of(range, begin);
-  size_t size = static_cast<size_t>(end - begin);
-  base::Block* block = w.log.block_of(range);
+// Queues frames. What would pass the unsent limit goes in pieces, so that the limit is asked before each, as for messages
+// that are sent one by one. run.messages may be 0: not counted yet.
+void queue_run(Worker& w, net::Connection& c, const FrameRun& run) noexcept {
+  uint8_t* data = run.data;
+  size_t size = run.size;
   const uint64_t limit = c.state<session::WsState>().route->limits.unsent_bytes;
   while (net::unsent_bytes(w.reactor, c) + size > limit && net::frame_bytes(data) < size) {
     size_t piece = 0;
     do {
       piece += net::frame_bytes(data + piece);
     } while (piece < size && net::unsent_bytes(w.reactor, c) + piece < limit);
-    if (session::send_frames(w.sessions, c, block, data, piece, count_frames(data, piece)) == SendStatus::closed) return;
+    const uint32_t messages = count_frames(data, piece);
+    if (session::send_frames(w.sessions, c, run.block, data, piece, messages) == SendStatus::closed) return;
     data += piece;
     size -= piece;
     if (size == 0) return;
   }
-  const bool whole = size == range.end - range.begin;
-  session::send_frames(w.sessions, c, block, data, size, whole ? range.messages : count_frames(data, size));
+  const bool counted = size == run.size && run.messages;
+  session::send_frames(w.sessions, c, run.block, data, size, counted ? run.messages : count_frames(data, size));
+}
+
+// A stretch of the log for a connection that takes compressed messages: some frames in their compressed form, the others
+// as they are.
+void queue_packed(Worker& w, net::Connection& c, const PublishedRange& stretch,
+                  session::DeflateClass receivers) noexcept {
+  const auto* route = static_cast<const WsRouteEntry*>(c.state<session::WsState>().route);
+  PackedLog::Answer& last = w.packed.last;
+  if (last.begin == stretch.begin && last.end == stretch.end && last.receivers == receivers && last.route == route) {
+    w.sessions.compression->forget_context(c);
+    return queue_run(w, c, last.run);
+  }
+  FrameRun open;
+  bool one_run = true;
+  bool any_packed = false;
+  const auto put = [&](const FrameRun& run) {
+    if (open.data && run.block == open.block && run.data == open.data + open.size) {
+      open.size += run.size;
+      open.messages = open.messages && run.messages ? open.messages + run.messages : 0;
+      return;
+    }
+    if (open.data) queue_run(w, c, open), one_run = false;
+    open = run;
+  };
+  const auto put_plain = [&](uint64_t begin, uint64_t end) {
+    if (begin == end) return;
+    const bool whole = begin == stretch.begin && end == stretch.end;
+    put({w.log.block_of(stretch), w.log.data_of(stretch, begin), static_cast<size_t>(end - begin),
+         whole ? stretch.messages : 0});
+  };
+  uint64_t position = stretch.begin;
+  uint32_t i = w.packed.first_at(position);
+  for (; const PackedLog::Candidate* candidate = w.packed.at(i, stretch.end); i++) {
+    if (candidate->compress != Compress::yes && candidate->payload < route->limits.compress_from) continue;
+    const FrameRun run = w.packed.form_of(w, i, receivers);
+    if (!run.data) continue;
+    put_plain(position, w.packed.at(i, stretch.end)->begin);
+    put(run);
+    position = w.packed.at(i, stretch.end)->end;
+    any_packed = true;
+  }
+  put_plain(position, stretch.end);
+  if (any_packed) w.sessions.compression->forget_context(c);
+  queue_run(w, c, open);
+  if (one_run && any_packed) last = {stretch.begin, stretch.end, route, receivers, open};
+}
+
+// Queues [begin, end) of a range.
+void queue_range(Worker& w, net::Connection& c, const PublishedRange& range, uint64_t begin, uint64_t end) noexcept {
+  const uint32_t messages = begin == range.begin && end == range.end ? range.messages : 0;
+  if (!w.packed.empty() && c.state<session::WsState>().deflated) {
+    const session::DeflateClass receivers = w.sessions.compression->class_of(c);
+    return queue_packed(w, c, {begin, end, range.block, messages}, receivers);
+  }
+  queue_run(w, c, {w.log.block_of(range), w.log.data_of(range, begin), static_cast<size_t>(end - begin), messages});
 }
 
 // The next range of an audience at or after a position.
@@ -220,6 +276,7 @@ void deliver_published(Worker& w) noexcept {
     audience->listed = false;
   }
   w.log.end_turn();
+  if (!w.packed.empty()) w.packed.end_turn();
 }
 
 }  // namespace martlet::app

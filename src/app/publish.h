@@ -13,6 +13,8 @@
 // holds about as much as it has not read. The worker's thread.
 #pragma once
 
+#include <martlet/compression.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -21,6 +23,7 @@
 #include "base/growing_array.h"
 #include "net/connection.h"
 #include "proto/ws_frame.h"
+#include "session/ws_compression.h"
 
 namespace martlet::app {
 
@@ -34,6 +37,14 @@ struct PublishedRange {
   uint64_t end;
   uint32_t block;     // index into the log's blocks of this turn
   uint32_t messages;
+};
+
+// A message on its way to many.
+struct PublishedMessage {
+  proto::Opcode opcode;
+  const void* data;
+  size_t size;
+  Compress compress;
 };
 
 // What one room, one route, or everybody was sent this turn.
@@ -52,6 +63,7 @@ class AudienceLog {
   // Whose it is; both null: everybody's.
   RoomRecord* room = nullptr;
   WsRouteEntry* route = nullptr;
+  session::CompressionTrial trial;
   // On the worker's list of audiences with something to deliver.
   AudienceLog* next = nullptr;
   bool listed = false;
@@ -106,12 +118,12 @@ class PublishLog {
 
 // Sends to an audience; the connections in `except` are left out (null entries are skipped).
 // Without an audience of its own the message is encoded only, for other workers; `range` says where it lies.
-bool publish(Worker& w, AudienceLog* audience, proto::Opcode opcode, const void* payload, size_t size,
+bool publish(Worker& w, AudienceLog* audience, const PublishedMessage& message,
              std::span<net::Connection* const> except, PublishedRange& range) noexcept;
 
 // The same with frames that are encoded: they came from another worker.
 bool publish_frames(Worker& w, AudienceLog& audience, base::Block* block, uint8_t* data, size_t size, uint32_t messages,
-                    std::span<net::Connection* const> except) noexcept;
+                    Compress compress, std::span<net::Connection* const> except) noexcept;
 
 // Queues everything this connection has not taken yet of what was published to its audiences.
 void take_published(Worker& w, net::Connection& c) noexcept;

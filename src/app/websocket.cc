@@ -47,31 +47,32 @@ inline void take_pending(Worker& w, net::Connection& c) noexcept {
   if (!w.log.empty()) [[unlikely]] app::take_published(w, c);
 }
 
-SendStatus send_here(Worker& w, base::SlotId id, proto::Opcode opcode, const void* data, size_t size) noexcept {
+SendStatus send_here(Worker& w, base::SlotId id, proto::Opcode opcode, const void* data, size_t size,
+                     Compress compress) noexcept {
   net::Connection* c = w.websocket(id);
   if (!c) return SendStatus::closed;
   take_pending(w, *c);
-  const bool message = opcode != proto::Opcode::ping;
-  if (message && session::send_short(w.sessions, *c, opcode, static_cast<const uint8_t*>(data), size)) {
+  const bool plain = opcode != proto::Opcode::ping && compress != Compress::yes;
+  if (plain && session::send_short(w.sessions, *c, opcode, static_cast<const uint8_t*>(data), size)) {
     return SendStatus::ok;
   }
-  return session::send_frame(w.sessions, *c, opcode, data, size);
+  return session::send_frame(w.sessions, *c, opcode, data, size, compress);
 }
 
-SendStatus post_send(const WebSocket& ws, proto::Opcode opcode, const void* data, size_t size) noexcept {
+SendStatus post_send(const WebSocket& ws, proto::Opcode opcode, const void* data, size_t size, Compress compress) noexcept {
   base::KeptText kept({static_cast<const char*>(data), size});
   if (!kept.ok()) return SendStatus::dropped;
-  auto act = [id = MessageAccess::id(ws), opcode, kept = std::move(kept)](Worker& w) {
-    send_here(w, id, opcode, kept.text().data(), kept.text().size());
+  auto act = [id = MessageAccess::id(ws), opcode, compress, kept = std::move(kept)](Worker& w) {
+    send_here(w, id, opcode, kept.text().data(), kept.text().size(), compress);
   };
   return app::post_to(MessageAccess::worker(ws), std::move(act), size + 1);
 }
 
-SendStatus send_any(const WebSocket& ws, proto::Opcode opcode, const void* data, size_t size) noexcept {
+SendStatus send_any(const WebSocket& ws, proto::Opcode opcode, const void* data, size_t size, Compress compress) noexcept {
   if (Worker* w = app::here(MessageAccess::worker(ws))) [[likely]] {
-    return send_here(*w, MessageAccess::id(ws), opcode, data, size);
+    return send_here(*w, MessageAccess::id(ws), opcode, data, size, compress);
   }
-  return post_send(ws, opcode, data, size);
+  return post_send(ws, opcode, data, size, compress);
 }
 
 proto::Opcode opcode_of(const Message& m) noexcept { return m.is_text() ? proto::Opcode::text : proto::Opcode::binary; }
@@ -80,42 +81,44 @@ proto::Opcode opcode_of(const Message& m) noexcept { return m.is_text() ? proto:
 
 // Sending -------------------------------------------------------------------------------------------------------------
 
-SendStatus WebSocket::send(std::string_view text) const noexcept {
-  return send_any(*this, proto::Opcode::text, text.data(), text.size());
+SendStatus WebSocket::send(std::string_view text, Compress compress) const noexcept {
+  return send_any(*this, proto::Opcode::text, text.data(), text.size(), compress);
 }
 
-SendStatus WebSocket::send(std::span<const std::byte> bytes) const noexcept {
-  return send_any(*this, proto::Opcode::binary, bytes.data(), bytes.size());
+SendStatus WebSocket::send(std::span<const std::byte> bytes, Compress compress) const noexcept {
+  return send_any(*this, proto::Opcode::binary, bytes.data(), bytes.size(), compress);
 }
 
-SendStatus WebSocket::send(const Message& message) const noexcept {
+SendStatus WebSocket::send(const Message& message, Compress compress) const noexcept {
   Worker* w = app::here(worker_);
-  if (!w) return post_send(*this, opcode_of(message), message.text().data(), message.size());
+  if (!w) return post_send(*this, opcode_of(message), message.text().data(), message.size(), compress);
   net::Connection* c = w->websocket({slot_, generation_});
   if (!c) return SendStatus::closed;
   take_pending(*w, *c);
-  if (session::send_short(w->sessions, *c, opcode_of(message), MessageAccess::data(message), message.size())) [[likely]] {
+  if (compress != Compress::yes &&
+      session::send_short(w->sessions, *c, opcode_of(message), MessageAccess::data(message), message.size())) [[likely]] {
     return SendStatus::ok;
   }
-  return session::send_message(w->sessions, *c, MessageAccess::view(message));
+  return session::send_message(w->sessions, *c, MessageAccess::view(message), compress);
 }
 
-SendStatus WebSocket::send(const SharedFrame& frame) const noexcept {
+SendStatus WebSocket::send(const SharedFrame& frame, Compress compress) const noexcept {
   if (!frame) return SendStatus::dropped;
   Worker* w = app::here(worker_);
   if (!w) {
-    return app::post_to(worker_, [self = *this, frame](Worker&) { self.send(frame); }, MessageAccess::length(frame));
+    auto act = [self = *this, frame, compress](Worker&) { self.send(frame, compress); };
+    return app::post_to(worker_, std::move(act), MessageAccess::length(frame));
   }
   net::Connection* c = w->websocket({slot_, generation_});
   if (!c) return SendStatus::closed;
   take_pending(*w, *c);
-  return session::send_frames(w->sessions, *c, MessageAccess::block(frame), MessageAccess::data(frame),
-                              MessageAccess::length(frame), 1);
+  return session::send_shared(w->sessions, *c, MessageAccess::block(frame), MessageAccess::data(frame),
+                              MessageAccess::length(frame), compress);
 }
 
 SendStatus WebSocket::ping(std::string_view payload) const noexcept {
   const std::string_view cut = payload.substr(0, proto::kMaxControlPayload);
-  return send_any(*this, proto::Opcode::ping, cut.data(), cut.size());
+  return send_any(*this, proto::Opcode::ping, cut.data(), cut.size(), Compress::no);
 }
 
 // Closing -------------------------------------------------------------------------------------------------------------

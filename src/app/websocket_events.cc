@@ -165,13 +165,25 @@ void refuse(session::Exchange& e, int status, std::string_view text) noexcept {
   session::send_response(e, base::as_bytes(text), session::BodyType::text);
 }
 
-bool send_switching(session::Exchange& e, const WsRouteEntry& route) noexcept {
+// Whether messages will be compressed (RFC 7692), and the answer that says so.
+void decide_compression(Worker& w, const session::Exchange& e, const WsRouteEntry& route,
+                        session::DeflateDecision& decision) noexcept {
+  if (!route.deflate.on || !e.head.find(proto::FieldName::sec_websocket_extensions)) return;
+  const std::string_view agent = e.field(e.head.find(proto::FieldName::user_agent));
+  for (const std::string& broken : *route.broken_agents) {
+    if (agent.find(broken) != std::string_view::npos) return;
+  }
+  w.compression->decide(e.head, e.base, route, decision);
+}
+
+bool send_switching(session::Exchange& e, const WsRouteEntry& route, std::string_view extensions) noexcept {
   constexpr std::string_view kStart =
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
   constexpr std::string_view kProtocol = "\r\nSec-WebSocket-Protocol: ";
+  constexpr std::string_view kExtensions = "\r\nSec-WebSocket-Extensions: ";
   const std::string_view protocol = choose_protocol(route, e);
   const size_t size = kStart.size() + proto::kAcceptKeySize + (protocol.empty() ? 0 : kProtocol.size() + protocol.size()) +
-                      2 + e.fields.size() + 2;
+                      (extensions.empty() ? 0 : kExtensions.size() + extensions.size()) + 2 + e.fields.size() + 2;
   uint8_t* room = e.fields.failed() ? nullptr : net::append_room(e.sessions->reactor, *e.connection, size);
   if (!room) return false;
   auto put = [&room](std::string_view text) {
@@ -184,6 +196,10 @@ bool send_switching(session::Exchange& e, const WsRouteEntry& route) noexcept {
   if (!protocol.empty()) {
     put(kProtocol);
     put(protocol);
+  }
+  if (!extensions.empty()) {
+    put(kExtensions);
+    put(extensions);
   }
   put("\r\n");
   if (!e.fields.empty()) put(e.fields.text());
@@ -230,7 +246,10 @@ void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noex
     base::destroy(extras);
     return refuse(e, 503, "Out of memory.");
   }
-  if (!send_switching(e, route)) {
+  session::DeflateDecision decision;
+  decide_compression(w, e, route, decision);
+  if (!send_switching(e, route, {decision.answer, decision.answer_size})) {
+    if (decision.own) w.compression->give_back(decision.own);
     w.leave_route(route);
     base::destroy(extras);
     return w.reactor.abort(c);
@@ -238,7 +257,10 @@ void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noex
   e.flags.upgraded = true;
   session::start_websocket(w.sessions, c, route);
   link(w, route, c);
-  c.state<session::WsState>().extras = extras;
+  auto& state = c.state<session::WsState>();
+  state.extras = extras;
+  state.deflated = decision.agreed;
+  state.deflate = decision.own;
   const WebSocket ws = w.handle(c);
   auto& handler = route.on_open ? route.on_open : route.handlers.open;
   if (handler && !handler(ws, e.request)) {

@@ -124,6 +124,7 @@ void before_flush(void* context) {
   if (w.draining) w.keep_draining();
   if (w.group) w.end_group_turn();
   if (w.dirty_audiences || !w.log.empty()) deliver_published(w);  // a room may have gone after it was sent to
+  if (w.compression) w.compression->end_turn();
   while (RetiredHandler* handler = w.retired) {
     w.retired = handler->next;
     base::destroy(handler);
@@ -268,6 +269,7 @@ Error Worker::open() {
   unmatched.pattern.assign(1, '*');
   allow_field = make_allow_field();
   take_options();
+  if (Error error = take_compression()) return error;
   sessions.http = {this, calling ? on_watched_request : on_request, on_upgrade, has_route};
   const uint64_t descriptors = sys::raise_descriptor_limit();
   uint64_t most = descriptors > 2 * kReservedDescriptors ? descriptors - kReservedDescriptors : descriptors / 2;

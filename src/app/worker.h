@@ -15,6 +15,7 @@
 
 #include "app/group.h"
 #include "app/log_line.h"
+#include "app/packed_log.h"
 #include "app/parcel.h"
 #include "app/publish.h"
 #include "app/rooms.h"
@@ -106,6 +107,7 @@ struct WsRouteEntry : session::WsRoute {
   WsHandlers handlers;
   Function<void(WebSocket, Request&)> on_open;  // of the per-connection form
   bool keep_request = false;
+  const std::vector<std::string>* broken_agents = nullptr;  // where it compresses
   uint32_t first = session::WsState::kNone;  // its connections
   uint32_t connections = 0;
   uint32_t number = 0;  // among the worker's WebSocket routes
@@ -142,6 +144,7 @@ struct Worker {
   Error open();
   void register_inbox() noexcept;
   void take_options() noexcept;
+  Error take_compression() noexcept;
   std::string make_allow_field() const;
 
   // Running -------------------------------------------------------------------------------------------------------
@@ -186,6 +189,9 @@ struct Worker {
   session::Sessions sessions{reactor, stats};
   Rooms rooms;
   PublishLog log;
+  PackedLog packed;
+  std::unique_ptr<session::WsCompression> compression;  // null when no route compresses
+  size_t compress_from = SIZE_MAX;                      // the least of the routes' thresholds
   AudienceLog everybody;
   AudienceLog* dirty_audiences = nullptr;  // those that were sent something this turn
   RetiredHandler* retired = nullptr;

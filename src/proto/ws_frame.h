@@ -107,6 +107,9 @@ inline ParseStatus parse_frame_header(base::ByteSpan bytes, Role role, bool allo
 // How many bytes an unmasked header for this payload takes: 2, 4 or 10.
 constexpr size_t frame_header_size(uint64_t length) noexcept { return length < 126 ? 2 : length < 65536 ? 4 : 10; }
 
+// The same of an unmasked frame that stands here.
+inline size_t frame_header_size_of(const uint8_t* frame) noexcept { return frame[1] < 126 ? 2 : frame[1] == 126 ? 4 : 10; }
+
 // Writes an unmasked header of frame_header_size(length) bytes to out; answers how many.
 inline size_t encode_frame_header(uint8_t* out, Opcode opcode, uint64_t length, bool fin = true,
                                   bool rsv1 = false) noexcept {

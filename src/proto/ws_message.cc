@@ -24,8 +24,9 @@ bool MessageState::begin_frame(const FrameHeader& header, const MessageLimits& l
     opcode_ = header.opcode;
     compressed_ = header.rsv1;
   }
-  // No overflow: announced_bytes_ is at most the limit here.
-  if (header.length > limits.message_bytes - announced_bytes_) {
+  // No overflow: announced_bytes_ is at most this here.
+  const uint64_t most = compressed_ ? most_compressed(limits.message_bytes) : limits.message_bytes;
+  if (header.length > most - announced_bytes_) {
     return refuse(error, close_code::too_big, "The message is larger than this server takes.");
   }
   if (++fragments_ > limits.fragments) {

@@ -15,10 +15,14 @@ struct MessageLimits {
   uint32_t fragments = 65536;                  // data frames of one message; 1008 above it
 };
 
+// What a compressed message of at most `message_bytes` may have on the wire: data that does not shrink grows a little, by
+// how much is the sender's affair.
+constexpr uint64_t most_compressed(uint64_t message_bytes) noexcept { return message_bytes + message_bytes / 8 + 64; }
+
 class MessageState {
  public:
   // A data or control header has been read. False: the connection fails with `error`. For a data frame this opens or
-  // continues the message and counts its length against the limit (1009).
+  // continues the message and counts its length against the limit (1009; of a compressed one most_compressed()).
   bool begin_frame(const FrameHeader& header, const MessageLimits& limits, WsError& error) noexcept;
 
   // A piece of payload of the current data frame: unmasks it in place and, in text, checks it (1007 at the first bad

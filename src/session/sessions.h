@@ -14,6 +14,7 @@
 namespace martlet::session {
 
 struct WsInput;
+class WsCompression;
 
 struct HttpLimits {
   proto::HeadLimits head;
@@ -45,6 +46,7 @@ struct Sessions {
   Stats& stats;
   HttpLimits limits;
   HttpSink http;
+  WsCompression* compression = nullptr;  // the application's; null when no route compresses
   bool draining = false;
   uint64_t receiving_bytes = 0;  // charged to the receive budget
 

@@ -14,6 +14,7 @@ namespace martlet::session {
 namespace {
 
 constexpr int kFrameBudget = 1024;                       // per dispatch
+constexpr size_t kInflatedUnit = 1024;                   // so many bytes of a decoder cost as much as a frame
 constexpr uint64_t kPauseBytes = uint64_t{512} << 10;    // output from here on leaves before more is taken
 
 WsInput* need_input(Sessions& s, net::Connection& c) noexcept {
@@ -35,14 +36,27 @@ void out_of_memory(Sessions& s, net::Connection& c) noexcept {
                    CloseCause::out_of_memory);
 }
 
+// A compressed message could not be read.
+void inflating_failed(Sessions& s, net::Connection& c, const proto::WsError& error) noexcept {
+  if (error.code == proto::close_code::try_again) return out_of_memory(s, c);
+  fail(s, c, error);
+}
+
 void release_message(Sessions& s, WsInput& in) noexcept {
   if (in.block) in.block->release();
+  if (in.inflater) s.compression->give_back(in.inflater);
+  in.inflater = nullptr;
   in.block = nullptr;
   in.have = 0;
   s.receiving_bytes -= in.charged;
   in.charged = 0;
   in.in_frame = false;
   in.message.reset();
+}
+
+void packed_failed(Sessions& s, net::Connection& c, WsInput& in, const proto::WsError& error) noexcept {
+  release_message(s, in);  // what it held is for others now
+  inflating_failed(s, c, error);
 }
 
 void release_if_idle(Sessions& s, WsState& ws) noexcept {
@@ -91,12 +105,42 @@ bool end_frame(Sessions& s, net::Connection& c, WsInput& in) noexcept {
     if (error.code) fail(s, c, error);
     return error.code == 0;
   }
+  if (in.message.compressed() && !s.compression->finish(c, in, error)) return packed_failed(s, c, in, error), false;
   base::Block* block = in.block;
   const MessageView message{block ? block->data() : in.stash, in.have, block, in.message.is_text()};
   in.block = nullptr;
   release_message(s, in);
   deliver(s, c, message);
   if (block) block->release();
+  return !c.closing;
+}
+
+// Payload of an open compressed frame, as much as is there. False: stop here.
+bool take_packed(Sessions& s, net::Connection& c, WsInput& in, uint8_t*& at, uint8_t* end) noexcept {
+  proto::WsError error;
+  const uint64_t left = in.frame.length - in.frame_taken;
+  const size_t here = left < static_cast<size_t>(end - at) ? static_cast<size_t>(left) : static_cast<size_t>(end - at);
+  in.message.take_payload(at, here, in.frame, in.frame_taken, error);  // unmasks: text is checked behind the decoder
+  in.frame_taken += here;
+  if (!s.compression->take_piece(c, in, at, here, error)) return packed_failed(s, c, in, error), false;
+  at += here;
+  return in.frame_taken < in.frame.length || end_frame(s, c, in);
+}
+
+// A compressed message in one frame that lies here whole. False: stop here.
+bool take_packed_whole(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at,
+                       int& budget) noexcept {
+  uint8_t* payload = at + header.header_bytes;
+  const size_t size = static_cast<size_t>(header.length);
+  at = payload + size;
+  simd::kernels->unmask(payload, size, header.masking_key);
+  size_t produced;
+  proto::WsError error;
+  if (!s.compression->take_whole(c, payload, size, header.opcode == proto::Opcode::text, produced, error)) {
+    return inflating_failed(s, c, error), false;
+  }
+  const size_t spent = produced / kInflatedUnit;  // a message that inflates to much counts like many
+  budget -= spent < static_cast<size_t>(budget) ? static_cast<int>(spent) : budget;
   return !c.closing;
 }
 
@@ -107,11 +151,13 @@ bool take_data(Sessions& s, net::Connection& c, const proto::FrameHeader& header
   proto::WsError error;
   const WsLimits& limits = c.state<WsState>().route->limits;
   if (!in->message.begin_frame(header, limits.message, error)) return fail(s, c, error), false;
-  if (header.length && !reserve_block(s, *in, header.fin)) return out_of_memory(s, c), false;
+  const bool packed = in->message.compressed();
+  if (!packed && header.length && !reserve_block(s, *in, header.fin)) return out_of_memory(s, c), false;
   in->frame = header;
   in->frame_taken = 0;
   in->in_frame = true;
   uint8_t* payload = at + header.header_bytes;
+  if (packed) return at = payload, take_packed(s, c, *in, at, end);
   const size_t left = static_cast<size_t>(end - payload);
   const size_t here = header.length < left ? static_cast<size_t>(header.length) : left;
   if (here) {
@@ -185,8 +231,16 @@ void hold(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noexcept {
 }
 
 // A frame that is not the common case. False: stop here.
-bool take_other(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at, uint8_t* end) noexcept {
-  return proto::is_control(header.opcode) ? take_control(s, c, header, at, end) : take_data(s, c, header, at, end);
+bool take_other(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at, uint8_t* end,
+                int& budget) noexcept {
+  if (proto::is_control(header.opcode)) return take_control(s, c, header, at, end);
+  const WsState& ws = c.state<WsState>();
+  const bool whole = header.fin && header.length <= static_cast<size_t>(end - at) - header.header_bytes &&
+                     header.opcode != proto::Opcode::continuation && (!ws.input || !ws.input->message.in_message());
+  if (whole && header.rsv1 && header.length <= proto::most_compressed(ws.route->limits.message.message_bytes)) {
+    return take_packed_whole(s, c, header, at, budget);
+  }
+  return take_data(s, c, header, at, end);
 }
 
 }  // namespace
@@ -211,7 +265,7 @@ void take_frames(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noe
     }
     proto::FrameHeader header;
     proto::WsError error;
-    const auto status = proto::parse_frame_header({at, end}, proto::Role::server, false, header, error);
+    const auto status = proto::parse_frame_header({at, end}, proto::Role::server, ws.deflated, header, error);
     if (status == proto::ParseStatus::need_more) {
       stash(s, c, at, end);
       break;
@@ -220,7 +274,7 @@ void take_frames(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noe
     uint8_t* payload = at + header.header_bytes;
     const bool text = header.opcode == proto::Opcode::text;
     if (header.fin && (text || header.opcode == proto::Opcode::binary) && header.length <= limit &&
-        header.length <= static_cast<size_t>(end - payload) &&
+        header.length <= static_cast<size_t>(end - payload) && !header.rsv1 &&
         (!ws.input || !ws.input->message.in_message())) [[likely]] {
       const size_t size = static_cast<size_t>(header.length);
       simd::Utf8State utf8;
@@ -231,7 +285,7 @@ void take_frames(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noe
       }
       at = payload + size;
       deliver(s, c, {payload, size, nullptr, text});
-    } else if (!take_other(s, c, header, at, end)) {
+    } else if (!take_other(s, c, header, at, end, budget)) {
       break;
     }
     if (c.closing | ws.failing | c.finish) [[unlikely]] return;
@@ -268,7 +322,8 @@ void read_on(Sessions& s, net::Connection& c) noexcept {
   WsInput& in = *ws.input;
   if (in.held) return;  // it is on the ready list; reading goes on after that
   uint8_t* buffer = s.reactor.receive_buffer;
-  const size_t missing = in.in_frame ? static_cast<size_t>(in.frame.length - in.frame_taken) : 0;
+  const bool packed = in.in_frame && in.message.compressed();
+  const size_t missing = in.in_frame && !packed ? static_cast<size_t>(in.frame.length - in.frame_taken) : 0;
   sys::IoResult io;
   if (missing) {
     const sys::IoPiece pieces[2] = {{in.block->data() + in.have, missing}, {buffer, net::Reactor::kReceiveBytes}};
@@ -290,10 +345,12 @@ void read_on(Sessions& s, net::Connection& c) noexcept {
   }
   s.reactor.note_received(rest);
   uint8_t* at = buffer - in.stashed;
+  uint8_t* const end = buffer + rest;
   if (in.stashed) std::memcpy(at, in.stash, in.stashed);
   in.stashed = 0;
+  if (packed && (!take_packed(s, c, in, at, end) || ws.failing || c.closing || c.finish)) return;
   release_if_idle(s, ws);
-  if (rest) take_frames(s, c, at, buffer + rest);
+  if (at < end) take_frames(s, c, at, end);
 }
 
 void release_input(Sessions& s, net::Connection& c) noexcept {

@@ -18,7 +18,8 @@ struct WsInput {
   static constexpr size_t kStashBytes = proto::kMaxFrameHeader + proto::kMaxControlPayload;
 
   proto::MessageState message;
-  base::Block* block = nullptr;  // the payload of the message so far
+  WsInflater* inflater = nullptr;  // of a compressed message that is not whole
+  base::Block* block = nullptr;  // the message so far, inflated
   size_t have = 0;
   size_t charged = 0;            // of the receive budget
   proto::FrameHeader frame;      // the data frame that is open

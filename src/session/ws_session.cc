@@ -15,7 +15,6 @@ namespace martlet::session {
 
 namespace {
 
-constexpr size_t kBorrowBytes = 4096;     // below it copying costs less than one more piece of a gathered write
 constexpr uint32_t kLingerMs = 2000;      // after an error, and for a slow consumer's last words
 constexpr size_t kSlowBytes = net::Reactor::kPauseReadingBytes;  // queued: "backpressure"
 
@@ -114,10 +113,36 @@ SendStatus send_control(Sessions& s, net::Connection& c, proto::Opcode opcode, c
 
 }  // namespace
 
-SendStatus send_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload, size_t size) noexcept {
+namespace {
+
+// Whether to try it: the peer takes compressed messages, and this one is to be compressed.
+inline bool compresses(const WsState& ws, size_t size, Compress compress) noexcept {
+  if (!ws.deflated || compress == Compress::no) [[likely]] return false;
+  return compress == Compress::yes || (size >= ws.route->limits.compress_from && ws.route->trial.worth_trying());
+}
+
+// A data message, compressed; it may be sent. False: nothing was done, it is better sent plain.
+[[gnu::noinline]] bool send_packed(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload,
+                                   size_t size, SendStatus& status) noexcept {
+  const Packed packed = s.compression->pack(c, opcode, static_cast<const uint8_t*>(payload), size);
+  if (!packed.data) return false;
+  const bool in_place = packed.size >= kBorrowBytes && packed.size >= packed.block->capacity / 2;
+  const bool good = in_place ? net::append_block(s.reactor, c, packed.block, packed.data, packed.size)
+                             : net::append_copy(s.reactor, c, packed.data, packed.size);
+  s.compression->release(packed);
+  if (!good) s.compression->forget_context(c);
+  status = good ? sent(s, c, 1) : dropped(s, c, 1);
+  return true;
+}
+
+}  // namespace
+
+SendStatus send_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload, size_t size,
+                      Compress compress) noexcept {
   if (proto::is_control(opcode)) return send_control(s, c, opcode, payload, size);
-  const SendStatus may = may_send(s, c, 1);
-  if (may != SendStatus::ok) [[unlikely]] return may;
+  SendStatus status = may_send(s, c, 1);
+  if (status != SendStatus::ok) [[unlikely]] return status;
+  if (compresses(c.state<WsState>(), size, compress) && send_packed(s, c, opcode, payload, size, status)) return status;
   return append_frame(s, c, opcode, payload, size) ? sent(s, c, 1) : dropped(s, c, 1);
 }
 
@@ -139,10 +164,14 @@ namespace {
 
 }  // namespace
 
-SendStatus send_message(Sessions& s, net::Connection& c, const MessageView& message) noexcept {
+SendStatus send_message(Sessions& s, net::Connection& c, const MessageView& message, Compress compress) noexcept {
   const proto::Opcode opcode = message.is_text ? proto::Opcode::text : proto::Opcode::binary;
-  const SendStatus may = may_send(s, c, 1);
-  if (may != SendStatus::ok) [[unlikely]] return may;
+  SendStatus status = may_send(s, c, 1);
+  if (status != SendStatus::ok) [[unlikely]] return status;
+  if (compresses(c.state<WsState>(), message.size, compress) &&
+      send_packed(s, c, opcode, message.data, message.size, status)) {
+    return status;
+  }
   const bool borrow = !message.block && s.reactor.cork.owner == &c;
   if (message.size < kBorrowBytes || (!message.block && !borrow)) [[likely]] {
     return append_frame(s, c, opcode, message.data, message.size) ? sent(s, c, 1) : dropped(s, c, 1);
@@ -155,6 +184,22 @@ SendStatus send_frames(Sessions& s, net::Connection& c, base::Block* block, uint
   const SendStatus may = may_send(s, c, messages);
   if (may != SendStatus::ok) return may;
   return net::append_block(s.reactor, c, block, data, size) ? sent(s, c, messages) : dropped(s, c, messages);
+}
+
+SendStatus send_shared(Sessions& s, net::Connection& c, base::Block* block, uint8_t* frame, size_t size,
+                       Compress compress) noexcept {
+  const size_t header = proto::frame_header_size_of(frame);
+  if (compresses(c.state<WsState>(), size - header, compress)) {
+    const auto opcode = static_cast<proto::Opcode>(frame[0] & 0x0f);
+    const Packed packed =
+        s.compression->pack_shared(s.compression->class_of(c), opcode, block, frame + header, size - header);
+    c.state<WsState>().route->trial.note(size, packed.data ? packed.size : size);
+    if (packed.data) {
+      s.compression->forget_context(c);
+      return send_frames(s, c, packed.block, packed.data, packed.size, 1);
+    }
+  }
+  return send_frames(s, c, block, frame, size, 1);
 }
 
 // Closing -------------------------------------------------------------------------------------------------------------
@@ -409,6 +454,7 @@ void on_reap(net::Reactor& reactor, net::Connection& c) {
   if (ws.input && ws.input->reason_bytes) close.reason = {ws.input->reason, ws.input->reason_bytes};
   ws.route->sink->on_close(*ws.route, c, close);
   release_input(s, c);
+  if (ws.deflate) s.compression->give_back(ws.deflate);
 }
 
 }  // namespace

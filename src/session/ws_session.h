@@ -12,12 +12,17 @@
 #include <string_view>
 
 #include "base/block.h"
+#include "codec/deflate.h"
 #include "net/connection.h"
 #include "proto/ws_frame.h"
 #include "proto/ws_message.h"
 #include "session/sessions.h"
+#include "session/ws_compression.h"
 
 namespace martlet::session {
+
+// From here on a message is queued where it lies; below it copying costs less than one more piece of a gathered write.
+inline constexpr size_t kBorrowBytes = 4096;
 
 // A whole message as the application gets it.
 struct MessageView {
@@ -33,9 +38,19 @@ struct WsLimits {
   uint32_t heartbeat_interval_ms = 30'000;  // 0: off
   uint32_t heartbeat_timeout_ms = 60'000;   // 0: never
   SlowConsumerPolicy slow_consumer = SlowConsumerPolicy::close;
+  size_t compress_from = SIZE_MAX;          // bytes of a message that is compressed where nothing else is said
 };
 
 struct WsRoute;
+
+// What a route wants of permessage-deflate.
+struct DeflateRoute {
+  bool on = false;
+  bool dedicated = false;
+  codec::DeflateLevel level = codec::DeflateLevel::fast;
+  uint8_t server_max_window_bits = 15;
+  uint8_t client_max_window_bits = 15;
+};
 
 // The application's side. A false answer means that the handler failed: the connection closes with 1011.
 struct WsSink {
@@ -53,6 +68,8 @@ struct WsSink {
 struct WsRoute {
   WsLimits limits;
   const WsSink* sink = nullptr;
+  DeflateRoute deflate;
+  CompressionTrial trial;  // of what is sent to one connection at a time
 };
 
 struct WsExtras;
@@ -65,6 +82,7 @@ struct WsState {
   WsInput* input = nullptr;        // null unless something is not whole
   WsExtras* extras = nullptr;      // the application's; null unless used
   Membership* rooms = nullptr;     // the application's
+  WsDeflate* deflate = nullptr;    // compression of its own; null unless it has some
   uint64_t published = 0;          // the application's: how far this connection has taken what was published
   uint32_t route_previous = kNone; // the application's list of the route's connections
   uint32_t route_next = kNone;
@@ -77,6 +95,7 @@ struct WsState {
   bool failing : 1 = false;     // we closed for an error: input is thrown away, the TCP connection ends soon
   bool want_drain : 1 = false;  // a send answered backpressure or dropped
   bool error_told : 1 = false;  // on_error has run
+  bool deflated : 1 = false;    // permessage-deflate was agreed upon
 };
 static_assert(sizeof(WsState) <= net::Connection::kSessionBytes);
 
@@ -89,7 +108,8 @@ void start_websocket(Sessions& s, net::Connection& c, WsRoute& route) noexcept;
 void feed_websocket(Sessions& s, net::Connection& c, const uint8_t* at, const uint8_t* end) noexcept;
 
 // Sending. None of these calls the application.
-SendStatus send_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload, size_t size) noexcept;
+SendStatus send_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload, size_t size,
+                      Compress compress = Compress::no) noexcept;
 // The common send: a short message to the connection that is being dispatched, with nothing waiting. False: not that
 // case, and nothing was done.
 inline bool send_short(Sessions& s, net::Connection& c, proto::Opcode opcode, const uint8_t* data,
@@ -98,7 +118,9 @@ inline bool send_short(Sessions& s, net::Connection& c, proto::Opcode opcode, co
   net::Cork& cork = s.reactor.cork;
   const WsState& ws = c.state<WsState>();
   if (size > kShort || cork.owner != &c || c.out || c.closing || ws.ready != ReadyState::open) return false;
-  if (cork.bytes() >= ws.route->limits.unsent_bytes || net::Cork::kBytes - cork.size < kShort + 2) return false;
+  const WsLimits& limits = ws.route->limits;
+  if (cork.bytes() >= limits.unsent_bytes || net::Cork::kBytes - cork.size < kShort + 2) return false;
+  if (size >= limits.compress_from) [[unlikely]] return false;
   uint8_t* to = cork.buffer + cork.size;
   to[0] = static_cast<uint8_t>(0x80 | static_cast<uint8_t>(opcode));
   to[1] = static_cast<uint8_t>(size);
@@ -109,8 +131,11 @@ inline bool send_short(Sessions& s, net::Connection& c, proto::Opcode opcode, co
 }
 
 // A received message as it came; nothing is copied when it is large and `c` is the connection being dispatched.
-SendStatus send_message(Sessions& s, net::Connection& c, const MessageView& message) noexcept;
-// Whole frames in a block, `messages` of them.
+SendStatus send_message(Sessions& s, net::Connection& c, const MessageView& message, Compress compress) noexcept;
+// A plain frame in a block: compressed once for all receivers of a class.
+SendStatus send_shared(Sessions& s, net::Connection& c, base::Block* block, uint8_t* frame, size_t size,
+                       Compress compress) noexcept;
+// Whole frames in a block, `messages` of them, as they are.
 SendStatus send_frames(Sessions& s, net::Connection& c, base::Block* block, uint8_t* data, size_t size,
                        uint32_t messages) noexcept;
 

@@ -1,0 +1,66 @@
+// The option of compression.h, and what the routes of a worker make of it. Only the constructor from a Deflate names the
+// implementation, so that without one it is not linked.
+#include <martlet/compression.h>
+
+#include <utility>
+
+#include "app/worker.h"
+#include "session/ws_deflate.h"
+
+namespace martlet {
+
+struct Compression::Parts {
+  std::unique_ptr<session::WsCompression> (*make)(session::Sessions& sessions, size_t budget_bytes) noexcept;
+};
+
+struct CompressionAccess {
+  static const Deflate* deflate(const Compression& c) noexcept { return c.deflate_.get(); }
+  static bool said(const Compression& c) noexcept { return c.said_; }
+  static std::unique_ptr<session::WsCompression> make(const Compression& c, app::Worker& w) noexcept {
+    return c.parts_->make(w.sessions, w.options.compression_budget_bytes);
+  }
+};
+
+std::vector<std::string> broken_deflate_agents() {
+  return {"Version/15.0", "Version/15.1", "Version/15.2", "Version/15.3"};
+}
+
+namespace {
+
+int within(int value, int least, int most) noexcept { return value < least ? least : value > most ? most : value; }
+
+}  // namespace
+
+Compression::Compression(Deflate deflate) : said_(true) {
+  static constexpr Parts parts{session::make_ws_deflater};
+  deflate.client_max_window_bits = within(deflate.client_max_window_bits, 8, 15);
+  deflate.server_max_window_bits = within(deflate.server_max_window_bits, 9, 15);
+  deflate_ = std::make_shared<const Deflate>(std::move(deflate));
+  parts_ = &parts;
+}
+
+namespace app {
+
+Error Worker::take_compression() noexcept {
+  for (const auto& route : ws_routes) {
+    const Compression& own = route->handlers.options.compression;
+    const Compression& meant = CompressionAccess::said(own) ? own : options.compression;
+    const Deflate* deflate = CompressionAccess::deflate(meant);
+    if (!deflate) continue;
+    if (!compression && !(compression = CompressionAccess::make(meant, *this))) return Error("out of memory");
+    sessions.compression = compression.get();
+    route->broken_agents = &deflate->broken_agents;
+    route->limits.compress_from = deflate->threshold;
+    if (deflate->threshold < compress_from) compress_from = deflate->threshold;
+    session::DeflateRoute& to = route->deflate;
+    to.on = true;
+    to.dedicated = deflate->mode == CompressionMode::dedicated;
+    to.level = deflate->level == CompressionLevel::better ? codec::DeflateLevel::better : codec::DeflateLevel::fast;
+    to.server_max_window_bits = static_cast<uint8_t>(deflate->server_max_window_bits);
+    to.client_max_window_bits = static_cast<uint8_t>(deflate->client_max_window_bits);
+  }
+  return {};
+}
+
+}  // namespace app
+}  // namespace martlet

@@ -1,0 +1,73 @@
+// See packed_log.h.
+#include "app/packed_log.h"
+
+#include <algorithm>
+
+#include "app/worker.h"
+#include "net/output.h"
+
+namespace martlet::app {
+
+PackedLog::~PackedLog() {
+  for (uint32_t i = 0; i < blocks_.size(); i++) blocks_[i]->release();
+}
+
+void PackedLog::note(Worker& w, const PublishedRange& frames, AudienceLog& audience, Compress compress) noexcept {
+  if (compress == Compress::no) return;
+  for (uint64_t begin = frames.begin; begin < frames.end;) {
+    const uint8_t* frame = w.log.data_of(frames, begin);
+    const size_t size = net::frame_bytes(frame);
+    const size_t payload = size - proto::frame_header_size_of(frame);
+    const bool wanted = compress == Compress::yes || (payload >= w.compress_from && audience.trial.worth_trying());
+    if (wanted && !candidates_.push({begin, begin + size, payload, &audience, frames.block, kNone, compress})) return;
+    begin += size;
+  }
+}
+
+uint32_t PackedLog::first_at(uint64_t begin) const noexcept {
+  const auto* first = candidates_.data();
+  return static_cast<uint32_t>(std::partition_point(first, first + candidates_.size(),
+                                                    [begin](const Candidate& c) { return c.begin < begin; }) - first);
+}
+
+uint8_t* PackedLog::room(base::BlockPool& pool, size_t size) noexcept {
+  if (blocks_.empty() || blocks_.back()->capacity - used_ < size) {
+    base::Block* block = pool.acquire(size > kBlockBytes ? size : kBlockBytes);
+    if (!block) return nullptr;
+    if (!blocks_.push(block)) return block->release(), nullptr;
+    used_ = 0;
+  }
+  return blocks_.back()->data() + used_;
+}
+
+FrameRun PackedLog::form_of(Worker& w, uint32_t index, session::DeflateClass receivers) noexcept {
+  Candidate& candidate = candidates_[index];
+  for (uint32_t i = candidate.first_form; i != kNone; i = forms_[i].next) {
+    if (forms_[i].receivers == receivers) return forms_[i].run;
+  }
+  session::WsCompression& compression = *w.sessions.compression;
+  uint8_t* const to = room(w.reactor.blocks, compression.bound(candidate.payload));
+  if (!to) return {};
+  const uint8_t* frame = w.log.data_of({candidate.begin, candidate.end, candidate.log_block, 1}, candidate.begin);
+  const auto opcode = static_cast<proto::Opcode>(frame[0] & 0x0f);
+  const uint8_t* payload = frame + proto::frame_header_size_of(frame);
+  const size_t size = compression.pack_to(receivers, opcode, payload, candidate.payload, to);
+  candidate.audience->trial.note(candidate.payload, size ? size : candidate.payload);
+  const FrameRun run = size ? FrameRun{blocks_.back(), to, size, 1} : FrameRun{};
+  if (!forms_.push({candidate.first_form, receivers, run})) return {};
+  candidate.first_form = forms_.size() - 1;
+  used_ += size;
+  return run;
+}
+
+void PackedLog::end_turn() noexcept {
+  candidates_.clear();
+  forms_.clear();
+  last = {};
+  const uint32_t count = blocks_.size();
+  for (uint32_t i = 0; i + 1 < count; i++) blocks_[i]->release();
+  if (count > 1) blocks_[0] = blocks_.back();
+  if (count) blocks_.truncate(1);
+}
+
+}  // namespace martlet::app
