@@ -7,7 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -73,7 +73,7 @@ class Compression {
  private:
   friend struct CompressionAccess;
   struct Parts;  // what it takes to compress: named by the constructor from a Deflate alone
-  std::shared_ptr<const Deflate> deflate_;
+  std::optional<Deflate> deflate_;
   const Parts* parts_ = nullptr;
   bool said_ = false;
 };

@@ -2,6 +2,7 @@
 // implementation, so that without one it is not linked.
 #include <martlet/compression.h>
 
+#include <memory>
 #include <utility>
 
 #include "app/worker.h"
@@ -14,7 +15,7 @@ struct Compression::Parts {
 };
 
 struct CompressionAccess {
-  static const Deflate* deflate(const Compression& c) noexcept { return c.deflate_.get(); }
+  static const Deflate* deflate(const Compression& c) noexcept { return c.deflate_ ? &*c.deflate_ : nullptr; }
   static bool said(const Compression& c) noexcept { return c.said_; }
   static std::unique_ptr<session::WsCompression> make(const Compression& c, app::Worker& w) noexcept {
     return c.parts_->make(w.sessions, w.options.compression_budget_bytes);
@@ -35,7 +36,7 @@ Compression::Compression(Deflate deflate) : said_(true) {
   static constexpr Parts parts{session::make_ws_deflater};
   deflate.client_max_window_bits = within(deflate.client_max_window_bits, 8, 15);
   deflate.server_max_window_bits = within(deflate.server_max_window_bits, 9, 15);
-  deflate_ = std::make_shared<const Deflate>(std::move(deflate));
+  deflate_ = std::move(deflate);
   parts_ = &parts;
 }
 

@@ -1,0 +1,227 @@
+// See deflate_match.h.
+#include "codec/deflate_match.h"
+
+#include <bit>
+#include <cstring>
+
+namespace martlet::codec {
+
+namespace {
+
+inline uint32_t load32(const uint8_t* p) noexcept {
+  uint32_t word;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
+
+inline uint64_t load64(const uint8_t* p) noexcept {
+  uint64_t word;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
+
+inline uint32_t first_difference(uint64_t different) noexcept {
+  const int bits = std::endian::native == std::endian::little ? std::countr_zero(different) : std::countl_zero(different);
+  return static_cast<uint32_t>(bits) / 8;
+}
+
+// How many bytes from a and b on are equal, of which `known` are known to be, up to `most`.
+inline uint32_t match_length(const uint8_t* a, const uint8_t* b, uint32_t known, uint32_t most) noexcept {
+  uint32_t length = known;
+  for (; length + 8 <= most; length += 8) {
+    const uint64_t different = load64(a + length) ^ load64(b + length);
+    if (different) return length + first_difference(different);
+  }
+  while (length < most && a[length] == b[length]) length++;
+  return length;
+}
+
+// The numbers are read in the same way on every machine, so that all compress alike.
+inline uint32_t hash_order(uint32_t word) noexcept {
+  return std::endian::native == std::endian::little ? word : __builtin_bswap32(word);
+}
+
+inline uint32_t least(uint32_t a, uint32_t b) noexcept { return a < b ? a : b; }
+
+// Writes sequences down and counts their symbols.
+class Writer {
+ public:
+  Writer(const MatchInput& in, Sequence* sequences, Parsed& parsed) noexcept
+      : in_(in), sequences_(sequences), parsed_(parsed), literals_from_(in.reach) {}
+
+  bool full() const noexcept { return parsed_.sequences + 1 >= kMostSequences; }
+  void match(uint32_t at, uint32_t length, uint32_t distance) noexcept {
+    count_literals(at);
+    sequences_[parsed_.sequences++] = {at - literals_from_, static_cast<uint16_t>(length), static_cast<uint16_t>(distance)};
+    parsed_.literals[kEndOfBlock + 1 + kLengthCode[length]]++;
+    parsed_.distances[distance_code(distance)]++;
+    literals_from_ = at + length;
+  }
+  void end(uint32_t at) noexcept {
+    count_literals(at);
+    sequences_[parsed_.sequences++] = {at - literals_from_, 0, 0};
+  }
+
+ private:
+  void count_literals(uint32_t until) noexcept {
+    for (uint32_t i = literals_from_; i < until; i++) parsed_.literals[in_.base[i]]++;
+  }
+
+  const MatchInput& in_;
+  Sequence* sequences_;
+  Parsed& parsed_;
+  uint32_t literals_from_;
+};
+
+constexpr uint32_t kFour = 4;  // bytes that are hashed
+
+}  // namespace
+
+// Fast ----------------------------------------------------------------------------------------------------------------
+
+// Takes the better one of the last two places with the same four bytes. What does not compress is walked through in
+// steps that grow.
+uint32_t FastMatcher::parse(const MatchInput& in, Sequence* sequences, Parsed& parsed) noexcept {
+  constexpr uint32_t kHashMost = 24;  // bytes of a match whose places are remembered
+  Writer writer(in, sequences, parsed);
+  const uint8_t* const base = in.base;
+  const auto pair_of = [&](uint32_t i) { return heads_ + 2 * (hash_order(load32(base + i)) * 0x9E3779B1u >> shift_); };
+  uint32_t at = in.reach;
+  uint32_t misses = 0;
+  while (at + kFour <= in.end) {
+    const uint32_t word = load32(base + at);
+    const uint32_t here = in.position + at;
+    const uint32_t reach = least(at, in.window);
+    uint32_t* const pair = pair_of(at);
+    const uint32_t first = here - pair[0];
+    const uint32_t second = here - pair[1];
+    pair[1] = pair[0];
+    pair[0] = here;
+    const uint32_t most = least(in.end - at, kMostMatch);
+    uint32_t length = 0;
+    uint32_t distance = first;
+    if (first <= reach && load32(base + at - first) == word) {
+      length = match_length(base + at, base + at - first, kFour, most);
+    }
+    if (second <= reach && load32(base + at - second) == word) {
+      const uint32_t other = match_length(base + at, base + at - second, kFour, most);
+      if (other > length) {
+        length = other;
+        distance = second;
+      }
+    }
+    if (length == 0) {
+      at += 1 + (misses++ >> 6);
+      continue;
+    }
+    misses = 0;
+    writer.match(at, length, distance);
+    const uint32_t remember = least(at + least(length, kHashMost), in.end - (kFour - 1));
+    for (uint32_t i = at + 1; i < remember; i++) {
+      uint32_t* const p = pair_of(i);
+      p[1] = p[0];
+      p[0] = in.position + i;
+    }
+    at += length;
+    if (writer.full()) break;
+  }
+  if (!writer.full()) at = in.end;
+  writer.end(at);
+  return at;
+}
+
+// Better --------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+constexpr uint32_t kDepth = 40;        // candidates looked at for one place
+constexpr uint32_t kGoodEnough = 96;   // a match of this length is taken at once
+constexpr uint32_t kFarForThree = 4096;  // three bytes from further away cost more than three literals
+
+}  // namespace
+
+ChainMatcher::ChainMatcher(uint8_t* tables, int window_bits) noexcept
+    : heads_(reinterpret_cast<uint32_t*>(tables)),
+      shorts_(heads_ + (size_t{1} << head_bits(window_bits))),
+      steps_(reinterpret_cast<uint16_t*>(shorts_ + (size_t{1} << short_bits(window_bits)))),
+      head_shift_(static_cast<uint32_t>(32 - head_bits(window_bits))),
+      short_shift_(static_cast<uint32_t>(32 - short_bits(window_bits))),
+      mask_((uint32_t{1} << window_bits) - 1) {}
+
+// Needs four bytes at `at`.
+void ChainMatcher::insert(const MatchInput& in, uint32_t at) noexcept {
+  const uint32_t word = hash_order(load32(in.base + at));
+  const uint32_t here = in.position + at;
+  uint32_t& head = heads_[word * 0x9E3779B1u >> head_shift_];
+  const uint32_t step = here - head;
+  steps_[here & mask_] = static_cast<uint16_t>(step <= in.window ? step & 0xffff : 0);
+  head = here;
+  shorts_[(word << 8) * 0x85EBCA77u >> short_shift_] = here;
+}
+
+// Looks for a match and inserts the place. Needs four bytes at `at`.
+ChainMatcher::Match ChainMatcher::find(const MatchInput& in, uint32_t at, uint32_t longer_than,
+                                       uint32_t depth) noexcept {
+  const uint8_t* const here = in.base + at;
+  const uint32_t word = load32(here);
+  const uint32_t position = in.position + at;
+  const uint32_t reach = least(at, in.window);
+  const uint32_t most = least(in.end - at, kMostMatch);
+  uint32_t three = position - shorts_[(hash_order(word) << 8) * 0x85EBCA77u >> short_shift_];
+  uint32_t distance = position - heads_[hash_order(word) * 0x9E3779B1u >> head_shift_];
+  insert(in, at);
+  Match best{longer_than, 0};
+  if (best.length < kLeastMatch && three <= reach && three <= kFarForThree && std::memcmp(here, here - three, 3) == 0) {
+    best = {match_length(here, here - three, 3, most), three};
+  }
+  for (; distance <= reach && depth > 0; depth--) {
+    const uint8_t* const there = here - distance;
+    // A longer one agrees in the first four bytes, and in the byte behind the best so far.
+    if (best.length < most && load32(there) == word && there[best.length] == here[best.length]) {
+      const uint32_t length = match_length(here, there, kFour, most);
+      if (length > best.length) {
+        best = {length, distance};
+        if (length >= kGoodEnough) break;
+      }
+    }
+    const uint32_t step = steps_[(position - distance) & mask_];
+    if (step == 0) break;
+    distance += step;
+  }
+  if (best.distance == 0) best.length = 0;
+  return best;
+}
+
+// A match is held back while the next place has a better one.
+uint32_t ChainMatcher::parse(const MatchInput& in, Sequence* sequences, Parsed& parsed) noexcept {
+  Writer writer(in, sequences, parsed);
+  const auto log2_of = [](uint32_t distance) { return 31 - std::countl_zero(distance); };
+  uint32_t at = in.reach;
+  while (at + kFour <= in.end) {
+    Match match = find(in, at, 0, kDepth);
+    if (match.length < kLeastMatch) {
+      at++;
+      continue;
+    }
+    uint32_t inserted = at + 1;
+    while (match.length < kGoodEnough && at + 1 + kFour <= in.end) {
+      const Match next = find(in, at + 1, match.length - 1, match.length >= 16 ? kDepth / 4 : kDepth / 2);
+      inserted = at + 2;
+      if (next.length == 0) break;
+      const int gain = 4 * (static_cast<int>(next.length) - static_cast<int>(match.length)) + log2_of(match.distance) -
+                       log2_of(next.distance);
+      if (gain <= 2) break;
+      match = next;
+      at++;
+    }
+    writer.match(at, match.length, match.distance);
+    at += match.length;
+    for (; inserted < at && inserted + kFour <= in.end; inserted++) insert(in, inserted);
+    if (writer.full()) break;
+  }
+  if (!writer.full()) at = in.end;
+  writer.end(at);
+  return at;
+}
+
+}  // namespace martlet::codec
