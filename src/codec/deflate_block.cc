@@ -11,7 +11,7 @@ constexpr size_t kMostStored = 65535;
 constexpr size_t kDistancesFrom = 288;  // in a workspace's codes
 constexpr unsigned kHeaderBits = 3;
 // Below so many symbols a dynamic code cannot save what it takes to say it.
-constexpr uint32_t kLeastForDynamic = 64;
+constexpr uint32_t kLeastForDynamic = 92;
 
 // The fixed code (§3.2.6).
 struct FixedCode {

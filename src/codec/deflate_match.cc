@@ -79,50 +79,32 @@ constexpr uint32_t kFour = 4;  // bytes that are hashed
 
 // Fast ----------------------------------------------------------------------------------------------------------------
 
-// Takes the better one of the last two places with the same four bytes. What does not compress is walked through in
-// steps that grow.
+// Takes the last place with the same four bytes. What does not compress is walked through in steps that grow.
 uint32_t FastMatcher::parse(const MatchInput& in, Sequence* sequences, Parsed& parsed) noexcept {
-  constexpr uint32_t kHashMost = 24;  // bytes of a match whose places are remembered
   Writer writer(in, sequences, parsed);
   const uint8_t* const base = in.base;
-  const auto pair_of = [&](uint32_t i) { return heads_ + 2 * (hash_order(load32(base + i)) * 0x9E3779B1u >> shift_); };
+  const auto head_of = [&](uint32_t word) -> uint32_t& { return heads_[hash_order(word) * 0x9E3779B1u >> shift_]; };
+  const uint32_t last = in.end < kFour ? 0 : in.end - kFour;  // place where four bytes can be read
   uint32_t at = in.reach;
   uint32_t misses = 0;
-  while (at + kFour <= in.end) {
+  while (at <= last) {
     const uint32_t word = load32(base + at);
-    const uint32_t here = in.position + at;
-    const uint32_t reach = least(at, in.window);
-    uint32_t* const pair = pair_of(at);
-    const uint32_t first = here - pair[0];
-    const uint32_t second = here - pair[1];
-    pair[1] = pair[0];
-    pair[0] = here;
-    const uint32_t most = least(in.end - at, kMostMatch);
-    uint32_t length = 0;
-    uint32_t distance = first;
-    if (first <= reach && load32(base + at - first) == word) {
-      length = match_length(base + at, base + at - first, kFour, most);
-    }
-    if (second <= reach && load32(base + at - second) == word) {
-      const uint32_t other = match_length(base + at, base + at - second, kFour, most);
-      if (other > length) {
-        length = other;
-        distance = second;
-      }
-    }
-    if (length == 0) {
+    uint32_t& head = head_of(word);
+    const uint32_t distance = in.position + at - head;
+    head = in.position + at;
+    if (distance > least(at, in.window) || load32(base + at - distance) != word) {
       at += 1 + (misses++ >> 6);
       continue;
     }
     misses = 0;
+    const uint32_t length = match_length(base + at, base + at - distance, kFour, least(in.end - at, kMostMatch));
     writer.match(at, length, distance);
-    const uint32_t remember = least(at + least(length, kHashMost), in.end - (kFour - 1));
-    for (uint32_t i = at + 1; i < remember; i++) {
-      uint32_t* const p = pair_of(i);
-      p[1] = p[0];
-      p[0] = in.position + i;
+    const uint32_t next = at + length;
+    if (next - 2 <= last) {
+      head_of(load32(base + at + 1)) = in.position + at + 1;
+      head_of(load32(base + next - 2)) = in.position + next - 2;
     }
-    at += length;
+    at = next;
     if (writer.full()) break;
   }
   if (!writer.full()) at = in.end;

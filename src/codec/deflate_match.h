@@ -41,7 +41,7 @@ class FastMatcher {
  public:
   static constexpr size_t bytes(int window_bits) noexcept { return sizeof(uint32_t) << table_bits(window_bits); }
   FastMatcher(uint8_t* tables, int window_bits) noexcept
-      : heads_(reinterpret_cast<uint32_t*>(tables)), shift_(static_cast<uint32_t>(33 - table_bits(window_bits))) {}
+      : heads_(reinterpret_cast<uint32_t*>(tables)), shift_(static_cast<uint32_t>(32 - table_bits(window_bits))) {}
 
   // Parses from base[reach] on, to the end or until the sequences are full; answers where it stopped.
   uint32_t parse(const MatchInput& in, Sequence* sequences, Parsed& parsed) noexcept;

@@ -51,9 +51,11 @@ void count_lengths(const uint32_t* keys, size_t count, unsigned most_bits, uint3
 }
 
 uint16_t reversed(uint32_t code, unsigned bits) noexcept {
-  uint32_t out = 0;
-  for (unsigned i = 0; i < bits; i++) out |= (code >> i & 1) << (bits - 1 - i);
-  return static_cast<uint16_t>(out);
+  code = (code & 0x5555) << 1 | (code >> 1 & 0x5555);
+  code = (code & 0x3333) << 2 | (code >> 2 & 0x3333);
+  code = (code & 0x0f0f) << 4 | (code >> 4 & 0x0f0f);
+  code = (code & 0x00ff) << 8 | (code >> 8 & 0x00ff);
+  return static_cast<uint16_t>(code >> (16 - bits));
 }
 
 }  // namespace
