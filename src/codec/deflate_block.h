@@ -1,10 +1,10 @@
 // Writing blocks (RFC 1951 §3.2.3): of the three kinds the one that is shortest, by exact count.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <bit>
 
 #include "codec/deflate_match.h"
 

@@ -116,29 +116,24 @@ uint32_t FastMatcher::parse(const MatchInput& in, Sequence* sequences, Parsed& p
 
 namespace {
 
-constexpr uint32_t kDepth = 40;        // candidates looked at for one place
-constexpr uint32_t kGoodEnough = 96;   // a match of this length is taken at once
-constexpr uint32_t kFarForThree = 4096;  // three bytes from further away cost more than three literals
+constexpr uint32_t kDepth = 28;        // candidates looked at for one place
+constexpr uint32_t kGoodEnough = 64;   // a match of this length is taken at once
 
 }  // namespace
 
 ChainMatcher::ChainMatcher(uint8_t* tables, int window_bits) noexcept
     : heads_(reinterpret_cast<uint32_t*>(tables)),
-      shorts_(heads_ + (size_t{1} << head_bits(window_bits))),
-      steps_(reinterpret_cast<uint16_t*>(shorts_ + (size_t{1} << short_bits(window_bits)))),
+      steps_(reinterpret_cast<uint16_t*>(heads_ + (size_t{1} << head_bits(window_bits)))),
       head_shift_(static_cast<uint32_t>(32 - head_bits(window_bits))),
-      short_shift_(static_cast<uint32_t>(32 - short_bits(window_bits))),
       mask_((uint32_t{1} << window_bits) - 1) {}
 
 // Needs four bytes at `at`.
 void ChainMatcher::insert(const MatchInput& in, uint32_t at) noexcept {
-  const uint32_t word = hash_order(load32(in.base + at));
   const uint32_t here = in.position + at;
-  uint32_t& head = heads_[word * 0x9E3779B1u >> head_shift_];
+  uint32_t& head = heads_[hash_order(load32(in.base + at)) * 0x9E3779B1u >> head_shift_];
   const uint32_t step = here - head;
   steps_[here & mask_] = static_cast<uint16_t>(step <= in.window ? step & 0xffff : 0);
   head = here;
-  shorts_[(word << 8) * 0x85EBCA77u >> short_shift_] = here;
 }
 
 // Looks for a match and inserts the place. Needs four bytes at `at`.
@@ -149,24 +144,25 @@ ChainMatcher::Match ChainMatcher::find(const MatchInput& in, uint32_t at, uint32
   const uint32_t position = in.position + at;
   const uint32_t reach = least(at, in.window);
   const uint32_t most = least(in.end - at, kMostMatch);
-  uint32_t three = position - shorts_[(hash_order(word) << 8) * 0x85EBCA77u >> short_shift_];
   uint32_t distance = position - heads_[hash_order(word) * 0x9E3779B1u >> head_shift_];
   insert(in, at);
   Match best{longer_than, 0};
-  if (best.length < kLeastMatch && three <= reach && three <= kFarForThree && std::memcmp(here, here - three, 3) == 0) {
-    best = {match_length(here, here - three, 3, most), three};
-  }
+  // A longer match agrees in the byte behind the best so far, and in the three before that.
+  uint32_t behind = best.length < kFour ? 0 : best.length - 3;
+  if (best.length >= most) depth = 0;
+  uint32_t tail = load32(here + behind);
   for (; distance <= reach && depth > 0; depth--) {
     const uint8_t* const there = here - distance;
-    // A longer one agrees in the first four bytes, and in the byte behind the best so far.
-    if (best.length < most && load32(there) == word && there[best.length] == here[best.length]) {
+    const uint32_t step = steps_[(position - distance) & mask_];
+    if (load32(there + behind) == tail && load32(there) == word) {
       const uint32_t length = match_length(here, there, kFour, most);
       if (length > best.length) {
         best = {length, distance};
-        if (length >= kGoodEnough) break;
+        if (length >= kGoodEnough || length >= most) break;
+        behind = length - 3;
+        tail = load32(here + behind);
       }
     }
-    const uint32_t step = steps_[(position - distance) & mask_];
     if (step == 0) break;
     distance += step;
   }
@@ -181,7 +177,7 @@ uint32_t ChainMatcher::parse(const MatchInput& in, Sequence* sequences, Parsed& 
   uint32_t at = in.reach;
   while (at + kFour <= in.end) {
     Match match = find(in, at, 0, kDepth);
-    if (match.length < kLeastMatch) {
+    if (match.length == 0) {
       at++;
       continue;
     }

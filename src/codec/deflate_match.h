@@ -11,7 +11,8 @@
 
 namespace martlet::codec {
 
-// Literals, and the match behind them; length 0: no match, the stretch ends.
+// Literals, and the match behind them, which is of four bytes or more: three bytes from elsewhere seldom cost less than
+// three literals. Length 0: no match, the stretch ends.
 struct Sequence {
   uint32_t literals;
   uint16_t length;
@@ -55,8 +56,7 @@ class FastMatcher {
 class ChainMatcher {
  public:
   static constexpr size_t bytes(int window_bits) noexcept {
-    return (sizeof(uint32_t) << head_bits(window_bits)) + (sizeof(uint32_t) << short_bits(window_bits)) +
-           (sizeof(uint16_t) << window_bits);
+    return (sizeof(uint32_t) << head_bits(window_bits)) + (sizeof(uint16_t) << window_bits);
   }
   ChainMatcher(uint8_t* tables, int window_bits) noexcept;
 
@@ -68,15 +68,12 @@ class ChainMatcher {
     uint32_t distance = 0;
   };
   static constexpr int head_bits(int window_bits) noexcept { return window_bits > 14 ? 14 : window_bits < 10 ? 9 : window_bits - 1; }
-  static constexpr int short_bits(int window_bits) noexcept { return head_bits(window_bits) - 2; }
   void insert(const MatchInput& in, uint32_t at) noexcept;
   Match find(const MatchInput& in, uint32_t at, uint32_t longer_than, uint32_t depth) noexcept;
 
   uint32_t* heads_;   // the last position of each hash of four bytes
-  uint32_t* shorts_;  // of three bytes
   uint16_t* steps_;   // from a position to the one before it with the same hash; 0: none in reach
   uint32_t head_shift_;
-  uint32_t short_shift_;
   uint32_t mask_;
 };
 

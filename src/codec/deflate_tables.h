@@ -8,7 +8,6 @@
 
 namespace martlet::codec {
 
-inline constexpr uint32_t kLeastMatch = 3;
 inline constexpr uint32_t kMostMatch = 258;
 inline constexpr uint32_t kEndOfBlock = 256;
 inline constexpr size_t kLiteralCodes = 286;  // literals, the end of the block, lengths
