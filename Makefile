@@ -43,7 +43,7 @@ run: $(BUILD)/examples/chat ## the chat demo on http://localhost:3000
 	$(BUILD)/examples/chat
 
 # test.mk behind fuzz.mk and bench.mk: older makes take the first rule that fits, not the closest.
-include mk/sanitize.mk mk/kqueue.mk mk/fuzz.mk mk/coverage.mk mk/bench.mk mk/test.mk mk/lint.mk mk/install.mk mk/zig.mk mk/static.mk mk/macos.mk mk/check.mk
+include mk/sanitize.mk mk/zlib.mk mk/kqueue.mk mk/fuzz.mk mk/coverage.mk mk/bench.mk mk/test.mk mk/lint.mk mk/install.mk mk/zig.mk mk/static.mk mk/macos.mk mk/check.mk
 
 # What was built last, and how: objects are compiled anew when the flags change, the library when a source goes away.
 $(BUILD)/flags: REMEMBER = $(CXX) $(CXXFLAGS) $(LDFLAGS) $(WARN)

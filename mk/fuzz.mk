@@ -24,12 +24,12 @@ fuzz-build:
 
 fuzz-programs: $(FUZZ_PROGRAMS)
 
-$(BUILD)/obj/tests/fuzz/%.o: tests/fuzz/%.cc $(BUILD)/flags
+$(BUILD)/obj/tests/fuzz/%.o: tests/fuzz/%.cc $(BUILD)/flags $(ZLIB_FLAGS)
 	@mkdir -p $(@D)
-	$(SAY)$(CXX) $(CXXFLAGS) -Wall -Wextra -iquote src -iquote tests -MMD -MP -c -o $@ $<
+	$(SAY)$(CXX) $(CXXFLAGS) -Wall -Wextra -iquote src -iquote tests $$(cat $(ZLIB_FLAGS)) -MMD -MP -c -o $@ $<
 
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(SAY)$(CXX) $(CXXFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(LIB)
+	$(SAY)$(CXX) $(CXXFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(LIB) $(ZLIB_LIBS)
 
 -include $(FUZZ_SOURCES:%.cc=$(BUILD)/obj/%.d)

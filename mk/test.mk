@@ -12,7 +12,7 @@ else ifeq ($(OPT),-O3)
 TEST_OPT ?= -O1
 endif
 # -Wrestrict of g++ 12 is wrong about strings that are joined (GCC PR 105651).
-TEST_FLAGS = $(TEST_OPT) -Wall -Wextra $(if $(findstring clang,$(CXX))$(findstring zig,$(CXX)),,-Wno-restrict) $(if $(WERROR),-Werror) -iquote src -iquote tests $$(cat $(DOCTEST_FLAGS))
+TEST_FLAGS = $(TEST_OPT) -Wall -Wextra $(if $(findstring clang,$(CXX))$(findstring zig,$(CXX)),,-Wno-restrict) $(if $(WERROR),-Werror) -iquote src -iquote tests $$(cat $(DOCTEST_FLAGS) $(ZLIB_FLAGS))
 
 UNIT_SOURCES := $(sort $(wildcard tests/*_test.cc tests/regress/*_test.cc tests/support/*.cc) $(KQUEUE_UNIT_SOURCES))
 UNIT_OBJECTS := $(UNIT_SOURCES:%.cc=$(BUILD)/obj/%.o)
@@ -46,19 +46,19 @@ PRELUDE_COMPILED := $(PRELUDE).gch
 $(BUILD)/obj/tests/support/main.o: PRELUDE_FLAGS =
 endif
 
-$(PRELUDE).gch: tests/support/prelude.h $(BUILD)/flags $(DOCTEST_FLAGS)
+$(PRELUDE).gch: tests/support/prelude.h $(BUILD)/flags $(DOCTEST_FLAGS) $(ZLIB_FLAGS)
 	@mkdir -p $(@D)
 	@echo '#include "support/prelude.h"' > $(PRELUDE)
 	$(SAY)$(CXX) $(CXXFLAGS) $(TEST_FLAGS) -MMD -MP -MF $(PRELUDE).d -MT $@ -x c++-header -o $@ $(PRELUDE)
 
 -include $(PRELUDE).d
 
-$(BUILD)/obj/tests/%.o: tests/%.cc $(BUILD)/flags $(DOCTEST_FLAGS) $(PRELUDE_COMPILED)
+$(BUILD)/obj/tests/%.o: tests/%.cc $(BUILD)/flags $(DOCTEST_FLAGS) $(ZLIB_FLAGS) $(PRELUDE_COMPILED)
 	@mkdir -p $(@D)
 	$(SAY)$(CXX) $(CXXFLAGS) $(TEST_FLAGS) $(PRELUDE_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/unit_tests: $(UNIT_OBJECTS) $(LIB)
-	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(UNIT_OBJECTS) $(LIB)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(UNIT_OBJECTS) $(LIB) $(ZLIB_LIBS)
 
 $(BUILD)/integration_tests: $(INTEGRATION_OBJECTS) $(LIB)
 	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(INTEGRATION_OBJECTS) $(LIB)

@@ -1,5 +1,5 @@
-// Bytes as the layers hand them on: spans, and the big-endian integers of the wire. Nothing here allocates,
-// and nothing reads outside what it is given; unaligned access goes through memcpy.
+// Bytes as the layers hand them on: spans, and the integers of the wire (big-endian; little-endian in DEFLATE). Nothing
+// here allocates, and nothing reads outside what it is given; unaligned access goes through memcpy.
 #pragma once
 
 #include <bit>
@@ -48,6 +48,12 @@ inline void store_be32(uint8_t* p, uint32_t v) noexcept {
 inline void store_be64(uint8_t* p, uint64_t v) noexcept {
   store_be32(p, static_cast<uint32_t>(v >> 32));
   store_be32(p + 4, static_cast<uint32_t>(v));
+}
+
+inline uint64_t load_le64(const uint8_t* p) noexcept {
+  uint64_t v;
+  std::memcpy(&v, p, sizeof v);
+  return std::endian::native == std::endian::little ? v : __builtin_bswap64(v);
 }
 
 // A 32-bit load that keeps the bytes in memory order: the masking key is used this way.

@@ -1,0 +1,219 @@
+// Filling the tables. What a small message costs is mostly this, so no entry is written that the code does not need: the
+// index is no wider than the longest code, and code lengths of 0, most of them in a text, are passed over by eights.
+//
+// The first index grows with the codes. While the codes of n bits are handed out the table has 2^n entries; then it is
+// doubled by a copy, which puts every shorter code wherever the next bit does not matter to it. Slots that no code has
+// taken yet are copied as they are: those of a complete code are all taken in the end.
+#include "codec/inflate_codes.h"
+
+#include <bit>
+#include <cstring>
+
+namespace martlet::codec {
+
+namespace {
+
+// What the entry of a code with n bits is, less n * kOneBit.
+struct SymbolEntries {
+  CodeEntry litlen[kLitlenSymbols];
+  CodeEntry distances[8][kDistanceSymbols];  // for window_bits 8 to 15
+  CodeEntry lengths[kLengthsSymbols];
+};
+
+constexpr CodeEntry kOneBit = 0x101;
+
+constexpr unsigned kEndOfBlock = 256;
+constexpr unsigned kLastLength = 285;
+constexpr unsigned kLastDistance = 29;
+
+// RFC 1951 §3.2.5. Four lengths share a number of extra bits, but for the last one, which has none.
+constexpr void make_litlen_entries(SymbolEntries& entries) {
+  for (unsigned s = 0; s < kEndOfBlock; s++) entries.litlen[s] = kLiteralEntry | s << 16;
+  entries.litlen[kEndOfBlock] = kSpecialEntry | kEndEntry;
+  unsigned smallest = 3;
+  for (unsigned s = kEndOfBlock + 1; s < kLastLength; s++) {
+    const unsigned extra = s < 265 ? 0 : (s - 261) / 4;
+    entries.litlen[s] = ((1u << extra) - 1) << 25 | smallest << 16 | extra;
+    smallest += 1u << extra;
+  }
+  entries.litlen[kLastLength] = 258u << 16;
+  for (unsigned s = kLastLength + 1; s < kLitlenSymbols; s++) entries.litlen[s] = kSpecialEntry;
+}
+
+// Two distances share a number of extra bits. The distances of the first 2n symbols are those up to 2^n.
+constexpr void make_distance_entries(SymbolEntries& entries) {
+  for (unsigned window_bits = 8; window_bits <= 15; window_bits++) {
+    CodeEntry* const distances = entries.distances[window_bits - 8];
+    unsigned smallest = 1;
+    for (unsigned s = 0; s <= kLastDistance; s++) {
+      const unsigned extra = s < 2 ? 0 : (s - 2) / 2;
+      distances[s] = s < 2 * window_bits ? smallest << 16 | extra : kSpecialEntry | kBeyondEntry;
+      smallest += 1u << extra;
+    }
+    for (unsigned s = kLastDistance + 1; s < kDistanceSymbols; s++) distances[s] = kSpecialEntry;
+  }
+}
+
+constexpr SymbolEntries make_symbol_entries() {
+  SymbolEntries entries{};
+  make_litlen_entries(entries);
+  make_distance_entries(entries);
+  for (unsigned s = 0; s < kLengthsSymbols; s++) entries.lengths[s] = s << 16;
+  return entries;
+}
+
+constexpr SymbolEntries kEntries = make_symbol_entries();
+
+// The code that follows `code` among those of `bits` bits, bit-reversed as the stream has them: counting up from the
+// other end. The last one is followed by itself.
+constexpr unsigned next_code(unsigned code, unsigned bits) {
+  const unsigned zeros = ~code & ((1u << bits) - 1);
+  const unsigned highest = std::bit_floor(zeros);
+  return (code & (highest - 1)) | highest;
+}
+
+// The fixed code (§3.2.6).
+struct FixedTables {
+  CodeEntry litlen[512];
+  CodeEntry distances[8][32];
+};
+
+constexpr unsigned fixed_length(unsigned symbol) { return symbol < 144 ? 8 : symbol < 256 ? 9 : symbol < 280 ? 7 : 8; }
+
+constexpr FixedTables make_fixed_tables() {
+  FixedTables tables{};
+  unsigned code = 0;
+  for (unsigned bits = 7; bits <= 9; bits++) {
+    for (unsigned s = 0; s < kLitlenSymbols; s++) {
+      if (fixed_length(s) != bits) continue;
+      for (unsigned i = code; i < 512; i += 1u << bits) tables.litlen[i] = kEntries.litlen[s] + bits * kOneBit;
+      code = next_code(code, bits);
+    }
+  }
+  for (unsigned window = 0; window < 8; window++) {
+    code = 0;
+    for (unsigned s = 0; s < kDistanceSymbols; s++) {
+      tables.distances[window][code] = kEntries.distances[window][s] + 5 * kOneBit;
+      code = next_code(code, 5);
+    }
+  }
+  return tables;
+}
+
+constexpr FixedTables kFixed = make_fixed_tables();
+
+// How many symbols have each code length, and the symbols that have one, by length and then by number.
+struct Sorted {
+  uint16_t count[kMaxCodeBits + 1] = {};
+  uint16_t symbols[kLitlenSymbols];
+};
+
+// Calls visit(symbol, length) for each length that is not 0.
+template <typename Visit>
+inline void for_each_length(const uint8_t* lengths, size_t symbols, Visit visit) {
+  for (size_t s = 0; s < symbols; s += 8) {
+    uint64_t eight;
+    std::memcpy(&eight, lengths + s, sizeof eight);
+    if (eight == 0) continue;
+    for (size_t i = s; i < s + 8; i++) {
+      if (lengths[i] != 0) visit(i, lengths[i]);
+    }
+  }
+}
+
+void sort_symbols(const uint8_t* lengths, size_t symbols, Sorted& sorted) {
+  uint16_t next[kMaxCodeBits + 1];
+  next[1] = 0;
+  for (size_t n = 2; n <= kMaxCodeBits; n++) next[n] = static_cast<uint16_t>(next[n - 1] + sorted.count[n - 1]);
+  for_each_length(lengths, symbols, [&](size_t symbol, uint8_t length) {
+    sorted.symbols[next[length]++] = static_cast<uint16_t>(symbol);
+  });
+}
+
+// The codes that are longer than the index: `code` is the first, `symbol` its symbol, `bits` its length.
+void fill_subtables(const Sorted& sorted, const CodeEntry* entries, unsigned index_bits, unsigned longest, unsigned code,
+                    const uint16_t* symbol, CodeEntry* table) {
+  unsigned end = 1u << index_bits;
+  unsigned where = 0, sub_bits = 0;
+  unsigned prefix = ~0u;
+  for (unsigned bits = index_bits + 1; bits <= longest; bits++) {
+    for (unsigned n = sorted.count[bits]; n > 0; n--) {
+      const unsigned low = code & ((1u << index_bits) - 1);
+      if (low != prefix) {
+        // As wide as the codes that are left fill it.
+        prefix = low;
+        sub_bits = bits - index_bits;
+        for (unsigned filled = n; filled < 1u << sub_bits;) filled = 2 * filled + sorted.count[index_bits + ++sub_bits];
+        where = end;
+        end += 1u << sub_bits;
+        table[prefix] = kSpecialEntry | kSubtableEntry | where << 16 | sub_bits << 8 | index_bits;
+      }
+      const CodeEntry entry = entries[*symbol++] + bits * kOneBit;
+      for (unsigned i = code >> index_bits; i < 1u << sub_bits; i += 1u << (bits - index_bits)) table[where + i] = entry;
+      code = next_code(code, bits);
+    }
+  }
+}
+
+// A complete code.
+void fill_table(const Sorted& sorted, const CodeEntry* entries, unsigned index_bits, unsigned longest, CodeEntry* table) {
+  const uint16_t* symbol = sorted.symbols;
+  unsigned code = 0;
+  unsigned bits = 1;
+  while (sorted.count[bits] == 0) bits++;
+  for (;; bits++) {
+    for (unsigned n = sorted.count[bits]; n > 0; n--) {
+      table[code] = entries[*symbol++] + bits * kOneBit;
+      code = next_code(code, bits);
+    }
+    if (bits == index_bits) break;
+    std::memcpy(table + (1u << bits), table, sizeof(CodeEntry) << bits);
+  }
+  if (longest > index_bits) fill_subtables(sorted, entries, index_bits, longest, code, symbol, table);
+}
+
+// `lone`: whether the code may be incomplete, with one symbol of one bit or none.
+CodeFault build(const uint8_t* lengths, size_t symbols, const CodeEntry* entries, unsigned max_index_bits, bool lone,
+                CodeEntry* table, uint8_t& index_bits) {
+  Sorted sorted;
+  for_each_length(lengths, symbols, [&](size_t, uint8_t length) { sorted.count[length]++; });
+  unsigned longest = kMaxCodeBits;
+  while (longest > 0 && sorted.count[longest] == 0) longest--;
+  int free = 1;  // codes of the length at hand that are not taken
+  for (unsigned n = 1; n <= longest; n++) {
+    free = 2 * free - sorted.count[n];
+    if (free < 0) return CodeFault::over_subscribed;
+  }
+  if (free > 0 && (!lone || longest > 1)) return CodeFault::incomplete;
+  sort_symbols(lengths, symbols, sorted);
+  if (free > 0) {
+    table[0] = table[1] = kSpecialEntry + kOneBit;
+    if (longest == 1) table[0] = entries[sorted.symbols[0]] + kOneBit;
+    index_bits = 1;
+    return CodeFault::none;
+  }
+  index_bits = static_cast<uint8_t>(longest < max_index_bits ? longest : max_index_bits);
+  fill_table(sorted, entries, index_bits, longest, table);
+  return CodeFault::none;
+}
+
+}  // namespace
+
+InflateCodes fixed_codes(unsigned window_bits) noexcept {
+  return {kFixed.litlen, kFixed.distances[window_bits - 8], 9, 5};
+}
+
+CodeFault build_litlen_code(const uint8_t* lengths, size_t symbols, CodeEntry* table, uint8_t& index_bits) noexcept {
+  return build(lengths, symbols, kEntries.litlen, kMaxLitlenIndex, true, table, index_bits);
+}
+
+CodeFault build_distance_code(const uint8_t* lengths, size_t symbols, unsigned window_bits, CodeEntry* table,
+                              uint8_t& index_bits) noexcept {
+  return build(lengths, symbols, kEntries.distances[window_bits - 8], kMaxDistanceIndex, true, table, index_bits);
+}
+
+CodeFault build_lengths_code(const uint8_t* lengths, CodeEntry* table, uint8_t& index_bits) noexcept {
+  return build(lengths, kLengthsSymbols, kEntries.lengths, kMaxLengthsIndex, false, table, index_bits);
+}
+
+}  // namespace martlet::codec
