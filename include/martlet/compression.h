@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,7 +52,7 @@ struct Deflate {
   int client_max_window_bits = 15;
   CompressionLevel level = CompressionLevel::fast;
   CompressionMode mode = CompressionMode::shared;
-  // Of what we send, 9 to 15: how far back it refers, as a power of two. Less where the client asks for less.
+  // Of what we send, 8 to 15: how far back it refers, as a power of two. Less where the client asks for less.
   int server_max_window_bits = 15;
   // Messages from this size on, in bytes, are compressed.
   size_t threshold = 1024;
@@ -73,7 +72,7 @@ class Compression {
  private:
   friend struct CompressionAccess;
   struct Parts;  // what it takes to compress: named by the constructor from a Deflate alone
-  std::optional<Deflate> deflate_;
+  Deflate deflate_ = Deflate{.broken_agents = {}};
   const Parts* parts_ = nullptr;
   bool said_ = false;
 };

@@ -15,7 +15,7 @@ struct Compression::Parts {
 };
 
 struct CompressionAccess {
-  static const Deflate* deflate(const Compression& c) noexcept { return c.deflate_ ? &*c.deflate_ : nullptr; }
+  static const Deflate* deflate(const Compression& c) noexcept { return c.parts_ ? &c.deflate_ : nullptr; }
   static bool said(const Compression& c) noexcept { return c.said_; }
   static std::unique_ptr<session::WsCompression> make(const Compression& c, app::Worker& w) noexcept {
     return c.parts_->make(w.sessions, w.options.compression_budget_bytes);
@@ -35,7 +35,7 @@ int within(int value, int least, int most) noexcept { return value < least ? lea
 Compression::Compression(Deflate deflate) : said_(true) {
   static constexpr Parts parts{session::make_ws_deflater};
   deflate.client_max_window_bits = within(deflate.client_max_window_bits, 8, 15);
-  deflate.server_max_window_bits = within(deflate.server_max_window_bits, 9, 15);
+  deflate.server_max_window_bits = within(deflate.server_max_window_bits, 8, 15);
   deflate_ = std::move(deflate);
   parts_ = &parts;
 }

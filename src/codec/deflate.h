@@ -3,9 +3,9 @@
 // A compressor owns what must stay between calls and nothing else; what a call works with is a DeflateScratch, of which
 // a thread has one. A Deflate that keeps a context takes, in KiB (memory() has it exactly):
 //
-//   window bits   9     10    11    12    13    14    15
-//   fast          4     5     8     16    32    64    128
-//   better        7     9     16    32    64    128   224
+//   window bits   8     9     10    11    12    13    14    15
+//   fast          4     4     5     8     15    29    57    113
+//   better        4     5     7     12    23    45    89    177
 //
 // One that does not keep a context takes the tables alone, as it works where the bytes lie. Nothing here depends on
 // anything but the input: the same calls give the same bytes on any machine. One thread at a time.
@@ -29,7 +29,7 @@ enum class DeflateFlush : uint8_t {
 
 struct DeflateSettings {
   DeflateLevel level = DeflateLevel::fast;
-  int window_bits = 15;      // 9 to 15: no distance is above two to this power
+  int window_bits = 15;      // 8 to 15: no distance is above two to this power
   bool keep_context = true;  // later calls refer to what earlier ones compressed
 };
 

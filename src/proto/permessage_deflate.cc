@@ -19,7 +19,6 @@ constexpr std::string_view kServerTakeover = "server_no_context_takeover";
 constexpr std::string_view kClientTakeover = "client_no_context_takeover";
 constexpr std::string_view kServerBits = "server_max_window_bits";
 constexpr std::string_view kClientBits = "client_max_window_bits";
-constexpr uint8_t kLeastServerBits = 9;  // of our compressor
 
 // The pieces of one field's value.
 class Scanner {
@@ -132,7 +131,6 @@ uint8_t least(uint8_t a, uint8_t b) noexcept { return a < b ? a : b; }
 bool accept(const Offer& offer, const DeflatePreferences& preferences, DeflateTerms& terms) noexcept {
   if (!offer.good) return false;
   const uint8_t server_bits = offer.server_max_window_bits ? offer.server_max_window_bits : 15;
-  if (server_bits < kLeastServerBits) return false;
   terms.server_context_takeover = preferences.server_context_takeover && !offer.server_no_context_takeover;
   terms.client_context_takeover = preferences.client_context_takeover && !offer.client_no_context_takeover;
   terms.server_max_window_bits = least(server_bits, preferences.server_max_window_bits);

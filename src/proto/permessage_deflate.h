@@ -15,7 +15,7 @@ namespace martlet::proto {
 struct DeflatePreferences {
   bool server_context_takeover = false;  // we refer to what we sent before
   bool client_context_takeover = false;  // the client may refer to what it sent before
-  uint8_t server_max_window_bits = 15;   // 9 to 15
+  uint8_t server_max_window_bits = 15;   // 8 to 15
   uint8_t client_max_window_bits = 15;   // 8 to 15; can be had only of clients that say they can
 };
 
@@ -23,7 +23,7 @@ struct DeflatePreferences {
 struct DeflateTerms {
   bool server_context_takeover = false;
   bool client_context_takeover = false;
-  uint8_t server_max_window_bits = 15;  // of what we send: 9 to 15
+  uint8_t server_max_window_bits = 15;  // of what we send: 8 to 15
   uint8_t client_max_window_bits = 15;  // of what we receive: 8 to 15
   bool answers_server_bits = false;     // the answer names it
   bool answers_client_bits = false;

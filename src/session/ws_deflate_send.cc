@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kTailBytes = 4;  // of a flush: not sent (RFC 7692 §7.2.1)
 
-// Classes: 9 to 15 by window, 16 more for the better level.
+// Classes: 8 to 15 by window, 16 more for the better level.
 DeflateClass class_for(codec::DeflateLevel level, uint8_t window_bits) noexcept {
   return static_cast<DeflateClass>(window_bits | (level == codec::DeflateLevel::better ? 16 : 0));
 }

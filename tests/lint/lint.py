@@ -46,7 +46,7 @@ LAYERS = {
 LAYERS["session"] = sorted(LAYERS)
 LAYERS["app"] = LAYERS["cluster"] = LAYERS["client"] = sorted(LAYERS)
 SEES_ALL_PUBLIC = {"session", "app", "cluster", "client"}
-LOW_HEADERS = {"error.h", "function.h", "config.h", "log.h", "options.h"}
+LOW_HEADERS = {"error.h", "function.h", "compression.h", "config.h", "log.h", "options.h"}
 
 STANDARD = set(
     """algorithm any array atomic barrier bit bitset charconv chrono codecvt compare complex concepts condition_variable
