@@ -1,8 +1,11 @@
 // The loop that does nearly all of the work. One iteration is up to three literals and a match, or four literals.
 //
-// The bit buffer is refilled without a branch by eight bytes at a time, of which as many count as it has room for: 56
-// bits at least. Four literals of the first index use 44 of them; three and a length, 33 + 20; a distance, 28. The next
-// symbol is looked up before a match is copied, so that the two overlap.
+// The bit buffer is refilled without a branch: eight bytes are read, of which as many count as there is room for, 56 bits
+// at least. That is off the path on which one look-up waits for the other: a refill changes no bit that is there, and so
+// the table is read with the bits from before it. For that the bits that do not count are good too. Right after a refill
+// all 64 are; three literals of the first index and a length use 33 + 20 of them, and 11 are left for the index of the
+// distance. A distance uses 28 of 56, and 28 are left for the index of the next symbol, which is looked up before the
+// match is copied, so that the two overlap.
 //
 // `left` counts modulo 64: whole entries are subtracted from it, whose low six bits are what they use up.
 #include "codec/inflate_cursor.h"
@@ -54,11 +57,11 @@ inline void copy_match(uint8_t* out, size_t distance, size_t length) {
 struct BitBuffer {
   const uint8_t* in;
   uint64_t bits;
-  uint64_t left;
+  uint32_t left;
 
   void refill() noexcept {
     bits |= base::load_le64(in) << (left & 63);
-    in += (63 - (left & 63)) >> 3;
+    in += 7 - (left >> 3 & 7);
     left |= 56;
   }
   void use(CodeEntry entry) noexcept {
@@ -66,6 +69,13 @@ struct BitBuffer {
     left -= entry;
   }
 };
+
+// Writes a literal and looks up what follows it.
+inline CodeEntry put_literal(CodeEntry entry, BitBuffer& b, uint8_t*& out, const CodeEntry* litlen, uint64_t mask) {
+  b.use(entry);
+  *out++ = static_cast<uint8_t>(entry >> 16);
+  return litlen[b.bits & mask];
+}
 
 }  // namespace
 
@@ -84,17 +94,11 @@ const char* inflate_fast(InflateCursor& cursor, const InflateCodes& codes, Infla
   b.refill();
   CodeEntry entry = litlen[b.bits & litlen_mask];
   do {
-    for (int n = 0; n < 3 && entry & kLiteralEntry; n++) {
-      b.use(entry);
-      *out++ = static_cast<uint8_t>(entry >> 16);
-      entry = litlen[b.bits & litlen_mask];
-    }
+    for (int n = 0; n < 3 && entry & kLiteralEntry; n++) entry = put_literal(entry, b, out, litlen, litlen_mask);
     if (entry & (kLiteralEntry | kSpecialEntry)) {
       if (entry & kSubtableEntry) entry = in_subtable(litlen, entry, b.bits);
       if (entry & kLiteralEntry) {
-        b.use(entry);
-        *out++ = static_cast<uint8_t>(entry >> 16);
-        entry = litlen[b.bits & litlen_mask];
+        entry = put_literal(entry, b, out, litlen, litlen_mask);
         b.refill();
         continue;
       }
@@ -126,7 +130,7 @@ const char* inflate_fast(InflateCursor& cursor, const InflateCodes& codes, Infla
   } while (b.in <= in_stop && out <= out_stop);
   cursor.in = b.in;
   cursor.bits = b.bits;
-  cursor.left = static_cast<unsigned>(b.left & 63);
+  cursor.left = b.left & 63;
   cursor.out = out;
   return cause;
 }
