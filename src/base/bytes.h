@@ -56,6 +56,11 @@ inline uint64_t load_le64(const uint8_t* p) noexcept {
   return std::endian::native == std::endian::little ? v : __builtin_bswap64(v);
 }
 
+inline void store_le64(uint8_t* p, uint64_t v) noexcept {
+  if constexpr (std::endian::native == std::endian::big) v = __builtin_bswap64(v);
+  std::memcpy(p, &v, sizeof v);
+}
+
 // A 32-bit load that keeps the bytes in memory order: the masking key is used this way.
 inline uint32_t load_raw32(const uint8_t* p) noexcept {
   uint32_t v;

@@ -21,15 +21,6 @@ constexpr unsigned kMaxDistances = 30;
 // The order in which the code lengths' own code lengths come (§3.2.7).
 constexpr uint8_t kLengthsOrder[kLengthsSymbols] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
 
-// The ring's bytes from `back` on, in order; back >= size.
-void read_history(const InflateHistory& history, size_t back, uint8_t* out, size_t size) {
-  const size_t from = (history.at - back) & (history.size - 1);
-  const size_t to_end = history.size - from;
-  const size_t first = size < to_end ? size : to_end;
-  std::memcpy(out, history.bytes + from, first);
-  std::memcpy(out + first, history.bytes, size - first);
-}
-
 // What is wrong with a code that has too many codes of some length or too few.
 struct FaultCauses {
   const char* over_subscribed;
@@ -66,6 +57,14 @@ void InflateHistory::append(base::ByteSpan output) noexcept {
   filled = output.size() < size - filled ? static_cast<uint32_t>(filled + output.size()) : size;
 }
 
+void read_history(const InflateHistory& history, size_t back, uint8_t* out, size_t length) noexcept {
+  const size_t from = (history.at - back) & (history.size - 1);
+  const size_t to_end = history.size - from;
+  const size_t first = length < to_end ? length : to_end;
+  base::copy_short(out, history.bytes + from, first);
+  if (first < length) base::copy_short(out + first, history.bytes, length - first);
+}
+
 void InflateCursor::copy(size_t distance, size_t length) noexcept {
   if (distance > behind()) {
     const size_t back = distance - behind();
@@ -77,7 +76,7 @@ void InflateCursor::copy(size_t distance, size_t length) noexcept {
   }
   const uint8_t* from = out - distance;
   if (distance >= length) {
-    std::memcpy(out, from, length);
+    base::copy_short(out, from, length);
     out += length;
     return;
   }
@@ -207,30 +206,39 @@ Inflate::Step Inflate::code_of_lengths(InflateCursor& c) noexcept {
   return go_to(State::code_lengths);
 }
 
-Inflate::Step Inflate::code_lengths(InflateCursor& c) noexcept {
+Inflate::Step Inflate::code_lengths(InflateCursor& cursor) noexcept {
+  // Copies: as far as the compiler can tell, writing a length changes everything that is in memory.
+  InflateCursor c = cursor;
   const unsigned total = litlen_count_ + unsigned{distance_count_};
-  while (at_ < total) {
+  const unsigned mask = (1u << distance_bits_) - 1;
+  unsigned at = at_;
+  const char* fault = nullptr;
+  while (at < total) {
     if (c.left < 14) c.fill();
-    const CodeEntry entry = distances_[c.bits & ((1u << distance_bits_) - 1)];
+    const CodeEntry entry = distances_[c.bits & mask];
     const unsigned used = used_bits(entry);
     const unsigned symbol = symbol_of(entry);
     if (symbol < 16) {
-      if (c.left < used) return Step::need_input;
+      if (c.left < used) break;
       c.drop(used);
-      lengths_[at_++] = static_cast<uint8_t>(symbol);
+      lengths_[at++] = static_cast<uint8_t>(symbol);
       continue;
     }
     // 16 repeats the length before 3 to 6 times, 17 and 18 repeat 0, 3 to 10 and 11 to 138 times.
     const unsigned extra = symbol == 16 ? 2 : symbol == 17 ? 3 : 7;
-    if (c.left < used + extra) return Step::need_input;
+    if (c.left < used + extra) break;
     c.drop(used);
-    const size_t times = c.take(extra) + (symbol == 18 ? 11 : 3);
-    if (symbol == 16 && at_ == 0) return fail("A repeated code length with none before it.");
-    if (times > total - at_) return fail("Repeated code lengths run past the end.");
-    std::memset(lengths_ + at_, symbol == 16 ? lengths_[at_ - 1] : 0, times);
-    at_ = static_cast<uint16_t>(at_ + times);
+    const unsigned times = c.take(extra) + (symbol == 18 ? 11 : 3);
+    if (symbol == 16 && at == 0) fault = "A repeated code length with none before it.";
+    if (times > total - at) fault = "Repeated code lengths run past the end.";
+    if (fault) break;
+    std::memset(lengths_ + at, symbol == 16 ? lengths_[at - 1] : 0, times);
+    at += times;
   }
-  return build_codes();
+  at_ = static_cast<uint16_t>(at);
+  cursor = c;
+  if (fault) return fail(fault);
+  return at < total ? Step::need_input : build_codes();
 }
 
 Inflate::Step Inflate::build_codes() noexcept {
@@ -246,16 +254,21 @@ Inflate::Step Inflate::build_codes() noexcept {
   return go_to(State::symbols);
 }
 
+// The rest of a match.
+Inflate::Step Inflate::match(InflateCursor& c) noexcept {
+  if (!c.reaches(distance_)) return fail(kBeyondOutput);
+  const size_t size = length_ < c.room() ? length_ : c.room();
+  if (size > 0) c.copy(distance_, size);
+  length_ -= static_cast<uint32_t>(size);
+  return length_ > 0 ? Step::output_full : Step::go_on;
+}
+
 Inflate::Step Inflate::symbols(InflateCursor& c) noexcept {
   const InflateCodes codes = fixed_ ? fixed_codes(window_bits_) : InflateCodes{litlen_, distances_, litlen_bits_, distance_bits_};
   for (;;) {
     if (length_ > 0) {
-      if (!c.reaches(distance_)) return fail(kBeyondOutput);
-      if (c.room() == 0) return Step::output_full;
-      const size_t size = length_ < c.room() ? length_ : c.room();
-      c.copy(distance_, size);
-      length_ -= static_cast<uint32_t>(size);
-      if (length_ > 0) return Step::output_full;
+      const Step copied = match(c);
+      if (copied != Step::go_on) return copied;
     }
     if (can_inflate_fast(c)) {
       InflateMatch match;
@@ -265,10 +278,14 @@ Inflate::Step Inflate::symbols(InflateCursor& c) noexcept {
       distance_ = match.distance;
       if (length_ > 0) continue;
     }
-    c.fill();
-    const CodeEntry entry = codes.find_litlen(c.bits);
+    // The bits that are there are mostly enough.
+    CodeEntry entry = codes.find_litlen(c.bits);
+    if (used_bits(entry) > c.left) {
+      c.fill();
+      entry = codes.find_litlen(c.bits);
+      if (used_bits(entry) > c.left) return Step::need_input;
+    }
     const unsigned used = used_bits(entry);
-    if (used > c.left) return Step::need_input;
     if (entry & kLiteralEntry) {
       if (c.room() == 0) return Step::output_full;
       *c.out++ = static_cast<uint8_t>(symbol_of(entry));
@@ -280,6 +297,7 @@ Inflate::Step Inflate::symbols(InflateCursor& c) noexcept {
       c.drop(used);
       return end_of_block();
     }
+    if (c.left < 48) c.fill();
     const CodeEntry distance = codes.find_distance(c.bits >> used);
     if (used + used_bits(distance) > c.left) return Step::need_input;
     if (distance & kSpecialEntry) return fail(cause_of_distance(distance));

@@ -81,9 +81,10 @@ class Inflate {
   Step stored(InflateCursor& c) noexcept;
   Step code_counts(InflateCursor& c) noexcept;
   Step code_of_lengths(InflateCursor& c) noexcept;
-  Step code_lengths(InflateCursor& c) noexcept;
+  Step code_lengths(InflateCursor& cursor) noexcept;
   Step build_codes() noexcept;
   Step symbols(InflateCursor& c) noexcept;
+  Step match(InflateCursor& c) noexcept;
   Step end_of_block() noexcept;
   // inflate_wrapper.cc
   Step head(InflateCursor& c) noexcept;

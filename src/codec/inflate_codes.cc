@@ -155,6 +155,15 @@ void fill_subtables(const Sorted& sorted, const CodeEntry* entries, unsigned ind
   }
 }
 
+// What the first `size` entries are, a power of two, the next as many become too. Most tables are small.
+inline void double_table(CodeEntry* table, size_t size) {
+  if (size < 4) {
+    for (size_t i = 0; i < size; i++) table[size + i] = table[i];
+    return;
+  }
+  for (size_t i = 0; i < size; i += 4) std::memcpy(table + size + i, table + i, 4 * sizeof(CodeEntry));
+}
+
 // A complete code.
 void fill_table(const Sorted& sorted, const CodeEntry* entries, unsigned index_bits, unsigned longest, CodeEntry* table) {
   const uint16_t* symbol = sorted.symbols;
@@ -167,7 +176,7 @@ void fill_table(const Sorted& sorted, const CodeEntry* entries, unsigned index_b
       code = next_code(code, bits);
     }
     if (bits == index_bits) break;
-    std::memcpy(table + (1u << bits), table, sizeof(CodeEntry) << bits);
+    double_table(table, size_t{1} << bits);
   }
   if (longest > index_bits) fill_subtables(sorted, entries, index_bits, longest, code, symbol, table);
 }

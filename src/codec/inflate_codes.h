@@ -41,12 +41,13 @@ inline unsigned used_bits(CodeEntry entry) noexcept { return entry & 63; }
 inline unsigned code_bits(CodeEntry entry) noexcept { return entry >> 8 & 15; }
 inline unsigned symbol_of(CodeEntry entry) noexcept { return entry >> 16; }
 
-// The value of an entry for a length or a distance; `bits` begin with the code.
+// The value of an entry for a length or a distance; `bits` begin with the code. Bits 12 and 13 of the entry are 0, and so
+// the shift by the code's bits needs no mask but the one that the hardware has.
 inline uint32_t length_of(CodeEntry entry, uint64_t bits) noexcept {
-  return (entry >> 16 & 511) + (static_cast<uint32_t>(bits >> code_bits(entry)) & entry >> 25);
+  return (entry >> 16 & 511) + (static_cast<uint32_t>(bits >> (entry >> 8 & 63)) & entry >> 25);
 }
 inline uint32_t distance_of(CodeEntry entry, uint64_t bits) noexcept {
-  return (entry >> 16) + static_cast<uint32_t>((bits & ((uint64_t{1} << used_bits(entry)) - 1)) >> code_bits(entry));
+  return (entry >> 16) + static_cast<uint32_t>((bits & ((uint64_t{1} << used_bits(entry)) - 1)) >> (entry >> 8 & 63));
 }
 
 // The entry in the subtable that `entry` leads to.

@@ -69,6 +69,9 @@ struct InflateCursor {
   void copy(size_t distance, size_t length) noexcept;
 };
 
+// Copies from the ring what of a match is there, `back` >= length bytes back.
+void read_history(const InflateHistory& history, size_t back, uint8_t* out, size_t length) noexcept;
+
 // Decodes symbols as long as neither the input nor the output is near its end, and stops before what is rare: an end of
 // block, a code that is none, a match that does not fit. A match that was read but not copied is left in `length` and
 // `distance`; `length` is 0 when there is none. The answer is the cause of an error, or null.
@@ -78,7 +81,7 @@ struct InflateMatch {
 };
 const char* inflate_fast(InflateCursor& cursor, const InflateCodes& codes, InflateMatch& match) noexcept;
 
-// What inflate_fast() wants in front of it at least.
+// What inflate_fast() wants in front of it at least: it reads eight bytes three times before it looks again.
 inline constexpr size_t kInflateFastInput = 32;
 inline constexpr size_t kInflateFastOutput = 16;
 

@@ -1,8 +1,11 @@
 // The loop that does nearly all of the work. One iteration is up to three literals and a match, or four literals.
 //
-// The bit buffer is refilled without a branch by eight bytes at a time, of which as many count as it has room for: 56
-// bits at least. Four literals of the first index use 44 of them; three and a length, 33 + 20; a distance, 28. The next
-// symbol is looked up before a match is copied, so that the two overlap.
+// The bit buffer is refilled without a branch: eight bytes are read, of which as many count as there is room for, 56 bits
+// at least. That is off the path on which one look-up waits for the other: a refill changes no bit that is there, and so
+// the table is read with the bits from before it. For that the bits that do not count are good too. Right after a refill
+// all 64 are; three literals of the first index and a length use 33 + 20 of them, and 11 are left for the index of the
+// distance. A distance uses 28 of 56, and 28 are left for the index of the next symbol, which is looked up before the
+// match is copied, so that the two overlap.
 //
 // `left` counts modulo 64: whole entries are subtracted from it, whose low six bits are what they use up.
 #include "codec/inflate_cursor.h"
@@ -17,18 +20,16 @@ constexpr size_t kSlack = 32;
 inline void copy16(uint8_t* to, const uint8_t* from) { std::memcpy(to, from, 16); }
 inline void copy8(uint8_t* to, const uint8_t* from) { std::memcpy(to, from, 8); }
 
-// Distances below 8: the first bytes one at a time, then eight from a multiple of the distance that is 8 or more.
+// Distances below 8. Eight bytes of the pattern are put together by a multiplication, and written again and again, each
+// time as many further as whole patterns fit.
 [[gnu::noinline]] void copy_close(uint8_t* out, size_t distance, size_t length) {
+  static constexpr uint64_t kRepeat[8] = {0,           0x0101010101010101, 0x0001000100010001, 0x0001000001000001,
+                                          0x100000001, 0x10000000001,      0x1000000000001,    0x100000000000001};
+  static constexpr uint8_t kWhole[8] = {0, 8, 8, 6, 8, 5, 6, 7};
   const uint8_t* const end = out + length;
-  if (distance == 1) {
-    const int byte = out[-1];
-    std::memset(out, byte, 16);
-    for (out += 16; out < end; out += 16) std::memset(out, byte, 16);
-    return;
-  }
-  for (size_t i = 0; i < 8; i++) out[i] = *(out + i - distance);
-  const size_t multiple = (7 / distance + 1) * distance;
-  for (out += 8; out < end; out += 8) copy8(out, out - multiple);
+  const uint64_t pattern = base::load_le64(out - distance) & ((uint64_t{1} << 8 * distance) - 1);
+  const uint64_t eight = pattern * kRepeat[distance];
+  for (const size_t whole = kWhole[distance]; out < end; out += whole) base::store_le64(out, eight);
 }
 
 inline void copy_match(uint8_t* out, size_t distance, size_t length) {
@@ -45,14 +46,22 @@ inline void copy_match(uint8_t* out, size_t distance, size_t length) {
   }
 }
 
+// A match that begins in the history. False when it begins before it, or goes on behind it: that is rare.
+[[gnu::noinline]] bool copy_far(const InflateHistory* history, uint8_t* out, size_t behind, size_t distance, size_t length) {
+  const size_t back = distance - behind;
+  if (!history || back > history->filled || length > back) return false;
+  read_history(*history, back, out, length);
+  return true;
+}
+
 struct BitBuffer {
   const uint8_t* in;
   uint64_t bits;
-  uint64_t left;
+  uint32_t left;
 
   void refill() noexcept {
     bits |= base::load_le64(in) << (left & 63);
-    in += (63 - (left & 63)) >> 3;
+    in += 7 - (left >> 3 & 7);
     left |= 56;
   }
   void use(CodeEntry entry) noexcept {
@@ -60,6 +69,13 @@ struct BitBuffer {
     left -= entry;
   }
 };
+
+// Writes a literal and looks up what follows it.
+inline CodeEntry put_literal(CodeEntry entry, BitBuffer& b, uint8_t*& out, const CodeEntry* litlen, uint64_t mask) {
+  b.use(entry);
+  *out++ = static_cast<uint8_t>(entry >> 16);
+  return litlen[b.bits & mask];
+}
 
 }  // namespace
 
@@ -69,32 +85,30 @@ const char* inflate_fast(InflateCursor& cursor, const InflateCodes& codes, Infla
   const uint64_t litlen_mask = (1u << codes.litlen_bits) - 1;
   const uint64_t distance_mask = (1u << codes.distance_bits) - 1;
   const uint8_t* const in_stop = cursor.in_end - kInflateFastInput;
-  uint8_t* const out_stop = cursor.out_end - kInflateFastOutput;
+  const uint8_t* const begin = cursor.begin;
+  uint8_t* const out_end = cursor.out_end;
+  uint8_t* const out_stop = out_end - kInflateFastOutput;
   uint8_t* out = cursor.out;
   BitBuffer b{cursor.in, cursor.bits, cursor.left};
   const char* cause = nullptr;
   b.refill();
   CodeEntry entry = litlen[b.bits & litlen_mask];
   do {
-    for (int n = 0; n < 3 && entry & kLiteralEntry; n++) {
-      b.use(entry);
-      *out++ = static_cast<uint8_t>(entry >> 16);
-      entry = litlen[b.bits & litlen_mask];
+    for (int n = 0; n < 3 && entry & kLiteralEntry; n++) entry = put_literal(entry, b, out, litlen, litlen_mask);
+    if (entry & (kLiteralEntry | kSpecialEntry)) {
+      if (entry & kSubtableEntry) entry = in_subtable(litlen, entry, b.bits);
+      if (entry & kLiteralEntry) {
+        entry = put_literal(entry, b, out, litlen, litlen_mask);
+        b.refill();
+        continue;
+      }
+      if (entry & kSpecialEntry) break;
     }
-    if (entry & kSubtableEntry) entry = in_subtable(litlen, entry, b.bits);
-    if (entry & kLiteralEntry) {
-      b.use(entry);
-      *out++ = static_cast<uint8_t>(entry >> 16);
-      b.refill();
-      entry = litlen[b.bits & litlen_mask];
-      continue;
-    }
-    if (entry & kSpecialEntry) break;
     const size_t length = length_of(entry, b.bits);
     b.use(entry);
-    b.refill();
     entry = distances[b.bits & distance_mask];
-    if (entry & kSpecialEntry) {
+    b.refill();
+    if (entry & kSpecialEntry) [[unlikely]] {
       if (entry & kSubtableEntry) entry = in_subtable(distances, entry, b.bits);
       if (entry & kSpecialEntry) {
         cause = cause_of_distance(entry);
@@ -103,18 +117,20 @@ const char* inflate_fast(InflateCursor& cursor, const InflateCodes& codes, Infla
     }
     const size_t distance = distance_of(entry, b.bits);
     b.use(entry);
-    if (distance > static_cast<size_t>(out - cursor.begin) || length + kSlack > static_cast<size_t>(cursor.out_end - out)) {
+    const size_t behind = static_cast<size_t>(out - begin);
+    if (length + kSlack > static_cast<size_t>(out_end - out) ||
+        (distance > behind && !copy_far(cursor.history, out, behind, distance, length))) [[unlikely]] {
       match = {static_cast<uint32_t>(length), static_cast<uint32_t>(distance)};
       break;
     }
     entry = litlen[b.bits & litlen_mask];
     b.refill();
-    copy_match(out, distance, length);
+    if (distance <= behind) copy_match(out, distance, length);
     out += length;
   } while (b.in <= in_stop && out <= out_stop);
   cursor.in = b.in;
   cursor.bits = b.bits;
-  cursor.left = static_cast<unsigned>(b.left & 63);
+  cursor.left = b.left & 63;
   cursor.out = out;
   return cause;
 }

@@ -80,6 +80,7 @@ class Input {
 // A copy of its own on the heap: one byte too far is reported.
 class Exact {
  public:
+  explicit Exact(size_t size) : memory_(new uint8_t[size]), size_(size) {}
   explicit Exact(base::ByteSpan bytes) : memory_(new uint8_t[bytes.size()]), size_(bytes.size()) {
     if (size_) std::memcpy(memory_.get(), bytes.data(), size_);
   }

@@ -7,6 +7,7 @@ end of its input and are read backwards (fuzz.h); a missing one is 0.
 import os
 import struct
 import sys
+import zlib
 
 KEY = b"\x12\x34\x56\x78"
 
@@ -130,6 +131,40 @@ QUERIES = {
     "odd": b"&&=&==&a=b=c",
 }
 
+
+
+def deflate(text, wbits, level=6, strategy=zlib.Z_DEFAULT_STRATEGY, flush=None):
+    c = zlib.compressobj(level, zlib.DEFLATED, wbits, 8, strategy)
+    if flush is None:
+        return c.compress(text) + c.flush()
+    half = len(text) // 2
+    return c.compress(text[:half]) + c.flush(flush) + c.compress(text[half:]) + c.flush()
+
+
+# The last byte: the format, and 64 for a trailer that fits.
+RAW, ZLIB, GZIP, FITS = 0, 1, 2, 64
+PROSE = b"".join(b'{"id":%d,"name":"user %d","ok":true},' % (i * i, i) for i in range(12))
+
+
+def inflate(stream, mode, cut=False):
+    """Whole with a window of 32 KiB, or cut at every byte, of output too."""
+    return stream + (b"\xff" + b"\0\0" + b"\0" if cut else b"\0" * 4) + bytes([mode])
+
+
+STREAMS = {
+    "stored": (deflate(PROSE, -15, 0), RAW), "fixed": (deflate(PROSE, -15, 6, zlib.Z_FIXED), RAW),
+    "dynamic": (deflate(PROSE, -15, 9), RAW), "literals": (deflate(PROSE, -15, 6, zlib.Z_HUFFMAN_ONLY), RAW),
+    "runs": (deflate(b"a" * 3000 + b"abc" * 500, -15, 6, zlib.Z_RLE), RAW),
+    "sync": (deflate(PROSE, -15, 6, flush=zlib.Z_SYNC_FLUSH), RAW), "full": (deflate(PROSE, -15, 6, flush=zlib.Z_FULL_FLUSH), RAW),
+    "zlib": (deflate(PROSE, 15), ZLIB), "gzip": (deflate(PROSE, 31), GZIP), "no_bytes": (deflate(b"", -15), RAW),
+    "zlib_fits": (deflate(PROSE, -15), ZLIB | FITS), "gzip_fits": (deflate(PROSE, -15), GZIP | FITS),
+    "gzip_head": (b"\x1f\x8b\x08\x1d" + b"time\x02\x03" + b"\x03\0abcname\0comment\0" + deflate(PROSE, -15), GZIP),
+    "two_symbols": (deflate(b"ab" * 40, -15), RAW), "noise": (bytes(range(256)), RAW),
+    "far": (deflate(bytes(i * i % 251 for i in range(2000)) * 2, -15), RAW),
+}
+INFLATE = {name: inflate(*stream) for name, stream in STREAMS.items()}
+INFLATE.update({name + "_cut": inflate(*stream, cut=True) for name, stream in STREAMS.items()})
+
 # Opcodes of the server target: see server_fuzz.cc.
 TURN, OPEN, FEED, EOF, RESET, CAPACITY, PIECE, TIME, FAULT, POST = range(10)
 
@@ -166,6 +201,7 @@ SERVER = {
 SEEDS = {
     "http_parser": HTTP, "http_chunked": CHUNKED, "ws_handshake": HANDSHAKE, "ws_message": MESSAGES,
     "kernels": TEXT, "base64": CODES, "percent": QUERIES, "server": SERVER,
+    "inflate": INFLATE,
 }
 STEERED = {"http_parser", "http_chunked", "ws_message", "kernels"}  # each seed whole, and cut at every byte
 

@@ -32,7 +32,7 @@ inline ZlibInflated zlib_inflate(base::ByteSpan input, codec::DeflateFormat form
   if (inflateInit2(&z, zlib_window(format)) != Z_OK) return result;
   z.next_in = const_cast<Bytef*>(input.data());
   z.avail_in = static_cast<uInt>(input.size());
-  std::vector<Bytef> buffer(size_t{1} << 16);
+  std::vector<Bytef> buffer(4096);
   int status = Z_OK;
   while (status == Z_OK && result.output.size() < limit) {
     z.next_out = buffer.data();
