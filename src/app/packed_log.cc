@@ -68,6 +68,10 @@ void PackedLog::end_turn() noexcept {
   for (uint32_t i = 0; i + 1 < count; i++) blocks_[i]->release();
   if (count > 1) blocks_[0] = blocks_.back();
   if (count) blocks_.truncate(1);
+  if (count && blocks_[0]->capacity > kBlockBytes) {
+    blocks_[0]->release();
+    blocks_.clear();
+  }
 }
 
 }  // namespace martlet::app

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "net/reactor.h"
 #include "session/ws_input.h"
@@ -44,7 +45,8 @@ WsDeflater::~WsDeflater() {
   for (SharedPack& shared : frames_) forget(shared);
   for (codec::Deflate* deflate : compressors_) codec::Deflate::destroy(deflate);
   codec::DeflateScratch::destroy(scratch_);
-  if (inflated_) inflated_->release();
+  base::destroy(spare_inflater_);
+  if (spare_room_) spare_room_->release();
   if (packed_) packed_->release();
 }
 
@@ -175,45 +177,56 @@ bool WsDeflater::take_whole(net::Connection& c, uint8_t* payload, size_t size, b
                             proto::WsError& error) noexcept {
   WsDeflate* own = own_of(c);
   if (!open_history(own)) return no_memory(error);
-  if (!inflated_) inflated_ = s_.reactor.blocks.acquire(kRoomBytes);
+  base::Block* block = std::exchange(spare_room_, nullptr);
+  if (!block) block = s_.reactor.blocks.acquire(kRoomBytes);
   produced = 0;
   simd::Utf8State utf8;
-  Output out{inflated_, produced, c.state<WsState>().route->limits.message.message_bytes, is_text ? &utf8 : nullptr,
+  Output out{block, produced, c.state<WsState>().route->limits.message.message_bytes, is_text ? &utf8 : nullptr,
              own ? &own->history : nullptr, false};
   inflate_.reset(codec::DeflateFormat::raw, inflate_bits(own));
-  if (!inflate(inflate_, payload, payload + size, out, error) || !inflate_end(inflate_, out, error)) return false;
-  if (own && own->history.bytes) own->history.append({inflated_->data(), produced});
-  s_.stats.messages_inflated++;
-  deliver_whole(c, produced, is_text);
+  bool good = inflate(inflate_, payload, payload + size, out, error) && inflate_end(inflate_, out, error);
+  if (good) {
+    if (own && own->history.bytes) own->history.append({block->data(), produced});
+    s_.stats.messages_inflated++;
+    good = deliver_whole(c, block, produced, is_text) || no_memory(error);
+  }
+  keep_room(block);
+  return good;
+}
+
+// What is small is copied by whoever keeps it; a large message has a block of about its own size. False: no memory.
+bool WsDeflater::deliver_whole(net::Connection& c, base::Block* block, size_t size, bool is_text) noexcept {
+  if (size < kBorrowBytes) return deliver(s_, c, {block ? block->data() : nullptr, size, nullptr, is_text}), true;
+  if (size >= block->capacity / 2) return deliver(s_, c, {block->data(), size, block, is_text}), true;
+  base::Block* own = s_.reactor.blocks.acquire(size);
+  if (!own) return false;
+  std::memcpy(own->data(), block->data(), size);
+  deliver(s_, c, {own->data(), size, own, is_text});
+  own->release();
   return true;
 }
 
-// What is small is copied by whoever keeps it; a large message has a block of about its own size.
-void WsDeflater::deliver_whole(net::Connection& c, size_t size, bool is_text) noexcept {
-  base::Block* block = nullptr;
-  if (size >= kBorrowBytes && size < inflated_->capacity / 2) {
-    block = s_.reactor.blocks.acquire(size);
-    if (block) std::memcpy(block->data(), inflated_->data(), size);
-  } else if (size >= kBorrowBytes) {
-    block = inflated_;
-    inflated_ = nullptr;
-  }
-  // Without a block for it, it must not be borrowed from memory that the next message is inflated to.
-  if (size >= kBorrowBytes && !block) return abort_websocket(s_, c, CloseCause::out_of_memory);
-  deliver(s_, c, {block ? block->data() : inflated_->data(), size, block, is_text});
-  if (!block) return;
-  if (!inflated_ && block->capacity == kRoomBytes && block->references.load(std::memory_order_acquire) == 1) {
-    inflated_ = block;
-  } else {
+// For the next message, when nobody has kept it and it has not grown.
+void WsDeflater::keep_room(base::Block* block) noexcept {
+  const bool ours = block && block->capacity == kRoomBytes && block->references.load(std::memory_order_acquire) == 1;
+  if (ours && !spare_room_) {
+    spare_room_ = block;
+  } else if (block) {
     block->release();
   }
+}
+
+void WsDeflater::give_back(WsInflater* inflater) noexcept {
+  if (spare_inflater_) return base::destroy(inflater);
+  *inflater = WsInflater();
+  spare_inflater_ = inflater;
 }
 
 bool WsDeflater::take_piece(net::Connection& c, WsInput& in, const uint8_t* data, size_t size,
                             proto::WsError& error) noexcept {
   WsDeflate* own = own_of(c);
   if (!in.inflater) {
-    in.inflater = inflaters_.take();
+    in.inflater = spare_inflater_ ? std::exchange(spare_inflater_, nullptr) : base::create<WsInflater>();
     if (!in.inflater || !open_history(own)) return no_memory(error);
     in.inflater->inflate.reset(codec::DeflateFormat::raw, inflate_bits(own));
   }

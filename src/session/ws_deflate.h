@@ -9,6 +9,7 @@
 
 #include <memory>
 
+#include "base/alloc.h"
 #include "base/node_pool.h"
 #include "codec/deflate.h"
 #include "codec/inflate.h"
@@ -47,7 +48,7 @@ class WsDeflater final : public WsCompression {
   bool take_piece(net::Connection& c, WsInput& in, const uint8_t* data, size_t size,
                   proto::WsError& error) noexcept override;
   bool finish(net::Connection& c, WsInput& in, proto::WsError& error) noexcept override;
-  void give_back(WsInflater* inflater) noexcept override { inflaters_.give_back(inflater); }
+  void give_back(WsInflater* inflater) noexcept override;
 
   Packed pack(net::Connection& c, proto::Opcode opcode, const uint8_t* data, size_t size) noexcept override;
   void release(const Packed& packed) noexcept override;
@@ -80,7 +81,8 @@ class WsDeflater final : public WsCompression {
   bool inflate_end(codec::Inflate& inflate, Output& out, proto::WsError& error) noexcept;
   bool grow(Output& out) noexcept;
   bool open_history(WsDeflate* own) noexcept;
-  void deliver_whole(net::Connection& c, size_t size, bool is_text) noexcept;
+  bool deliver_whole(net::Connection& c, base::Block* block, size_t size, bool is_text) noexcept;
+  void keep_room(base::Block* block) noexcept;
   codec::Deflate* compressor(DeflateClass receivers) noexcept;
   codec::Deflate* own_compressor(net::Connection& c) noexcept;
   size_t make_frame(codec::Deflate& deflate, proto::Opcode opcode, const uint8_t* data, size_t size,
@@ -91,14 +93,14 @@ class WsDeflater final : public WsCompression {
   Sessions& s_;
   size_t budget_;
   size_t spent_ = 0;
-  codec::Inflate inflate_;             // of whole messages
-  base::Block* inflated_ = nullptr;    // where they go
+  codec::Inflate inflate_;                // of whole messages
+  base::Block* spare_room_ = nullptr;     // where the next one goes
+  WsInflater* spare_inflater_ = nullptr;  // for the next one that comes in pieces
   base::Block* packed_ = nullptr;      // where compressed ones go
   codec::DeflateScratch* scratch_ = nullptr;
   codec::Deflate* compressors_[32] = {};  // by class
   SharedPack frames_[kFrames];
   uint32_t next_frame_ = 0;
-  base::NodePool<WsInflater, 4> inflaters_;
   base::NodePool<WsDeflate, 16> owned_;
 };
 
