@@ -84,10 +84,9 @@ uint32_t FastMatcher::parse(const MatchInput& in, Sequence* sequences, Parsed& p
   Writer writer(in, sequences, parsed);
   const uint8_t* const base = in.base;
   const auto head_of = [&](uint32_t word) -> uint32_t& { return heads_[hash_order(word) * 0x9E3779B1u >> shift_]; };
-  const uint32_t last = in.end < kFour ? 0 : in.end - kFour;  // place where four bytes can be read
   uint32_t at = in.reach;
   uint32_t misses = 0;
-  while (at <= last) {
+  while (at + kFour <= in.end) {
     const uint32_t word = load32(base + at);
     uint32_t& head = head_of(word);
     const uint32_t distance = in.position + at - head;
@@ -100,7 +99,7 @@ uint32_t FastMatcher::parse(const MatchInput& in, Sequence* sequences, Parsed& p
     const uint32_t length = match_length(base + at, base + at - distance, kFour, least(in.end - at, kMostMatch));
     writer.match(at, length, distance);
     const uint32_t next = at + length;
-    if (next - 2 <= last) {
+    if (next - 2 + kFour <= in.end) {
       head_of(load32(base + at + 1)) = in.position + at + 1;
       head_of(load32(base + next - 2)) = in.position + next - 2;
     }
@@ -146,10 +145,10 @@ ChainMatcher::Match ChainMatcher::find(const MatchInput& in, uint32_t at, uint32
   const uint32_t most = least(in.end - at, kMostMatch);
   uint32_t distance = position - heads_[hash_order(word) * 0x9E3779B1u >> head_shift_];
   insert(in, at);
+  if (longer_than >= most) return {};
   Match best{longer_than, 0};
   // A longer match agrees in the byte behind the best so far, and in the three before that.
   uint32_t behind = best.length < kFour ? 0 : best.length - 3;
-  if (best.length >= most) depth = 0;
   uint32_t tail = load32(here + behind);
   for (; distance <= reach && depth > 0; depth--) {
     const uint8_t* const there = here - distance;
