@@ -81,9 +81,9 @@ struct InflateMatch {
 };
 const char* inflate_fast(InflateCursor& cursor, const InflateCodes& codes, InflateMatch& match) noexcept;
 
-// What inflate_fast() wants in front of it at least. Before it looks again it reads eight bytes three times, up to seven
-// further each time, and writes four literals.
-inline constexpr size_t kInflateFastInput = 22;
+// What inflate_fast() wants in front of it at least. Before it looks again it reads eight bytes twice, the second time up to
+// seven further, and writes four literals.
+inline constexpr size_t kInflateFastInput = 15;
 inline constexpr size_t kInflateFastOutput = 4;
 
 inline bool can_inflate_fast(const InflateCursor& c) noexcept {
