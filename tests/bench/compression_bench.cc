@@ -243,10 +243,10 @@ std::vector<uint8_t> room_for(const Corpus& corpus) {
   return std::vector<uint8_t>(codec::Deflate::bound(longest) + 1024);
 }
 
-void deflate_table(const std::vector<Corpus>& corpora, DeflateLevel level, bool context, int rounds) {
+void deflate_table(const std::vector<Corpus>& corpora, DeflateLevel level, bool context, int rounds, const char* what) {
   const int zlib_level = level == DeflateLevel::fast ? 1 : 6;
   const std::string title = std::string("Deflate, ") + (level == DeflateLevel::fast ? "fast" : "better") +
-                            (context ? ", with context" : ", each message on its own");
+                            ", " + what;
   bool begun = false;
   for (const Corpus& corpus : corpora) {
     if (context && corpus.messages[0].size() > 20'000) continue;  // a context adds nothing there
@@ -294,9 +294,14 @@ int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 7;
   std::vector<Corpus> corpora = make_corpora(argc > 3 ? argv[3] : "src");
   const std::string only = argc > 2 ? argv[2] : "";
-  std::erase_if(corpora, [&](const Corpus& corpus) { return corpus.name.find(only) == std::string::npos; });
-  for (const bool context : {false, true}) {
-    for (const auto level : {DeflateLevel::fast, DeflateLevel::better}) deflate_table(corpora, level, context, rounds);
+  std::vector<Corpus> hostile = make_hostile_corpora();
+  for (std::vector<Corpus>* list : {&corpora, &hostile}) {
+    std::erase_if(*list, [&](const Corpus& corpus) { return corpus.name.find(only) == std::string::npos; });
+  }
+  for (const auto level : {DeflateLevel::fast, DeflateLevel::better}) {
+    deflate_table(corpora, level, false, rounds, "each message on its own");
+    deflate_table(corpora, level, true, rounds, "with context");
+    deflate_table(hostile, level, false, rounds, "the worst that can come");
   }
   inflate_table(corpora, rounds);
 }

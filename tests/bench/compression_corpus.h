@@ -217,4 +217,35 @@ inline std::vector<Corpus> make_corpora(const std::string& source_folder) {
   return corpora;
 }
 
+// Texts that make a compressor do the most that it can, 1 MiB each.
+inline std::vector<Corpus> make_hostile_corpora() {
+  constexpr size_t kSize = 1 << 20;
+  Dice dice(9);
+  std::string noise, bits, colliding, growing, base;
+  while (noise.size() < 2 * kSize) noise += static_cast<char>(dice.next());
+  while (bits.size() < kSize) bits += static_cast<char>('a' + dice.below(2));
+  // Words of one hash in codec/deflate: the inverse of its multiplier takes them back.
+  uint32_t inverse = 1;
+  for (int n = 0; n < 5; n++) inverse *= 2 - 0x9E3779B1u * inverse;
+  while (colliding.size() < kSize) {
+    const uint32_t word = inverse * (0x12340000u + static_cast<uint32_t>(dice.below(1 << 16)));
+    for (int i = 0; i < 4; i++) colliding += static_cast<char>(word >> 8 * i);
+  }
+  // What is further back agrees in more bytes, one or two more at a time, and the next place has a longer match.
+  while (base.size() < 64) base += static_cast<char>(dice.next());
+  while (growing.size() < kSize) {
+    for (size_t length = 62; length > 4; length--) growing += base.substr(62 - length, length) + noise.substr(growing.size(), 2);
+  }
+  return {{"zeros", {std::string(kSize, '\0')}},
+          {"period of 37", {[&] {
+             std::string text;
+             while (text.size() < kSize) text += noise.substr(0, 37);
+             return text;
+           }()}},
+          {"noise", {noise.substr(0, kSize)}},
+          {"two letters", {bits}},
+          {"one hash", {colliding}},
+          {"longer and longer", {growing}}};
+}
+
 }  // namespace martlet::bench

@@ -166,6 +166,28 @@ STREAMS = {
 INFLATE = {name: inflate(*stream) for name, stream in STREAMS.items()}
 INFLATE.update({name + "_cut": inflate(*stream, cut=True) for name, stream in STREAMS.items()})
 
+
+def deflating(text, level=0, window=15, context=True, steps=((1, 0),), cuts=b"\0", large=False):
+    """Steps are what happens to each piece in turn, and how much noise is put behind it: see deflate_fuzz.cc."""
+    mode = level | (window - 8) << 1 | (0 if context else 16) | (64 if large else 0)
+    control = bytes([mode, len(steps) - 1])
+    for how, noise in steps:
+        control += bytes([how]) + (struct.pack(">H", noise) if how & 64 else b"")
+    return text + (control + cuts)[::-1]
+
+
+SYNC, FINISH, REPEAT, NOISE, RESET_CONTEXT = 1, 2, 32 | 1 << 3, 64, 128
+THREE = b"\2\0\x20\0\x40"  # pieces
+DEFLATE = {}
+for level in range(2):
+    for window in (8, 9, 12, 15):
+        for context in (False, True):
+            name = "%d_%d_%d_" % (level, window, context)
+            DEFLATE[name + "sync"] = deflating(PROSE, level, window, context, cuts=THREE)
+            DEFLATE[name + "all"] = deflating(PROSE, level, window, context, ((0, 0), (FINISH, 0), (SYNC | NOISE, 300)), THREE)
+            DEFLATE[name + "long"] = deflating(PROSE, level, window, context, ((REPEAT, 0), (SYNC | REPEAT | NOISE, 30000)), THREE, window > 11)
+            DEFLATE[name + "reset"] = deflating(b"abcabcabc" * 30, level, window, context, ((SYNC, 0), (SYNC | RESET_CONTEXT, 0)), b"\xff")
+
 # Opcodes of the server target: see server_fuzz.cc.
 TURN, OPEN, FEED, EOF, RESET, CAPACITY, PIECE, TIME, FAULT, POST = range(10)
 
@@ -202,7 +224,7 @@ SERVER = {
 SEEDS = {
     "http_parser": HTTP, "http_chunked": CHUNKED, "ws_handshake": HANDSHAKE, "ws_message": MESSAGES,
     "kernels": TEXT, "base64": CODES, "percent": QUERIES, "server": SERVER,
-    "inflate": INFLATE,
+    "inflate": INFLATE, "deflate": DEFLATE,
 }
 STEERED = {"http_parser", "http_chunked", "ws_message", "kernels"}  # each seed whole, and cut at every byte
 
