@@ -115,14 +115,22 @@ bool end_frame(Sessions& s, net::Connection& c, WsInput& in) noexcept {
   return !c.closing;
 }
 
+// A message that inflates to much counts like many.
+void spend(int& budget, size_t inflated) noexcept {
+  const size_t spent = inflated / kInflatedUnit;
+  budget -= spent < static_cast<size_t>(budget) ? static_cast<int>(spent) : budget;
+}
+
 // Payload of an open compressed frame, as much as is there. False: stop here.
-bool take_packed(Sessions& s, net::Connection& c, WsInput& in, uint8_t*& at, uint8_t* end) noexcept {
+bool take_packed(Sessions& s, net::Connection& c, WsInput& in, uint8_t*& at, uint8_t* end, int& budget) noexcept {
   proto::WsError error;
   const uint64_t left = in.frame.length - in.frame_taken;
   const size_t here = left < static_cast<size_t>(end - at) ? static_cast<size_t>(left) : static_cast<size_t>(end - at);
   in.message.take_payload(at, here, in.frame, in.frame_taken, error);  // unmasks: text is checked behind the decoder
   in.frame_taken += here;
+  const size_t before = in.have;
   if (!s.compression->take_piece(c, in, at, here, error)) return packed_failed(s, c, in, error), false;
+  spend(budget, in.have - before);
   at += here;
   return in.frame_taken < in.frame.length || end_frame(s, c, in);
 }
@@ -139,13 +147,13 @@ bool take_packed_whole(Sessions& s, net::Connection& c, const proto::FrameHeader
   if (!s.compression->take_whole(c, payload, size, header.opcode == proto::Opcode::text, produced, error)) {
     return inflating_failed(s, c, error), false;
   }
-  const size_t spent = produced / kInflatedUnit;  // a message that inflates to much counts like many
-  budget -= spent < static_cast<size_t>(budget) ? static_cast<int>(spent) : budget;
+  spend(budget, produced);
   return !c.closing;
 }
 
 // A data frame that is fragmented, continues a message, or is not whole yet.
-bool take_data(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at, uint8_t* end) noexcept {
+bool take_data(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at, uint8_t* end,
+               int& budget) noexcept {
   WsInput* in = need_input(s, c);
   if (!in) return out_of_memory(s, c), false;
   proto::WsError error;
@@ -157,7 +165,7 @@ bool take_data(Sessions& s, net::Connection& c, const proto::FrameHeader& header
   in->frame_taken = 0;
   in->in_frame = true;
   uint8_t* payload = at + header.header_bytes;
-  if (packed) return at = payload, take_packed(s, c, *in, at, end);
+  if (packed) return at = payload, take_packed(s, c, *in, at, end, budget);
   const size_t left = static_cast<size_t>(end - payload);
   const size_t here = header.length < left ? static_cast<size_t>(header.length) : left;
   if (here) {
@@ -240,7 +248,7 @@ bool take_other(Sessions& s, net::Connection& c, const proto::FrameHeader& heade
   if (whole && header.rsv1 && header.length <= proto::most_compressed(ws.route->limits.message.message_bytes)) {
     return take_packed_whole(s, c, header, at, budget);
   }
-  return take_data(s, c, header, at, end);
+  return take_data(s, c, header, at, end, budget);
 }
 
 }  // namespace
@@ -348,7 +356,8 @@ void read_on(Sessions& s, net::Connection& c) noexcept {
   uint8_t* const end = buffer + rest;
   if (in.stashed) std::memcpy(at, in.stash, in.stashed);
   in.stashed = 0;
-  if (packed && (!take_packed(s, c, in, at, end) || ws.failing || c.closing || c.finish)) return;
+  int budget = kFrameBudget;  // of one message at most, so what is left of it is not asked
+  if (packed && (!take_packed(s, c, in, at, end, budget) || ws.failing || c.closing || c.finish)) return;
   release_if_idle(s, ws);
   if (at < end) take_frames(s, c, at, end);
 }
