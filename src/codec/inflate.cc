@@ -276,11 +276,11 @@ Inflate::Step Inflate::symbols(InflateCursor& c) noexcept {
       if (copied != Step::go_on) return copied;
     }
     if (can_inflate_fast(c)) {
-      InflateMatch match;
-      const char* const cause = inflate_fast(c, codes, match);
+      InflateMatch rest;
+      const char* const cause = inflate_fast(c, codes, rest);
       if (cause) return fail(cause);
-      length_ = match.length;
-      distance_ = match.distance;
+      length_ = rest.length;
+      distance_ = rest.distance;
       if (length_ > 0) continue;
     }
     // The bits that are there are mostly enough.
