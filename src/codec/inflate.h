@@ -122,7 +122,7 @@ class Inflate {
   bool fixed_;            // its code is the fixed one, which has tables of its own
   uint8_t litlen_bits_;   // index bits of the tables below
   uint8_t distance_bits_;
-  uint8_t lengths_[320];  // of the two codes, one after the other
+  uint8_t lengths_[328];  // of the two codes, one after the other; eight bytes more than they have at most
   uint32_t litlen_[kLitlenEntries];
   uint32_t distances_[kDistanceEntries];  // the code of the code lengths, while those are read
 };
