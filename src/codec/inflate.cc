@@ -6,7 +6,6 @@
 #include "codec/inflate.h"
 
 #include "base/check.h"
-#include "codec/checksum.h"
 #include "codec/inflate_codes.h"
 #include "codec/inflate_cursor.h"
 
@@ -84,13 +83,12 @@ void InflateCursor::copy(size_t distance, size_t length) noexcept {
   for (; length > 0; length--) *out++ = *from++;
 }
 
-void Inflate::reset(DeflateFormat format, int window_bits) noexcept {
+void Inflate::reset(int window_bits) noexcept {
   MARTLET_CHECK(window_bits >= 8 && window_bits <= 15);
-  format_ = format;
+  wrapping_ = nullptr;
+  format_ = DeflateFormat::raw;
   window_bits_ = static_cast<uint8_t>(window_bits);
-  state_ = format == DeflateFormat::raw ? State::block : format == DeflateFormat::zlib ? State::zlib_head : State::gzip_magic;
-  check_ = kCrcOfNothing;
-  total_ = 0;
+  state_ = State::block;
   cause_ = "";
   bits_ = 0;
   left_ = 0;
@@ -112,7 +110,7 @@ InflateStatus Inflate::run(const uint8_t*& in, const uint8_t* in_end, const uint
   do next = step(c);
   while (next == Step::go_on);
   if (next != Step::need_input) c.unread_bytes(in);
-  sum(c);
+  if (wrapping_) (this->*wrapping_->sum)(c);
   in = c.in;
   out = c.out;
   left_ = static_cast<uint8_t>(c.left);
@@ -140,12 +138,13 @@ Inflate::Step Inflate::step(InflateCursor& c) noexcept {
     case State::code_of_lengths: return code_of_lengths(c);
     case State::code_lengths: return code_lengths(c);
     case State::symbols: return symbols(c);
-    case State::trailer:
-    case State::trailer_size: return trailer(c);
     case State::done: return Step::done;
     case State::error: return Step::error;
-    default: return head(c);
+    default: break;
   }
+  if (wrapping_) return (this->*wrapping_->step)(c);
+  c.align();  // behind the final block
+  return go_to(State::done);
 }
 
 Inflate::Step Inflate::end_of_block() noexcept { return go_to(final_ ? State::trailer : State::block); }
