@@ -1,7 +1,7 @@
 // DEFLATE, the reading side (RFC 1951), bare or in the wrapping of zlib (RFC 1950) or gzip (RFC 1952).
 //
 // The input may be cut at any byte and the output at any byte; the object keeps what is between two calls, its code
-// tables included (11.5 KiB in all), and nothing else: no window, no memory. What a stream refers back to is either
+// tables included (11.1 KiB in all), and nothing else: no window, no memory. What a stream refers back to is either
 // still in front of the output or in a ring that the caller keeps. Accepted is exactly what zlib accepts.
 //
 // Time is bounded by input and output: a byte of output costs at most a few table look-ups, and a block, of which a
@@ -26,7 +26,8 @@ struct InflateHistory {
   uint32_t at = 0;      // where the next byte goes
   uint32_t filled = 0;  // how many bytes are there
 
-  // Keeps the last `size` bytes.
+  // Keeps the last `size` bytes. For output that run() is not given any more: what is still in front of the output comes
+  // after the history.
   void append(base::ByteSpan output) noexcept;
 };
 

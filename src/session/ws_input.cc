@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kFrameBudget = 1024;                       // per dispatch
 constexpr size_t kInflatedUnit = 1024;                   // so many bytes of a decoder cost as much as a frame
+constexpr int kStop = -1;
 constexpr uint64_t kPauseBytes = uint64_t{512} << 10;    // output from here on leaves before more is taken
 
 WsInput* need_input(Sessions& s, net::Connection& c) noexcept {
@@ -127,9 +128,8 @@ bool take_packed(Sessions& s, net::Connection& c, WsInput& in, uint8_t*& at, uin
   return in.frame_taken < in.frame.length || end_frame(s, c, in);
 }
 
-// A compressed message in one frame that lies here whole. False: stop here.
-bool take_packed_whole(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at,
-                       int& budget) noexcept {
+// A compressed message in one frame that lies here whole. Answers as take_other() does.
+int take_packed_whole(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at) noexcept {
   uint8_t* payload = at + header.header_bytes;
   const size_t size = static_cast<size_t>(header.length);
   at = payload + size;
@@ -137,11 +137,10 @@ bool take_packed_whole(Sessions& s, net::Connection& c, const proto::FrameHeader
   size_t produced;
   proto::WsError error;
   if (!s.compression->take_whole(c, payload, size, header.opcode == proto::Opcode::text, produced, error)) {
-    return inflating_failed(s, c, error), false;
+    return inflating_failed(s, c, error), kStop;
   }
-  const size_t spent = produced / kInflatedUnit;  // a message that inflates to much counts like many
-  budget -= spent < static_cast<size_t>(budget) ? static_cast<int>(spent) : budget;
-  return !c.closing;
+  const size_t cost = produced / kInflatedUnit;  // a message that inflates to much counts like many
+  return c.closing ? kStop : cost < kFrameBudget ? static_cast<int>(cost) : kFrameBudget;
 }
 
 // A data frame that is fragmented, continues a message, or is not whole yet.
@@ -230,17 +229,16 @@ void hold(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noexcept {
   s.reactor.mark_ready(c);
 }
 
-// A frame that is not the common case. False: stop here.
-bool take_other(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at, uint8_t* end,
-                int& budget) noexcept {
-  if (proto::is_control(header.opcode)) return take_control(s, c, header, at, end);
+// A frame that is not the common case. Answers what it takes from the budget above a frame's share, or kStop.
+[[gnu::noinline]] int take_other(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at, uint8_t* end) noexcept {
+  if (proto::is_control(header.opcode)) return take_control(s, c, header, at, end) ? 0 : kStop;
   const WsState& ws = c.state<WsState>();
   const bool whole = header.fin && header.length <= static_cast<size_t>(end - at) - header.header_bytes &&
                      header.opcode != proto::Opcode::continuation && (!ws.input || !ws.input->message.in_message());
   if (whole && header.rsv1 && header.length <= proto::most_compressed(ws.route->limits.message.message_bytes)) {
-    return take_packed_whole(s, c, header, at, budget);
+    return take_packed_whole(s, c, header, at);
   }
-  return take_data(s, c, header, at, end);
+  return take_data(s, c, header, at, end) ? 0 : kStop;
 }
 
 }  // namespace
@@ -260,7 +258,7 @@ void take_frames(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noe
   const uint64_t most_unsent = unsent_limit < kPauseBytes ? unsent_limit : kPauseBytes;
   int budget = kFrameBudget;
   while (at < end) {
-    if (budget-- == 0 || net::unsent_bytes(s.reactor, c) >= most_unsent || c.pause) [[unlikely]] {
+    if (budget-- <= 0 || net::unsent_bytes(s.reactor, c) >= most_unsent || c.pause) [[unlikely]] {
       return hold(s, c, at, end);
     }
     proto::FrameHeader header;
@@ -273,8 +271,8 @@ void take_frames(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noe
     if (status == proto::ParseStatus::error) return fail(s, c, error);
     uint8_t* payload = at + header.header_bytes;
     const bool text = header.opcode == proto::Opcode::text;
-    if (header.fin && (text || header.opcode == proto::Opcode::binary) && header.length <= limit &&
-        header.length <= static_cast<size_t>(end - payload) && !header.rsv1 &&
+    if (header.fin && !header.rsv1 && (text || header.opcode == proto::Opcode::binary) && header.length <= limit &&
+        header.length <= static_cast<size_t>(end - payload) &&
         (!ws.input || !ws.input->message.in_message())) [[likely]] {
       const size_t size = static_cast<size_t>(header.length);
       simd::Utf8State utf8;
@@ -285,8 +283,10 @@ void take_frames(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noe
       }
       at = payload + size;
       deliver(s, c, {payload, size, nullptr, text});
-    } else if (!take_other(s, c, header, at, end, budget)) {
-      break;
+    } else {
+      const int cost = take_other(s, c, header, at, end);
+      if (cost == kStop) break;
+      budget -= cost;
     }
     if (c.closing | ws.failing | c.finish) [[unlikely]] return;
   }

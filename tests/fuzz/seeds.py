@@ -141,8 +141,8 @@ def deflate(text, wbits, level=6, strategy=zlib.Z_DEFAULT_STRATEGY, flush=None):
     return c.compress(text[:half]) + c.flush(flush) + c.compress(text[half:]) + c.flush()
 
 
-# The last byte: the format, and 64 for a trailer that fits.
-RAW, ZLIB, GZIP, FITS = 0, 1, 2, 64
+# The last byte: the format, and 64 for a trailer that fits, or for several raw streams. Its remainder by 3 is the format.
+RAW, ZLIB, GZIP, ZLIB_FITS, GZIP_FITS, RAW_SEVERAL = 0, 1, 2, 64, 65, 66
 PROSE = b"".join(b'{"id":%d,"name":"user %d","ok":true},' % (i * i, i) for i in range(12))
 
 
@@ -157,9 +157,10 @@ STREAMS = {
     "runs": (deflate(b"a" * 3000 + b"abc" * 500, -15, 6, zlib.Z_RLE), RAW),
     "sync": (deflate(PROSE, -15, 6, flush=zlib.Z_SYNC_FLUSH), RAW), "full": (deflate(PROSE, -15, 6, flush=zlib.Z_FULL_FLUSH), RAW),
     "zlib": (deflate(PROSE, 15), ZLIB), "gzip": (deflate(PROSE, 31), GZIP), "no_bytes": (deflate(b"", -15), RAW),
-    "zlib_fits": (deflate(PROSE, -15), ZLIB | FITS), "gzip_fits": (deflate(PROSE, -15), GZIP | FITS),
+    "zlib_fits": (deflate(PROSE, -15), ZLIB_FITS), "gzip_fits": (deflate(PROSE, -15), GZIP_FITS),
     "gzip_head": (b"\x1f\x8b\x08\x1d" + b"time\x02\x03" + b"\x03\0abcname\0comment\0" + deflate(PROSE, -15), GZIP),
     "two_symbols": (deflate(b"ab" * 40, -15), RAW), "noise": (bytes(range(256)), RAW),
+    "several": (deflate(PROSE, -15) + bytes.fromhex("f30011000100") + deflate(b"", -15) + deflate(PROSE, -15, 6, zlib.Z_FIXED), RAW_SEVERAL),
     "far": (deflate(bytes(i * i % 251 for i in range(2000)) * 2, -15), RAW),
 }
 INFLATE = {name: inflate(*stream) for name, stream in STREAMS.items()}
