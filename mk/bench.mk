@@ -1,12 +1,16 @@
 # Benchmarks: each tests/bench/*_bench.cc is a program of its own. What messages_bench costs is counted in
-# instructions, which repeat, and held to budgets.
+# instructions, which repeat, and held to budgets. compression_bench compares with zlib and libdeflate where those are
+# installed; the library never sees them.
 
 BENCH_SOURCES := $(sort $(wildcard tests/bench/*_bench.cc))
 BENCHES := $(BENCH_SOURCES:tests/%.cc=$(BUILD)/%)
 INSTRUCTIONS := python3 tests/bench/instructions.py
 MESSAGES_BENCH := $(BUILD)/bench/messages_bench
+# A file as $(ZLIB_FLAGS) is one, see zlib.mk.
+LIBDEFLATE_FLAGS := $(BUILD)/libdeflate.flags
+COMPRESSION_BENCH_OBJECT := $(BUILD)/obj/tests/bench/compression_bench.o
 
-.PHONY: bench bench-check bench-budgets
+.PHONY: bench bench-check bench-budgets bench-compression
 
 bench: $(BENCHES) ## instructions per message, under valgrind
 	@$(INSTRUCTIONS) print $(MESSAGES_BENCH)
@@ -17,12 +21,26 @@ bench-check: $(BENCHES) ## fail when a message costs more instructions than its 
 bench-budgets: $(BENCHES) ## set the budgets to what messages cost now, and 3 %
 	@$(INSTRUCTIONS) refresh $(MESSAGES_BENCH)
 
+bench-compression: $(BUILD)/bench/compression_bench ## speed and ratio of deflate and inflate, beside zlib and libdeflate
+	@$<
+
+$(LIBDEFLATE_FLAGS): FORCE
+	@mkdir -p $(@D)
+	@printf '#include <libdeflate.h>\nint main() { return libdeflate_alloc_decompressor() == nullptr; }\n' | \
+	  $(CXX) -std=c++20 -x c++ - -o $@.program -ldeflate 2>/dev/null && echo -DMARTLET_BENCH_LIBDEFLATE=1 > $@.new || echo > $@.new
+	@rm -f $@.program
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(COMPRESSION_BENCH_OBJECT): $(ZLIB_FLAGS) $(LIBDEFLATE_FLAGS)
+$(COMPRESSION_BENCH_OBJECT): BENCH_FLAGS = $$(cat $(ZLIB_FLAGS) $(LIBDEFLATE_FLAGS))
+$(BUILD)/bench/compression_bench: BENCH_LIBS = $(ZLIB_LIBS) $$(! grep -q LIBDEFLATE $(LIBDEFLATE_FLAGS) || echo -ldeflate)
+
 $(BUILD)/obj/tests/bench/%.o: tests/bench/%.cc $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(SAY)$(CXX) $(CXXFLAGS) -Wall -Wextra $(if $(WERROR),-Werror) -iquote src -iquote tests -MMD -MP -c -o $@ $<
+	$(SAY)$(CXX) $(CXXFLAGS) -Wall -Wextra $(if $(WERROR),-Werror) -iquote src -iquote tests $(BENCH_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $< $(LIB)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(BENCH_LIBS)
 
 -include $(BENCH_SOURCES:%.cc=$(BUILD)/obj/%.d)

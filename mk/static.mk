@@ -71,4 +71,4 @@ portable-tests: $(BUILD)/portable_tests
 	$(RUN) $< $(TEST_ARGS)
 
 $(BUILD)/portable_tests: $(PORTABLE_TESTS:%.cc=$(BUILD)/obj/%.o) $(LIB)
-	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^ $(ZLIB_LIBS)

@@ -194,21 +194,30 @@ TEST_CASE("inflate: distances beyond the window, by every kind of code") {
 TEST_CASE("inflate: a distance beyond what a history has is an error, the last byte of it is not") {
   for (const uint32_t size : {256, 1024, 32768}) {
     for (const uint32_t filled : {0u, 1u, 100u, size - 1, size}) {
-      std::vector<uint8_t> ring(size, 'h');
-      const martlet::codec::InflateHistory history{ring.data(), size, filled & (size - 1), filled};
+      const std::vector<uint8_t> bytes(filled, 'h');
+      std::vector<uint8_t> ring(size);
+      martlet::codec::InflateHistory history{ring.data(), size, 0, 0};
+      history.append(bytes);
       for (const unsigned more : {0, 1}) {
-        if (filled + 1 + more > 32768) continue;
-        DeflateWriter stream;
-        stream.output = std::string(filled + 1, 'h');
-        stream.fixed(true).literal('a');
-        stream.bad_match(3, filled + 1 + more).end();
-        Inflate inflate;
-        std::string buffer(100, 0);
-        uint8_t* out = reinterpret_cast<uint8_t*>(buffer.data());
-        const uint8_t* in = stream.bytes.data();
-        const InflateStatus status = inflate.run(in, in + stream.bytes.size(), out, out, out + 100, &history);
-        CHECK(status == (more ? InflateStatus::error : InflateStatus::done));
-        CHECK(std::string(inflate.cause()) == (more ? "A distance beyond the start of the output." : ""));
+        for (const int behind : {0, 60}) {  // near the end of the input, and far from it
+          if (filled + 1 + more > 32768) continue;
+          DeflateWriter stream;
+          stream.output = std::string(filled, 'h');
+          stream.fixed(true).literal('a');
+          if (more) stream.bad_match(3, filled + 2);
+          if (!more) stream.match(3, filled + 1);
+          for (int i = 0; i < behind; i++) stream.literal('q');
+          stream.end();
+          Inflate inflate;
+          std::string buffer(200, 0);
+          uint8_t* const begin = reinterpret_cast<uint8_t*>(buffer.data());
+          uint8_t* out = begin;
+          const uint8_t* in = stream.bytes.data();
+          const InflateStatus status = inflate.run(in, in + stream.bytes.size(), begin, out, begin + 200, &history);
+          CHECK(status == (more ? InflateStatus::error : InflateStatus::done));
+          CHECK(std::string(inflate.cause()) == (more ? "A distance beyond the start of the output." : ""));
+          CHECK(buffer.substr(0, static_cast<size_t>(out - begin)) == (more ? "a" : stream.output.substr(filled)));
+        }
       }
     }
   }

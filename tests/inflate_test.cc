@@ -177,6 +177,28 @@ TEST_CASE("inflate: random codes and random symbols, cut at random") {
   }
 }
 
+TEST_CASE("inflate: the symbols with the most bits, against the end of the input") {
+  // Codes of 1 to 15 bits: the literal has 11, what the fast loop takes three of at once; the length has 15 and five
+  // extra bits, the distance 15 and 13. Together they use more bits than any other symbols.
+  std::vector<uint8_t> litlen(286), distances(30);
+  litlen[256] = 1;
+  for (uint8_t bits = 2; bits < 15; bits++) litlen[size_t{'a'} + bits] = bits;
+  litlen[284] = litlen['z'] = 15;
+  for (uint8_t bits = 1; bits < 15; bits++) distances[bits] = bits;
+  distances[0] = distances[29] = 15;
+  std::mt19937 random(8);
+  DeflateWriter stream;
+  stream.stored(noise(random, 32768)).dynamic(litlen, distances, true);
+  const size_t begin = stream.bytes.size();
+  for (int i = 0; i < 12; i++) stream.literal('a' + 11).literal('a' + 11).literal('a' + 11).match(227 + 30, 32768 - static_cast<unsigned>(i));
+  stream.end();
+  check_done(stream, inflate_all(stream.span()));
+  for (size_t size = begin; size < stream.bytes.size(); size++) {
+    bool begun = false;
+    check_done(stream, inflate_all(stream.span(), {.input_piece = [&] { return std::exchange(begun, true) ? SIZE_MAX : size; }}));
+  }
+}
+
 TEST_CASE("inflate: an output that is exactly as large as it must be is done, not full") {
   DeflateWriter stream;
   stream.fixed().literal('a').match(100, 1).end().stored("").fixed().end().stored("xyz").fixed(true).end();
@@ -309,6 +331,31 @@ TEST_CASE("inflate: the examples of RFC 7692 section 7.2.3") {
   CHECK(read_message(inflate, hex("f2 48 05 00 00 00 ff ff ca c9 c9 07 00"), before) == "Hello");
   CHECK(read_message(inflate, hex("00"), before) == "");
   CHECK(read_message(inflate, hex("f2 00 11 00 00"), before) == "Hello");
+}
+
+TEST_CASE("inflate: restart() after done reads what it is given, not what was left of the input before") {
+  for (const size_t literals : {3, 40}) {
+    DeflateWriter first, second;
+    first.fixed(true);
+    second.output = std::string(literals, 'f');
+    second.fixed(true);
+    for (size_t i = 0; i < literals; i++) first.literal('f');
+    for (size_t i = 0; i < literals; i++) second.literal('s');
+    first.end();
+    second.match(5, static_cast<unsigned>(literals) + 2).end();
+    std::vector<uint8_t> input = first.bytes;
+    input.insert(input.end(), 20, 0xFF);
+    std::string buffer(400, 0);
+    uint8_t* const begin = reinterpret_cast<uint8_t*>(buffer.data());
+    uint8_t* out = begin;
+    const uint8_t* in = input.data();
+    Inflate inflate;
+    CHECK(inflate.run(in, in + input.size(), begin, out, begin + buffer.size()) == InflateStatus::done);
+    inflate.restart();
+    in = second.bytes.data();
+    CHECK(inflate.run(in, in + second.bytes.size(), begin, out, begin + buffer.size()) == InflateStatus::done);
+    CHECK(buffer.substr(0, static_cast<size_t>(out - begin)) == second.output);
+  }
 }
 
 TEST_CASE("inflate: a flush point is between two blocks and at the end of a byte") {

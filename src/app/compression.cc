@@ -51,8 +51,10 @@ Error Worker::take_compression() noexcept {
     if (!compression && !(compression = CompressionAccess::make(meant, *this))) return Error("out of memory");
     sessions.compression = compression.get();
     route->broken_agents = &deflate->broken_agents;
-    route->limits.compress_from = deflate->threshold;
-    if (deflate->threshold < compress_from) compress_from = deflate->threshold;
+    session::WsLimits& limits = route->limits;
+    limits.compress_from = deflate->threshold > 0 ? deflate->threshold : 1;
+    if (limits.compress_from <= limits.short_bytes) limits.short_bytes = limits.compress_from - 1;
+    if (limits.compress_from < compress_from) compress_from = limits.compress_from;
     session::DeflateRoute& to = route->deflate;
     to.on = true;
     to.dedicated = deflate->mode == CompressionMode::dedicated;

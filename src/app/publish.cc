@@ -92,7 +92,7 @@ bool publish_with(Worker& w, AudienceLog* audience, Compress compress, std::span
     if (c) take_published(w, *c);
   }
   if (!append(range) || (audience && !audience->add(range))) return false;
-  if (audience && w.sessions.compression) w.packed.note(w, range, *audience, compress);
+  if (w.compression && audience) [[unlikely]] w.packed.note(w, range, *audience, compress);
   for (net::Connection* c : except) {
     if (c) c->state<session::WsState>().published = range.end;
   }
@@ -119,7 +119,7 @@ bool publish_frames(Worker& w, AudienceLog& audience, base::Block* block, uint8_
 namespace {
 
 // How many frames begin in these bytes.
-uint32_t count_frames(const uint8_t* data, size_t size) noexcept {
+[[gnu::noinline]] uint32_t count_frames(const uint8_t* data, size_t size) noexcept {
   uint32_t frames = 0;
   for (size_t at = 0; at < size; frames++) at += net::frame_bytes(data + at);
   return frames;
@@ -127,9 +127,10 @@ uint32_t count_frames(const uint8_t* data, size_t size) noexcept {
 
 // Queues frames. What would pass the unsent limit goes in pieces, so that the limit is asked before each, as for messages
 // that are sent one by one. run.messages may be 0: not counted yet.
-void queue_run(Worker& w, net::Connection& c, const FrameRun& run) noexcept {
+[[gnu::always_inline]] inline void queue_run(Worker& w, net::Connection& c, FrameRun run) noexcept {
   uint8_t* data = run.data;
   size_t size = run.size;
+  uint32_t count = run.messages;
   const uint64_t limit = c.state<session::WsState>().route->limits.unsent_bytes;
   while (net::unsent_bytes(w.reactor, c) + size > limit && net::frame_bytes(data) < size) {
     size_t piece = 0;
@@ -140,15 +141,16 @@ void queue_run(Worker& w, net::Connection& c, const FrameRun& run) noexcept {
     if (session::send_frames(w.sessions, c, run.block, data, piece, messages) == SendStatus::closed) return;
     data += piece;
     size -= piece;
+    count = 0;
     if (size == 0) return;
   }
-  const bool counted = size == run.size && run.messages;
-  session::send_frames(w.sessions, c, run.block, data, size, counted ? run.messages : count_frames(data, size));
+  if (count == 0) [[unlikely]] count = count_frames(data, size);
+  session::send_frames(w.sessions, c, run.block, data, size, count);
 }
 
 // A stretch of the log for a connection that takes compressed messages: some frames in their compressed form, the others
 // as they are.
-void queue_packed(Worker& w, net::Connection& c, const PublishedRange& stretch,
+[[gnu::noinline]] void queue_packed(Worker& w, net::Connection& c, const PublishedRange& stretch,
                   session::DeflateClass receivers) noexcept {
   const auto* route = static_cast<const WsRouteEntry*>(c.state<session::WsState>().route);
   PackedLog::Answer& last = w.packed.last;
@@ -194,7 +196,7 @@ void queue_packed(Worker& w, net::Connection& c, const PublishedRange& stretch,
 // Queues [begin, end) of a range.
 void queue_range(Worker& w, net::Connection& c, const PublishedRange& range, uint64_t begin, uint64_t end) noexcept {
   const uint32_t messages = begin == range.begin && end == range.end ? range.messages : 0;
-  if (!w.packed.empty() && c.state<session::WsState>().deflated) {
+  if (!w.packed.empty() && c.state<session::WsState>().deflated) [[unlikely]] {
     const session::DeflateClass receivers = w.sessions.compression->class_of(c);
     return queue_packed(w, c, {begin, end, range.block, messages}, receivers);
   }

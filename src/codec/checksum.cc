@@ -1,5 +1,6 @@
-// CRC-32 eight bytes at a time by eight tables (8 KiB, made at compile time): table k holds what a byte does to the
-// remainder when k more bytes follow it, so that the eight look-ups of a step do not wait for each other.
+// CRC-32 sixteen bytes at a time by sixteen tables (16 KiB, made at compile time): table k holds what a byte does to the
+// remainder when k more bytes follow it, so that the look-ups of a step do not wait for each other, and half of them not
+// even for the step before.
 //
 // Adler-32 in lanes, which the compiler makes vectors of: rows of 32 bytes are summed by column, and each byte's weight
 // is put together from its row and its column at the end of a run. No remainder is taken inside a run.
@@ -13,7 +14,9 @@ namespace {
 
 constexpr uint32_t kPolynomial = 0xEDB88320;  // the bits of RFC 1952's, reversed
 
-using CrcTables = std::array<std::array<uint32_t, 256>, 8>;
+constexpr size_t kCrcStep = 16;
+
+using CrcTables = std::array<std::array<uint32_t, 256>, kCrcStep>;
 
 constexpr CrcTables make_crc_tables() {
   CrcTables tables{};
@@ -22,7 +25,7 @@ constexpr CrcTables make_crc_tables() {
     for (int bit = 0; bit < 8; bit++) remainder = remainder >> 1 ^ (remainder & 1 ? kPolynomial : 0);
     tables[0][byte] = remainder;
   }
-  for (size_t k = 1; k < 8; k++) {
+  for (size_t k = 1; k < kCrcStep; k++) {
     for (size_t byte = 0; byte < 256; byte++) {
       const uint32_t before = tables[k - 1][byte];
       tables[k][byte] = before >> 8 ^ tables[0][before & 255];
@@ -32,6 +35,12 @@ constexpr CrcTables make_crc_tables() {
 }
 
 constexpr CrcTables kCrc = make_crc_tables();
+
+// What these eight bytes do when `more` bytes follow them.
+inline uint32_t crc_of_eight(uint64_t word, size_t more) {
+  const auto entry = [=](size_t n) { return kCrc[more + 7 - n][static_cast<uint8_t>(word >> (8 * n))]; };
+  return entry(0) ^ entry(1) ^ entry(2) ^ entry(3) ^ entry(4) ^ entry(5) ^ entry(6) ^ entry(7);
+}
 
 constexpr uint32_t kAdlerBase = 65521;  // the largest prime below 65536
 constexpr size_t kLanes = 32;
@@ -68,11 +77,9 @@ uint32_t crc32(uint32_t crc, base::ByteSpan bytes) noexcept {
   const uint8_t* p = bytes.data();
   size_t left = bytes.size();
   crc = ~crc;
-  for (; left >= 8; p += 8, left -= 8) {
-    const uint64_t word = base::load_le64(p) ^ crc;
-    const auto byte = [word](int n) { return static_cast<uint8_t>(word >> (8 * n)); };
-    crc = kCrc[7][byte(0)] ^ kCrc[6][byte(1)] ^ kCrc[5][byte(2)] ^ kCrc[4][byte(3)] ^  //
-          kCrc[3][byte(4)] ^ kCrc[2][byte(5)] ^ kCrc[1][byte(6)] ^ kCrc[0][byte(7)];
+  for (; left >= kCrcStep; p += kCrcStep, left -= kCrcStep) {
+    const uint32_t second = crc_of_eight(base::load_le64(p + 8), 0);
+    crc = crc_of_eight(base::load_le64(p) ^ crc, 8) ^ second;
   }
   for (; left > 0; left--) crc = crc >> 8 ^ kCrc[0][(crc ^ *p++) & 255];
   return ~crc;

@@ -144,34 +144,46 @@ size_t stored_bits(size_t size, unsigned waiting) noexcept {
   return kHeaderBits + padding + 32 + 8 * size + (blocks - 1) * 40;
 }
 
-void write_sequences(BitWriter& writer, const BlockWorkspace& work, const uint8_t* from, const uint8_t* lengths,
+// A symbol as it is written: its bits, and above them how many.
+using Entry = uint32_t;
+constexpr unsigned kBitsAt = 16;
+
+inline void put(BitWriter& writer, Entry entry) noexcept { writer.put(entry & 0xffff, entry >> kBitsAt); }
+
+void make_entries(const uint8_t* lengths, const uint16_t* codes, Entry* entries) noexcept {
+  for (size_t i = 0; i < 288 + 32; i++) entries[i] = codes[i] | Entry{lengths[i]} << kBitsAt;
+}
+
+void write_sequences(BitWriter& to, const BlockWorkspace& work, const uint8_t* from, const uint8_t* lengths,
                      const uint16_t* codes) noexcept {
-  const uint8_t* const distance_lengths = lengths + kDistancesFrom;
-  const uint16_t* const distance_codes = codes + kDistancesFrom;
+  Entry entries[288 + 32];
+  make_entries(lengths, codes, entries);
+  BitWriter writer = to;  // in registers
   for (uint32_t i = 0; i < work.parsed.sequences; i++) {
     const Sequence& sequence = work.sequences[i];
     const uint8_t* const end = from + sequence.literals;
     for (; from + 3 <= end; from += 3) {
-      writer.put(codes[from[0]], lengths[from[0]]);
-      writer.put(codes[from[1]], lengths[from[1]]);
-      writer.put(codes[from[2]], lengths[from[2]]);
+      put(writer, entries[from[0]]);
+      put(writer, entries[from[1]]);
+      put(writer, entries[from[2]]);
       writer.flush();
     }
-    for (; from < end; from++) writer.put(codes[*from], lengths[*from]);
+    for (; from < end; from++) put(writer, entries[*from]);
     writer.flush();
     if (sequence.length == 0) break;
     const uint32_t number = kLengthCode[sequence.length];
-    writer.put(codes[kEndOfBlock + 1 + number], lengths[kEndOfBlock + 1 + number]);
+    put(writer, entries[kEndOfBlock + 1 + number]);
     writer.put(sequence.length - uint32_t{kLengthBase[number]}, kLengthExtra[number]);
     const uint32_t distance = distance_code(sequence.distance);
     const uint32_t extra = distance_extra(distance);
-    writer.put(distance_codes[distance], distance_lengths[distance]);
+    put(writer, entries[kDistancesFrom + distance]);
     writer.put((sequence.distance - 1u) & ((1u << extra) - 1), extra);
     writer.flush();
     from = end + sequence.length;
   }
-  writer.put(codes[kEndOfBlock], lengths[kEndOfBlock]);
+  put(writer, entries[kEndOfBlock]);
   writer.flush();
+  to = writer;
 }
 
 }  // namespace

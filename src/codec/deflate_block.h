@@ -35,7 +35,7 @@ class BitWriter {
   }
   // Whole bytes; the writer is aligned.
   void copy(const uint8_t* bytes, size_t size) noexcept {
-    std::memcpy(out_, bytes, size);
+    if (size) std::memcpy(out_, bytes, size);
     out_ += size;
   }
 

@@ -47,30 +47,31 @@ inline uint32_t least(uint32_t a, uint32_t b) noexcept { return a < b ? a : b; }
 class Writer {
  public:
   Writer(const MatchInput& in, Sequence* sequences, Parsed& parsed) noexcept
-      : in_(in), sequences_(sequences), parsed_(parsed), literals_from_(in.reach) {}
+      : base_(in.base), sequences_(sequences), parsed_(parsed), literals_from_(in.reach) {}
 
-  bool full() const noexcept { return parsed_.sequences + 1 >= kMostSequences; }
+  bool full() const noexcept { return count_ + 1 >= kMostSequences; }
+  void literal(uint32_t at) noexcept { parsed_.literals[base_[at]]++; }
+  void literals(uint32_t from, uint32_t until) noexcept {
+    for (; from < until; from++) literal(from);
+  }
+  // Behind literals that have been counted.
   void match(uint32_t at, uint32_t length, uint32_t distance) noexcept {
-    count_literals(at);
-    sequences_[parsed_.sequences++] = {at - literals_from_, static_cast<uint16_t>(length), static_cast<uint16_t>(distance)};
+    sequences_[count_++] = {at - literals_from_, static_cast<uint16_t>(length), static_cast<uint16_t>(distance)};
     parsed_.literals[kEndOfBlock + 1 + kLengthCode[length]]++;
     parsed_.distances[distance_code(distance)]++;
     literals_from_ = at + length;
   }
   void end(uint32_t at) noexcept {
-    count_literals(at);
-    sequences_[parsed_.sequences++] = {at - literals_from_, 0, 0};
+    sequences_[count_++] = {at - literals_from_, 0, 0};
+    parsed_.sequences = count_;
   }
 
  private:
-  void count_literals(uint32_t until) noexcept {
-    for (uint32_t i = literals_from_; i < until; i++) parsed_.literals[in_.base[i]]++;
-  }
-
-  const MatchInput& in_;
-  Sequence* sequences_;
+  const uint8_t* const base_;
+  Sequence* const sequences_;
   Parsed& parsed_;
   uint32_t literals_from_;
+  uint32_t count_ = 0;
 };
 
 constexpr uint32_t kFour = 4;  // bytes that are hashed
@@ -79,35 +80,59 @@ constexpr uint32_t kFour = 4;  // bytes that are hashed
 
 // Fast ----------------------------------------------------------------------------------------------------------------
 
+namespace {
+
+// Places without a match before steps get longer, as powers of two: at first little can match, so it is looked for
+// everywhere; later on, where some places have none, their neighbours seldom do.
+constexpr uint32_t kPatient = 5;
+constexpr uint32_t kImpatient = 1;
+constexpr uint32_t kSettling = 4096;  // bytes
+
+}  // namespace
+
 // Takes the last place with the same four bytes. What does not compress is walked through in steps that grow.
 uint32_t FastMatcher::parse(const MatchInput& in, Sequence* sequences, Parsed& parsed) noexcept {
   Writer writer(in, sequences, parsed);
+  // Copies: what is stored below could change the originals, for all that the compiler knows.
   const uint8_t* const base = in.base;
-  const auto head_of = [&](uint32_t word) -> uint32_t& { return heads_[hash_order(word) * 0x9E3779B1u >> shift_]; };
-  const uint32_t last = in.end < kFour ? 0 : in.end - kFour;  // place where four bytes can be read
+  uint32_t* const heads = heads_;
+  const uint32_t shift = shift_;
+  const uint32_t position = in.position;
+  const uint32_t window = in.window;
+  const uint32_t end = in.end;
+  const uint32_t settled = in.reach + kSettling;
+  const auto head_of = [=](uint32_t word) -> uint32_t& { return heads[hash_order(word) * 0x9E3779B1u >> shift]; };
   uint32_t at = in.reach;
   uint32_t misses = 0;
-  while (at <= last) {
+  uint32_t patience = kPatient;
+  while (at + kFour <= end) {
     const uint32_t word = load32(base + at);
     uint32_t& head = head_of(word);
-    const uint32_t distance = in.position + at - head;
-    head = in.position + at;
-    if (distance > least(at, in.window) || load32(base + at - distance) != word) {
-      at += 1 + (misses++ >> 6);
+    const uint32_t distance = position + at - head;
+    head = position + at;
+    if (distance > least(at, window) || load32(base + at - distance) != word) {
+      const uint32_t step = 1 + (misses++ >> patience);
+      writer.literal(at);
+      if (step > 1) [[unlikely]] writer.literals(at + 1, least(at + step, end));
+      at += step;
       continue;
     }
     misses = 0;
-    const uint32_t length = match_length(base + at, base + at - distance, kFour, least(in.end - at, kMostMatch));
+    patience = at < settled ? kPatient : kImpatient;
+    const uint32_t length = match_length(base + at, base + at - distance, kFour, least(end - at, kMostMatch));
     writer.match(at, length, distance);
     const uint32_t next = at + length;
-    if (next - 2 <= last) {
-      head_of(load32(base + at + 1)) = in.position + at + 1;
-      head_of(load32(base + next - 2)) = in.position + next - 2;
+    if (next - 2 + kFour <= end) {
+      head_of(load32(base + at + 1)) = position + at + 1;
+      head_of(load32(base + next - 2)) = position + next - 2;
     }
     at = next;
     if (writer.full()) break;
   }
-  if (!writer.full()) at = in.end;
+  if (!writer.full()) {
+    writer.literals(least(at, end), end);
+    at = end;
+  }
   writer.end(at);
   return at;
 }
@@ -146,10 +171,10 @@ ChainMatcher::Match ChainMatcher::find(const MatchInput& in, uint32_t at, uint32
   const uint32_t most = least(in.end - at, kMostMatch);
   uint32_t distance = position - heads_[hash_order(word) * 0x9E3779B1u >> head_shift_];
   insert(in, at);
+  if (longer_than >= most) return {};
   Match best{longer_than, 0};
   // A longer match agrees in the byte behind the best so far, and in the three before that.
   uint32_t behind = best.length < kFour ? 0 : best.length - 3;
-  if (best.length >= most) depth = 0;
   uint32_t tail = load32(here + behind);
   for (; distance <= reach && depth > 0; depth--) {
     const uint8_t* const there = here - distance;
@@ -178,7 +203,7 @@ uint32_t ChainMatcher::parse(const MatchInput& in, Sequence* sequences, Parsed& 
   while (at + kFour <= in.end) {
     Match match = find(in, at, 0, kDepth);
     if (match.length == 0) {
-      at++;
+      writer.literal(at++);
       continue;
     }
     uint32_t inserted = at + 1;
@@ -190,14 +215,17 @@ uint32_t ChainMatcher::parse(const MatchInput& in, Sequence* sequences, Parsed& 
                        log2_of(next.distance);
       if (gain <= 2) break;
       match = next;
-      at++;
+      writer.literal(at++);
     }
     writer.match(at, match.length, match.distance);
     at += match.length;
     for (; inserted < at && inserted + kFour <= in.end; inserted++) insert(in, inserted);
     if (writer.full()) break;
   }
-  if (!writer.full()) at = in.end;
+  if (!writer.full()) {
+    writer.literals(at, in.end);
+    at = in.end;
+  }
   writer.end(at);
   return at;
 }

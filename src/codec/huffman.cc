@@ -1,9 +1,8 @@
 // See huffman.h. Symbols are sorted by how often they occur; the tree is built from two queues, the sorted symbols and the
-// nodes made so far, which come out sorted by themselves. Only how many codes there are of each length is taken from it:
-// when the tree is too deep, leaves are moved up and others down until the code is complete again.
+// nodes made so far, which come out sorted by themselves. Only how many codes there are of each length is taken from it.
+// A tree that is too deep, which is rare, is thrown away, and the lengths found by package-merge (Larmore and Hirschberg
+// 1990), which takes as many passes as the limit has bits.
 #include "codec/huffman.h"
-
-#include <algorithm>
 
 namespace martlet::codec {
 
@@ -12,15 +11,67 @@ namespace {
 constexpr unsigned kMostBits = 15;
 constexpr unsigned kSymbolBits = 9;  // a key is the frequency, and the symbol below it
 
+// Shell's: for a few hundred keys as fast as any, and small.
+void sort(uint32_t* keys, size_t count) noexcept {
+  constexpr size_t kGaps[] = {132, 57, 23, 10, 4, 1};
+  for (const size_t gap : kGaps) {
+    for (size_t i = gap; i < count; i++) {
+      const uint32_t key = keys[i];
+      size_t at = i;
+      for (; at >= gap && keys[at - gap] > key; at -= gap) keys[at] = keys[at - gap];
+      keys[at] = key;
+    }
+  }
+}
+
+uint32_t weight_of(uint32_t key) noexcept { return key >> kSymbolBits; }
+
 // Writes how many of the `count` sorted symbols have codes of each length.
-void count_lengths(const uint32_t* keys, size_t count, unsigned most_bits, uint32_t (&of_length)[kMostBits + 1]) noexcept {
+//
+// Each symbol is a coin for each bit that its code may have, as heavy as it is frequent. From the last bit to the first,
+// coins and the packages of the bit behind, in order of their weight, are packed in pairs. The 2 * count - 2 lightest of
+// the first bit, unpacked, have as many coins of a symbol as its code has bits.
+void limit_lengths(const uint32_t* keys, size_t count, unsigned most_bits, uint32_t (&of_length)[kMostBits + 1]) noexcept {
+  uint8_t is_coin[kMostBits][2 * kMostSymbols / 8] = {};  // a bit for each of those of a pass, in their order
+  uint32_t packages[2][kMostSymbols];
+  size_t made = 0;
+  for (unsigned bit = most_bits; bit-- > 0;) {
+    const uint32_t* const behind = packages[bit & 1];
+    uint32_t* const here = packages[~bit & 1];
+    const size_t all = count + made;
+    size_t coin = 0;
+    size_t package = 0;
+    uint32_t other = 0;
+    for (size_t i = 0; i < all; i++) {
+      const bool take_coin = coin < count && (package == made || weight_of(keys[coin]) <= behind[package]);
+      if (take_coin) is_coin[bit][i / 8] = static_cast<uint8_t>(is_coin[bit][i / 8] | 1u << i % 8);
+      const uint32_t weight = take_coin ? weight_of(keys[coin++]) : behind[package++];
+      if (i % 2) here[i / 2] = other + weight;
+      other = weight;
+    }
+    made = all / 2;
+  }
+  uint32_t at_least = 0;  // codes that have a bit more
+  size_t unpacked = 2 * count - 2;
+  for (unsigned bit = 0; bit < most_bits; bit++) {
+    uint32_t coins = 0;
+    for (size_t i = 0; i < unpacked; i++) coins += is_coin[bit][i / 8] >> i % 8 & 1u;
+    if (bit > 0) of_length[bit] = at_least - coins;
+    at_least = coins;
+    unpacked = 2 * (unpacked - coins);
+  }
+  of_length[most_bits] = at_least;
+}
+
+// The same without a limit; answers whether it was kept.
+bool count_lengths(const uint32_t* keys, size_t count, unsigned most_bits, uint32_t (&of_length)[kMostBits + 1]) noexcept {
   uint32_t weights[kMostSymbols];  // of the inner nodes, in the order in which they are made
   uint16_t parents[2 * kMostSymbols];
   size_t leaf = 0;
   size_t node = 0;
   const auto take = [&](size_t made, size_t parent) {
-    const bool from_leaves = leaf < count && (node == made || (keys[leaf] >> kSymbolBits) <= weights[node]);
-    const uint32_t weight = from_leaves ? keys[leaf] >> kSymbolBits : weights[node];
+    const bool from_leaves = leaf < count && (node == made || weight_of(keys[leaf]) <= weights[node]);
+    const uint32_t weight = from_leaves ? weight_of(keys[leaf]) : weights[node];
     parents[from_leaves ? leaf++ : count + node++] = static_cast<uint16_t>(parent);
     return weight;
   };
@@ -32,22 +83,9 @@ void count_lengths(const uint32_t* keys, size_t count, unsigned most_bits, uint3
   const size_t root = count - 2;
   weights[root] = 0;
   for (size_t i = root; i-- > 0;) weights[i] = weights[parents[count + i] - count] + 1;
-  uint32_t excess = 0;  // of the sum of all codes' shares of the space, in units of the longest code
-  for (size_t i = 0; i < count; i++) {
-    const uint32_t depth = weights[parents[i] - count] + 1;
-    of_length[depth < most_bits ? depth : most_bits]++;
-  }
-  uint32_t used = 0;
-  for (unsigned bits = 1; bits <= most_bits; bits++) used += of_length[bits] << (most_bits - bits);
-  excess = used - (uint32_t{1} << most_bits);
-  // One of the longest codes that can grow gets a sibling, which is one of those that had been cut.
-  for (; excess > 0; excess--) {
-    unsigned bits = most_bits - 1;
-    while (of_length[bits] == 0) bits--;
-    of_length[bits]--;
-    of_length[bits + 1] += 2;
-    of_length[most_bits]--;
-  }
+  if (weights[parents[0] - count] + 1 > most_bits) return false;  // the rarest symbol is the deepest
+  for (size_t i = 0; i < count; i++) of_length[weights[parents[i] - count] + 1]++;
+  return true;
 }
 
 uint16_t reversed(uint32_t code, unsigned bits) noexcept {
@@ -82,9 +120,9 @@ void make_huffman_code(const uint32_t* frequencies, size_t count, unsigned most_
   for (uint32_t i = 0; used < 2; i++) {
     if (frequencies[i] == 0) keys[used++] = i;
   }
-  std::sort(keys, keys + used);
+  sort(keys, used);
   uint32_t of_length[kMostBits + 1] = {};
-  count_lengths(keys, used, most_bits, of_length);
+  if (!count_lengths(keys, used, most_bits, of_length)) limit_lengths(keys, used, most_bits, of_length);
   size_t symbol = 0;  // the rarest have the longest codes
   for (unsigned bits = most_bits; bits > 0; bits--) {
     for (uint32_t n = of_length[bits]; n > 0; n--) {

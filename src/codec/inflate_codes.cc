@@ -64,13 +64,21 @@ constexpr SymbolEntries make_symbol_entries() {
 
 constexpr SymbolEntries kEntries = make_symbol_entries();
 
-// The code that follows `code` among those of `bits` bits, bit-reversed as the stream has them: counting up from the
-// other end. The last one is followed by itself.
-constexpr unsigned next_code(unsigned code, unsigned bits) {
-  const unsigned zeros = ~code & ((1u << bits) - 1);
-  const unsigned highest = std::bit_floor(zeros);
-  return (code & (highest - 1)) | highest;
-}
+// Codes in order, and bit-reversed, as the stream has them. Counting up by one flips the lowest bits up to the first that
+// is 0; in the reversed code those are the highest.
+struct CodeCounter {
+  unsigned code = 0;
+  unsigned reversed = 0;
+
+  // To the next code of this many bits.
+  constexpr void next(unsigned bits) {
+    const unsigned all = (1u << bits) - 1;
+    code++;
+    reversed ^= all - (all >> (std::countr_zero(code | 1u << 31) + 1));
+  }
+  // From the first code that is not taken to the first one that begins with it and has one bit more.
+  constexpr void lengthen() { code <<= 1; }
+};
 
 // The fixed code (§3.2.6).
 struct FixedTables {
@@ -82,19 +90,19 @@ constexpr unsigned fixed_length(unsigned symbol) { return symbol < 144 ? 8 : sym
 
 constexpr FixedTables make_fixed_tables() {
   FixedTables tables{};
-  unsigned code = 0;
-  for (unsigned bits = 7; bits <= 9; bits++) {
+  CodeCounter counter;
+  for (unsigned bits = 7; bits <= 9; bits++, counter.lengthen()) {
     for (unsigned s = 0; s < kLitlenSymbols; s++) {
       if (fixed_length(s) != bits) continue;
-      for (unsigned i = code; i < 512; i += 1u << bits) tables.litlen[i] = kEntries.litlen[s] + bits * kOneBit;
-      code = next_code(code, bits);
+      for (unsigned i = counter.reversed; i < 512; i += 1u << bits) tables.litlen[i] = kEntries.litlen[s] + bits * kOneBit;
+      counter.next(bits);
     }
   }
   for (unsigned window = 0; window < 8; window++) {
-    code = 0;
+    counter = {};
     for (unsigned s = 0; s < kDistanceSymbols; s++) {
-      tables.distances[window][code] = kEntries.distances[window][s] + 5 * kOneBit;
-      code = next_code(code, 5);
+      tables.distances[window][counter.reversed] = kEntries.distances[window][s] + 5 * kOneBit;
+      counter.next(5);
     }
   }
   return tables;
@@ -104,41 +112,51 @@ constexpr FixedTables kFixed = make_fixed_tables();
 
 // How many symbols have each code length, and the symbols that have one, by length and then by number.
 struct Sorted {
-  uint16_t count[kMaxCodeBits + 1] = {};
-  uint16_t symbols[kLitlenSymbols];
+  uint16_t count[kMaxCodeBits + 1];
+  uint16_t symbols[kLitlenSymbols + 1];  // the last place is for those that have none
 };
 
-// Calls visit(symbol, length) for each length that is not 0.
+// Calls visit(symbol, length) for all symbols but eight at a time that have the length 0. No branch tells the others with
+// length 0 apart: which characters a text has nobody can predict.
 template <typename Visit>
 inline void for_each_length(const uint8_t* lengths, size_t symbols, Visit visit) {
   for (size_t s = 0; s < symbols; s += 8) {
     uint64_t eight;
     std::memcpy(&eight, lengths + s, sizeof eight);
     if (eight == 0) continue;
-    for (size_t i = s; i < s + 8; i++) {
-      if (lengths[i] != 0) visit(i, lengths[i]);
-    }
+    for (size_t i = s; i < s + 8; i++) visit(i, lengths[i]);
   }
+}
+
+// In two halves, so that one count does not wait for the one before.
+void count_lengths(const uint8_t* lengths, size_t symbols, Sorted& sorted) {
+  uint16_t halves[2][kMaxCodeBits + 1] = {};
+  for_each_length(lengths, symbols, [&](size_t symbol, uint8_t length) { halves[symbol & 1][length]++; });
+  for (size_t n = 0; n <= kMaxCodeBits; n++) sorted.count[n] = static_cast<uint16_t>(halves[0][n] + halves[1][n]);
+  sorted.count[0] = 0;
 }
 
 void sort_symbols(const uint8_t* lengths, size_t symbols, Sorted& sorted) {
   uint16_t next[kMaxCodeBits + 1];
+  next[0] = kLitlenSymbols;
   next[1] = 0;
   for (size_t n = 2; n <= kMaxCodeBits; n++) next[n] = static_cast<uint16_t>(next[n - 1] + sorted.count[n - 1]);
   for_each_length(lengths, symbols, [&](size_t symbol, uint8_t length) {
-    sorted.symbols[next[length]++] = static_cast<uint16_t>(symbol);
+    sorted.symbols[next[length]] = static_cast<uint16_t>(symbol);
+    next[length] = static_cast<uint16_t>(next[length] + (length != 0));
   });
 }
 
-// The codes that are longer than the index: `code` is the first, `symbol` its symbol, `bits` its length.
-void fill_subtables(const Sorted& sorted, const CodeEntry* entries, unsigned index_bits, unsigned longest, unsigned code,
+// The codes that are longer than the index: `counter` is at the first, whose symbol is *symbol.
+void fill_subtables(const Sorted& sorted, const CodeEntry* entries, unsigned index_bits, unsigned longest, CodeCounter counter,
                     const uint16_t* symbol, CodeEntry* table) {
   unsigned end = 1u << index_bits;
   unsigned where = 0, sub_bits = 0;
   unsigned prefix = ~0u;
   for (unsigned bits = index_bits + 1; bits <= longest; bits++) {
+    counter.lengthen();
     for (unsigned n = sorted.count[bits]; n > 0; n--) {
-      const unsigned low = code & ((1u << index_bits) - 1);
+      const unsigned low = counter.reversed & ((1u << index_bits) - 1);
       if (low != prefix) {
         // As wide as the codes that are left fill it.
         prefix = low;
@@ -149,8 +167,9 @@ void fill_subtables(const Sorted& sorted, const CodeEntry* entries, unsigned ind
         table[prefix] = kSpecialEntry | kSubtableEntry | where << 16 | sub_bits << 8 | index_bits;
       }
       const CodeEntry entry = entries[*symbol++] + bits * kOneBit;
-      for (unsigned i = code >> index_bits; i < 1u << sub_bits; i += 1u << (bits - index_bits)) table[where + i] = entry;
-      code = next_code(code, bits);
+      const unsigned step = 1u << (bits - index_bits);
+      for (unsigned i = counter.reversed >> index_bits; i < 1u << sub_bits; i += step) table[where + i] = entry;
+      counter.next(bits);
     }
   }
 }
@@ -167,25 +186,25 @@ inline void double_table(CodeEntry* table, size_t size) {
 // A complete code.
 void fill_table(const Sorted& sorted, const CodeEntry* entries, unsigned index_bits, unsigned longest, CodeEntry* table) {
   const uint16_t* symbol = sorted.symbols;
-  unsigned code = 0;
+  CodeCounter counter;
   unsigned bits = 1;
   while (sorted.count[bits] == 0) bits++;
-  for (;; bits++) {
+  for (;; bits++, counter.lengthen()) {
     for (unsigned n = sorted.count[bits]; n > 0; n--) {
-      table[code] = entries[*symbol++] + bits * kOneBit;
-      code = next_code(code, bits);
+      table[counter.reversed] = entries[*symbol++] + bits * kOneBit;
+      counter.next(bits);
     }
     if (bits == index_bits) break;
     double_table(table, size_t{1} << bits);
   }
-  if (longest > index_bits) fill_subtables(sorted, entries, index_bits, longest, code, symbol, table);
+  if (longest > index_bits) fill_subtables(sorted, entries, index_bits, longest, counter, symbol, table);
 }
 
 // `lone`: whether the code may be incomplete, with one symbol of one bit or none.
 CodeFault build(const uint8_t* lengths, size_t symbols, const CodeEntry* entries, unsigned max_index_bits, bool lone,
                 CodeEntry* table, uint8_t& index_bits) {
   Sorted sorted;
-  for_each_length(lengths, symbols, [&](size_t, uint8_t length) { sorted.count[length]++; });
+  count_lengths(lengths, symbols, sorted);
   unsigned longest = kMaxCodeBits;
   while (longest > 0 && sorted.count[longest] == 0) longest--;
   int free = 1;  // codes of the length at hand that are not taken

@@ -81,9 +81,10 @@ struct InflateMatch {
 };
 const char* inflate_fast(InflateCursor& cursor, const InflateCodes& codes, InflateMatch& match) noexcept;
 
-// What inflate_fast() wants in front of it at least: it reads eight bytes three times before it looks again.
-inline constexpr size_t kInflateFastInput = 32;
-inline constexpr size_t kInflateFastOutput = 16;
+// What inflate_fast() wants in front of it at least. Before it looks again it reads eight bytes twice, the second time up to
+// seven further, and writes four literals.
+inline constexpr size_t kInflateFastInput = 15;
+inline constexpr size_t kInflateFastOutput = 4;
 
 inline bool can_inflate_fast(const InflateCursor& c) noexcept {
   return c.unread() >= kInflateFastInput && c.room() >= kInflateFastOutput;

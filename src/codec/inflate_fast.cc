@@ -50,7 +50,16 @@ inline void copy_match(uint8_t* out, size_t distance, size_t length) {
 [[gnu::noinline]] bool copy_far(const InflateHistory* history, uint8_t* out, size_t behind, size_t distance, size_t length) {
   const size_t back = distance - behind;
   if (!history || back > history->filled || length > back) return false;
-  read_history(*history, back, out, length);
+  const size_t at = (history->at - back) & (history->size - 1);
+  if (at + length + kSlack > history->size) {
+    read_history(*history, back, out, length);
+    return true;
+  }
+  const uint8_t* const from = history->bytes + at;
+  for (size_t done = 0; done < length; done += 32) {
+    copy16(out + done, from + done);
+    copy16(out + done + 16, from + done + 16);
+  }
   return true;
 }
 
@@ -93,7 +102,7 @@ const char* inflate_fast(InflateCursor& cursor, const InflateCodes& codes, Infla
   const char* cause = nullptr;
   b.refill();
   CodeEntry entry = litlen[b.bits & litlen_mask];
-  do {
+  while (b.in <= in_stop && out <= out_stop) {
     for (int n = 0; n < 3 && entry & kLiteralEntry; n++) entry = put_literal(entry, b, out, litlen, litlen_mask);
     if (entry & (kLiteralEntry | kSpecialEntry)) {
       if (entry & kSubtableEntry) entry = in_subtable(litlen, entry, b.bits);
@@ -127,7 +136,7 @@ const char* inflate_fast(InflateCursor& cursor, const InflateCodes& codes, Infla
     b.refill();
     if (distance <= behind) copy_match(out, distance, length);
     out += length;
-  } while (b.in <= in_stop && out <= out_stop);
+  }
   cursor.in = b.in;
   cursor.bits = b.bits;
   cursor.left = b.left & 63;

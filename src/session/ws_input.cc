@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kFrameBudget = 1024;                       // per dispatch
 constexpr size_t kInflatedUnit = 1024;                   // so many bytes of a decoder cost as much as a frame
+constexpr int kStop = -1;
 constexpr uint64_t kPauseBytes = uint64_t{512} << 10;    // output from here on leaves before more is taken
 
 WsInput* need_input(Sessions& s, net::Connection& c) noexcept {
@@ -115,29 +116,28 @@ bool end_frame(Sessions& s, net::Connection& c, WsInput& in) noexcept {
   return !c.closing;
 }
 
-// A message that inflates to much counts like many.
-void spend(int& budget, size_t inflated) noexcept {
-  const size_t spent = inflated / kInflatedUnit;
-  budget -= spent < static_cast<size_t>(budget) ? static_cast<int>(spent) : budget;
+// What is taken for it from the budget of a dispatch: a message that inflates to much counts like many.
+int cost_of(size_t inflated) noexcept {
+  const size_t frames = inflated / kInflatedUnit;
+  return frames < kFrameBudget ? static_cast<int>(frames) : kFrameBudget;
 }
 
-// Payload of an open compressed frame, as much as is there. False: stop here.
-bool take_packed(Sessions& s, net::Connection& c, WsInput& in, uint8_t*& at, uint8_t* end, int& budget) noexcept {
+// Payload of an open compressed frame, as much as is there. Answers as take_other() does.
+int take_packed(Sessions& s, net::Connection& c, WsInput& in, uint8_t*& at, uint8_t* end) noexcept {
   proto::WsError error;
   const uint64_t left = in.frame.length - in.frame_taken;
   const size_t here = left < static_cast<size_t>(end - at) ? static_cast<size_t>(left) : static_cast<size_t>(end - at);
   in.message.take_payload(at, here, in.frame, in.frame_taken, error);  // unmasks: text is checked behind the decoder
   in.frame_taken += here;
   const size_t before = in.have;
-  if (!s.compression->take_piece(c, in, at, here, error)) return packed_failed(s, c, in, error), false;
-  spend(budget, in.have - before);
+  if (!s.compression->take_piece(c, in, at, here, error)) return packed_failed(s, c, in, error), kStop;
+  const int cost = cost_of(in.have - before);
   at += here;
-  return in.frame_taken < in.frame.length || end_frame(s, c, in);
+  return in.frame_taken < in.frame.length || end_frame(s, c, in) ? cost : kStop;
 }
 
-// A compressed message in one frame that lies here whole. False: stop here.
-bool take_packed_whole(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at,
-                       int& budget) noexcept {
+// A compressed message in one frame that lies here whole. Answers as take_other() does.
+int take_packed_whole(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at) noexcept {
   uint8_t* payload = at + header.header_bytes;
   const size_t size = static_cast<size_t>(header.length);
   at = payload + size;
@@ -145,35 +145,33 @@ bool take_packed_whole(Sessions& s, net::Connection& c, const proto::FrameHeader
   size_t produced;
   proto::WsError error;
   if (!s.compression->take_whole(c, payload, size, header.opcode == proto::Opcode::text, produced, error)) {
-    return inflating_failed(s, c, error), false;
+    return inflating_failed(s, c, error), kStop;
   }
-  spend(budget, produced);
-  return !c.closing;
+  return c.closing ? kStop : cost_of(produced);
 }
 
-// A data frame that is fragmented, continues a message, or is not whole yet.
-bool take_data(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at, uint8_t* end,
-               int& budget) noexcept {
+// A data frame that is fragmented, continues a message, or is not whole yet. Answers as take_other() does.
+int take_data(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at, uint8_t* end) noexcept {
   WsInput* in = need_input(s, c);
-  if (!in) return out_of_memory(s, c), false;
+  if (!in) return out_of_memory(s, c), kStop;
   proto::WsError error;
   const WsLimits& limits = c.state<WsState>().route->limits;
-  if (!in->message.begin_frame(header, limits.message, error)) return fail(s, c, error), false;
+  if (!in->message.begin_frame(header, limits.message, error)) return fail(s, c, error), kStop;
   const bool packed = in->message.compressed();
-  if (!packed && header.length && !reserve_block(s, *in, header.fin)) return out_of_memory(s, c), false;
+  if (!packed && header.length && !reserve_block(s, *in, header.fin)) return out_of_memory(s, c), kStop;
   in->frame = header;
   in->frame_taken = 0;
   in->in_frame = true;
   uint8_t* payload = at + header.header_bytes;
-  if (packed) return at = payload, take_packed(s, c, *in, at, end, budget);
+  if (packed) return at = payload, take_packed(s, c, *in, at, end);
   const size_t left = static_cast<size_t>(end - payload);
   const size_t here = header.length < left ? static_cast<size_t>(header.length) : left;
   if (here) {
     std::memcpy(in->block->data() + in->have, payload, here);
-    if (!took_payload(s, c, *in, here)) return false;
+    if (!took_payload(s, c, *in, here)) return kStop;
   }
   at = payload + here;
-  return in->frame_taken == header.length ? end_frame(s, c, *in) : true;
+  return in->frame_taken < header.length || end_frame(s, c, *in) ? 0 : kStop;
 }
 
 // Keeps a few raw bytes: a header, or a control frame, that is not whole.
@@ -238,17 +236,16 @@ void hold(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noexcept {
   s.reactor.mark_ready(c);
 }
 
-// A frame that is not the common case. False: stop here.
-bool take_other(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at, uint8_t* end,
-                int& budget) noexcept {
-  if (proto::is_control(header.opcode)) return take_control(s, c, header, at, end);
+// A frame that is not the common case. Answers what it takes from the budget above a frame's share, or kStop.
+[[gnu::noinline]] int take_other(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at, uint8_t* end) noexcept {
+  if (proto::is_control(header.opcode)) return take_control(s, c, header, at, end) ? 0 : kStop;
   const WsState& ws = c.state<WsState>();
   const bool whole = header.fin && header.length <= static_cast<size_t>(end - at) - header.header_bytes &&
                      header.opcode != proto::Opcode::continuation && (!ws.input || !ws.input->message.in_message());
   if (whole && header.rsv1 && header.length <= proto::most_compressed(ws.route->limits.message.message_bytes)) {
-    return take_packed_whole(s, c, header, at, budget);
+    return take_packed_whole(s, c, header, at);
   }
-  return take_data(s, c, header, at, end, budget);
+  return take_data(s, c, header, at, end);
 }
 
 }  // namespace
@@ -268,7 +265,7 @@ void take_frames(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noe
   const uint64_t most_unsent = unsent_limit < kPauseBytes ? unsent_limit : kPauseBytes;
   int budget = kFrameBudget;
   while (at < end) {
-    if (budget-- == 0 || net::unsent_bytes(s.reactor, c) >= most_unsent || c.pause) [[unlikely]] {
+    if (budget-- <= 0 || net::unsent_bytes(s.reactor, c) >= most_unsent || c.pause) [[unlikely]] {
       return hold(s, c, at, end);
     }
     proto::FrameHeader header;
@@ -281,8 +278,8 @@ void take_frames(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noe
     if (status == proto::ParseStatus::error) return fail(s, c, error);
     uint8_t* payload = at + header.header_bytes;
     const bool text = header.opcode == proto::Opcode::text;
-    if (header.fin && (text || header.opcode == proto::Opcode::binary) && header.length <= limit &&
-        header.length <= static_cast<size_t>(end - payload) && !header.rsv1 &&
+    if (header.fin && !header.rsv1 && (text || header.opcode == proto::Opcode::binary) && header.length <= limit &&
+        header.length <= static_cast<size_t>(end - payload) &&
         (!ws.input || !ws.input->message.in_message())) [[likely]] {
       const size_t size = static_cast<size_t>(header.length);
       simd::Utf8State utf8;
@@ -293,8 +290,10 @@ void take_frames(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noe
       }
       at = payload + size;
       deliver(s, c, {payload, size, nullptr, text});
-    } else if (!take_other(s, c, header, at, end, budget)) {
-      break;
+    } else {
+      const int cost = take_other(s, c, header, at, end);
+      if (cost == kStop) break;
+      budget -= cost;
     }
     if (c.closing | ws.failing | c.finish) [[unlikely]] return;
   }
@@ -356,8 +355,7 @@ void read_on(Sessions& s, net::Connection& c) noexcept {
   uint8_t* const end = buffer + rest;
   if (in.stashed) std::memcpy(at, in.stash, in.stashed);
   in.stashed = 0;
-  int budget = kFrameBudget;  // of one message at most, so what is left of it is not asked
-  if (packed && (!take_packed(s, c, in, at, end, budget) || ws.failing || c.closing || c.finish)) return;
+  if (packed && (take_packed(s, c, in, at, end) == kStop || ws.failing || c.closing || c.finish)) return;
   release_if_idle(s, ws);
   if (at < end) take_frames(s, c, at, end);
 }

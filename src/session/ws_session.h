@@ -32,6 +32,9 @@ struct MessageView {
   bool is_text;
 };
 
+// A message whose header takes two bytes.
+inline constexpr size_t kShortMessage = 125;
+
 struct WsLimits {
   proto::MessageLimits message;
   uint64_t unsent_bytes = uint64_t{1} << 20;
@@ -39,6 +42,7 @@ struct WsLimits {
   uint32_t heartbeat_timeout_ms = 60'000;   // 0: never
   SlowConsumerPolicy slow_consumer = SlowConsumerPolicy::close;
   size_t compress_from = SIZE_MAX;          // bytes of a message that is compressed where nothing else is said
+  size_t short_bytes = kShortMessage;       // of a message that send_short() takes: less than compress_from
 };
 
 struct WsRoute;
@@ -114,13 +118,11 @@ SendStatus send_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, con
 // case, and nothing was done.
 inline bool send_short(Sessions& s, net::Connection& c, proto::Opcode opcode, const uint8_t* data,
                        size_t size) noexcept {
-  constexpr size_t kShort = 125;  // a header of two bytes
   net::Cork& cork = s.reactor.cork;
   const WsState& ws = c.state<WsState>();
-  if (size > kShort || cork.owner != &c || c.out || c.closing || ws.ready != ReadyState::open) return false;
   const WsLimits& limits = ws.route->limits;
-  if (cork.bytes() >= limits.unsent_bytes || net::Cork::kBytes - cork.size < kShort + 2) return false;
-  if (size >= limits.compress_from) [[unlikely]] return false;
+  if (size > limits.short_bytes || cork.owner != &c || c.out || c.closing || ws.ready != ReadyState::open) return false;
+  if (cork.bytes() >= limits.unsent_bytes || net::Cork::kBytes - cork.size < kShortMessage + 2) return false;
   uint8_t* to = cork.buffer + cork.size;
   to[0] = static_cast<uint8_t>(0x80 | static_cast<uint8_t>(opcode));
   to[1] = static_cast<uint8_t>(size);

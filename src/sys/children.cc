@@ -53,7 +53,7 @@ SignalsHeld::SignalsHeld() noexcept {
   static_assert(sizeof(Mask) <= sizeof mask_);
   auto* mask = new (mask_) Mask;
   sigset_t all;
-  ::sigfillset(&all);
+  sigfillset(&all);  // a macro where Apple made it
   ::pthread_sigmask(SIG_SETMASK, &all, &mask->before);
 }
 

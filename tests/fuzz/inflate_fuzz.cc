@@ -1,7 +1,9 @@
 // codec/inflate: however input and output are cut, it gives the same; and that is what zlib gives, where zlib is
 // installed: the same verdict, the same output, the same number of bytes taken.
 //
-// The last byte picks the format, and whether a wrapped stream gets the trailer that fits what it decodes to: no
+// Raw streams may follow one another, as in a message of permessage-deflate that has final blocks.
+//
+// The last byte picks the format, whether streams follow, and whether a wrapped stream gets the trailer that fits what it decodes to: no
 // fuzzer guesses that.
 #include "codec/inflate.h"
 
@@ -33,6 +35,7 @@ struct Plan {
   std::vector<size_t> cuts;
   std::vector<size_t> rooms{6000};  // of the buffers for output, in turn
   uint32_t ring = 0;
+  int streams = 1;
 };
 
 // One call, with a buffer that has what may be referred to in front, or a ring.
@@ -66,13 +69,15 @@ Read read_stream(base::ByteSpan bytes, const Plan& plan) {
   std::vector<uint8_t> ring(plan.ring);
   codec::InflateHistory history{ring.data(), plan.ring, 0, 0};
   size_t cut = 0, idle = 0;
+  int streams = plan.streams;
   for (size_t n = 0; read.output.size() < kMostOutput; n++) {
     const size_t before = read.consumed + read.output.size();
     // Small ones for a while: many calls with much behind them take long and find nothing more.
     const size_t wanted = plan.rooms[n % plan.rooms.size()] + (n > 200 ? read.output.size() : 0);
     const size_t room = std::min(wanted, kMostOutput - read.output.size());
     read.status = run_once(*inflate, plan, history, bytes.subspan(read.consumed, plan.cuts[cut] - read.consumed), room, read);
-    if (read.status == InflateStatus::done || read.status == InflateStatus::error) break;
+    if (read.status == InflateStatus::error || (read.status == InflateStatus::done && --streams == 0)) break;
+    if (read.status == InflateStatus::done) inflate->restart();
     if (read.status == InflateStatus::need_input && ++cut == plan.cuts.size()) break;
     idle = read.consumed + read.output.size() == before ? idle + 1 : 0;
     FUZZ_CHECK(idle < 20);
@@ -99,8 +104,8 @@ std::string with_trailer(base::ByteSpan bytes, DeflateFormat format) {
   return stream + std::string(base::as_text(bytes.subspan(content.consumed)));
 }
 
-void compare_with_zlib(base::ByteSpan bytes, DeflateFormat format, const Read& ours) {
-  const test::ZlibInflated theirs = test::zlib_inflate(bytes, format, kMostOutput);
+void compare_with_zlib(base::ByteSpan bytes, const Plan& plan, const Read& ours) {
+  const test::ZlibInflated theirs = test::zlib_inflate(bytes, plan.format, kMostOutput, plan.streams);
   FUZZ_CHECK(ours.output == theirs.output);
   if (ours.output.size() == kMostOutput) return;
   FUZZ_CHECK((ours.status == InflateStatus::done) == theirs.done);
@@ -109,14 +114,14 @@ void compare_with_zlib(base::ByteSpan bytes, DeflateFormat format, const Read& o
   // zlib may wait for more before it says what is clear already.
   if (ours.status == InflateStatus::error && !theirs.error) {
     const std::string more = std::string(base::as_text(bytes)) + std::string(100, '\0');
-    FUZZ_CHECK(test::zlib_inflate(base::as_bytes(more), format).error);
+    FUZZ_CHECK(test::zlib_inflate(base::as_bytes(more), plan.format, SIZE_MAX, plan.streams).error);
   }
 }
 
 #else
 
 std::string with_trailer(base::ByteSpan bytes, DeflateFormat) { return std::string(base::as_text(bytes)); }
-void compare_with_zlib(base::ByteSpan, DeflateFormat, const Read&) {}
+void compare_with_zlib(base::ByteSpan, const Plan&, const Read&) {}
 
 #endif
 
@@ -126,6 +131,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::Input input(data, size);
   const uint8_t mode = input.control();
   Plan plan{.format = static_cast<DeflateFormat>(mode % 3)};
+  if (plan.format == DeflateFormat::raw && mode & 64) plan.streams = 4;
   const bool fits = plan.format != DeflateFormat::raw && mode & 64;
   const uint8_t how = input.control();
   Plan pieces = plan;
@@ -146,7 +152,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     FUZZ_CHECK(whole.status == cut.status);
     FUZZ_CHECK(whole.status == InflateStatus::error || whole.consumed == cut.consumed);
   }
-  compare_with_zlib(bytes, plan.format, whole);
+  compare_with_zlib(bytes, plan, whole);
 
   // A smaller window finds the same, or something to refuse.
   plan.window_bits = 8 + (how >> 4) % 8;

@@ -141,8 +141,8 @@ def deflate(text, wbits, level=6, strategy=zlib.Z_DEFAULT_STRATEGY, flush=None):
     return c.compress(text[:half]) + c.flush(flush) + c.compress(text[half:]) + c.flush()
 
 
-# The last byte: the format, and 64 for a trailer that fits.
-RAW, ZLIB, GZIP, FITS = 0, 1, 2, 64
+# The last byte: the format, and 64 for a trailer that fits, or for several raw streams. Its remainder by 3 is the format.
+RAW, ZLIB, GZIP, ZLIB_FITS, GZIP_FITS, RAW_SEVERAL = 0, 1, 2, 64, 65, 66
 PROSE = b"".join(b'{"id":%d,"name":"user %d","ok":true},' % (i * i, i) for i in range(12))
 
 
@@ -157,14 +157,36 @@ STREAMS = {
     "runs": (deflate(b"a" * 3000 + b"abc" * 500, -15, 6, zlib.Z_RLE), RAW),
     "sync": (deflate(PROSE, -15, 6, flush=zlib.Z_SYNC_FLUSH), RAW), "full": (deflate(PROSE, -15, 6, flush=zlib.Z_FULL_FLUSH), RAW),
     "zlib": (deflate(PROSE, 15), ZLIB), "gzip": (deflate(PROSE, 31), GZIP), "no_bytes": (deflate(b"", -15), RAW),
-    "zlib_fits": (deflate(PROSE, -15), ZLIB | FITS), "gzip_fits": (deflate(PROSE, -15), GZIP | FITS),
+    "zlib_fits": (deflate(PROSE, -15), ZLIB_FITS), "gzip_fits": (deflate(PROSE, -15), GZIP_FITS),
     "gzip_head": (b"\x1f\x8b\x08\x1d" + b"time\x02\x03" + b"\x03\0abcname\0comment\0" + deflate(PROSE, -15), GZIP),
     "two_symbols": (deflate(b"ab" * 40, -15), RAW), "noise": (bytes(range(256)), RAW),
+    "several": (deflate(PROSE, -15) + bytes.fromhex("f30011000100") + deflate(b"", -15) + deflate(PROSE, -15, 6, zlib.Z_FIXED), RAW_SEVERAL),
     "far": (deflate(bytes(i * i % 251 for i in range(2000)) * 2, -15), RAW),
 }
 INFLATE = {name: inflate(*stream) for name, stream in STREAMS.items()}
 INFLATE.update({name + "_cut": inflate(*stream, cut=True) for name, stream in STREAMS.items()})
 
+
+def deflating(text, level=0, window=15, context=True, steps=((1, 0),), cuts=b"\0", large=False):
+    """Steps are what happens to each piece in turn, and how much noise is put behind it: see deflate_fuzz.cc."""
+    mode = level | (window - 8) << 1 | (0 if context else 16) | (64 if large else 0)
+    control = bytes([mode, len(steps) - 1])
+    for how, noise in steps:
+        control += bytes([how]) + (struct.pack(">H", noise) if how & 64 else b"")
+    return text + (control + cuts)[::-1]
+
+
+SYNC, FINISH, REPEAT, NOISE, RESET_CONTEXT = 1, 2, 32 | 1 << 3, 64, 128
+THREE = b"\2\0\x20\0\x40"  # pieces
+DEFLATE = {}
+for level in range(2):
+    for window in (8, 9, 12, 15):
+        for context in (False, True):
+            name = "%d_%d_%d_" % (level, window, context)
+            DEFLATE[name + "sync"] = deflating(PROSE, level, window, context, cuts=THREE)
+            DEFLATE[name + "all"] = deflating(PROSE, level, window, context, ((0, 0), (FINISH, 0), (SYNC | NOISE, 300)), THREE)
+            DEFLATE[name + "long"] = deflating(PROSE, level, window, context, ((REPEAT, 0), (SYNC | REPEAT | NOISE, 30000)), THREE, window > 11)
+            DEFLATE[name + "reset"] = deflating(b"abcabcabc" * 30, level, window, context, ((SYNC, 0), (SYNC | RESET_CONTEXT, 0)), b"\xff")
 # Lines of Sec-WebSocket-Extensions, then the control bytes: windows and contexts that are preferred.
 OFFERS = {name: offer + b"\x3f\x03" for name, offer in {
     "browser": b"permessage-deflate; client_max_window_bits",
@@ -210,7 +232,7 @@ SERVER = {
 SEEDS = {
     "http_parser": HTTP, "http_chunked": CHUNKED, "ws_handshake": HANDSHAKE, "ws_message": MESSAGES,
     "kernels": TEXT, "base64": CODES, "percent": QUERIES, "server": SERVER,
-    "inflate": INFLATE, "permessage_deflate": OFFERS,
+    "inflate": INFLATE, "deflate": DEFLATE, "permessage_deflate": OFFERS,
 }
 STEERED = {"http_parser", "http_chunked", "ws_message", "kernels"}  # each seed whole, and cut at every byte
 

@@ -9,7 +9,6 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "codec/inflate.h"
 #include "support/guarded.h"
@@ -78,8 +77,8 @@ inline codec::InflateStatus run_once(codec::Inflate& inflate, const InflatePlan&
 // Goes on with `inflate`, which keeps its state.
 inline Inflated inflate_on(codec::Inflate& inflate, base::ByteSpan input, const InflatePlan& plan) {
   Inflated result;
-  std::vector<uint8_t> ring(plan.ring);
-  codec::InflateHistory history{ring.data(), plan.ring, 0, 0};
+  static const GuardedRoom rings(32768);
+  codec::InflateHistory history{rings.place(plan.ring, plan.side), plan.ring, 0, 0};
   size_t offered = std::min(plan.input_piece(), input.size());  // the end of the piece
   int idle = 0;
   for (;;) {

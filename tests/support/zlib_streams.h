@@ -25,8 +25,9 @@ inline int zlib_window(codec::DeflateFormat format, int window_bits = 15) {
   return format == codec::DeflateFormat::raw ? -window_bits : format == codec::DeflateFormat::zlib ? window_bits : window_bits + 16;
 }
 
-// At most `limit` bytes of output. A stream that asks for a preset dictionary is an error.
-inline ZlibInflated zlib_inflate(base::ByteSpan input, codec::DeflateFormat format, size_t limit = SIZE_MAX) {
+// At most `limit` bytes of output. A stream that asks for a preset dictionary is an error. `streams`: as many raw streams,
+// one behind the other, may refer to the output of those before.
+inline ZlibInflated zlib_inflate(base::ByteSpan input, codec::DeflateFormat format, size_t limit = SIZE_MAX, int streams = 1) {
   ZlibInflated result;
   z_stream z{};
   if (inflateInit2(&z, zlib_window(format)) != Z_OK) return result;
@@ -39,6 +40,11 @@ inline ZlibInflated zlib_inflate(base::ByteSpan input, codec::DeflateFormat form
     z.avail_out = static_cast<uInt>(std::min(buffer.size(), limit - result.output.size()));
     status = inflate(&z, Z_SYNC_FLUSH);
     result.output.append(reinterpret_cast<char*>(buffer.data()), static_cast<size_t>(z.next_out - buffer.data()));
+    if (status != Z_STREAM_END || --streams == 0) continue;
+    const size_t kept = std::min<size_t>(result.output.size(), 32768);
+    inflateReset(&z);
+    const char* const dictionary = result.output.data() + result.output.size() - kept;
+    status = inflateSetDictionary(&z, reinterpret_cast<const Bytef*>(dictionary), static_cast<uInt>(kept));
   }
   result.done = status == Z_STREAM_END;
   result.error = status == Z_DATA_ERROR || status == Z_NEED_DICT;
