@@ -13,7 +13,7 @@
 #include "base/alloc.h"
 #include "support/failing_alloc.h"
 #include "support/server.h"
-#include "support/stepped_server.h"
+#include "support/stepped_deflate.h"
 #include "support/ws_deflate_client.h"
 #include "support/ws_events.h"
 
@@ -118,6 +118,23 @@ TEST_CASE("ws deflate limits: what is too long on the wire is refused by its hea
     CHECK(closes(ws_frame(kBinary, "", {.rsv = kRsv1, .announced = static_cast<int64_t>(most + over)})) == 1009);
     CHECK(closes(ws_frame(kBinary, blocks.substr(0, 1000), {.fin = false, .rsv = kRsv1}) +
                  ws_frame(kContinuation, "", {.announced = static_cast<int64_t>(most - 1000 + over)})) == 1009);
+  }
+  // All that is allowed: empty blocks and a stored one, and its flush. One byte more is too long.
+  const std::string empty("\0\0\0\xff\xff", 5);
+  for (const size_t size : {most, most + 1}) {
+    std::string payload;
+    while (payload.size() < 1000) payload += empty;
+    const std::string text = pattern(size - payload.size() - 6);
+    const auto length = static_cast<char>(text.size());
+    REQUIRE(text.size() < 256);
+    payload += std::string("\0", 1) + length + '\0' + static_cast<char>(~length) + '\xff' + text + '\0';
+    REQUIRE(payload.size() == size);
+    for (const std::string& bytes : {whole(payload), packed_fragments(kBinary, payload, {0, 600})}) {
+      DeflateClient client(server.port());
+      REQUIRE(client.send(bytes));
+      if (size == most) CHECK(client.reads(kBinary, text));
+      if (size > most) CHECK(client.read_close() == 1009);
+    }
   }
   // A message of the limit that does not shrink fits in, with room to spare.
   CHECK(packed(pattern(1000)).size() < most);
@@ -246,31 +263,12 @@ TEST_CASE("ws deflate limits: memory that runs out at every allocation of a mess
           SteppedServer server([&](App& app) {
             app.ws("/", {.message = [](WebSocket ws, const Message& m) { ws.send(m); }, .options = limited(1'000'000, deflate)});
           });
-          const auto open = [&] {
-            Client tcp = server.connect();
-            REQUIRE(tcp.send(ws_request("/", offer_field("permessage-deflate"))));
-            REQUIRE(server.turn_until([&] {
-              SteppedServer::read_what_is_there(tcp);
-              return tcp.in().find("\r\n\r\n") != std::string::npos;
-            }));
-            WsClient shaken(std::move(tcp));
-            REQUIRE(shaken.read_handshake());
-            return DeflateClient(std::move(shaken));
-          };
-          DeflateClient hit = open();
-          DeflateClient other = open();
+          DeflateClient hit = open_deflate(server);
+          DeflateClient other = open_deflate(server);
           FailingAlloc::only_once = true;
           FailingAlloc::left = n;
-          const auto answered = [&](DeflateClient& client, WsMessage& message) {
-            return server.turn_until([&] {
-              SteppedServer::read_what_is_there(client.tcp);
-              message = client.read(milliseconds(0));
-              return message.opcode != kNothing || !message.wrong.empty() || client.tcp.end() != Client::End::open;
-            });
-          };
-          WsMessage message;
           REQUIRE(hit.send(way));
-          REQUIRE(answered(hit, message));
+          WsMessage message = next_message(server, hit);
           used = FailingAlloc::failures > 0;
           failures += used;
           FailingAlloc::left = SIZE_MAX;
@@ -283,8 +281,7 @@ TEST_CASE("ws deflate limits: memory that runs out at every allocation of a mess
             if (client == &hit && !echoed) continue;
             for (int i = 0; i < 3; i++) {
               REQUIRE(client->send(way));
-              REQUIRE(answered(*client, message));
-              CHECK(message.is(kBinary, text));
+              CHECK(next_message(server, *client).is(kBinary, text));
             }
           }
         }
@@ -297,23 +294,13 @@ TEST_CASE("ws deflate limits: memory that runs out at every allocation of a mess
 }
 
 TEST_CASE("ws deflate limits: a send that fails for want of memory leaves the context right") {
-  SteppedServer* at = nullptr;
   FailingAlloc memory;
   WebSocket socket;
   SteppedServer server([&](App& app) {
     app.ws("/", {.open = [&](WebSocket ws, Request&) { socket = ws; },
                  .options = limited(1'000'000, {.mode = CompressionMode::dedicated, .threshold = 1})});
   });
-  at = &server;
-  Client tcp = server.connect();
-  REQUIRE(tcp.send(ws_request("/", offer_field("permessage-deflate"))));
-  REQUIRE(server.turn_until([&] {
-    SteppedServer::read_what_is_there(tcp);
-    return tcp.in().find("\r\n\r\n") != std::string::npos;
-  }));
-  WsClient shaken(std::move(tcp));
-  REQUIRE(shaken.read_handshake());
-  DeflateClient client(std::move(shaken));
+  DeflateClient client = open_deflate(server);
   std::vector<std::string> sent;
   size_t dropped = 0;
   const std::string noise = pattern(40'000);
@@ -330,15 +317,10 @@ TEST_CASE("ws deflate limits: a send that fails for want of memory leaves the co
       REQUIRE(status == SendStatus::dropped);
       dropped++;
     }
-    if (i % 5 == 0) at->turn();
+    if (i % 5 == 0) server.turn();
   }
   for (const std::string& text : sent) {
-    WsMessage message;
-    REQUIRE(server.turn_until([&] {
-      SteppedServer::read_what_is_there(client.tcp);
-      message = client.read(milliseconds(0));
-      return message.opcode != kNothing || !message.wrong.empty();
-    }));
+    const WsMessage message = next_message(server, client);
     CHECK(message.wrong == "");
     REQUIRE(message.text == text);
   }
@@ -361,15 +343,10 @@ size_t most_in_a_turn(std::string_view bytes, size_t messages) {
   });
   server.before_turn = [&] { in_turn = 0; };
   server.after_turn = [&] { most = std::max(most, in_turn); };
-  Client tcp = server.connect();
-  REQUIRE(tcp.send(ws_request("/", offer_field("permessage-deflate"))));
-  REQUIRE(server.turn_until([&] {
-    SteppedServer::read_what_is_there(tcp);
-    return tcp.in().find("\r\n\r\n") != std::string::npos;
-  }));
-  REQUIRE(tcp.send(bytes));
+  DeflateClient client = open_deflate(server);
+  REQUIRE(client.send(bytes));
   CHECK(server.turn_until([&] { return seen == messages; }));
-  tcp.close();
+  client.tcp.close();
   return most;
 }
 

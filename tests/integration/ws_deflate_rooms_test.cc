@@ -9,8 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "support/failing_alloc.h"
 #include "support/multi_server.h"
 #include "support/server.h"
+#include "support/stepped_deflate.h"
 #include "support/ws_deflate_client.h"
 #include "support/ws_events.h"
 
@@ -284,6 +286,48 @@ TEST_CASE("ws deflate rooms: members that leave, and rooms that end, in the turn
     CHECK(s.clients[i].reads(kText, text));
     CHECK(s.clients[i].reads(kText, text + "2"));
   }
+}
+
+TEST_CASE("ws deflate rooms: without memory a message is lost to some or goes plain, and the next ones are understood") {
+  size_t failures = 0;
+  for (size_t n = 0;; n++) {
+    CAPTURE(n);
+    REQUIRE(n < 500);
+    FailingAlloc memory;
+    size_t used = 0;
+    {
+      SteppedServer server([](App& app) { room_routes(app, [](WebSocket) {}); });
+      std::vector<DeflateClient> clients;
+      for (const Kind& kind : kKinds) clients.push_back(open_deflate(server, kind.target, kind.offer));
+      FailingAlloc::only_once = n % 2 == 0;
+      FailingAlloc::left = n / 2;
+      for (uint32_t i = 0; i < 4; i++) {
+        server.app().to("room").send(words(i % 2 ? 90'000 : 900, i));
+        server.app().to_route("/dedicated").send(words(500, i));
+        server.turn();
+      }
+      used = FailingAlloc::failures;
+      failures += used;
+      FailingAlloc::left = SIZE_MAX;
+      server.app().to("room").send("last", Compress::no);
+      for (DeflateClient& client : clients) {
+        WsMessage message;
+        while (message.text != "last" && client.tcp.end() == Client::End::open) {
+          message = next_message(server, client);
+          REQUIRE(message.wrong == "");
+        }
+        CHECK(message.text == "last");
+      }
+      for (const char* text : {"one and the same", "one and the same and more", "one"}) {
+        server.app().to("room").send(text, Compress::yes);
+        for (DeflateClient& client : clients) REQUIRE(next_message(server, client).is(kText, text));
+      }
+      clients.clear();
+    }
+    CHECK(FailingAlloc::held == 0);
+    if (used == 0 && n % 2) break;
+  }
+  CHECK(failures > 20);
 }
 
 // Several workers --------------------------------------------------------------------------------------------------------

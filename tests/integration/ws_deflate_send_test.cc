@@ -11,7 +11,7 @@
 #include "support/deflate_writer.h"
 #include "support/failing_alloc.h"
 #include "support/server.h"
-#include "support/stepped_server.h"
+#include "support/stepped_deflate.h"
 #include "support/ws_deflate_client.h"
 #include "support/ws_events.h"
 
@@ -428,25 +428,9 @@ TEST_CASE("ws deflate send: when it is warm, no message takes memory") {
                                  .max_message_bytes = 4_MiB, .max_unsent_bytes = 64_MiB}});
       });
       std::vector<DeflateClient> clients;
-      for (int i = 0; i < 3; i++) {
-        Client tcp = server.connect();
-        REQUIRE(tcp.send(ws_request("/", offer_field(kPlainOffer))));
-        REQUIRE(server.turn_until([&] {
-          SteppedServer::read_what_is_there(tcp);
-          return tcp.in().find("\r\n\r\n") != std::string::npos;
-        }));
-        WsClient shaken(std::move(tcp));
-        REQUIRE(shaken.read_handshake());
-        clients.emplace_back(std::move(shaken));
-      }
+      for (int i = 0; i < 3; i++) clients.push_back(open_deflate(server, "/", kPlainOffer));
       const auto gets = [&](DeflateClient& client, std::string_view text) {
-        WsMessage message;
-        REQUIRE(server.turn_until([&] {
-          SteppedServer::read_what_is_there(client.tcp);
-          message = client.read(milliseconds(0));
-          return message.opcode != kNothing || !message.wrong.empty();
-        }));
-        REQUIRE(message.is(kText, text));
+        REQUIRE(next_message(server, client).is(kText, text));
       };
       for (const size_t size : {20u, 2000u, 60'000u, 300'000u}) {
         const std::string text = pattern(size);
