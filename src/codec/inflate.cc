@@ -6,7 +6,6 @@
 #include "codec/inflate.h"
 
 #include "base/check.h"
-#include "codec/checksum.h"
 #include "codec/inflate_codes.h"
 #include "codec/inflate_cursor.h"
 
@@ -17,6 +16,7 @@ namespace {
 constexpr unsigned kEndOfBlock = 256;
 constexpr unsigned kMaxLitlen = 286;
 constexpr unsigned kMaxDistances = 30;
+constexpr uint64_t kEachByte = 0x0101010101010101;
 
 // The order in which the code lengths' own code lengths come (§3.2.7).
 constexpr uint8_t kLengthsOrder[kLengthsSymbols] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
@@ -83,13 +83,12 @@ void InflateCursor::copy(size_t distance, size_t length) noexcept {
   for (; length > 0; length--) *out++ = *from++;
 }
 
-void Inflate::reset(DeflateFormat format, int window_bits) noexcept {
+void Inflate::reset(int window_bits) noexcept {
   MARTLET_CHECK(window_bits >= 8 && window_bits <= 15);
-  format_ = format;
+  wrapping_ = nullptr;
+  format_ = DeflateFormat::raw;
   window_bits_ = static_cast<uint8_t>(window_bits);
-  state_ = format == DeflateFormat::raw ? State::block : format == DeflateFormat::zlib ? State::zlib_head : State::gzip_magic;
-  check_ = kCrcOfNothing;
-  total_ = 0;
+  state_ = State::block;
   cause_ = "";
   bits_ = 0;
   left_ = 0;
@@ -111,7 +110,7 @@ InflateStatus Inflate::run(const uint8_t*& in, const uint8_t* in_end, const uint
   do next = step(c);
   while (next == Step::go_on);
   if (next != Step::need_input) c.unread_bytes(in);
-  sum(c);
+  if (wrapping_) (this->*wrapping_->sum)(c);
   in = c.in;
   out = c.out;
   left_ = static_cast<uint8_t>(c.left);
@@ -139,12 +138,13 @@ Inflate::Step Inflate::step(InflateCursor& c) noexcept {
     case State::code_of_lengths: return code_of_lengths(c);
     case State::code_lengths: return code_lengths(c);
     case State::symbols: return symbols(c);
-    case State::trailer:
-    case State::trailer_size: return trailer(c);
     case State::done: return Step::done;
     case State::error: return Step::error;
-    default: return head(c);
+    default: break;
   }
+  if (wrapping_) return (this->*wrapping_->step)(c);
+  c.align();  // behind the final block
+  return go_to(State::done);
 }
 
 Inflate::Step Inflate::end_of_block() noexcept { return go_to(final_ ? State::trailer : State::block); }
@@ -202,6 +202,7 @@ Inflate::Step Inflate::code_of_lengths(InflateCursor& c) noexcept {
   }
   const CodeFault fault = build_lengths_code(lengths_, distances_, distance_bits_);
   if (fault != CodeFault::none) return fail(kLengthsFaults.of(fault));
+  std::memset(lengths_ + litlen_count_, 0, kDistanceSymbols);  // build_codes() wants zeros behind the last one
   at_ = 0;
   return go_to(State::code_lengths);
 }
@@ -232,9 +233,12 @@ Inflate::Step Inflate::code_lengths(InflateCursor& cursor) noexcept {
     if (symbol == 16 && at == 0) fault = "A repeated code length with none before it.";
     if (times > total - at) fault = "Repeated code lengths run past the end.";
     if (fault) break;
-    std::memset(lengths_ + at, symbol == 16 ? lengths_[at - 1] : 0, times);
+    // By eights, the last of which may go too far; a call of memset takes longer.
+    const uint64_t eight = symbol == 16 ? lengths_[at - 1] * kEachByte : 0;
+    for (unsigned n = 0; n < times; n += 8) std::memcpy(lengths_ + at + n, &eight, 8);
     at += times;
   }
+  std::memset(lengths_ + at, 0, 8);
   at_ = static_cast<uint16_t>(at);
   cursor = c;
   if (fault) return fail(fault);
@@ -243,9 +247,9 @@ Inflate::Step Inflate::code_lengths(InflateCursor& cursor) noexcept {
 
 Inflate::Step Inflate::build_codes() noexcept {
   if (lengths_[kEndOfBlock] == 0) return fail("The code has no end of block.");
-  // Both get their zeros up to a multiple of eight; the distances move out of the way first.
-  uint8_t of_distances[kDistanceSymbols] = {};
-  std::memcpy(of_distances, lengths_ + litlen_count_, distance_count_);
+  // There are zeros behind the distances; behind the literals and lengths there are when the distances are out of the way.
+  uint8_t of_distances[kDistanceSymbols];
+  std::memcpy(of_distances, lengths_ + litlen_count_, sizeof of_distances);
   std::memset(lengths_ + litlen_count_, 0, 8);
   CodeFault fault = build_litlen_code(lengths_, litlen_count_, litlen_, litlen_bits_);
   if (fault != CodeFault::none) return fail(kLitlenFaults.of(fault));
@@ -271,11 +275,11 @@ Inflate::Step Inflate::symbols(InflateCursor& c) noexcept {
       if (copied != Step::go_on) return copied;
     }
     if (can_inflate_fast(c)) {
-      InflateMatch match;
-      const char* const cause = inflate_fast(c, codes, match);
+      InflateMatch rest;
+      const char* const cause = inflate_fast(c, codes, rest);
       if (cause) return fail(cause);
-      length_ = match.length;
-      distance_ = match.distance;
+      length_ = rest.length;
+      distance_ = rest.distance;
       if (length_ > 0) continue;
     }
     // The bits that are there are mostly enough.

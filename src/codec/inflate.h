@@ -44,8 +44,10 @@ class Inflate {
  public:
   Inflate() noexcept { reset(); }
 
-  // A new stream. Distances above 1 << window_bits (8 to 15) are errors. Clears no table.
-  void reset(DeflateFormat format = DeflateFormat::raw, int window_bits = 15) noexcept;
+  // A new stream, raw. Distances above 1 << window_bits (8 to 15) are errors. Clears no table.
+  void reset(int window_bits = 15) noexcept;
+  // The same in a wrapping. Who does not call this is linked without checksums and their tables.
+  void reset(DeflateFormat format, int window_bits = 15) noexcept;
 
   // Decodes from [in, in_end) to [out, out_end), advancing both. What lies in [begin, out) is earlier output of the same
   // stream and can be referred to; what is further back is looked up in *history when there is one. The caller may move
@@ -87,7 +89,13 @@ class Inflate {
   Step symbols(InflateCursor& c) noexcept;
   Step match(InflateCursor& c) noexcept;
   Step end_of_block() noexcept;
-  // inflate_wrapper.cc
+  // inflate_wrapper.cc, behind pointers that reset() sets
+  struct Wrapping {
+    Step (Inflate::*step)(InflateCursor& c) noexcept;
+    void (Inflate::*sum)(InflateCursor& c) noexcept;
+  };
+  static const Wrapping kWrapping;
+  Step wrapping_step(InflateCursor& c) noexcept;
   Step head(InflateCursor& c) noexcept;
   Step zlib_head(InflateCursor& c) noexcept;
   Step gzip_flags(InflateCursor& c) noexcept;
@@ -103,6 +111,7 @@ class Inflate {
   static constexpr size_t kLitlenEntries = 2342;
   static constexpr size_t kDistanceEntries = 402;
 
+  const Wrapping* wrapping_;  // null: raw
   uint64_t bits_;         // read and not yet used, the next bit lowest
   const char* cause_;
   uint32_t length_;       // how much of a match or of a stored block has still to be copied
@@ -122,7 +131,7 @@ class Inflate {
   bool fixed_;            // its code is the fixed one, which has tables of its own
   uint8_t litlen_bits_;   // index bits of the tables below
   uint8_t distance_bits_;
-  uint8_t lengths_[320];  // of the two codes, one after the other
+  uint8_t lengths_[328];  // of the two codes, one after the other; eight bytes more than they have at most
   uint32_t litlen_[kLitlenEntries];
   uint32_t distances_[kDistanceEntries];  // the code of the code lengths, while those are read
 };

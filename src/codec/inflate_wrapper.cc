@@ -19,6 +19,22 @@ constexpr uint32_t swap_bytes(uint32_t v) {
 
 }  // namespace
 
+const Inflate::Wrapping Inflate::kWrapping{&Inflate::wrapping_step, &Inflate::sum};
+
+void Inflate::reset(DeflateFormat format, int window_bits) noexcept {
+  reset(window_bits);
+  if (format == DeflateFormat::raw) return;
+  wrapping_ = &kWrapping;
+  format_ = format;
+  state_ = format == DeflateFormat::zlib ? State::zlib_head : State::gzip_magic;
+  check_ = kCrcOfNothing;
+  total_ = 0;
+}
+
+Inflate::Step Inflate::wrapping_step(InflateCursor& c) noexcept {
+  return state_ == State::trailer || state_ == State::trailer_size ? trailer(c) : head(c);
+}
+
 // Little-endian bytes of gzip's head, which are all in the bit buffer. Its check is over them.
 uint32_t Inflate::take_head(InflateCursor& c, unsigned bytes) noexcept {
   const uint32_t value = c.take(8 * bytes);
@@ -104,14 +120,13 @@ Inflate::Step Inflate::gzip_text(InflateCursor& c, uint8_t flag, State then) noe
 void Inflate::sum(InflateCursor& c) noexcept {
   const base::ByteSpan output(c.summed, c.out);
   c.summed = c.out;
-  if (output.empty() || format_ == DeflateFormat::raw) return;
+  if (output.empty()) return;
   total_ += static_cast<uint32_t>(output.size());
   check_ = format_ == DeflateFormat::zlib ? adler32(check_, output) : crc32(check_, output);
 }
 
 Inflate::Step Inflate::trailer(InflateCursor& c) noexcept {
   c.align();
-  if (format_ == DeflateFormat::raw) return go_to(State::done);
   sum(c);
   if (!c.need(32)) return Step::need_input;
   if (state_ == State::trailer) {

@@ -183,7 +183,7 @@ bool WsDeflater::take_whole(net::Connection& c, uint8_t* payload, size_t size, b
   simd::Utf8State utf8;
   Output out{block, produced, c.state<WsState>().route->limits.message.message_bytes, is_text ? &utf8 : nullptr,
              own ? &own->history : nullptr, false};
-  inflate_.reset(codec::DeflateFormat::raw, inflate_bits(own));
+  inflate_.reset(inflate_bits(own));
   bool good = inflate(inflate_, payload, payload + size, out, error) && inflate_end(inflate_, out, error);
   if (good) {
     if (own && own->history.bytes) own->history.append({block->data(), produced});
@@ -228,7 +228,7 @@ bool WsDeflater::take_piece(net::Connection& c, WsInput& in, const uint8_t* data
   if (!in.inflater) {
     in.inflater = spare_inflater_ ? std::exchange(spare_inflater_, nullptr) : base::create<WsInflater>();
     if (!in.inflater || !open_history(own)) return no_memory(error);
-    in.inflater->inflate.reset(codec::DeflateFormat::raw, inflate_bits(own));
+    in.inflater->inflate.reset(inflate_bits(own));
   }
   WsInflater& stream = *in.inflater;
   Output out{in.block, in.have, c.state<WsState>().route->limits.message.message_bytes,

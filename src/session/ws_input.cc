@@ -116,16 +116,24 @@ bool end_frame(Sessions& s, net::Connection& c, WsInput& in) noexcept {
   return !c.closing;
 }
 
-// Payload of an open compressed frame, as much as is there. False: stop here.
-bool take_packed(Sessions& s, net::Connection& c, WsInput& in, uint8_t*& at, uint8_t* end) noexcept {
+// What is taken for it from the budget of a dispatch: a message that inflates to much counts like many.
+int cost_of(size_t inflated) noexcept {
+  const size_t frames = inflated / kInflatedUnit;
+  return frames < kFrameBudget ? static_cast<int>(frames) : kFrameBudget;
+}
+
+// Payload of an open compressed frame, as much as is there. Answers as take_other() does.
+int take_packed(Sessions& s, net::Connection& c, WsInput& in, uint8_t*& at, uint8_t* end) noexcept {
   proto::WsError error;
   const uint64_t left = in.frame.length - in.frame_taken;
   const size_t here = left < static_cast<size_t>(end - at) ? static_cast<size_t>(left) : static_cast<size_t>(end - at);
   in.message.take_payload(at, here, in.frame, in.frame_taken, error);  // unmasks: text is checked behind the decoder
   in.frame_taken += here;
-  if (!s.compression->take_piece(c, in, at, here, error)) return packed_failed(s, c, in, error), false;
+  const size_t before = in.have;
+  if (!s.compression->take_piece(c, in, at, here, error)) return packed_failed(s, c, in, error), kStop;
+  const int cost = cost_of(in.have - before);
   at += here;
-  return in.frame_taken < in.frame.length || end_frame(s, c, in);
+  return in.frame_taken < in.frame.length || end_frame(s, c, in) ? cost : kStop;
 }
 
 // A compressed message in one frame that lies here whole. Answers as take_other() does.
@@ -139,19 +147,18 @@ int take_packed_whole(Sessions& s, net::Connection& c, const proto::FrameHeader&
   if (!s.compression->take_whole(c, payload, size, header.opcode == proto::Opcode::text, produced, error)) {
     return inflating_failed(s, c, error), kStop;
   }
-  const size_t cost = produced / kInflatedUnit;  // a message that inflates to much counts like many
-  return c.closing ? kStop : cost < kFrameBudget ? static_cast<int>(cost) : kFrameBudget;
+  return c.closing ? kStop : cost_of(produced);
 }
 
-// A data frame that is fragmented, continues a message, or is not whole yet.
-bool take_data(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at, uint8_t* end) noexcept {
+// A data frame that is fragmented, continues a message, or is not whole yet. Answers as take_other() does.
+int take_data(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at, uint8_t* end) noexcept {
   WsInput* in = need_input(s, c);
-  if (!in) return out_of_memory(s, c), false;
+  if (!in) return out_of_memory(s, c), kStop;
   proto::WsError error;
   const WsLimits& limits = c.state<WsState>().route->limits;
-  if (!in->message.begin_frame(header, limits.message, error)) return fail(s, c, error), false;
+  if (!in->message.begin_frame(header, limits.message, error)) return fail(s, c, error), kStop;
   const bool packed = in->message.compressed();
-  if (!packed && header.length && !reserve_block(s, *in, header.fin)) return out_of_memory(s, c), false;
+  if (!packed && header.length && !reserve_block(s, *in, header.fin)) return out_of_memory(s, c), kStop;
   in->frame = header;
   in->frame_taken = 0;
   in->in_frame = true;
@@ -161,10 +168,10 @@ bool take_data(Sessions& s, net::Connection& c, const proto::FrameHeader& header
   const size_t here = header.length < left ? static_cast<size_t>(header.length) : left;
   if (here) {
     std::memcpy(in->block->data() + in->have, payload, here);
-    if (!took_payload(s, c, *in, here)) return false;
+    if (!took_payload(s, c, *in, here)) return kStop;
   }
   at = payload + here;
-  return in->frame_taken == header.length ? end_frame(s, c, *in) : true;
+  return in->frame_taken < header.length || end_frame(s, c, *in) ? 0 : kStop;
 }
 
 // Keeps a few raw bytes: a header, or a control frame, that is not whole.
@@ -238,7 +245,7 @@ void hold(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noexcept {
   if (whole && header.rsv1 && header.length <= proto::most_compressed(ws.route->limits.message.message_bytes)) {
     return take_packed_whole(s, c, header, at);
   }
-  return take_data(s, c, header, at, end) ? 0 : kStop;
+  return take_data(s, c, header, at, end);
 }
 
 }  // namespace
@@ -348,7 +355,7 @@ void read_on(Sessions& s, net::Connection& c) noexcept {
   uint8_t* const end = buffer + rest;
   if (in.stashed) std::memcpy(at, in.stash, in.stashed);
   in.stashed = 0;
-  if (packed && (!take_packed(s, c, in, at, end) || ws.failing || c.closing || c.finish)) return;
+  if (packed && (take_packed(s, c, in, at, end) == kStop || ws.failing || c.closing || c.finish)) return;
   release_if_idle(s, ws);
   if (at < end) take_frames(s, c, at, end);
 }

@@ -22,6 +22,14 @@ if [ -z "${CHROMIUM:-}" ]; then
   [ -n "$CHROMIUM" ] || { install chromium chromium; CHROMIUM=$(command -v chromium); }
 fi
 export CHROMIUM
+# The distribution's Python, not one that somebody put before it.
+PYTHON=${PYTHON:-/usr/bin/python3}
+if ! "$PYTHON" -c 'import websockets' 2>/dev/null; then
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq &&
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-websockets >/dev/null
+  "$PYTHON" -c 'import websockets' || { echo "run.sh: Python's websockets is missing (Debian: python3-websockets)" >&2; exit 1; }
+fi
+export PYTHON
 
 for example in echo chat multicore cluster; do
   [ -x "$BUILD_DIR/examples/$example" ] || { echo "run.sh: $BUILD_DIR/examples/$example is missing; make examples" >&2; exit 1; }

@@ -187,6 +187,14 @@ for level in range(2):
             DEFLATE[name + "all"] = deflating(PROSE, level, window, context, ((0, 0), (FINISH, 0), (SYNC | NOISE, 300)), THREE)
             DEFLATE[name + "long"] = deflating(PROSE, level, window, context, ((REPEAT, 0), (SYNC | REPEAT | NOISE, 30000)), THREE, window > 11)
             DEFLATE[name + "reset"] = deflating(b"abcabcabc" * 30, level, window, context, ((SYNC, 0), (SYNC | RESET_CONTEXT, 0)), b"\xff")
+# Lines of Sec-WebSocket-Extensions, then the control bytes: windows and contexts that are preferred.
+OFFERS = {name: offer + b"\x3f\x03" for name, offer in {
+    "browser": b"permessage-deflate; client_max_window_bits",
+    "all": b"permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=12; "
+           b"client_max_window_bits=\"1\\0\"",
+    "many": b"foo; a=\"b\", permessage-deflate; server_max_window_bits=7, permessage-deflate; server_max_window_bits=8",
+    "lines": b"permessage-deflate; x\nx, ,\npermessage-deflate", "past": b"x," * 64 + b"permessage-deflate",
+}.items()}
 
 # Opcodes of the server target: see server_fuzz.cc.
 TURN, OPEN, FEED, EOF, RESET, CAPACITY, PIECE, TIME, FAULT, POST = range(10)
@@ -224,7 +232,7 @@ SERVER = {
 SEEDS = {
     "http_parser": HTTP, "http_chunked": CHUNKED, "ws_handshake": HANDSHAKE, "ws_message": MESSAGES,
     "kernels": TEXT, "base64": CODES, "percent": QUERIES, "server": SERVER,
-    "inflate": INFLATE, "deflate": DEFLATE,
+    "inflate": INFLATE, "deflate": DEFLATE, "permessage_deflate": OFFERS,
 }
 STEERED = {"http_parser", "http_chunked", "ws_message", "kernels"}  # each seed whole, and cut at every byte
 
