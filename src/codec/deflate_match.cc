@@ -142,6 +142,9 @@ uint32_t FastMatcher::parse(const MatchInput& in, Sequence* sequences, Parsed& p
 namespace {
 
 constexpr uint32_t kDepth = 28;        // candidates looked at for one place
+constexpr uint32_t kShortDepth = 64;   // when the stretch is short: most of it is in the context, if one looks for it
+constexpr uint32_t kShort = 512;
+constexpr uint32_t kStubborn = 8;      // places without a match before steps get longer, as a power of two
 constexpr uint32_t kGoodEnough = 64;   // a match of this length is taken at once
 
 }  // namespace
@@ -199,16 +202,21 @@ ChainMatcher::Match ChainMatcher::find(const MatchInput& in, uint32_t at, uint32
 uint32_t ChainMatcher::parse(const MatchInput& in, Sequence* sequences, Parsed& parsed) noexcept {
   Writer writer(in, sequences, parsed);
   const auto log2_of = [](uint32_t distance) { return 31 - std::countl_zero(distance); };
+  const uint32_t depth = in.end - in.reach < kShort ? kShortDepth : kDepth;
   uint32_t at = in.reach;
+  uint32_t misses = 0;
   while (at + kFour <= in.end) {
-    Match match = find(in, at, 0, kDepth);
+    Match match = find(in, at, 0, depth);
     if (match.length == 0) {
-      writer.literal(at++);
+      const uint32_t next = least(at + 1 + (misses++ >> kStubborn), in.end);
+      writer.literals(at, next);
+      at = next;
       continue;
     }
+    misses = 0;
     uint32_t inserted = at + 1;
     while (match.length < kGoodEnough && at + 1 + kFour <= in.end) {
-      const Match next = find(in, at + 1, match.length - 1, match.length >= 16 ? kDepth / 4 : kDepth / 2);
+      const Match next = find(in, at + 1, match.length - 1, match.length >= 16 ? depth / 4 : depth / 2);
       inserted = at + 2;
       if (next.length == 0) break;
       const int gain = 4 * (static_cast<int>(next.length) - static_cast<int>(match.length)) + log2_of(match.distance) -
