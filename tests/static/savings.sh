@@ -77,6 +77,7 @@ bare=$(feature bare '')
 with_http=$(feature http "$http")
 with_ws=$(feature ws "$http $echo_ws")
 with_room=$(feature room "$http $room")
+with_deflate=$(feature deflate "$http ${room%\}*}, .options = {.compression = true}});")
 mkdir -p "$build/pageless"
 cp examples/chat.cc "$build/pageless/"
 printf '#pragma once\n#include <string>\n#include <string_view>\ninline std::string chat_page(std::string_view) { return {}; }\n' >"$build/pageless/chat_page.h"
@@ -89,5 +90,6 @@ row 'an App without routes' "$bare" "$none"
 row 'and a GET route' "$with_http" "$bare"
 row 'and an echoing WebSocket' "$with_ws" "$with_http"
 row 'the WebSockets in a room instead' "$with_room" "$with_ws"
+row 'and compressed' "$with_deflate" "$with_room"
 row 'the chat demo without its page' "$pageless" "$with_room"
 row 'the chat demo' "$chat" "$pageless"
