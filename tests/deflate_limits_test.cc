@@ -72,8 +72,6 @@ class GuardedAlloc {
   martlet::base::AllocHooks before_;
 };
 
-std::string in_words(std::mt19937& random, size_t size) { return random_text(random, size); }
-
 }  // namespace
 
 TEST_CASE("deflate: memory() is what is allocated, and the table in deflate.h is right") {
@@ -99,7 +97,7 @@ TEST_CASE("deflate: stays within its memory, and does not mind what was there") 
   std::mt19937 random(1);
   for (const DeflateSettings& settings : all_settings()) {
     std::vector<std::string> messages;
-    for (const size_t size : {3, 100, 700, 3000, 20000, 50000, 70000, 150}) messages.push_back(in_words(random, size));
+    for (const size_t size : {3, 100, 700, 3000, 20000, 50000, 70000, 150}) messages.push_back(random_text(random, size));
     std::string bytes[2];
     const auto run = [&](std::string& result) {
       Compressor compressor(settings);
@@ -138,7 +136,7 @@ TEST_CASE("deflate: the bytes around the input do not matter") {
   for (const DeflateSettings& settings : all_settings()) {
     const std::unique_ptr<Deflate, FreeDeflate> one(Deflate::make(settings)), other(Deflate::make(settings));
     for (int n = 0; n < 300; n++) {
-      const std::string text = random_bytes(random, random() % 12, 3) + in_words(random, random() % 40);
+      const std::string text = random_bytes(random, random() % 12, 3) + random_text(random, random() % 40);
       const std::string padded[] = {"abcd" + text + "aaaabbbb", "zzzz" + text + text.substr(0, 8) + "zzzz"};
       std::vector<uint8_t> out[2];
       size_t sizes[2];
@@ -159,8 +157,8 @@ TEST_CASE("deflate: after reset() it is as new, and without a context after each
     CAPTURE(settings.window_bits);
     Compressor used(settings);
     for (int n = 0; n < 10; n++) {
-      used.call(in_words(random, random() % 5000), DeflateFlush::sync);
-      const std::string text = in_words(random, random() % 60000);
+      used.call(random_text(random, random() % 5000), DeflateFlush::sync);
+      const std::string text = random_text(random, random() % 60000);
       used.call(text.substr(0, 3000), n % 2 ? DeflateFlush::sync : DeflateFlush::finish);
       if (settings.keep_context && n % 2) used.reset();
       Compressor fresh(settings);
@@ -208,15 +206,13 @@ TEST_CASE("deflate: what does not compress is stored, with five bytes for 65,535
   }
 }
 
-// Each block is the shortest of the three kinds that its symbols can have; the other two cannot be seen from outside, but
-// no more than what is stored and no more than what the fixed code takes.
 TEST_CASE("deflate: no text takes more than stored blocks would") {
   std::mt19937 random(5);
   for (const DeflateSettings& settings : all_settings()) {
     Compressor compressor(settings);
     for (int n = 0; n < 200; n++) {
       const size_t size = random() % 1000;
-      const std::string text = n % 2 ? random_bytes(random, size, 1 + random() % 256) : in_words(random, size);
+      const std::string text = n % 2 ? random_bytes(random, size, 1 + random() % 256) : random_text(random, size);
       CHECK(compressor.call(text, DeflateFlush::sync) <= stored_size(size) + kFlushBytes);
     }
   }
@@ -231,7 +227,7 @@ TEST_CASE("deflate: positions run out, and nothing else changes") {
     for (const uint32_t before : {0u, 1u, 1000u, 300'000u}) {
       CAPTURE(before);
       Compressor compressor(settings);
-      const std::string text = in_words(random, 90'000);
+      const std::string text = random_text(random, 90'000);
       compressor.call(text.substr(0, 40'000), DeflateFlush::sync);
       DeflateTest::position(*compressor.deflate) = kLast - before;
       bool wrapped = false;
@@ -248,7 +244,7 @@ TEST_CASE("deflate: positions run out, and nothing else changes") {
 
 TEST_CASE("deflate: one call over the end of the positions") {
   std::mt19937 random(7);
-  const std::string text = in_words(random, 700'000);
+  const std::string text = random_text(random, 700'000);
   for (const DeflateLevel level : kLevels) {
     for (const bool keep_context : {false, true}) {
       Compressor compressor({level, 15, keep_context});
@@ -261,8 +257,9 @@ TEST_CASE("deflate: one call over the end of the positions") {
   }
 }
 
-// Texts that make one of the two do the most that it can. How long they take is measured by compression_bench; that the
-// time is bounded follows from how candidates are counted. Here, that they come back.
+// Texts that make one of the two levels do the most that it can; here, that they come back. That their time is bounded
+// follows from how candidates are counted: a place has at most a fixed number of them, and each is compared with once, up
+// to the length of a match. compression_bench measures it.
 TEST_CASE("deflate: hostile texts") {
   std::mt19937 random(8);
   std::vector<std::string> texts{std::string(300'000, '\0'), random_bytes(random, 300'000, 2)};
