@@ -153,6 +153,43 @@ TEST_CASE("ws deflate rooms: a frame that is sent to each by itself is compresse
   }
 }
 
+TEST_CASE("ws deflate rooms: what many are sent ends the context of who has one, what goes plain does not") {
+  RoomServer s;
+  // Messages that refer to each other when they may.
+  const auto text_number = [](uint32_t i) { return std::to_string(i) + words(400, 3) + std::to_string(i); };
+  for (const size_t i : {size_t{4}, size_t{5}}) {
+    CAPTURE(i);
+    uint32_t number = 0;
+    const auto direct = [&] {
+      const std::string text = text_number(number++);
+      s.server.on_thread([&](App&) { s.sockets[i].send(text, Compress::yes); });
+      const WsMessage message = s.clients[i].read();
+      REQUIRE(message.wrong == "");
+      REQUIRE(message.is(kText, text));
+      return message.payload_bytes;
+    };
+    const size_t alone = direct();
+    CHECK(direct() < alone / 2);
+    const std::string other = noise(50, 1) + words(900, 8);
+    const auto bytes = std::as_bytes(std::span(other));
+    for (const Compress compress : {Compress::yes, Compress::no}) {
+      const bool goes_on = compress == Compress::no;
+      s.server.on_thread([&](App& app) { app.to("room").send(bytes, compress); });
+      s.all_read(kBinary, other);
+      CHECK((direct() < alone / 2) == goes_on);
+      s.server.on_thread([&](App& app) { app.to_route("/dedicated").send(SharedFrame::binary(bytes), compress); });
+      for (const size_t c : {size_t{4}, size_t{5}, size_t{6}}) CHECK(s.clients[c].reads(kBinary, other));
+      CHECK((direct() < alone / 2) == goes_on);
+      s.server.on_thread([&](App&) {
+        const SharedFrame frame = SharedFrame::binary(bytes);
+        for (const WebSocket& ws : s.sockets) ws.send(frame, compress);
+      });
+      s.all_read(kBinary, other);
+      CHECK((direct() < alone / 2) == goes_on);
+    }
+  }
+}
+
 TEST_CASE("ws deflate rooms: mixed with what is sent to one, with excepts, all in order") {
   RoomServer s;
   std::mt19937 random(11);
