@@ -35,8 +35,10 @@ constexpr Kind kKinds[] = {
     {"/dedicated", "permessage-deflate"},
     {"/dedicated", "permessage-deflate; server_max_window_bits=10; client_max_window_bits=8"},
     {"/dedicated", "permessage-deflate; server_no_context_takeover"},
+    {"/late", "permessage-deflate"},       // of one class with its neighbours, but for another threshold
+    {"/dedicated", "permessage-deflate"},
+    {"/dedicated", "permessage-deflate"},  // like its neighbour in all
     {"/better", "permessage-deflate"},
-    {"/late", "permessage-deflate"},
     {"/plain", "permessage-deflate"},
 };
 constexpr uint64_t kClasses = 3;
@@ -159,7 +161,7 @@ TEST_CASE("ws deflate rooms: what many are sent ends the context of who has one,
   RoomServer s;
   // Messages that refer to each other when they may.
   const auto text_number = [](uint32_t i) { return std::to_string(i) + words(400, 3) + std::to_string(i); };
-  for (const size_t i : {size_t{4}, size_t{5}}) {
+  for (const size_t i : {size_t{4}, size_t{5}, size_t{8}, size_t{9}}) {
     CAPTURE(i);
     uint32_t number = 0;
     const auto direct = [&] {
@@ -180,7 +182,7 @@ TEST_CASE("ws deflate rooms: what many are sent ends the context of who has one,
       s.all_read(kBinary, other);
       CHECK((direct() < alone / 2) == goes_on);
       s.server.on_thread([&](App& app) { app.to_route("/dedicated").send(SharedFrame::binary(bytes), compress); });
-      for (const size_t c : {size_t{4}, size_t{5}, size_t{6}}) CHECK(s.clients[c].reads(kBinary, other));
+      for (const size_t c : {4u, 5u, 6u, 8u, 9u}) CHECK(s.clients[c].reads(kBinary, other));
       CHECK((direct() < alone / 2) == goes_on);
       s.server.on_thread([&](App&) {
         const SharedFrame frame = SharedFrame::binary(bytes);
