@@ -325,7 +325,7 @@ TEST_CASE("ws deflate limits: a send that fails for want of memory leaves the co
     REQUIRE(message.text == text);
   }
   CHECK(FailingAlloc::failures > 0);
-  MESSAGE(dropped << " dropped, " << FailingAlloc::failures.load() << " failures");
+  CHECK(dropped > 0);
   client.tcp.close();
 }
 

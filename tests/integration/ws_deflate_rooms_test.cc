@@ -35,10 +35,14 @@ constexpr Kind kKinds[] = {
     {"/dedicated", "permessage-deflate"},
     {"/dedicated", "permessage-deflate; server_max_window_bits=10; client_max_window_bits=8"},
     {"/dedicated", "permessage-deflate; server_no_context_takeover"},
+    {"/late", "permessage-deflate"},       // of one class with its neighbours, but for another threshold
+    {"/dedicated", "permessage-deflate"},
+    {"/dedicated", "permessage-deflate"},  // like its neighbour in all
     {"/better", "permessage-deflate"},
     {"/plain", "permessage-deflate"},
 };
 constexpr uint64_t kClasses = 3;
+size_t threshold_of(const Kind& kind) { return kind.target == "/better" ? 600 : kind.target == "/late" ? 5000 : 200; }
 
 WsOptions with(Compression compression) {
   return {.compression = compression, .max_message_bytes = 8_MiB, .max_unsent_bytes = 64_MiB};
@@ -60,6 +64,7 @@ void room_routes(App& app, Opened opened) {
   route("/shared", Deflate{.threshold = 200});
   route("/dedicated", Deflate{.mode = CompressionMode::dedicated, .threshold = 200});
   route("/better", Deflate{.level = CompressionLevel::better, .threshold = 600});
+  route("/late", Deflate{.threshold = 5000});
   route("/plain", false);
 }
 
@@ -117,9 +122,8 @@ TEST_CASE("ws deflate rooms: each receiver reads it, compressed where it pays, o
         CAPTURE(i);
         const WsMessage message = s.clients[i].read();
         REQUIRE(message.is(kText, text));
-        const size_t threshold = kKinds[i].target == "/better" ? 600 : 200;
-        const bool wanted = s.clients[i].agreed && size > 0 &&
-                            (compress == Compress::yes || (compress == Compress::automatic && size >= threshold));
+        const bool reaches = compress == Compress::automatic && size >= threshold_of(kKinds[i]);
+        const bool wanted = s.clients[i].agreed && size > 0 && (compress == Compress::yes || reaches);
         if (size != 50) CHECK(message.compressed == wanted);
       }
       const uint64_t deflated = s.server.stats().messages_deflated - before;
@@ -150,6 +154,43 @@ TEST_CASE("ws deflate rooms: a frame that is sent to each by itself is compresse
       for (const WebSocket& ws : s.sockets) ws.send(SharedFrame::text(text));
     });
     s.all_read(kText, text);
+  }
+}
+
+TEST_CASE("ws deflate rooms: what many are sent ends the context of who has one, what goes plain does not") {
+  RoomServer s;
+  // Messages that refer to each other when they may.
+  const auto text_number = [](uint32_t i) { return std::to_string(i) + words(400, 3) + std::to_string(i); };
+  for (const size_t i : {size_t{4}, size_t{5}, size_t{8}, size_t{9}}) {
+    CAPTURE(i);
+    uint32_t number = 0;
+    const auto direct = [&] {
+      const std::string text = text_number(number++);
+      s.server.on_thread([&](App&) { s.sockets[i].send(text, Compress::yes); });
+      const WsMessage message = s.clients[i].read();
+      REQUIRE(message.wrong == "");
+      REQUIRE(message.is(kText, text));
+      return message.payload_bytes;
+    };
+    const size_t alone = direct();
+    CHECK(direct() < alone / 2);
+    const std::string other = noise(50, 1) + words(900, 8);
+    const auto bytes = std::as_bytes(std::span(other));
+    for (const Compress compress : {Compress::yes, Compress::no}) {
+      const bool goes_on = compress == Compress::no;
+      s.server.on_thread([&](App& app) { app.to("room").send(bytes, compress); });
+      s.all_read(kBinary, other);
+      CHECK((direct() < alone / 2) == goes_on);
+      s.server.on_thread([&](App& app) { app.to_route("/dedicated").send(SharedFrame::binary(bytes), compress); });
+      for (const size_t c : {4u, 5u, 6u, 8u, 9u}) CHECK(s.clients[c].reads(kBinary, other));
+      CHECK((direct() < alone / 2) == goes_on);
+      s.server.on_thread([&](App&) {
+        const SharedFrame frame = SharedFrame::binary(bytes);
+        for (const WebSocket& ws : s.sockets) ws.send(frame, compress);
+      });
+      s.all_read(kBinary, other);
+      CHECK((direct() < alone / 2) == goes_on);
+    }
   }
 }
 
@@ -377,7 +418,8 @@ TEST_CASE("ws deflate rooms: over two workers, each compresses for its own") {
       const WsMessage message = member.client.read();
       REQUIRE(message.wrong == "");
       REQUIRE(message.is(kText, text));
-      CHECK(message.compressed == (member.client.agreed && compress != Compress::no));
+      const bool reaches = compress == Compress::automatic && text.size() >= threshold_of(*member.kind);
+      CHECK(message.compressed == (member.client.agreed && (compress == Compress::yes || reaches)));
     }
     compressed += compress != Compress::no;
   }
