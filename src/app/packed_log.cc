@@ -52,7 +52,8 @@ FrameRun PackedLog::form_of(Worker& w, uint32_t index, session::DeflateClass rec
   const auto opcode = static_cast<proto::Opcode>(frame[0] & 0x0f);
   const uint8_t* payload = frame + proto::frame_header_size_of(frame);
   const size_t size = compression.pack_to(receivers, opcode, payload, candidate.payload, to);
-  candidate.audience->trial.note(candidate.payload, size ? size : candidate.payload);
+  const bool first = candidate.first_form == kNone;
+  if (first) candidate.audience->trial.note(candidate.payload, size ? size : candidate.payload);
   const FrameRun run = size ? FrameRun{blocks_.back(), to, size, 1} : FrameRun{};
   if (!forms_.push({candidate.first_form, receivers, run})) return {};
   candidate.first_form = forms_.size() - 1;

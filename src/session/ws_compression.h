@@ -26,6 +26,7 @@ class CompressionTrial {
   bool worth_trying() noexcept { return skip_ == 0 || --skip_ == 0; }
   void note(size_t plain, size_t packed) noexcept {
     if (packed <= plain - plain / 8) {
+      skip_ = 0;
       pause_ = kFirstPause;
     } else {
       skip_ = pause_;
@@ -84,9 +85,10 @@ class WsCompression {
   // For this connection alone. release() what it answers.
   virtual Packed pack(net::Connection& c, proto::Opcode opcode, const uint8_t* data, size_t size) noexcept = 0;
   virtual void release(const Packed& packed) noexcept = 0;
-  // For all of a class, of a frame in `source` that is sent to many, one by one. The block stays the compressor's.
+  // For all of a class, of a frame in `source` that is sent to many, one by one; `trial` is told when it is compressed. The
+  // block stays the compressor's.
   virtual Packed pack_shared(DeflateClass receivers, proto::Opcode opcode, base::Block* source, const uint8_t* data,
-                             size_t size) noexcept = 0;
+                             size_t size, CompressionTrial& trial) noexcept = 0;
   // For all of a class: writes a frame to `out`, which has room for bound(size); answers its size, or 0 when the message
   // is better sent plain.
   virtual size_t pack_to(DeflateClass receivers, proto::Opcode opcode, const uint8_t* data, size_t size,

@@ -218,7 +218,8 @@ void WsDeflater::keep_room(base::Block* block) noexcept {
 
 void WsDeflater::give_back(WsInflater* inflater) noexcept {
   if (spare_inflater_) return base::destroy(inflater);
-  *inflater = WsInflater();
+  inflater->utf8 = {};
+  inflater->ended = false;
   spare_inflater_ = inflater;
 }
 

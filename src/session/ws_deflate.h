@@ -53,7 +53,7 @@ class WsDeflater final : public WsCompression {
   Packed pack(net::Connection& c, proto::Opcode opcode, const uint8_t* data, size_t size) noexcept override;
   void release(const Packed& packed) noexcept override;
   Packed pack_shared(DeflateClass receivers, proto::Opcode opcode, base::Block* source, const uint8_t* data,
-                     size_t size) noexcept override;
+                     size_t size, CompressionTrial& trial) noexcept override;
   size_t pack_to(DeflateClass receivers, proto::Opcode opcode, const uint8_t* data, size_t size,
                  uint8_t* out) noexcept override;
   size_t bound(size_t size) const noexcept override {

@@ -98,7 +98,7 @@ void WsDeflater::release(const Packed& packed) noexcept {
 }
 
 Packed WsDeflater::pack_shared(DeflateClass receivers, proto::Opcode opcode, base::Block* source, const uint8_t* data,
-                               size_t size) noexcept {
+                               size_t size, CompressionTrial& trial) noexcept {
   for (const SharedPack& shared : frames_) {
     if (shared.source == source && shared.data == data && shared.size == size && shared.receivers == receivers) {
       return shared.packed;
@@ -109,6 +109,7 @@ Packed WsDeflater::pack_shared(DeflateClass receivers, proto::Opcode opcode, bas
   base::Block* block = s_.reactor.blocks.acquire(bound(size));
   if (!block) return {};
   const size_t frame = pack_to(receivers, opcode, data, size, block->data());
+  trial.note(size, frame ? frame : size);
   source->retain();
   shared = {source, data, size, receivers, {}};
   if (frame) {

@@ -116,9 +116,10 @@ bool end_frame(Sessions& s, net::Connection& c, WsInput& in) noexcept {
   return !c.closing;
 }
 
-// What is taken for it from the budget of a dispatch: a message that inflates to much counts like many.
-int cost_of(size_t inflated) noexcept {
-  const size_t frames = inflated / kInflatedUnit;
+// What is taken for it from the budget of a dispatch: a message that inflates to much counts like many, and so does one
+// that makes the decoder work for little.
+int cost_of(size_t wire, size_t inflated) noexcept {
+  const size_t frames = (inflated + 4 * wire) / kInflatedUnit;
   return frames < kFrameBudget ? static_cast<int>(frames) : kFrameBudget;
 }
 
@@ -131,7 +132,7 @@ int take_packed(Sessions& s, net::Connection& c, WsInput& in, uint8_t*& at, uint
   in.frame_taken += here;
   const size_t before = in.have;
   if (!s.compression->take_piece(c, in, at, here, error)) return packed_failed(s, c, in, error), kStop;
-  const int cost = cost_of(in.have - before);
+  const int cost = cost_of(here, in.have - before);
   at += here;
   return in.frame_taken < in.frame.length || end_frame(s, c, in) ? cost : kStop;
 }
@@ -147,7 +148,7 @@ int take_packed_whole(Sessions& s, net::Connection& c, const proto::FrameHeader&
   if (!s.compression->take_whole(c, payload, size, header.opcode == proto::Opcode::text, produced, error)) {
     return inflating_failed(s, c, error), kStop;
   }
-  return c.closing ? kStop : cost_of(produced);
+  return c.closing ? kStop : cost_of(size, produced);
 }
 
 // A data frame that is fragmented, continues a message, or is not whole yet. Answers as take_other() does.

@@ -191,9 +191,8 @@ SendStatus send_shared(Sessions& s, net::Connection& c, base::Block* block, uint
   const size_t header = proto::frame_header_size_of(frame);
   if (compresses(c.state<WsState>(), size - header, compress)) {
     const auto opcode = static_cast<proto::Opcode>(frame[0] & 0x0f);
-    const Packed packed =
-        s.compression->pack_shared(s.compression->class_of(c), opcode, block, frame + header, size - header);
-    c.state<WsState>().route->trial.note(size, packed.data ? packed.size : size);
+    const Packed packed = s.compression->pack_shared(s.compression->class_of(c), opcode, block, frame + header,
+                                                     size - header, c.state<WsState>().route->trial);
     if (packed.data) {
       s.compression->forget_context(c);
       return send_frames(s, c, packed.block, packed.data, packed.size, 1);
