@@ -2,6 +2,7 @@
 #include "app/packed_log.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "app/worker.h"
 #include "net/output.h"
@@ -40,13 +41,29 @@ uint8_t* PackedLog::room(base::BlockPool& pool, size_t size) noexcept {
   return blocks_.back()->data() + used_;
 }
 
+// Takes a block over, or what is in it; answers where that lies now. Null: nothing is in it, or memory is out.
+uint8_t* PackedLog::keep(base::BlockPool& pool, base::Block* block, size_t size) noexcept {
+  if (size >= block->capacity / 2 && blocks_.push(block)) {
+    used_ = 0;
+    return block->data();
+  }
+  uint8_t* const to = size ? room(pool, size) : nullptr;
+  if (to) std::memcpy(to, block->data(), size);
+  block->release();
+  return to;
+}
+
+// What may become large is made apart, and moved when it did not: a slow receiver keeps the whole block of a frame, and
+// max_unsent_bytes counts the frame alone.
 FrameRun PackedLog::form_of(Worker& w, uint32_t index, session::DeflateClass receivers) noexcept {
   Candidate& candidate = candidates_[index];
   for (uint32_t i = candidate.first_form; i != kNone; i = forms_[i].next) {
     if (forms_[i].receivers == receivers) return forms_[i].run;
   }
   session::WsCompression& compression = *w.sessions.compression;
-  uint8_t* const to = room(w.reactor.blocks, compression.bound(candidate.payload));
+  const size_t most = compression.bound(candidate.payload);
+  base::Block* const apart = most > kBlockBytes / 4 ? w.reactor.blocks.acquire(most) : nullptr;
+  uint8_t* to = apart ? apart->data() : room(w.reactor.blocks, most);
   if (!to) return {};
   const uint8_t* frame = w.log.data_of({candidate.begin, candidate.end, candidate.log_block, 1}, candidate.begin);
   const auto opcode = static_cast<proto::Opcode>(frame[0] & 0x0f);
@@ -54,6 +71,8 @@ FrameRun PackedLog::form_of(Worker& w, uint32_t index, session::DeflateClass rec
   const size_t size = compression.pack_to(receivers, opcode, payload, candidate.payload, to);
   const bool first = candidate.first_form == kNone;
   if (first) candidate.audience->trial.note(candidate.payload, size ? size : candidate.payload);
+  if (apart) to = keep(w.reactor.blocks, apart, size);
+  if (size && !to) return {};
   const FrameRun run = size ? FrameRun{blocks_.back(), to, size, 1} : FrameRun{};
   if (!forms_.push({candidate.first_form, receivers, run})) return {};
   candidate.first_form = forms_.size() - 1;

@@ -78,6 +78,7 @@ class PackedLog {
     FrameRun run;  // null: plain
   };
   uint8_t* room(base::BlockPool& pool, size_t size) noexcept;
+  uint8_t* keep(base::BlockPool& pool, base::Block* block, size_t size) noexcept;
 
   base::GrowingArray<Candidate> candidates_;
   base::GrowingArray<Form> forms_;

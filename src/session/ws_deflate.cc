@@ -131,7 +131,8 @@ bool WsDeflater::grow(Output& out) noexcept {
 
 bool WsDeflater::inflate(codec::Inflate& inflate, const uint8_t* at, const uint8_t* end, Output& out,
                          proto::WsError& error) noexcept {
-  while (at < end) {
+  bool more_to_write = false;  // though all input was read
+  while (at < end || more_to_write) {
     if ((!out.block || out.have == out.block->capacity) && !grow(out)) return no_memory(error);
     uint8_t* const begin = out.block->data();
     size_t until = out.block->capacity;
@@ -146,6 +147,7 @@ bool WsDeflater::inflate(codec::Inflate& inflate, const uint8_t* at, const uint8
     }
     out.have += more;
     if (out.have > out.limit) return too_big(error);
+    more_to_write = status == codec::InflateStatus::output_full;
     switch (status) {
       case codec::InflateStatus::need_input: return true;
       case codec::InflateStatus::output_full: break;

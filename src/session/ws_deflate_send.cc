@@ -113,6 +113,13 @@ Packed WsDeflater::pack_shared(DeflateClass receivers, proto::Opcode opcode, bas
   source->retain();
   shared = {source, data, size, receivers, {}};
   if (frame) {
+    // Slow receivers keep the block, and max_unsent_bytes counts the frame alone.
+    base::Block* smaller = frame < block->capacity / 2 ? s_.reactor.blocks.acquire(frame) : nullptr;
+    if (smaller) {
+      std::memcpy(smaller->data(), block->data(), frame);
+      block->release();
+      block = smaller;
+    }
     shared.packed = {block->data(), frame, block};
   } else {
     block->release();
