@@ -72,10 +72,37 @@ class Session {
       if (!walked.fault.empty()) std::fprintf(stderr, "%s\n", walked.fault.c_str());
       FUZZ_CHECK(walked.fault.empty() && walked.output == stream.text);
       read_back(stream);
+#if MARTLET_TEST_ZLIB
+      read_zlibs(stream.text);
+#endif
     }
   }
 
  private:
+#if MARTLET_TEST_ZLIB
+  // What zlib makes of the same text, in pieces; the text's length picks how.
+  void read_zlibs(const std::string& text) {
+    const auto pick = [&](size_t divisor, size_t choices) { return static_cast<int>(text.size() / divisor % choices); };
+    const test::ZlibSettings theirs{.level = pick(1, 10), .window_bits = std::max(settings_.window_bits, 9),
+                                    .mem_level = 1 + pick(7, 9), .strategy = pick(3, 5)};  // the last one is Z_FIXED
+    const auto bytes = test::zlib_deflate(text, theirs, 1 + text.size() / 3, {Z_SYNC_FLUSH, Z_PARTIAL_FLUSH, Z_FULL_FLUSH});
+    const size_t piece = 1 + bytes.size() / 5;
+    const auto inflate = std::make_unique<codec::Inflate>();
+    inflate->reset(theirs.window_bits);
+    std::string output(text.size() + 1, 0);
+    auto* const begin = reinterpret_cast<uint8_t*>(output.data());
+    uint8_t* out = begin;
+    auto status = codec::InflateStatus::need_input;
+    for (size_t at = 0; at < bytes.size(); at += piece) {
+      const fuzz::Exact source(base::ByteSpan(bytes).subspan(at, std::min(piece, bytes.size() - at)));
+      const uint8_t* in = source.data();
+      status = inflate->run(in, source.data() + source.size(), begin, out, begin + output.size());
+      FUZZ_CHECK(in == source.data() + source.size());
+    }
+    FUZZ_CHECK(status == codec::InflateStatus::done && static_cast<size_t>(out - begin) == text.size());
+    FUZZ_CHECK(output.compare(0, text.size(), text) == 0);
+  }
+#endif
   void read_back(const Stream& stream) {
     const auto inflate = std::make_unique<codec::Inflate>();
     inflate->reset(codec::DeflateFormat::raw, settings_.window_bits);
