@@ -62,6 +62,10 @@ struct Deflate {
 class Compression {
  public:
   Compression() noexcept = default;
+  Compression(const Compression& other);
+  Compression(Compression&& other) noexcept;
+  Compression& operator=(Compression other) noexcept;
+  ~Compression();
   // True: with the defaults of Deflate.
   Compression(bool on) : said_(true) {
     if (on) *this = Compression(Deflate());

@@ -40,6 +40,17 @@ Compression::Compression(Deflate deflate) : said_(true) {
   parts_ = &parts;
 }
 
+// Here, and not in every program that has options.
+Compression::Compression(const Compression& other) = default;
+Compression::Compression(Compression&& other) noexcept = default;
+Compression::~Compression() = default;
+Compression& Compression::operator=(Compression other) noexcept {
+  std::swap(deflate_, other.deflate_);
+  std::swap(parts_, other.parts_);
+  std::swap(said_, other.said_);
+  return *this;
+}
+
 namespace app {
 
 Error Worker::take_compression() noexcept {

@@ -7,7 +7,7 @@
 #include <martlet/app.h>
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -199,12 +199,12 @@ struct Worker {
 
   Router http_router;
   Router ws_router;
-  std::deque<Step> steps;
+  std::list<Step> steps;
   std::vector<Chain::Entry> uses;
-  std::deque<std::string> prefixes;  // their texts
+  std::list<std::string> prefixes;  // their texts
   std::vector<std::unique_ptr<Chain>> chains;     // of HTTP routes, by number
   std::vector<std::unique_ptr<Chain>> ws_chains;  // of WebSocket routes, by number
-  std::deque<std::unique_ptr<WsRouteEntry>> ws_routes;
+  std::vector<std::unique_ptr<WsRouteEntry>> ws_routes;
   Chain unmatched;
   uint32_t methods = 0;     // that there are routes for, a bit for each
   std::string allow_field;  // which these are, for OPTIONS *

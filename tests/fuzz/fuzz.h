@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -92,5 +93,11 @@ class Exact {
   std::unique_ptr<uint8_t[]> memory_;
   size_t size_;
 };
+
+inline std::string lower(std::string_view text) {
+  std::string all;
+  for (const char c : text) all.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
+  return all;
+}
 
 }  // namespace martlet::fuzz

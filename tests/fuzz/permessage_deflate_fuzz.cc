@@ -11,12 +11,6 @@ using namespace martlet;
 
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string all;
-  for (const char c : text) all.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
-  return all;
-}
-
 bool token_char(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || (c && std::strchr("!#$%&'*+-.^_`|~", c) != nullptr);
 }
@@ -80,10 +74,10 @@ std::vector<Extension> extensions(std::string_view field) {
       continue;
     }
     if (kind(i) != 't') return all;
-    all.push_back({lower(in[i++].text), {}, false});
+    all.push_back({fuzz::lower(in[i++].text), {}, false});
     while (kind(i) == ';') {
       if (kind(++i) != 't') return all;
-      Parameter parameter{lower(in[i++].text), {}};
+      Parameter parameter{fuzz::lower(in[i++].text), {}};
       if (kind(i) == '=') {
         if (kind(++i) != 't' && kind(i) != 'q') return all;
         parameter.second = in[i++].text;
@@ -161,7 +155,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::optional<std::string> wanted;
   size_t seen = 0;
   for (size_t i = 0; i < head.field_count; i++) {
-    if (lower(head.name(bytes.data(), head.fields[i])) != "sec-websocket-extensions") continue;
+    if (fuzz::lower(head.name(bytes.data(), head.fields[i])) != "sec-websocket-extensions") continue;
     for (const Extension& extension : extensions(head.value(bytes.data(), head.fields[i]))) {
       if (++seen <= proto::kMaxExtensions && !wanted) wanted = answer(extension, preferences);
     }

@@ -1,6 +1,5 @@
 // The opening handshake: fields of the input in a request that is good without them; an own, plain reading of RFC 6455
 // §4.2.1 must come to the same answer.
-#include <cctype>
 
 #include "fuzz/fuzz.h"
 #include "proto/ws_handshake.h"
@@ -8,12 +7,6 @@
 using namespace martlet;
 
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string all;
-  for (const char c : text) all.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
-  return all;
-}
 
 std::vector<std::string> elements(const std::vector<std::string>& values) {
   std::vector<std::string> all;
@@ -29,7 +22,7 @@ std::vector<std::string> elements(const std::vector<std::string>& values) {
 }
 
 bool has(const std::vector<std::string>& all, std::string_view wanted) {
-  return std::any_of(all.begin(), all.end(), [&](const std::string& one) { return lower(one) == wanted; });
+  return std::any_of(all.begin(), all.end(), [&](const std::string& one) { return fuzz::lower(one) == wanted; });
 }
 
 // 22 characters and "==", the last of which leaves no bit over.
@@ -48,7 +41,7 @@ struct Plain {
   std::vector<std::string> values(std::string_view wanted) const {
     std::vector<std::string> all;
     for (size_t i = 0; i < head.field_count; i++) {
-      if (lower(head.name(base, head.fields[i])) == wanted) all.emplace_back(head.value(base, head.fields[i]));
+      if (fuzz::lower(head.name(base, head.fields[i])) == wanted) all.emplace_back(head.value(base, head.fields[i]));
     }
     return all;
   }
