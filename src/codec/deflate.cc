@@ -16,6 +16,9 @@ namespace {
 
 constexpr size_t kBlockBytes = 4 * Deflate::kMostStored;  // so that stored blocks come out full
 constexpr uint32_t kLastPosition = 0xE0000000;
+// Symbols from which a dynamic code is tried.
+constexpr uint32_t kFastDynamic = 98;
+constexpr uint32_t kBetterDynamic = 92;
 
 size_t table_bytes(DeflateLevel level, int window_bits) noexcept {
   return level == DeflateLevel::fast ? FastMatcher::bytes(window_bits) : ChainMatcher::bytes(window_bits);
@@ -63,6 +66,7 @@ void Deflate::destroy(Deflate* deflate) noexcept { base::deallocate(deflate); }
 void Deflate::compress_span(const uint8_t* base, size_t from, size_t end, bool last, DeflateScratch& scratch) noexcept {
   BlockWorkspace& work = static_cast<Scratch&>(scratch).work;
   const uint32_t window = uint32_t{1} << window_bits_;
+  const bool is_fast = level_ == DeflateLevel::fast;
   BitWriter writer(out_, bits_, bit_count_);
   while (from < end) {
     if (position_ > kLastPosition) {
@@ -73,11 +77,10 @@ void Deflate::compress_span(const uint8_t* base, size_t from, size_t end, bool l
     const MatchInput in{base + from - history_, history_, history_ + static_cast<uint32_t>(size), position_ - history_,
                         window};
     work.parsed = {};
-    const uint32_t stop = level_ == DeflateLevel::fast
-                              ? FastMatcher(tables(), window_bits_).parse(in, work.sequences, work.parsed)
-                              : ChainMatcher(tables(), window_bits_).parse(in, work.sequences, work.parsed);
+    const uint32_t stop = is_fast ? FastMatcher(tables(), window_bits_).parse(in, work.sequences, work.parsed)
+                                  : ChainMatcher(tables(), window_bits_).parse(in, work.sequences, work.parsed);
     const uint32_t done = stop - history_;
-    write_block(writer, work, base + from, done, last && from + done == end);
+    write_block(writer, work, base + from, done, last && from + done == end, is_fast ? kFastDynamic : kBetterDynamic);
     from += done;
     position_ += done;
     history_ = stop < window ? stop : window;

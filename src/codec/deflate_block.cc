@@ -10,8 +10,6 @@ namespace {
 constexpr size_t kMostStored = 65535;
 constexpr size_t kDistancesFrom = 288;  // in a workspace's codes
 constexpr unsigned kHeaderBits = 3;
-// Below so many symbols a dynamic code cannot save what it takes to say it.
-constexpr uint32_t kLeastForDynamic = 92;
 
 // The fixed code (§3.2.6).
 struct FixedCode {
@@ -201,13 +199,14 @@ void write_stored(BitWriter& writer, const uint8_t* from, size_t size, bool fina
   } while (size > 0);
 }
 
-void write_block(BitWriter& writer, BlockWorkspace& work, const uint8_t* from, size_t size, bool final) noexcept {
+void write_block(BitWriter& writer, BlockWorkspace& work, const uint8_t* from, size_t size, bool final,
+                 uint32_t least_for_dynamic) noexcept {
   Parsed& parsed = work.parsed;
   uint32_t symbols = 0;
   for (uint32_t i = 0; i < work.parsed.sequences; i++) symbols += work.sequences[i].literals + 1;
   const size_t fixed = kHeaderBits + count_bits(parsed, kFixed.lengths);
   const size_t stored = stored_bits(size, writer.count());
-  if (symbols < kLeastForDynamic) {
+  if (symbols < least_for_dynamic) {
     if (stored < fixed) return write_stored(writer, from, size, final);
     writer.put(2 | (final ? 1 : 0), kHeaderBits);
     return write_sequences(writer, work, from, kFixed.lengths, kFixed.codes);

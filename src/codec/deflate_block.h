@@ -57,8 +57,10 @@ struct BlockWorkspace {
   uint16_t codes[288 + 32];
 };
 
-// Writes the block of input [from, from + size), which the workspace has parsed.
-void write_block(BitWriter& writer, BlockWorkspace& work, const uint8_t* from, size_t size, bool final) noexcept;
+// Writes the block of input [from, from + size), which the workspace has parsed. A dynamic code is not tried for fewer than
+// `least_for_dynamic` symbols: it takes longer to make than all the rest of a short message, and seldom gains.
+void write_block(BitWriter& writer, BlockWorkspace& work, const uint8_t* from, size_t size, bool final,
+                 uint32_t least_for_dynamic) noexcept;
 // Stored blocks, as many as it takes; one of size 0 is an empty block.
 void write_stored(BitWriter& writer, const uint8_t* from, size_t size, bool final) noexcept;
 
