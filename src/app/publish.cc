@@ -151,7 +151,7 @@ namespace {
 // A stretch of the log for a connection that takes compressed messages: some frames in their compressed form, the others
 // as they are.
 [[gnu::noinline]] void queue_packed(Worker& w, net::Connection& c, const PublishedRange& stretch,
-                  session::DeflateClass receivers) noexcept {
+                                    session::DeflateClass receivers) noexcept {
   const auto* route = static_cast<const WsRouteEntry*>(c.state<session::WsState>().route);
   PackedLog::Answer& last = w.packed.last;
   if (last.begin == stretch.begin && last.end == stretch.end && last.receivers == receivers && last.route == route) {
@@ -182,9 +182,9 @@ namespace {
     if (candidate->compress != Compress::yes && candidate->payload < route->limits.compress_from) continue;
     const FrameRun run = w.packed.form_of(w, i, receivers);
     if (!run.data) continue;
-    put_plain(position, w.packed.at(i, stretch.end)->begin);
+    put_plain(position, candidate->begin);
     put(run);
-    position = w.packed.at(i, stretch.end)->end;
+    position = candidate->end;
     any_packed = true;
   }
   put_plain(position, stretch.end);

@@ -171,7 +171,7 @@ void decide_compression(Worker& w, const session::Exchange& e, const WsRouteEntr
   if (!route.deflate.on || !e.head.find(proto::FieldName::sec_websocket_extensions)) return;
   const std::string_view agent = e.field(e.head.find(proto::FieldName::user_agent));
   for (const std::string& broken : *route.broken_agents) {
-    if (agent.find(broken) != std::string_view::npos) return;
+    if (!broken.empty() && agent.find(broken) != std::string_view::npos) return;
   }
   w.compression->decide(e.head, e.base, route, decision);
 }

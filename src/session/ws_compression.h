@@ -94,7 +94,7 @@ class WsCompression {
   virtual size_t pack_to(DeflateClass receivers, proto::Opcode opcode, const uint8_t* data, size_t size,
                          uint8_t* out) noexcept = 0;
   virtual size_t bound(size_t size) const noexcept = 0;
-  virtual DeflateClass class_of(const net::Connection& c) const noexcept = 0;
+  virtual DeflateClass class_of(net::Connection& c) const noexcept = 0;
   // The connection is sent something that its own compressor did not make, or what that has made is lost.
   virtual void forget_context(net::Connection& c) noexcept = 0;
   virtual void end_turn() noexcept = 0;

@@ -115,6 +115,14 @@ struct WsDeflater::Output {
   bool ended;                      // see WsInflater
 };
 
+// Of a message that comes in pieces.
+WsDeflater::Output WsDeflater::output_of(net::Connection& c, WsInput& in) noexcept {
+  const WsState& ws = c.state<WsState>();
+  return {in.block, in.have, ws.route->limits.message.message_bytes,
+          in.message.is_text() ? &in.inflater->utf8 : nullptr, ws.deflate ? &ws.deflate->history : nullptr,
+          in.inflater->ended};
+}
+
 // Doubles the room, up to a byte more than the limit: who writes that one has passed it.
 bool WsDeflater::grow(Output& out) noexcept {
   uint64_t capacity = out.block ? uint64_t{out.block->capacity} * 2 : kRoomBytes / 8;
@@ -233,23 +241,18 @@ bool WsDeflater::take_piece(net::Connection& c, WsInput& in, const uint8_t* data
     if (!in.inflater || !open_history(own)) return no_memory(error);
     in.inflater->inflate.reset(inflate_bits(own));
   }
-  WsInflater& stream = *in.inflater;
-  Output out{in.block, in.have, c.state<WsState>().route->limits.message.message_bytes,
-             in.message.is_text() ? &stream.utf8 : nullptr, own ? &own->history : nullptr, stream.ended};
-  const bool good = inflate(stream.inflate, data, data + size, out, error);
-  stream.ended = out.ended;
-  if (!good) return false;
+  Output out = output_of(c, in);
+  if (!inflate(in.inflater->inflate, data, data + size, out, error)) return false;
+  in.inflater->ended = out.ended;
   // The decoder counts like what has arrived.
   return s_.charge(in.charged, in.have + sizeof(WsInflater), SIZE_MAX) || no_memory(error);
 }
 
 bool WsDeflater::finish(net::Connection& c, WsInput& in, proto::WsError& error) noexcept {
   if (!in.inflater && !take_piece(c, in, nullptr, 0, error)) return false;
+  Output out = output_of(c, in);
+  if (!inflate_end(in.inflater->inflate, out, error)) return false;
   WsDeflate* own = own_of(c);
-  WsInflater& stream = *in.inflater;
-  Output out{in.block, in.have, c.state<WsState>().route->limits.message.message_bytes,
-             in.message.is_text() ? &stream.utf8 : nullptr, own ? &own->history : nullptr, stream.ended};
-  if (!inflate_end(stream.inflate, out, error)) return false;
   if (own && own->history.bytes && in.block) own->history.append({in.block->data(), in.have});
   s_.stats.messages_inflated++;
   return true;

@@ -59,7 +59,7 @@ class WsDeflater final : public WsCompression {
   size_t bound(size_t size) const noexcept override {
     return proto::kMaxServerFrameHeader + codec::Deflate::bound(size);
   }
-  DeflateClass class_of(const net::Connection& c) const noexcept override;
+  DeflateClass class_of(net::Connection& c) const noexcept override;
   void forget_context(net::Connection& c) noexcept override;
   void end_turn() noexcept override;
 
@@ -76,6 +76,7 @@ class WsDeflater final : public WsCompression {
   };
 
   struct Output;
+  static Output output_of(net::Connection& c, WsInput& in) noexcept;
   bool inflate(codec::Inflate& inflate, const uint8_t* at, const uint8_t* end, Output& out,
                proto::WsError& error) noexcept;
   bool inflate_end(codec::Inflate& inflate, Output& out, proto::WsError& error) noexcept;

@@ -21,8 +21,8 @@ codec::DeflateSettings settings_of(DeflateClass receivers) noexcept {
 
 }  // namespace
 
-DeflateClass WsDeflater::class_of(const net::Connection& c) const noexcept {
-  const WsState& ws = const_cast<net::Connection&>(c).state<WsState>();
+DeflateClass WsDeflater::class_of(net::Connection& c) const noexcept {
+  const WsState& ws = c.state<WsState>();
   if (!ws.deflated) return kNoDeflate;
   const DeflateRoute& route = ws.route->deflate;
   return class_for(route.level, ws.deflate ? ws.deflate->terms.server_max_window_bits : route.server_max_window_bits);

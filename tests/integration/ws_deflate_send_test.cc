@@ -171,7 +171,7 @@ TEST_CASE("ws deflate send: options of App and route, and agents that are left o
     const auto echo = [](WebSocket ws, const Message& m) { ws.send(m); };
     app.ws("/as-app", {.message = echo});
     app.ws("/off", {.message = echo, .options = {.compression = false}});
-    app.ws("/own", {.message = echo, .options = {.compression = Deflate{.broken_agents = {"Teapot"}, .threshold = 1000}}});
+    app.ws("/own", {.message = echo, .options = {.compression = Deflate{.broken_agents = {"", "Teapot"}, .threshold = 1000}}});
     app.ws("/added", {.message = echo, .options = {.compression = Deflate{.broken_agents = own}}});
     app.ws("/nobody", {.message = echo, .options = {.compression = Deflate{.broken_agents = {}}}});
   }, options);
