@@ -373,7 +373,7 @@ TEST_CASE("ws deflate rooms: without memory a message is lost to some or goes pl
 
 // Several workers --------------------------------------------------------------------------------------------------------
 
-TEST_CASE("ws deflate rooms: over two workers, each compresses for its own") {
+TEST_CASE("server_deflate: each of two workers compresses for its own") {
   MultiServer server(2, [](App& app, uint32_t worker) {
     room_routes(app, [worker](WebSocket ws) { MultiServer::tell(ws, worker); });
   });

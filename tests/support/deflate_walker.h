@@ -91,11 +91,17 @@ class DeflateWalker {
   }
 
   MARTLET_NOT_COVERED uint32_t symbol(const Code& code) {
+    const uint8_t* const bytes = stream_.data();
+    const size_t end = 8 * stream_.size();
     uint32_t value = 0, first = 0, index = 0;
-    for (unsigned length = 1; length <= 15; length++) {
-      value |= bits(1);
+    for (unsigned length = 1; length <= 15; length++, at_++) {
+      if (at_ == end) break;
+      value |= bytes[at_ / 8] >> at_ % 8 & 1u;
       const uint32_t count = code.of_length[length];
-      if (value < first + count) return code.symbols[index + value - first];
+      if (value < first + count) {
+        at_++;
+        return code.symbols[index + value - first];
+      }
       index += count;
       first = (first + count) << 1;
       value <<= 1;
@@ -192,7 +198,11 @@ class DeflateWalker {
     if (distance > walked_.output.size() - start_) return void(fail("a distance to before the context"));
     walked_.farthest = std::max(walked_.farthest, distance);
     walked_.matches++;
-    for (size_t from = walked_.output.size() - distance, i = 0; i < length; i++) walked_.output += walked_.output[from + i];
+    while (length > 0) {
+      const size_t piece = std::min(length, distance);
+      walked_.output.append(walked_.output, walked_.output.size() - distance, piece);
+      length -= piece;
+    }
   }
 
   base::ByteSpan stream_;
