@@ -208,7 +208,7 @@ void Next::operator()() const noexcept {
     w->stats.late_nexts++;
     app::log_limited(LogLevel::warn, "next() was called twice, or after the answer",
                      static_cast<const app::Chain*>(e->route)->pattern);
-    MARTLET_DCHECK(!"a second next()");
+    MARTLET_DCHECK(false && "a second next()");
     return;
   }
   app::go_on(*w, *e);

@@ -100,7 +100,7 @@ bool answered(session::Exchange& e) noexcept {
   if (!e.flags.responded && !e.flags.upgraded) return false;
   e.sessions->stats.late_responses++;
   app::log_limited(LogLevel::warn, "a second response to one request was ignored", {});
-  MARTLET_DCHECK(!"a second terminal call on a response");
+  MARTLET_DCHECK(false && "a second terminal call on a response");
   return true;
 }
 
