@@ -30,9 +30,9 @@ start() { # TARGET: starts its echo; its words are in $scratch/out
   : >"$scratch/out"
   case $1 in
     native | "$(uname -m)"-*)
-      mkdir "$scratch/root"
-      cp "$binary" "$scratch/root/echo"
-      into_chroot "$scratch/root" /echo --port 0 >"$scratch/out" 2>&1 &
+      mkdir "$scratch/jail"
+      cp "$binary" "$scratch/jail/echo"
+      into_chroot "$scratch/jail" /echo --port 0 >"$scratch/out" 2>&1 &
       ;;
     *)
       command -v "qemu-${1%%-*}-static" >"$scratch/out" || { echo "qemu-${1%%-*}-static is missing (Debian: qemu-user-static)" >&2; exit 1; }
@@ -60,7 +60,7 @@ serve() { # TARGET: it answers, and ends with 0 when told to
   kill "$pid"
   wait "$pid" || fail "$1: the echo ended with status $?"
   pid=
-  rm -rf "$scratch/root"
+  rm -rf "$scratch/jail"
 }
 
 check_size() { # TARGET PROGRAM BYTES
