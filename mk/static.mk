@@ -10,9 +10,9 @@ STATIC_TARGETS ?= native x86_64-linux-musl aarch64-linux-musl
 STATIC_EXAMPLES ?= $(notdir $(EXAMPLES))
 QEMU ?= qemu-%-static
 
-# Library and tests of folders that know no operating system; what is left out here needs its kernel.
-PORTABLE_TESTS := $(filter-out $(addprefix tests/,$(addsuffix _test.cc,api_forms clock directory group inherit lanes mailbox notify output poller process \
-  processors program publish restarts rooms_unit socket steering successor thread user_timers waker worker_registry)),$(UNIT_SOURCES))
+# What knows no operating system.
+PORTABLE_TESTS := $(wildcard $(patsubst %,tests/%/*_test.cc,base simd codec json proto) tests/support/*.cc) \
+  tests/net/timer_wheel_test.cc tests/routing/router_test.cc
 
 .PHONY: static static-map static-savings static-memory check-static check-static-all check-targets check-s390x portable-tests
 

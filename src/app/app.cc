@@ -1,7 +1,7 @@
 // App: the public face of a worker.
 #include <martlet/app.h>
 
-#include "app/worker.h"
+#include "worker/worker.h"
 #include "base/check.h"
 #include "net/worker_registry.h"
 #include "sys/clock.h"

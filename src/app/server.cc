@@ -4,7 +4,7 @@
 
 #include <new>
 
-#include "app/worker.h"
+#include "worker/worker.h"
 #include "net/worker_registry.h"
 #include "sys/inherit.h"
 #include "sys/notify.h"

@@ -11,7 +11,7 @@
 #include <optional>
 #include <vector>
 
-#include "app/group.h"
+#include "worker/group.h"
 #include "sys/poller.h"
 #include "sys/process.h"
 #include "sys/successor.h"

@@ -4,7 +4,7 @@
 //   sockets ≥ workers   each worker has its own, some have more: the kernel's hash spreads connections over sockets
 //   sockets < workers   the workers that have none are given connections by those that accept (Placing::least)
 #include "app/server_impl.h"
-#include "app/worker.h"
+#include "worker/worker.h"
 #include "sys/inherit.h"
 #include "sys/processors.h"
 #include "sys/socket.h"

@@ -2,7 +2,7 @@
 #include <cstdio>
 
 #include "app/server_impl.h"
-#include "app/worker.h"
+#include "worker/worker.h"
 #include "sys/children.h"
 #include "sys/clock.h"
 #include "sys/notify.h"
@@ -167,7 +167,7 @@ void Server::Impl::look_at_workers() noexcept {
     char line[320];
     std::snprintf(line, sizeof line, "worker %u has not turned for %lld ms; it is in: %.*s", i,
                   static_cast<long long>(stall.since.count()), static_cast<int>(route_bytes), route);
-    app::log_line(LogLevel::error, line);
+    sys::log_line(LogLevel::error, line);
     if (on_stall) on_stall(stall);
   }
   if (feed_every_ns == 0 || stalled || now < fed_at_ns + feed_every_ns) return;
@@ -211,7 +211,7 @@ void Server::Impl::begin_restart() noexcept {
   successor_until_ns = sys::monotonic_ns() + ns_of(options.restart_timeout);
   if (!error) return;
   successor->kill();
-  app::log_limited(LogLevel::error, "restart failed", error.message());
+  sys::log_limited(LogLevel::error, "restart failed", error.message());
   (void)sys::notify_service_manager(sys::kNotifyReady);
 }
 
@@ -230,13 +230,13 @@ void Server::Impl::look_at_successor() noexcept {
   if (successor->state() == State::ready) {
     (void)sys::notify_main_pid(successor->pid());
     (void)sys::notify_service_manager(sys::kNotifyReady);
-    app::log_line(LogLevel::info, "the successor serves");
+    sys::log_line(LogLevel::info, "the successor serves");
     std::unique_lock lock(mutex);
     const DrainOptions how = restart_drain;
     lock.unlock();
     drain(how);
   } else if (successor->state() == State::failed) {
-    app::log_limited(LogLevel::error, "restart failed", successor->error().message());
+    sys::log_limited(LogLevel::error, "restart failed", successor->error().message());
     (void)sys::notify_service_manager(sys::kNotifyReady);
   }
 }

@@ -44,8 +44,11 @@ LAYERS = {
     "net": ["sys", "base"],
 }
 LAYERS["session"] = sorted(LAYERS)
+ROOMS = ["worker", "routing", "http", "realtime"]
+for room in ROOMS:
+    LAYERS[room] = sorted(list(LAYERS) + ROOMS)
 LAYERS["app"] = LAYERS["cluster"] = LAYERS["client"] = sorted(LAYERS)
-SEES_ALL_PUBLIC = {"session", "app", "cluster", "client"}
+SEES_ALL_PUBLIC = {"session", *ROOMS, "app", "cluster", "client"}
 LOW_HEADERS = {"error.h", "function.h", "compression.h", "config.h", "log.h", "options.h"}
 
 STANDARD = set(

@@ -1,0 +1,231 @@
+// Response: prepares the exchange's answer, or, kept by name, finds the exchange first and carries its calls to the
+// worker when it is used on another thread.
+#include <martlet/response.h>
+
+
+#include "worker/worker.h"
+#include "base/bytes.h"
+#include "session/exchange.h"
+#include "session/http_response.h"
+
+namespace martlet {
+
+namespace {
+
+using session::BodyType;
+
+struct ShortType {
+  std::string_view name;
+  std::string_view type;
+};
+constexpr ShortType kShortTypes[] = {
+    {"html", "text/html; charset=utf-8"}, {"text", "text/plain; charset=utf-8"}, {"json", "application/json"}, {"css", "text/css; charset=utf-8"},
+    {"js", "text/javascript; charset=utf-8"}, {"svg", "image/svg+xml"}, {"png", "image/png"}, {"bin", "application/octet-stream"},
+};
+
+bool is_token(std::string_view name) noexcept {
+  if (name.empty()) return false;
+  for (const char c : name) {
+    const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
+    if (!good) return false;
+  }
+  return true;
+}
+
+bool is_field_value(std::string_view value) noexcept {
+  for (const char c : value) {
+    const auto u = static_cast<uint8_t>(c);
+    if ((u < 0x20 && u != '\t') || u == 0x7f) return false;
+  }
+  return true;
+}
+
+// Fields that say how the message is framed: the library's own.
+bool is_reserved(std::string_view name) noexcept {
+  return base::equals_lower(name, "content-length") || base::equals_lower(name, "transfer-encoding") ||
+         base::equals_lower(name, "connection") || base::equals_lower(name, "date");
+}
+
+bool same_name(std::string_view a, std::string_view b) noexcept {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); i++) {
+    if (base::ascii_lower(a[i]) != base::ascii_lower(b[i])) return false;
+  }
+  return true;
+}
+
+// Removes an earlier line of this name.
+void remove_field(base::ByteBuffer& fields, std::string_view name) noexcept {
+  const std::string_view text = fields.text();
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = text.find("\r\n", at) + 2;
+    if (same_name(text.substr(at, text.find(':', at) - at), name)) {
+      const size_t after = text.size() - end;
+      std::memmove(fields.data() + at, fields.data() + end, after);
+      return fields.truncate(at + after);
+    }
+    at = end;
+  }
+}
+
+void set_type(session::Exchange& e, std::string_view type) noexcept {
+  e.content_type_bytes = static_cast<uint8_t>(type.size());
+  std::memcpy(e.content_type, type.data(), type.size());
+}
+
+void set_field(session::Exchange& e, std::string_view name, std::string_view value) noexcept {
+  if (is_reserved(name)) return;
+  if (!is_token(name) || !is_field_value(value)) {
+    e.sessions->stats.refused_headers++;
+    sys::log_limited(LogLevel::warn, "a response field was refused", name.substr(0, 64));
+    return;
+  }
+  if (base::equals_lower(name, "content-type")) {
+    e.type_in_fields = value.size() > session::Exchange::kTypeBytes;
+    if (!e.type_in_fields) remove_field(e.fields, name);
+    if (!e.type_in_fields) return set_type(e, value);
+  }
+  if (!base::equals_lower(name, "set-cookie")) remove_field(e.fields, name);
+  e.flags.owns_more = true;
+  // A line is there whole or not at all: what walks the lines relies on their ends.
+  if (!e.fields.reserve(name.size() + 2 + value.size() + 2)) return;
+  e.fields.append(name);
+  e.fields.append(": ");
+  e.fields.append(value);
+  e.fields.append("\r\n");
+}
+
+bool answered(session::Exchange& e) noexcept {
+  if (!e.flags.responded && !e.flags.upgraded) return false;
+  e.sessions->stats.late_responses++;
+  sys::log_limited(LogLevel::warn, "a second response to one request was ignored", {});
+  MARTLET_DCHECK(false && "a second terminal call on a response");
+  return true;
+}
+
+}  // namespace
+
+Response::Response(const Response& other) noexcept { *this = other; }
+
+// The address of the exchange is good during its handler only, and is never copied.
+Response& Response::operator=(const Response& other) noexcept {
+  if (this == &other) return *this;
+  if (other.exchange_) return *this = other.exchange_->deferred_response();
+  exchange_ = nullptr;
+  worker_ = other.worker_;
+  slot_ = other.slot_;
+  generation_ = other.generation_;
+  request_ = other.request_;
+  return *this;
+}
+
+session::Exchange* Response::resolve() const noexcept {
+  if (exchange_) return exchange_;
+  app::Worker* w = app::here(worker_);
+  return w ? session::find_exchange(w->sessions, {slot_, generation_}, request_) : nullptr;
+}
+
+bool Response::elsewhere() const noexcept { return !exchange_ && worker_ != 0 && !app::here(worker_); }
+
+Response& Response::status(int code) noexcept {
+  if (elsewhere()) {
+    app::post_to(worker_, [self = *this, code](app::Worker&) mutable { self.status(code); });
+  } else if (session::Exchange* e = resolve()) {
+    const bool good = code >= 200 && code <= 599;
+    MARTLET_DCHECK(good);
+    e->status = static_cast<uint16_t>(good ? code : 500);
+  }
+  return *this;
+}
+
+Response& Response::set(std::string_view name, std::string_view value) noexcept {
+  if (elsewhere()) {
+    base::KeptText kept_name(name);
+    base::KeptText kept_value(value);
+    if (!kept_name.ok() || !kept_value.ok()) return *this;
+    app::post_to(worker_, [self = *this, n = std::move(kept_name), v = std::move(kept_value)](app::Worker&) mutable {
+      self.set(n.text(), v.text());
+    });
+  } else if (session::Exchange* e = resolve()) {
+    set_field(*e, name, value);
+  }
+  return *this;
+}
+
+Response& Response::type(std::string_view content_type) noexcept {
+  if (content_type.size() <= 4) {
+    for (const ShortType& known : kShortTypes) {
+      if (known.name == content_type) content_type = known.type;
+    }
+  }
+  const bool fits = content_type.size() <= session::Exchange::kTypeBytes && is_field_value(content_type);
+  session::Exchange* e = elsewhere() ? nullptr : resolve();
+  if (!e || !fits || content_type.empty()) return set("Content-Type", content_type);
+  if (e->type_in_fields) return set("Content-Type", content_type);
+  set_type(*e, content_type);
+  return *this;
+}
+
+namespace {
+
+// A terminal call with a body, here or on the exchange's worker. `carried` is the same call there.
+void finish(const Response& self, session::Exchange* e, base::ByteSpan body, BodyType type, uint32_t elsewhere,
+            void (*carried)(Response&, std::string_view)) noexcept {
+  if (!elsewhere) {
+    if (e && !answered(*e)) session::send_response(*e, body, type);
+    return;
+  }
+  base::KeptText kept(base::as_text(body));
+  if (kept.ok()) {
+    app::post_to(elsewhere, [copy = self, carried, kept = std::move(kept)](app::Worker&) mutable { carried(copy, kept.text()); });
+  } else {  // no memory for the body: perhaps there is some for saying so
+    app::post_to(elsewhere, [copy = self](app::Worker&) mutable { copy.status(503).end(); });
+  }
+}
+
+}  // namespace
+
+void Response::send(std::string_view text) noexcept {
+  finish(*this, resolve(), base::as_bytes(text), BodyType::text, elsewhere() ? worker_ : 0,
+         [](Response& self, std::string_view kept) { self.send(kept); });
+}
+
+void Response::send(std::span<const std::byte> bytes) noexcept {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  finish(*this, resolve(), base::as_bytes(text), BodyType::bytes, elsewhere() ? worker_ : 0,
+         [](Response& self, std::string_view kept) { self.send(std::as_bytes(base::as_bytes(kept))); });
+}
+
+void Response::json(std::string_view text) noexcept {
+  finish(*this, resolve(), base::as_bytes(text), BodyType::json, elsewhere() ? worker_ : 0,
+         [](Response& self, std::string_view kept) { self.json(kept); });
+}
+
+void Response::redirect(std::string_view location, int code) noexcept {
+  const bool good = code == 301 || code == 302 || code == 303 || code == 307 || code == 308;
+  MARTLET_DCHECK(good);
+  status(good ? code : 302);
+  set("Location", location);
+  end();
+}
+
+void Response::end() noexcept {
+  finish(*this, resolve(), {}, BodyType::none, elsewhere() ? worker_ : 0,
+         [](Response& self, std::string_view) { self.end(); });
+}
+
+bool Response::sent() const noexcept {
+  const session::Exchange* e = resolve();
+  return e && e->flags.responded;
+}
+
+Response Response::defer() noexcept {
+  session::Exchange* e = resolve();
+  if (!e) return *this;
+  e->flags.deferred = true;
+  session::detach_exchange(*e);
+  return e->deferred_response();
+}
+
+}  // namespace martlet

@@ -1,0 +1,368 @@
+// Rooms and audiences as the public headers promise them: whom a message goes to, and handing it to the publish log.
+#include <martlet/rooms.h>
+
+#include <string>
+
+#include "worker/worker.h"
+#include "net/reactor.h"
+#include "net/worker_registry.h"
+
+namespace martlet {
+
+namespace {
+
+using app::Worker;
+using Kind = MessageAccess::Kind;
+
+// The members that this worker has, and those of all workers of its group.
+struct Target {
+  app::AudienceLog* log = nullptr;
+  app::RoomRecord* room = nullptr;
+  app::WsRouteEntry* route = nullptr;
+  uint32_t connections = 0;  // here
+  app::Directory::Found shared;
+};
+
+struct Recipients {
+  uint32_t first;  // the worker, or the first of its group
+  Kind kind;
+  base::SlotId id;        // of a room or a route, as Worker::id_of
+  std::string_view name;  // of the room or the route, where it was asked for on another thread
+  std::span<const WebSocket> except;
+};
+
+void resolve_room(Worker& w, const Recipients& to, Target& target) noexcept {
+  const bool by_name = to.id.generation == 0;
+  if (w.group) {
+    const app::Directory& directory = w.group->directory;
+    target.shared = by_name ? directory.find(app::AudienceKind::room, to.name)
+                            : app::Directory::Found{directory.find(to.id), to.id};
+    target.room = target.shared ? w.rooms.find(*target.shared.entry) : nullptr;
+  } else {
+    target.room = by_name ? w.rooms.find(to.name) : w.rooms.find(to.id);
+  }
+  if (!target.room) return;
+  target.log = &target.room->log;
+  target.connections = target.room->members;
+}
+
+void resolve_route(Worker& w, const Recipients& to, Target& target) noexcept {
+  const bool by_name = to.name.data() != nullptr;
+  if (w.group) {
+    const app::Directory& directory = w.group->directory;
+    target.shared = by_name ? directory.find(app::AudienceKind::route, to.name)
+                            : app::Directory::Found{directory.find(to.id), to.id};
+    if (!target.shared) return;
+  }
+  for (const auto& route : w.ws_routes) {
+    const bool same = w.group ? route->shared == target.shared.entry
+                              : by_name ? route->pattern == to.name : route->number == to.id.slot;
+    if (!same) continue;
+    target.route = route.get();
+    target.log = &route->log;
+    target.connections = route->connections;
+    return;
+  }
+}
+
+Target resolve(Worker& w, const Recipients& to) noexcept {
+  Target target;
+  if (to.kind == Kind::room) {
+    resolve_room(w, to, target);
+  } else if (to.kind == Kind::route) {
+    resolve_route(w, to, target);
+  } else if (to.kind == Kind::all) {
+    target.log = &w.everybody;
+    target.connections = static_cast<uint32_t>(w.stats.open_websockets);
+    if (w.group) target.shared = w.everybody_found();
+  }
+  return target;
+}
+
+// Whether anybody is left when these are left out. Asked of small audiences only.
+bool reaches_any(const Worker& w, const Target& target, std::span<net::Connection* const> except) noexcept {
+  uint32_t out = 0;
+  for (size_t i = 0; i < except.size(); i++) {
+    net::Connection* c = except[i];
+    if (!c) continue;
+    bool again = false;
+    for (size_t k = 0; k < i; k++) again = again || except[k] == c;
+    const auto& ws = c->state<session::WsState>();
+    const bool member = target.room    ? w.rooms.is_member(ws, *target.room)
+                        : target.route ? ws.route == target.route
+                                       : true;
+    out += member && !again;
+  }
+  return out < target.connections;
+}
+
+using Frame = app::PublishedMessage;
+
+Frame frame_of(const SharedFrame& f, Compress compress) noexcept {
+  const auto payload = f.payload();
+  return {f.is_text() ? proto::Opcode::text : proto::Opcode::binary, payload.data(), payload.size(), compress};
+}
+
+app::AudienceKind kind_of(Kind kind) noexcept {
+  return kind == Kind::room ? app::AudienceKind::room : kind == Kind::route ? app::AudienceKind::route : app::AudienceKind::all;
+}
+
+// Notes for the other workers what lies in the log.
+bool note_for_others(Worker& w, const Recipients& to, const Target& target, const app::Seats& others,
+                     const app::PublishedRange& range, Compress compress) noexcept {
+  app::ParcelExcept elsewhere[Audience::kMaxExcept];
+  size_t count = 0;
+  for (const WebSocket& ws : to.except) {
+    if (MessageAccess::worker(ws) != w.number) elsewhere[count++] = {MessageAccess::worker(ws), MessageAccess::id(ws)};
+  }
+  const app::ParcelItem item{kind_of(to.kind), target.shared.id, w.log.block_of(range),
+                             w.log.data_of(range, range.begin), static_cast<size_t>(range.end - range.begin), 1, 0, 0, compress};
+  w.reactor.want_turn();
+  return w.outgoing.add(item, others, {elsewhere, count});
+}
+
+SendStatus publish_here(Worker& w, const Recipients& to, const Frame& frame, bool to_others) noexcept {
+  const Target target = resolve(w, to);
+  app::Seats others;
+  if (to_others && target.shared) {
+    others = target.shared.entry->where();
+    others.remove(w.seat);
+  }
+  net::Connection* left_out[Audience::kMaxExcept];
+  const std::span<net::Connection* const> out(left_out, to.except.size());
+  for (size_t i = 0; i < to.except.size(); i++) {
+    const WebSocket& ws = to.except[i];
+    left_out[i] = MessageAccess::worker(ws) == w.number ? w.websocket(MessageAccess::id(ws)) : nullptr;
+  }
+  const bool some_here = target.connections > 0 && (target.connections > out.size() || reaches_any(w, target, out));
+  if (!some_here && !others.any()) return SendStatus::closed;
+  app::PublishedRange range;
+  if (!app::publish(w, some_here ? target.log : nullptr, frame, out, range)) {
+    return SendStatus::dropped;
+  }
+  if (some_here) w.list(*target.log);
+  if (others.any() && !note_for_others(w, to, target, others, range, frame.compress)) return SendStatus::dropped;
+  return SendStatus::ok;
+}
+
+// From a thread that is not of the group: to each of its workers, so that what the thread sends to a member by other ways
+// keeps its place.
+SendStatus post_publish(const Recipients& to, const SharedFrame& frame, Compress compress) noexcept {
+  struct Kept {
+    Recipients to;
+    base::KeptText name;
+    SharedFrame frame;
+    WebSocket except[Audience::kMaxExcept];
+  };
+  if (!frame || (to.kind == Kind::room && to.id.generation == 0 && !to.name.data())) return SendStatus::dropped;
+  SendStatus answer = SendStatus::closed;
+  for (uint32_t worker = to.first; worker < to.first + net::members_of(to.first); worker++) {
+    Kept kept{to, to.name.data() ? base::KeptText(to.name) : base::KeptText(), frame, {}};
+    if (to.name.data() && !kept.name.ok()) return SendStatus::dropped;
+    for (size_t i = 0; i < to.except.size(); i++) kept.except[i] = to.except[i];
+    auto run = [kept = std::move(kept), compress](Worker& w) {
+      Recipients here = kept.to;
+      here.name = kept.name.text();
+      here.except = {kept.except, kept.to.except.size()};
+      publish_here(w, here, frame_of(kept.frame, compress), false);
+    };
+    const SendStatus posted = app::post_to(worker, std::move(run), frame.payload().size() + 1);
+    if (answer == SendStatus::closed || posted == SendStatus::dropped) answer = posted;
+  }
+  return answer;
+}
+
+SendStatus publish_any(const Recipients& to, const Frame& frame) noexcept {
+  if (to.kind == Kind::none) return SendStatus::closed;
+  if (Worker* w = app::here_among(to.first)) return publish_here(*w, to, frame, true);
+  const std::string_view text(static_cast<const char*>(frame.data), frame.size);
+  return post_publish(to, frame.opcode == proto::Opcode::text ? SharedFrame::text(text)
+                                                              : SharedFrame::binary(std::as_bytes(std::span(text))),
+                      frame.compress);
+}
+
+SendStatus publish_any(const Recipients& to, std::string_view text, Compress compress) noexcept {
+  return publish_any(to, Frame{proto::Opcode::text, text.data(), text.size(), compress});
+}
+
+SendStatus publish_any(const Recipients& to, std::span<const std::byte> bytes, Compress compress) noexcept {
+  return publish_any(to, Frame{proto::Opcode::binary, bytes.data(), bytes.size(), compress});
+}
+
+SendStatus publish_any(const Recipients& to, const Message& m, Compress compress) noexcept {
+  return m.is_text() ? publish_any(to, m.text(), compress) : publish_any(to, m.bytes(), compress);
+}
+
+SendStatus publish_any(const Recipients& to, const SharedFrame& f, Compress compress) noexcept {
+  if (!f) return SendStatus::dropped;
+  if (to.kind != Kind::none && !app::here_among(to.first)) return post_publish(to, f, compress);
+  return publish_any(to, frame_of(f, compress));
+}
+
+Recipients members_of(const Room& room) noexcept {
+  const base::SlotId id = MessageAccess::id(room);
+  return {MessageAccess::worker(room), id.generation ? Kind::room : Kind::none, id, {}, {}};
+}
+
+}  // namespace
+
+// Room ----------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// The worker whose rooms may be asked about this one; null when they are all gone. Aborts on a thread that has none.
+Worker* query(const Room& room, const char* what) noexcept {
+  const uint32_t first = MessageAccess::worker(room);
+  if (Worker* w = app::here_among(first)) return w;
+  net::Inbox* inbox = first ? net::find_inbox(first) : nullptr;
+  if (inbox && inbox->is_open()) app::wrong_thread(what);
+  return nullptr;
+}
+
+}  // namespace
+
+bool Room::ok() const noexcept {
+  Worker* w = query(*this, "Room::ok");
+  if (!w) return false;
+  const base::SlotId id{slot_, generation_};
+  return w->group ? w->group->directory.find(id) != nullptr : w->rooms.find(id) != nullptr;
+}
+
+size_t Room::size() const noexcept {
+  Worker* w = query(*this, "Room::size");
+  if (!w) return 0;
+  const base::SlotId id{slot_, generation_};
+  if (w->group) {
+    const app::DirectoryEntry* shared = w->group->directory.find(id);
+    return shared ? shared->members.load(std::memory_order_relaxed) : 0;
+  }
+  const app::RoomRecord* room = w->rooms.find(id);
+  return room ? room->members : 0;
+}
+
+std::string Room::name() const {
+  Worker* w = query(*this, "Room::name");
+  if (!w) return {};
+  const base::SlotId id{slot_, generation_};
+  if (const app::RoomRecord* room = w->find_room(id)) return std::string(room->name());
+  return w->group ? w->group->directory.name_of(id) : std::string();
+}
+
+SendStatus Room::send(std::string_view text, Compress compress) const noexcept {
+  return publish_any(members_of(*this), text, compress);
+}
+SendStatus Room::send(std::span<const std::byte> bytes, Compress compress) const noexcept {
+  return publish_any(members_of(*this), bytes, compress);
+}
+SendStatus Room::send(const Message& message, Compress compress) const noexcept {
+  return publish_any(members_of(*this), message, compress);
+}
+SendStatus Room::send(const SharedFrame& frame, Compress compress) const noexcept {
+  return publish_any(members_of(*this), frame, compress);
+}
+
+// Audience ------------------------------------------------------------------------------------------------------------
+
+Audience MessageAccess::audience(Kind kind, uint32_t first, base::SlotId id) noexcept {
+  Audience audience;
+  audience.kind_ = kind;
+  audience.worker_ = first;
+  audience.slot_ = id.slot;
+  audience.generation_ = id.generation;
+  return audience;
+}
+
+Audience MessageAccess::audience(Kind kind, uint32_t first, std::string_view name) noexcept {
+  Audience travelling = audience(kind, first, base::SlotId{});
+  travelling.name_ = SharedFrame::text(name);
+  return travelling;
+}
+
+Audience& Audience::except(WebSocket ws) noexcept {
+  MARTLET_CHECK(except_count_ < kMaxExcept);
+  if (net::first_of(MessageAccess::worker(ws)) == worker_) except_[except_count_++] = ws;
+  return *this;
+}
+
+namespace {
+
+Recipients recipients_of(const Audience& audience) noexcept {
+  return {MessageAccess::worker(audience), MessageAccess::kind(audience), MessageAccess::id(audience),
+          MessageAccess::name(audience), MessageAccess::except(audience)};
+}
+
+}  // namespace
+
+SendStatus Audience::send(std::string_view text, Compress compress) const noexcept {
+  return publish_any(recipients_of(*this), text, compress);
+}
+SendStatus Audience::send(std::span<const std::byte> bytes, Compress compress) const noexcept {
+  return publish_any(recipients_of(*this), bytes, compress);
+}
+SendStatus Audience::send(const Message& message, Compress compress) const noexcept {
+  return publish_any(recipients_of(*this), message, compress);
+}
+SendStatus Audience::send(const SharedFrame& frame, Compress compress) const noexcept {
+  return publish_any(recipients_of(*this), frame, compress);
+}
+
+// A room by its name: looked up at once on its worker, else the name travels.
+Audience MessageAccess::room_audience(uint32_t first, std::string_view name) noexcept {
+  Worker* w = app::here_among(first);
+  if (!w) return audience(Kind::room, first, name);
+  const base::SlotId id = w->find_room_id(name);
+  return audience(id.generation ? Kind::room : Kind::none, first, id);
+}
+
+Audience WebSocket::to(std::string_view room) const noexcept {
+  Audience audience = MessageAccess::room_audience(net::first_of(worker_), room);
+  audience.except(*this);
+  return audience;
+}
+
+Audience WebSocket::to(const Room& room) const noexcept {
+  const base::SlotId id = MessageAccess::id(room);
+  Audience audience = MessageAccess::audience(id.generation ? Kind::room : Kind::none, MessageAccess::worker(room), id);
+  audience.except(*this);
+  return audience;
+}
+
+// Broadcast to the connection's route ---------------------------------------------------------------------------------
+
+namespace {
+
+template <typename Send>
+SendStatus broadcast(const WebSocket& ws, Send&& send) noexcept {
+  Worker& w = *app::here(MessageAccess::worker(ws));
+  net::Connection* c = w.websocket(MessageAccess::id(ws));
+  if (!c) return SendStatus::closed;
+  const auto* route = static_cast<app::WsRouteEntry*>(c->state<session::WsState>().route);
+  Audience audience = MessageAccess::audience(Kind::route, w.first, w.id_of(*route));
+  return send(audience.except(ws));
+}
+
+}  // namespace
+
+SendStatus WebSocket::broadcast(std::string_view text, Compress compress) const noexcept {
+  if (app::here(worker_)) return martlet::broadcast(*this, [=](Audience& a) { return a.send(text, compress); });
+  base::KeptText kept(text);
+  if (!kept.ok()) return SendStatus::dropped;
+  auto act = [self = *this, compress, kept = std::move(kept)](Worker&) { self.broadcast(kept.text(), compress); };
+  return app::post_to(worker_, std::move(act), text.size() + 1);
+}
+
+SendStatus WebSocket::broadcast(std::span<const std::byte> bytes, Compress compress) const noexcept {
+  if (app::here(worker_)) return martlet::broadcast(*this, [=](Audience& a) { return a.send(bytes, compress); });
+  base::KeptText kept({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  if (!kept.ok()) return SendStatus::dropped;
+  auto act = [self = *this, compress, kept = std::move(kept)](Worker&) {
+    self.broadcast(std::as_bytes(std::span(kept.text())), compress);
+  };
+  return app::post_to(worker_, std::move(act), bytes.size() + 1);
+}
+
+SendStatus WebSocket::broadcast(const Message& message, Compress compress) const noexcept {
+  return message.is_text() ? broadcast(message.text(), compress) : broadcast(message.bytes(), compress);
+}
+
+}  // namespace martlet

@@ -1,0 +1,80 @@
+// The option of compression.h, and what the routes of a worker make of it. Only the constructor from a Deflate names the
+// implementation, so that without one it is not linked.
+#include <martlet/compression.h>
+
+#include <memory>
+#include <utility>
+
+#include "worker/worker.h"
+#include "session/ws_deflate.h"
+
+namespace martlet {
+
+struct Compression::Parts {
+  std::unique_ptr<session::WsCompression> (*make)(session::Sessions& sessions, size_t budget_bytes) noexcept;
+};
+
+struct CompressionAccess {
+  static const Deflate* deflate(const Compression& c) noexcept { return c.parts_ ? &c.deflate_ : nullptr; }
+  static bool said(const Compression& c) noexcept { return c.said_; }
+  static std::unique_ptr<session::WsCompression> make(const Compression& c, app::Worker& w) noexcept {
+    return c.parts_->make(w.sessions, w.options.compression_budget_bytes);
+  }
+};
+
+std::vector<std::string> broken_deflate_agents() {
+  return {"Version/15.0", "Version/15.1", "Version/15.2", "Version/15.3"};
+}
+
+namespace {
+
+int within(int value, int least, int most) noexcept { return value < least ? least : value > most ? most : value; }
+
+}  // namespace
+
+Compression::Compression(Deflate deflate) : said_(true) {
+  static constexpr Parts parts{session::make_ws_deflater};
+  deflate.client_max_window_bits = within(deflate.client_max_window_bits, 8, 15);
+  deflate.server_max_window_bits = within(deflate.server_max_window_bits, 8, 15);
+  deflate_ = std::move(deflate);
+  parts_ = &parts;
+}
+
+// Here, and not in every program that has options.
+Compression::Compression(const Compression& other) = default;
+Compression::Compression(Compression&& other) noexcept = default;
+Compression::~Compression() = default;
+Compression& Compression::operator=(Compression other) noexcept {
+  std::swap(deflate_, other.deflate_);
+  std::swap(parts_, other.parts_);
+  std::swap(said_, other.said_);
+  return *this;
+}
+
+namespace app {
+
+Error Worker::take_compression() noexcept {
+  for (const auto& route : ws_routes) {
+    const Compression& own = route->handlers.options.compression;
+    const Compression& meant = CompressionAccess::said(own) ? own : options.compression;
+    const Deflate* deflate = CompressionAccess::deflate(meant);
+    if (!deflate) continue;
+    if (!compression && !(compression = CompressionAccess::make(meant, *this))) return Error("out of memory");
+    sessions.compression = compression.get();
+    route->broken_agents = &deflate->broken_agents;
+    session::WsLimits& limits = route->limits;
+    limits.compress_from = deflate->threshold > 0 ? deflate->threshold : 1;
+    if (limits.compress_from <= limits.short_bytes) limits.short_bytes = limits.compress_from - 1;
+    if (limits.compress_from < compress_from) compress_from = limits.compress_from;
+    session::DeflateRoute& to = route->deflate;
+    to.on = true;
+    to.dedicated = deflate->mode == CompressionMode::dedicated;
+    to.level = deflate->level == CompressionLevel::better ? codec::DeflateLevel::better : codec::DeflateLevel::fast;
+    to.server_max_window_bits = static_cast<uint8_t>(deflate->server_max_window_bits);
+    to.client_max_window_bits = static_cast<uint8_t>(deflate->client_max_window_bits);
+  }
+  return {};
+}
+
+}  // namespace app
+}  // namespace martlet

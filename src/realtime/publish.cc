@@ -1,0 +1,284 @@
+// See publish.h for the picture.
+#include "realtime/publish.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "worker/worker.h"
+#include "net/output.h"
+#include "session/ws_session.h"
+
+namespace martlet::app {
+
+bool AudienceLog::add(const PublishedRange& range) noexcept {
+  if (!ranges_.empty() && ranges_.back().end == range.begin && ranges_.back().block == range.block) {
+    ranges_.back().end = range.end;
+    ranges_.back().messages += range.messages;
+    return true;
+  }
+  return ranges_.push(range);
+}
+
+PublishLog::~PublishLog() {
+  for (uint32_t i = 0; i < parts_.size(); i++) parts_[i].block->release();
+}
+
+// A gap in the positions keeps ranges of two parts from touching.
+bool PublishLog::add_part(base::Block* block, uint8_t* data, bool growing) noexcept {
+  if (!parts_.push({block, data, end_ + 1, growing})) {
+    block->release();
+    return false;
+  }
+  end_++;
+  if (begin_ == end_ - 1) begin_ = end_;
+  return true;
+}
+
+// So many bytes at the end of the log; null when memory is out.
+uint8_t* PublishLog::room(base::BlockPool& pool, size_t size) noexcept {
+  const Part* part = parts_.empty() ? nullptr : &parts_.back();
+  if (!part || !part->growing || part->block->capacity - (end_ - part->begin) < size) {
+    base::Block* block = pool.acquire(size > kBlockBytes ? size : kBlockBytes);
+    if (!block || !add_part(block, block->data(), true)) return nullptr;
+    part = &parts_.back();
+  }
+  return part->data + (end_ - part->begin);
+}
+
+bool PublishLog::append(base::BlockPool& pool, proto::Opcode opcode, const void* payload, size_t size,
+                        PublishedRange& range) noexcept {
+  const size_t header = proto::frame_header_size(size);
+  uint8_t* to = room(pool, header + size);
+  if (!to) return false;
+  proto::encode_frame_header(to, opcode, size);
+  if (size) std::memcpy(to + header, payload, size);
+  range = {end_, end_ + header + size, parts_.size() - 1, 1};
+  end_ = range.end;
+  return true;
+}
+
+bool PublishLog::append_frames(base::BlockPool& pool, base::Block* block, uint8_t* data, size_t size,
+                               uint32_t messages, PublishedRange& range) noexcept {
+  if (size <= kCopyBytes) {
+    uint8_t* to = room(pool, size);
+    if (!to) return false;
+    std::memcpy(to, data, size);
+  } else {
+    block->retain();
+    if (!add_part(block, data, false)) return false;
+  }
+  range = {end_, end_ + size, parts_.size() - 1, messages};
+  end_ = range.end;
+  return true;
+}
+
+void PublishLog::end_turn() noexcept {
+  const uint32_t count = parts_.size();
+  const uint32_t keep = count && parts_.back().growing ? 1 : 0;
+  for (uint32_t i = 0; i + keep < count; i++) parts_[i].block->release();
+  if (keep) parts_[0] = parts_.back();
+  parts_.truncate(keep);
+  begin_ = end_;
+}
+
+namespace {
+
+// `append` puts a message at the end of the log; the connections of `except` have taken all that lies before it, and
+// are past it.
+template <typename Append>
+bool publish_with(Worker& w, AudienceLog* audience, Compress compress, std::span<net::Connection* const> except,
+                  PublishedRange& range, Append&& append) noexcept {
+  for (net::Connection* c : except) {
+    if (c) take_published(w, *c);
+  }
+  if (!append(range) || (audience && !audience->add(range))) return false;
+  if (w.compression && audience) [[unlikely]] w.packed.note(w, range, *audience, compress);
+  for (net::Connection* c : except) {
+    if (c) c->state<session::WsState>().published = range.end;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool publish(Worker& w, AudienceLog* audience, const PublishedMessage& message,
+             std::span<net::Connection* const> except, PublishedRange& range) noexcept {
+  return publish_with(w, audience, message.compress, except, range, [&](PublishedRange& to) {
+    return w.log.append(w.reactor.blocks, message.opcode, message.data, message.size, to);
+  });
+}
+
+bool publish_frames(Worker& w, AudienceLog& audience, base::Block* block, uint8_t* data, size_t size,
+                    uint32_t messages, Compress compress, std::span<net::Connection* const> except) noexcept {
+  PublishedRange range;
+  return publish_with(w, &audience, compress, except, range, [&](PublishedRange& to) {
+    return w.log.append_frames(w.reactor.blocks, block, data, size, messages, to);
+  });
+}
+
+namespace {
+
+// How many frames begin in these bytes.
+[[gnu::noinline]] uint32_t count_frames(const uint8_t* data, size_t size) noexcept {
+  uint32_t frames = 0;
+  for (size_t at = 0; at < size; frames++) at += net::frame_bytes(data + at);
+  return frames;
+}
+
+// Queues frames. What would pass the unsent limit goes in pieces, so that the limit is asked before each, as for messages
+// that are sent one by one. run.messages may be 0: not counted yet.
+[[gnu::always_inline]] inline void queue_run(Worker& w, net::Connection& c, FrameRun run) noexcept {
+  uint8_t* data = run.data;
+  size_t size = run.size;
+  uint32_t count = run.messages;
+  const uint64_t limit = c.state<session::WsState>().route->limits.unsent_bytes;
+  while (net::unsent_bytes(w.reactor, c) + size > limit && net::frame_bytes(data) < size) {
+    size_t piece = 0;
+    do {
+      piece += net::frame_bytes(data + piece);
+    } while (piece < size && net::unsent_bytes(w.reactor, c) + piece < limit);
+    const uint32_t messages = count_frames(data, piece);
+    if (session::send_frames(w.sessions, c, run.block, data, piece, messages) == SendStatus::closed) return;
+    data += piece;
+    size -= piece;
+    count = 0;
+    if (size == 0) return;
+  }
+  if (count == 0) [[unlikely]] count = count_frames(data, size);
+  session::send_frames(w.sessions, c, run.block, data, size, count);
+}
+
+// A stretch of the log for a connection that takes compressed messages: some frames in their compressed form, the others
+// as they are.
+[[gnu::noinline]] void queue_packed(Worker& w, net::Connection& c, const PublishedRange& stretch,
+                                    session::DeflateClass receivers) noexcept {
+  const auto* route = static_cast<const WsRouteEntry*>(c.state<session::WsState>().route);
+  PackedLog::Answer& last = w.packed.last;
+  if (last.begin == stretch.begin && last.end == stretch.end && last.receivers == receivers && last.route == route) {
+    w.sessions.compression->forget_context(c);
+    return queue_run(w, c, last.run);
+  }
+  FrameRun open;
+  bool one_run = true;
+  bool any_packed = false;
+  const auto put = [&](const FrameRun& run) {
+    if (open.data && run.block == open.block && run.data == open.data + open.size) {
+      open.size += run.size;
+      open.messages = open.messages && run.messages ? open.messages + run.messages : 0;
+      return;
+    }
+    if (open.data) queue_run(w, c, open), one_run = false;
+    open = run;
+  };
+  const auto put_plain = [&](uint64_t begin, uint64_t end) {
+    if (begin == end) return;
+    const bool whole = begin == stretch.begin && end == stretch.end;
+    put({w.log.block_of(stretch), w.log.data_of(stretch, begin), static_cast<size_t>(end - begin),
+         whole ? stretch.messages : 0});
+  };
+  uint64_t position = stretch.begin;
+  uint32_t i = w.packed.first_at(position);
+  for (; const PackedLog::Candidate* candidate = w.packed.at(i, stretch.end); i++) {
+    if (candidate->compress != Compress::yes && candidate->payload < route->limits.compress_from) continue;
+    const FrameRun run = w.packed.form_of(w, i, receivers);
+    if (!run.data) continue;
+    put_plain(position, candidate->begin);
+    put(run);
+    position = candidate->end;
+    any_packed = true;
+  }
+  put_plain(position, stretch.end);
+  if (any_packed) w.sessions.compression->forget_context(c);
+  queue_run(w, c, open);
+  if (one_run && any_packed) last = {stretch.begin, stretch.end, route, receivers, open};
+}
+
+// Queues [begin, end) of a range.
+void queue_range(Worker& w, net::Connection& c, const PublishedRange& range, uint64_t begin, uint64_t end) noexcept {
+  const uint32_t messages = begin == range.begin && end == range.end ? range.messages : 0;
+  if (!w.packed.empty() && c.state<session::WsState>().deflated) [[unlikely]] {
+    const session::DeflateClass receivers = w.sessions.compression->class_of(c);
+    return queue_packed(w, c, {begin, end, range.block, messages}, receivers);
+  }
+  queue_run(w, c, {w.log.block_of(range), w.log.data_of(range, begin), static_cast<size_t>(end - begin), messages});
+}
+
+// The next range of an audience at or after a position.
+const PublishedRange* first_after(const AudienceLog& audience, uint64_t position) noexcept {
+  const auto ranges = audience.ranges();
+  const auto found = std::partition_point(ranges.begin(), ranges.end(),
+                                          [position](const PublishedRange& r) { return r.end <= position; });
+  return found == ranges.end() ? nullptr : &*found;
+}
+
+const PublishedRange* earlier(const PublishedRange* a, const PublishedRange* b) noexcept {
+  return !b || (a && a->begin <= b->begin) ? a : b;
+}
+
+// The first range, of all audiences this connection belongs to, that has something at or after the position.
+const PublishedRange* next_range(Worker& w, const session::WsState& ws, uint64_t position) noexcept {
+  const PublishedRange* next = earlier(first_after(static_cast<const WsRouteEntry*>(ws.route)->log, position),
+                                       first_after(w.everybody, position));
+  for (const Membership* m = ws.rooms; m; m = m->next_of_socket) {
+    next = earlier(next, first_after(w.rooms.find_live(m->room_slot)->log, position));
+  }
+  return next;
+}
+
+}  // namespace
+
+void take_published(Worker& w, net::Connection& c) noexcept {
+  session::WsState& ws = c.state<session::WsState>();
+  uint64_t position = ws.published > w.log.begin() ? ws.published : w.log.begin();
+  if (position >= w.log.end()) return;
+  // Neighbouring stretches, of whatever audience, are queued as one.
+  const PublishedRange* open = nullptr;
+  uint64_t open_begin = 0;
+  uint64_t open_end = 0;
+  while (const PublishedRange* range = next_range(w, ws, position)) {
+    const uint64_t begin = range->begin > position ? range->begin : position;
+    if (!open || begin != open_end || range->block != open->block) {
+      if (open) queue_range(w, c, *open, open_begin, open_end);
+      open = range;
+      open_begin = begin;
+    }
+    open_end = position = range->end;
+  }
+  ws.published = w.log.end();
+  if (open) queue_range(w, c, *open, open_begin, open_end);
+}
+
+namespace {
+
+void deliver_to_route(Worker& w, const WsRouteEntry& route) noexcept {
+  for (uint32_t slot = route.first; slot != session::WsState::kNone;) {
+    net::Connection& c = *w.reactor.connections.live(slot);
+    slot = c.state<session::WsState>().route_next;
+    take_published(w, c);
+  }
+}
+
+}  // namespace
+
+void deliver_published(Worker& w) noexcept {
+  for (const AudienceLog* audience = w.dirty_audiences; audience; audience = audience->next) {
+    if (audience->room) {
+      for (const Membership* m = audience->room->first; m; m = m->room_next) {
+        take_published(w, *w.reactor.connections.live(m->connection_slot));
+      }
+    } else if (audience->route) {
+      deliver_to_route(w, *audience->route);
+    } else {
+      for (const auto& route : w.ws_routes) deliver_to_route(w, *route);
+    }
+  }
+  while (AudienceLog* audience = w.dirty_audiences) {
+    w.dirty_audiences = audience->next;
+    audience->clear();
+    audience->listed = false;
+  }
+  w.log.end_turn();
+  if (!w.packed.empty()) w.packed.end_turn();
+}
+
+}  // namespace martlet::app

@@ -1,0 +1,95 @@
+// Rooms of one worker: names to rooms, rooms to members, members to rooms. A room lives from its first member to its
+// last. Membership is one small node, linked into the room's list and into the connection's.
+// Memory comes from base/alloc; what fails refuses one join. The worker's thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "worker/directory.h"
+#include "realtime/publish.h"
+#include "base/block.h"
+#include "base/node_pool.h"
+#include "base/slot_table.h"
+#include "net/connection.h"
+
+namespace martlet::session {
+struct WsState;
+
+// A connection's stay in a room.
+struct Membership {
+  Membership* next_of_socket = nullptr;
+  Membership* room_previous = nullptr;
+  Membership* room_next = nullptr;
+  uint32_t room_slot = 0;
+  uint32_t connection_slot = 0;
+};
+}  // namespace martlet::session
+
+namespace martlet::app {
+
+using session::Membership;
+
+struct RoomRecord {
+  uint32_t generation;
+  uint32_t slot;
+  base::Block* name_block = nullptr;
+  uint32_t name_bytes = 0;
+  uint32_t members = 0;
+  uint64_t hash = 0;
+  Membership* first = nullptr;
+  DirectoryEntry* shared = nullptr;  // of a worker of a group: what all workers know of it
+  AudienceLog log;
+
+  std::string_view name() const noexcept {
+    return {reinterpret_cast<const char*>(name_block->data()), name_bytes};
+  }
+};
+
+class Rooms {
+ public:
+  Rooms() noexcept;
+  Rooms(const Rooms&) = delete;
+  Rooms& operator=(const Rooms&) = delete;
+  ~Rooms();
+
+  // Before the first join: hash as the directory of the group does.
+  void use_key(uint64_t key) noexcept { key_ = key; }
+
+  RoomRecord* find(std::string_view name) noexcept;
+  RoomRecord* find(const DirectoryEntry& shared) noexcept;
+  RoomRecord* find(base::SlotId id) noexcept { return records_.find(id); }
+  // Of a membership: the room is there.
+  RoomRecord* find_live(uint32_t slot) const noexcept { return records_.live(slot); }
+  uint32_t size() const noexcept { return records_.size(); }
+
+  template <typename F>
+  void for_each(F&& fn) const {
+    for (uint32_t slot = 0; slot < records_.extent(); slot++) {
+      if (const RoomRecord* room = records_.at(slot)) fn(room->name(), room->members);
+    }
+  }
+
+  // Enters (and makes) a room. Null when memory is out. Entering again changes nothing.
+  RoomRecord* join(base::BlockPool& pool, session::WsState& ws, uint32_t connection_slot, std::string_view name) noexcept;
+  // Leaves it; the room goes with its last member.
+  void leave(session::WsState& ws, RoomRecord& room) noexcept;
+  bool is_member(const session::WsState& ws, const RoomRecord& room) const noexcept;
+
+ private:
+  uint64_t hash_of(std::string_view name) const noexcept;
+  RoomRecord* make(base::BlockPool& pool, std::string_view name, uint64_t hash) noexcept;
+  void unlink(Membership* m, RoomRecord& room) noexcept;
+  bool grow_table() noexcept;
+  void insert(RoomRecord& room) noexcept;
+  void erase(const RoomRecord& room) noexcept;
+
+  base::SlotTable<RoomRecord> records_;
+  base::NodePool<Membership> memberships_;
+  uint32_t* table_ = nullptr;  // slots + 1, open addressing; 0 is free
+  uint32_t table_size_ = 0;
+  uint64_t key_ = 0;  // of the hash: names come from peers
+};
+
+}  // namespace martlet::app

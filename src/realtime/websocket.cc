@@ -1,0 +1,372 @@
+// The public handle of a WebSocket: commands act at once on the connection's own thread and travel through the inbox
+// from any other; queries answer on that thread only.
+#include <martlet/websocket.h>
+
+#include <cstring>
+
+#include "worker/worker.h"
+#include "base/block.h"
+#include "base/hash.h"
+#include "codec/utf8.h"
+#include "net/output.h"
+#include "net/reactor.h"
+#include "net/worker_registry.h"
+#include "sys/process.h"
+#include "sys/socket.h"
+
+namespace martlet {
+
+namespace {
+
+using app::Worker;
+
+// Runs `act(worker, connection)` on the connection's worker: now, when this is its thread, else by mail.
+template <typename Act>
+void command(const WebSocket& ws, Act&& act) noexcept {
+  const uint32_t number = MessageAccess::worker(ws);
+  if (Worker* w = app::here(number)) {
+    if (net::Connection* c = w->websocket(MessageAccess::id(ws))) act(*w, *c);
+    return;
+  }
+  app::post_to(number, [id = MessageAccess::id(ws), act = std::forward<Act>(act)](Worker& w) mutable {
+    if (net::Connection* c = w.websocket(id)) act(w, *c);
+  });
+}
+
+// A worker's connection for a query, or null when it is gone. Aborts on another thread than the worker's.
+net::Connection* query(const WebSocket& ws, const char* what) noexcept {
+  const uint32_t number = MessageAccess::worker(ws);
+  if (Worker* w = app::here(number)) return w->websocket(MessageAccess::id(ws));
+  net::Inbox* inbox = number ? net::find_inbox(number) : nullptr;
+  if (inbox && inbox->is_open()) app::wrong_thread(what);
+  return nullptr;
+}
+
+// What rooms have published goes before what is sent to the connection itself.
+inline void take_pending(Worker& w, net::Connection& c) noexcept {
+  if (!w.log.empty()) [[unlikely]] app::take_published(w, c);
+}
+
+SendStatus send_here(Worker& w, base::SlotId id, proto::Opcode opcode, const void* data, size_t size,
+                     Compress compress) noexcept {
+  net::Connection* c = w.websocket(id);
+  if (!c) return SendStatus::closed;
+  take_pending(w, *c);
+  const bool plain = opcode != proto::Opcode::ping && compress != Compress::yes;
+  if (plain && session::send_short(w.sessions, *c, opcode, static_cast<const uint8_t*>(data), size)) {
+    return SendStatus::ok;
+  }
+  return session::send_frame(w.sessions, *c, opcode, data, size, compress);
+}
+
+SendStatus post_send(const WebSocket& ws, proto::Opcode opcode, const void* data, size_t size, Compress compress) noexcept {
+  base::KeptText kept({static_cast<const char*>(data), size});
+  if (!kept.ok()) return SendStatus::dropped;
+  auto act = [id = MessageAccess::id(ws), opcode, compress, kept = std::move(kept)](Worker& w) {
+    send_here(w, id, opcode, kept.text().data(), kept.text().size(), compress);
+  };
+  return app::post_to(MessageAccess::worker(ws), std::move(act), size + 1);
+}
+
+SendStatus send_any(const WebSocket& ws, proto::Opcode opcode, const void* data, size_t size, Compress compress) noexcept {
+  if (Worker* w = app::here(MessageAccess::worker(ws))) [[likely]] {
+    return send_here(*w, MessageAccess::id(ws), opcode, data, size, compress);
+  }
+  return post_send(ws, opcode, data, size, compress);
+}
+
+proto::Opcode opcode_of(const Message& m) noexcept { return m.is_text() ? proto::Opcode::text : proto::Opcode::binary; }
+
+}  // namespace
+
+// Sending -------------------------------------------------------------------------------------------------------------
+
+SendStatus WebSocket::send(std::string_view text, Compress compress) const noexcept {
+  return send_any(*this, proto::Opcode::text, text.data(), text.size(), compress);
+}
+
+SendStatus WebSocket::send(std::span<const std::byte> bytes, Compress compress) const noexcept {
+  return send_any(*this, proto::Opcode::binary, bytes.data(), bytes.size(), compress);
+}
+
+SendStatus WebSocket::send(const Message& message, Compress compress) const noexcept {
+  Worker* w = app::here(worker_);
+  if (!w) return post_send(*this, opcode_of(message), message.text().data(), message.size(), compress);
+  net::Connection* c = w->websocket({slot_, generation_});
+  if (!c) return SendStatus::closed;
+  take_pending(*w, *c);
+  if (compress != Compress::yes &&
+      session::send_short(w->sessions, *c, opcode_of(message), MessageAccess::data(message), message.size())) [[likely]] {
+    return SendStatus::ok;
+  }
+  return session::send_message(w->sessions, *c, MessageAccess::view(message), compress);
+}
+
+SendStatus WebSocket::send(const SharedFrame& frame, Compress compress) const noexcept {
+  if (!frame) return SendStatus::dropped;
+  Worker* w = app::here(worker_);
+  if (!w) {
+    auto act = [self = *this, frame, compress](Worker&) { self.send(frame, compress); };
+    return app::post_to(worker_, std::move(act), MessageAccess::length(frame));
+  }
+  net::Connection* c = w->websocket({slot_, generation_});
+  if (!c) return SendStatus::closed;
+  take_pending(*w, *c);
+  return session::send_shared(w->sessions, *c, MessageAccess::block(frame), MessageAccess::data(frame),
+                              MessageAccess::length(frame), compress);
+}
+
+SendStatus WebSocket::ping(std::string_view payload) const noexcept {
+  const std::string_view cut = payload.substr(0, proto::kMaxControlPayload);
+  return send_any(*this, proto::Opcode::ping, cut.data(), cut.size(), Compress::no);
+}
+
+// Closing -------------------------------------------------------------------------------------------------------------
+
+void WebSocket::close(CloseCode code, std::string_view reason) const noexcept {
+  const auto wanted = static_cast<uint16_t>(code);
+  const uint16_t number = proto::may_be_sent(wanted) ? wanted : proto::close_code::normal;
+  if (Worker* w = app::here(worker_)) {
+    net::Connection* c = w->websocket({slot_, generation_});
+    if (!c) return;
+    take_pending(*w, *c);
+    return session::close_websocket(w->sessions, *c, number, reason, CloseCause::local_close);
+  }
+  // Without its reason when that cannot be copied.
+  base::KeptText kept(reason.substr(0, proto::kMaxControlPayload));
+  app::post_to(worker_, [self = *this, code, kept = std::move(kept)](Worker&) { self.close(code, kept.text()); });
+}
+
+void WebSocket::abort() const noexcept {
+  command(*this, [](Worker& w, net::Connection& c) {
+    session::abort_websocket(w.sessions, c, CloseCause::local_close);
+  });
+}
+
+// Rooms ---------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// On its way from another worker of the group it is known to the directory already: what this worker sends to the room
+// next must reach the new member.
+void post_join(const WebSocket& ws, std::string_view room) noexcept {
+  const uint32_t number = MessageAccess::worker(ws);
+  base::KeptText name(room);
+  if (!name.ok()) return;
+  app::Expected expected;
+  app::Group* group = app::place_.group;
+  if (group && number - group->first < group->workers) expected = app::Expected(group->directory, room, number - group->first);
+  app::post_to(number, [ws, name = std::move(name), expected = std::move(expected)](Worker&) { ws.join(name.text()); });
+}
+
+}  // namespace
+
+Room WebSocket::join(std::string_view room) const noexcept {
+  Worker* w = app::here(worker_);
+  if (!w) return post_join(*this, room), Room();
+  net::Connection* c = w->websocket({slot_, generation_});
+  if (!c || c->closing || c->state<session::WsState>().ready == ReadyState::closed) return Room();
+  take_pending(*w, *c);
+  auto& ws = c->state<session::WsState>();
+  app::RoomRecord* record = w->enter_room(*c, room);
+  if (!record) return Room();
+  ws.published = w->log.end();  // what was published to the room before is not for it
+  return MessageAccess::room(w->first, w->id_of(*record));
+}
+
+void WebSocket::leave(std::string_view room) const noexcept {
+  if (Worker* w = app::here(worker_)) {
+    net::Connection* c = w->websocket({slot_, generation_});
+    app::RoomRecord* record = c ? w->rooms.find(room) : nullptr;
+    if (record) w->leave_room(*c, *record);
+    return;
+  }
+  base::KeptText name(room);
+  if (name.ok()) app::post_to(worker_, [self = *this, name = std::move(name)](Worker&) { self.leave(name.text()); });
+}
+
+void WebSocket::leave(const Room& room) const noexcept {
+  if (MessageAccess::worker(room) != net::first_of(worker_)) return;
+  command(*this, [id = MessageAccess::id(room)](Worker& w, net::Connection& c) {
+    if (app::RoomRecord* record = w.find_room(id)) w.leave_room(c, *record);
+  });
+}
+
+bool WebSocket::in_room(std::string_view room) const noexcept {
+  net::Connection* c = query(*this, "WebSocket::in_room");
+  if (!c) return false;
+  Worker& w = *app::here(worker_);
+  const app::RoomRecord* record = w.rooms.find(room);
+  return record && w.rooms.is_member(c->state<session::WsState>(), *record);
+}
+
+// Handlers of its own -------------------------------------------------------------------------------------------------
+
+namespace {
+
+template <typename Signature>
+void set_own(const WebSocket& ws, OwnHandler<Signature>* session::WsExtras::*own, Function<Signature> handler) {
+  command(ws, [own, handler = std::move(handler)](Worker& w, net::Connection& c) mutable {
+    auto& state = c.state<session::WsState>();
+    if (state.ready == ReadyState::closed) return;
+    if (!state.extras) state.extras = base::create<session::WsExtras>();
+    auto* made = handler && state.extras ? base::create<OwnHandler<Signature>>(std::move(handler)) : nullptr;
+    if (!state.extras || (handler && !made)) {  // better no connection than one that misses its messages
+      return session::fail_websocket(w.sessions, c, proto::close_code::try_again, "Out of memory.",
+                                     CloseCause::out_of_memory);
+    }
+    w.retire(state.extras->*own);
+    state.extras->*own = made;
+  });
+}
+
+}  // namespace
+
+void WebSocket::on_message(Function<void(WebSocket, const Message&)> handler) const {
+  set_own(*this, &session::WsExtras::message, std::move(handler));
+}
+void WebSocket::on_close(Function<void(WebSocket, const CloseInfo&)> handler) const {
+  set_own(*this, &session::WsExtras::close, std::move(handler));
+}
+void WebSocket::on_drain(Function<void(WebSocket)> handler) const {
+  set_own(*this, &session::WsExtras::drain, std::move(handler));
+}
+void WebSocket::on_error(Function<void(WebSocket, const ErrorInfo&)> handler) const {
+  set_own(*this, &session::WsExtras::error, std::move(handler));
+}
+void WebSocket::on_ping(Function<void(WebSocket, std::string_view)> handler) const {
+  set_own(*this, &session::WsExtras::ping, std::move(handler));
+}
+void WebSocket::on_pong(Function<void(WebSocket, std::string_view)> handler) const {
+  set_own(*this, &session::WsExtras::pong, std::move(handler));
+}
+
+void WebSocket::post(Function<void(WebSocket)> fn) const {
+  app::post_to(worker_, [self = *this, fn = std::move(fn)](Worker& w) mutable {
+    const net::Connection* c = w.websocket({self.slot_, self.generation_});
+    if (!c || c->closing) return;
+    w.note_call(Worker::kPost);
+    if (!fn(self)) w.report_failure(Worker::kPost, self);
+  });
+}
+
+// Queries -------------------------------------------------------------------------------------------------------------
+
+ReadyState WebSocket::ready_state() const noexcept {
+  net::Connection* c = query(*this, "WebSocket::ready_state");
+  return !c || c->closing ? ReadyState::closed : c->state<session::WsState>().ready;
+}
+
+size_t WebSocket::buffered_bytes() const noexcept {
+  net::Connection* c = query(*this, "WebSocket::buffered_bytes");
+  return c ? net::unsent_bytes(app::here(worker_)->reactor, *c) : 0;
+}
+
+std::string WebSocket::ip() const {
+  net::Connection* c = query(*this, "WebSocket::ip");
+  return c ? sys::peer_address(c->fd) : std::string();
+}
+
+namespace {
+
+// A stretch of the kept request; empty when it was not kept.
+std::string_view kept(const WebSocket& ws, const char* what, int part) noexcept {
+  net::Connection* c = query(ws, what);
+  const session::WsExtras* extras = c ? c->state<session::WsState>().extras : nullptr;
+  if (!extras) return {};
+  const std::string_view all = extras->request.text();
+  if (part == 0) return all.substr(0, extras->url_bytes);
+  if (part == 1) return all.substr(extras->url_bytes, extras->origin_bytes);
+  return all.substr(extras->url_bytes + extras->origin_bytes);
+}
+
+}  // namespace
+
+std::string_view WebSocket::url() const noexcept { return kept(*this, "WebSocket::url", 0); }
+std::string_view WebSocket::origin() const noexcept { return kept(*this, "WebSocket::origin", 1); }
+std::string_view WebSocket::user_agent() const noexcept { return kept(*this, "WebSocket::user_agent", 2); }
+
+// Names ---------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+struct IdKeys {
+  uint64_t rounds[6];
+  uint32_t epoch;
+  IdKeys() noexcept { sys::random_bytes(this, sizeof *this); }
+};
+
+const IdKeys& id_keys() noexcept {
+  static const IdKeys keys;
+  return keys;
+}
+
+constexpr std::string_view kIdStart = "ws_";
+constexpr std::string_view kIdAlphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+constexpr size_t kIdLetters = 26;
+
+}  // namespace
+
+// A Feistel permutation of {epoch, worker, slot, generation}: no two connections share an id, and nothing is stored.
+std::string WebSocket::id() const {
+  const IdKeys& keys = id_keys();
+  uint64_t left = uint64_t{keys.epoch} << 32 | worker_;
+  uint64_t right = uint64_t{slot_} << 32 | generation_;
+  for (const uint64_t key : keys.rounds) {
+    const uint64_t next = left ^ base::mix64(right ^ key);
+    left = right;
+    right = next;
+  }
+  std::string id(kIdStart);
+  for (size_t i = 0; i < kIdLetters; i++) {
+    id.push_back(kIdAlphabet[right & 31]);
+    right = right >> 5 | left << 59;
+    left >>= 5;
+  }
+  return id;
+}
+
+// The way back. A name that somebody made up has another epoch.
+WebSocket App::find(std::string_view id) const noexcept {
+  if (id.size() != kIdStart.size() + kIdLetters || !id.starts_with(kIdStart)) return WebSocket();
+  uint64_t left = 0;
+  uint64_t right = 0;
+  for (size_t i = id.size(); i-- > kIdStart.size();) {
+    const size_t value = kIdAlphabet.find(id[i]);
+    if (value == std::string_view::npos || left >> 59) return WebSocket();
+    left = left << 5 | right >> 59;
+    right = right << 5 | value;
+  }
+  const IdKeys& keys = id_keys();
+  for (size_t round = std::size(keys.rounds); round-- > 0;) {
+    const uint64_t before = right ^ base::mix64(left ^ keys.rounds[round]);
+    right = left;
+    left = before;
+  }
+  if (left >> 32 != keys.epoch) return WebSocket();
+  const base::SlotId slot{static_cast<uint32_t>(right >> 32), static_cast<uint32_t>(right)};
+  return MessageAccess::socket(static_cast<uint32_t>(left), slot);
+}
+
+std::string_view name_of(CloseCause cause) noexcept {
+  switch (cause) {
+    case CloseCause::peer_close: return "peer_close";
+    case CloseCause::local_close: return "local_close";
+    case CloseCause::peer_eof: return "peer_eof";
+    case CloseCause::peer_reset: return "peer_reset";
+    case CloseCause::protocol_error: return "protocol_error";
+    case CloseCause::invalid_payload: return "invalid_payload";
+    case CloseCause::message_too_big: return "message_too_big";
+    case CloseCause::too_many_fragments: return "too_many_fragments";
+    case CloseCause::slow_consumer: return "slow_consumer";
+    case CloseCause::heartbeat_timeout: return "heartbeat_timeout";
+    case CloseCause::write_timeout: return "write_timeout";
+    case CloseCause::close_timeout: return "close_timeout";
+    case CloseCause::handler_failure: return "handler_failure";
+    case CloseCause::out_of_memory: return "out_of_memory";
+    case CloseCause::drain: return "drain";
+  }
+  return "unknown";
+}
+
+}  // namespace martlet

@@ -1,0 +1,273 @@
+// What happens to a WebSocket: accepting it, its messages, its end; each handed to the route's handlers and then to
+// the connection's own.
+#include <cstring>
+
+#include "worker/worker.h"
+#include "base/bytes.h"
+#include "net/output.h"
+#include "net/reactor.h"
+#include "proto/ws_handshake.h"
+#include "session/http_response.h"
+
+namespace martlet::app {
+
+namespace {
+
+WsRouteEntry& entry_of(session::WsRoute& route) noexcept { return static_cast<WsRouteEntry&>(route); }
+
+Worker& worker_of(session::WsRoute& route) noexcept { return *entry_of(route).worker; }
+
+session::WsExtras* extras_of(net::Connection& c) noexcept { return c.state<session::WsState>().extras; }
+
+// Runs the route's handler and then the connection's own one of the same event. False when one of them threw.
+template <typename Handler, typename Own, typename... Args>
+bool run_handlers(WsRouteEntry& route, net::Connection& c, Handler& handler, Own* session::WsExtras::*own,
+                  Args&&... args) noexcept {
+  Worker& w = worker_of(route);
+  const WebSocket ws = w.handle(c);
+  bool good = true;
+  if (handler && !handler(ws, args...)) {
+    w.report_failure(route.pattern, ws);
+    good = false;
+  }
+  session::WsExtras* extras = extras_of(c);
+  if (extras && extras->*own && !(extras->*own)->function(ws, args...)) {
+    w.report_failure(route.pattern, ws);
+    good = false;
+  }
+  return good;
+}
+
+bool on_message(session::WsRoute& route, net::Connection& c, const session::MessageView& view) {
+  WsRouteEntry& entry = entry_of(route);
+  const Message message = MessageAccess::message(view);
+  return run_handlers(entry, c, entry.handlers.message, &session::WsExtras::message, message);
+}
+
+bool on_ping(session::WsRoute& route, net::Connection& c, std::string_view payload) {
+  WsRouteEntry& entry = entry_of(route);
+  return run_handlers(entry, c, entry.handlers.ping, &session::WsExtras::ping, payload);
+}
+
+bool on_pong(session::WsRoute& route, net::Connection& c, std::string_view payload) {
+  WsRouteEntry& entry = entry_of(route);
+  return run_handlers(entry, c, entry.handlers.pong, &session::WsExtras::pong, payload);
+}
+
+bool on_drain(session::WsRoute& route, net::Connection& c) {
+  WsRouteEntry& entry = entry_of(route);
+  return run_handlers(entry, c, entry.handlers.drain, &session::WsExtras::drain);
+}
+
+// The text of an exception is the thread's last one: copied, as a handler that throws again would change it.
+bool on_error(session::WsRoute& route, net::Connection& c, const ErrorInfo& error) {
+  WsRouteEntry& entry = entry_of(route);
+  char text[256];
+  ErrorInfo told = error;
+  if (told.message.empty()) {
+    const std::string_view failure(detail::last_failure());
+    told.message = {text, failure.copy(text, sizeof text)};
+  }
+  return run_handlers(entry, c, entry.handlers.error, &session::WsExtras::error, told);
+}
+
+void link(Worker& w, WsRouteEntry& route, net::Connection& c) noexcept {
+  auto& ws = c.state<session::WsState>();
+  ws.published = w.log.end();  // what was published before it came is not for it
+  ws.route_next = route.first;
+  if (route.first != session::WsState::kNone) {
+    w.reactor.connections.live(route.first)->state<session::WsState>().route_previous = c.slot;
+  }
+  route.first = c.slot;
+  route.connections++;
+  w.stats.open_websockets++;
+}
+
+void unlink(Worker& w, WsRouteEntry& route, net::Connection& c) noexcept {
+  const auto& ws = c.state<session::WsState>();
+  auto& connections = w.reactor.connections;
+  if (ws.route_previous == session::WsState::kNone) {
+    route.first = ws.route_next;
+  } else {
+    connections.live(ws.route_previous)->state<session::WsState>().route_next = ws.route_next;
+  }
+  if (ws.route_next != session::WsState::kNone) {
+    connections.live(ws.route_next)->state<session::WsState>().route_previous = ws.route_previous;
+  }
+  route.connections--;
+  w.stats.open_websockets--;
+  w.leave_route(route);
+}
+
+void release_extras(Worker& w, session::WsExtras* extras) noexcept {
+  if (!extras) return;
+  w.retire(extras->message);
+  w.retire(extras->close);
+  w.retire(extras->drain);
+  w.retire(extras->error);
+  w.retire(extras->ping);
+  w.retire(extras->pong);
+  base::destroy(extras);
+}
+
+// The close handlers still see the rooms, and may send to them; then the connection leaves.
+void on_close(session::WsRoute& route, net::Connection& c, const CloseInfo& why) {
+  WsRouteEntry& entry = entry_of(route);
+  Worker& w = worker_of(route);
+  run_handlers(entry, c, entry.handlers.close, &session::WsExtras::close, why);
+  auto& ws = c.state<session::WsState>();
+  while (session::Membership* m = ws.rooms) w.leave_room(c, *w.rooms.find_live(m->room_slot));
+  unlink(w, entry, c);
+  release_extras(w, ws.extras);
+  ws.extras = nullptr;
+  if (w.dirty_audiences) w.reactor.want_turn();  // what its handlers sent
+}
+
+// The same where a watchdog looks: it is told first whose handler is called.
+template <auto kEvent, typename... Args>
+auto watched(session::WsRoute& route, Args... args) {
+  worker_of(route).note_call(entry_of(route).pattern);
+  return kEvent(route, args...);
+}
+
+// Handshakes ----------------------------------------------------------------------------------------------------------
+
+bool origin_allowed(const WsRouteEntry& route, const session::Exchange& e) noexcept {
+  const auto& origins = route.handlers.options.origins;
+  const proto::Field* field = e.head.find(proto::FieldName::origin);
+  if (origins.empty() || !field) return true;
+  const std::string_view origin = e.field(field);
+  for (const std::string& allowed : origins) {
+    if (allowed.size() != origin.size()) continue;
+    size_t same = 0;
+    while (same < origin.size() && base::ascii_lower(origin[same]) == base::ascii_lower(allowed[same])) same++;
+    if (same == origin.size()) return true;
+  }
+  return false;
+}
+
+// The first of the server's subprotocols that the client offers too; empty when there is none.
+std::string_view choose_protocol(const WsRouteEntry& route, const session::Exchange& e) noexcept {
+  for (const std::string& own : route.handlers.options.protocols) {
+    proto::OfferedProtocols offered(e.head, e.base);
+    std::string_view protocol;
+    while (offered.next(protocol)) {
+      if (protocol == own) return own;
+    }
+  }
+  return {};
+}
+
+void refuse(session::Exchange& e, int status, std::string_view text) noexcept {
+  if (e.flags.responded) return;
+  e.status = static_cast<uint16_t>(status);
+  e.flags.close_after = true;
+  session::send_response(e, base::as_bytes(text), session::BodyType::text);
+}
+
+// Whether messages will be compressed (RFC 7692), and the answer that says so.
+void decide_compression(Worker& w, const session::Exchange& e, const WsRouteEntry& route,
+                        session::DeflateDecision& decision) noexcept {
+  if (!route.deflate.on || !e.head.find(proto::FieldName::sec_websocket_extensions)) return;
+  const std::string_view agent = e.field(e.head.find(proto::FieldName::user_agent));
+  for (const std::string& broken : *route.broken_agents) {
+    if (!broken.empty() && agent.find(broken) != std::string_view::npos) return;
+  }
+  w.compression->decide(e.head, e.base, route, decision);
+}
+
+bool send_switching(session::Exchange& e, const WsRouteEntry& route, std::string_view extensions) noexcept {
+  constexpr std::string_view kStart =
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
+  constexpr std::string_view kProtocol = "\r\nSec-WebSocket-Protocol: ";
+  constexpr std::string_view kExtensions = "\r\nSec-WebSocket-Extensions: ";
+  const std::string_view protocol = choose_protocol(route, e);
+  const size_t size = kStart.size() + proto::kAcceptKeySize + (protocol.empty() ? 0 : kProtocol.size() + protocol.size()) +
+                      (extensions.empty() ? 0 : kExtensions.size() + extensions.size()) + 2 + e.fields.size() + 2;
+  uint8_t* room = e.fields.failed() ? nullptr : net::append_room(e.sessions->reactor, *e.connection, size);
+  if (!room) return false;
+  auto put = [&room](std::string_view text) {
+    std::memcpy(room, text.data(), text.size());
+    room += text.size();
+  };
+  put(kStart);
+  proto::accept_key(e.field(e.head.find(proto::FieldName::sec_websocket_key)), reinterpret_cast<char*>(room));
+  room += proto::kAcceptKeySize;
+  if (!protocol.empty()) {
+    put(kProtocol);
+    put(protocol);
+  }
+  if (!extensions.empty()) {
+    put(kExtensions);
+    put(extensions);
+  }
+  put("\r\n");
+  if (!e.fields.empty()) put(e.fields.text());
+  put("\r\n");
+  return true;
+}
+
+// The request as it is kept; null when memory is out.
+session::WsExtras* keep_request(session::Exchange& e) noexcept {
+  auto* extras = base::create<session::WsExtras>();
+  if (!extras) return nullptr;
+  const std::string_view url = e.request.url();
+  const std::string_view origin = e.field(e.head.find(proto::FieldName::origin));
+  const std::string_view agent = e.field(e.head.find(proto::FieldName::user_agent));
+  extras->request = base::KeptText(url, origin, agent);
+  extras->url_bytes = static_cast<uint32_t>(url.size());
+  extras->origin_bytes = static_cast<uint32_t>(origin.size());
+  if (extras->request.ok()) return extras;
+  base::destroy(extras);
+  return nullptr;
+}
+
+}  // namespace
+
+const session::WsSink ws_sink{on_message, on_ping, on_pong, on_drain, on_error, on_close};
+const session::WsSink watched_ws_sink{
+    watched<on_message, net::Connection&, const session::MessageView&>,
+    watched<on_ping, net::Connection&, std::string_view>,
+    watched<on_pong, net::Connection&, std::string_view>,
+    watched<on_drain, net::Connection&>,
+    watched<on_error, net::Connection&, const ErrorInfo&>,
+    watched<on_close, net::Connection&, const CloseInfo&>,
+};
+
+void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noexcept {
+  if (e.flags.responded) return;
+  const uint32_t most = route.handlers.options.max_connections;
+  if (!origin_allowed(route, e)) return refuse(e, 403, "This origin is not allowed.");
+  if (most && route.connections >= most) return refuse(e, 503, "Too many connections.");
+  session::WsExtras* extras = route.keep_request ? keep_request(e) : nullptr;
+  if (route.keep_request && !extras) return refuse(e, 503, "Out of memory.");
+  net::Connection& c = *e.connection;
+  if (!w.enter_route(route)) {
+    base::destroy(extras);
+    return refuse(e, 503, "Out of memory.");
+  }
+  session::DeflateDecision decision;
+  decide_compression(w, e, route, decision);
+  if (!send_switching(e, route, {decision.answer, decision.answer_size})) {
+    if (decision.own) w.compression->give_back(decision.own);
+    w.leave_route(route);
+    base::destroy(extras);
+    return w.reactor.abort(c);
+  }
+  e.flags.upgraded = true;
+  session::start_websocket(w.sessions, c, route);
+  link(w, route, c);
+  auto& state = c.state<session::WsState>();
+  state.extras = extras;
+  state.deflated = decision.agreed;
+  state.deflate = decision.own;
+  const WebSocket ws = w.handle(c);
+  auto& handler = route.on_open ? route.on_open : route.handlers.open;
+  if (handler && !handler(ws, e.request)) {
+    w.report_failure(route.pattern, ws);
+    session::handler_failed(w.sessions, c);
+  }
+  if (w.draining) w.say_goodbye(c);  // it was let in before the drain, and asked after that
+}
+
+}  // namespace martlet::app

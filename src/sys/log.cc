@@ -1,0 +1,86 @@
+// The log: a level, a sink, and a limit for lines that peers can cause.
+#include <martlet/log.h>
+
+#include <atomic>
+#include <cstdio>
+#include <mutex>
+#include <string>
+
+#include "sys/clock.h"
+#include "sys/log_line.h"
+
+namespace martlet {
+
+namespace {
+
+std::atomic<LogLevel> level_in_force{LogLevel::warn};
+std::mutex sink_mutex;
+
+Function<void(LogLevel, std::string_view)>& sink() {
+  static Function<void(LogLevel, std::string_view)> instance;
+  return instance;
+}
+
+const char* name_of_level(LogLevel level) noexcept {
+  switch (level) {
+    case LogLevel::debug: return "debug";
+    case LogLevel::info: return "info";
+    case LogLevel::warn: return "warn";
+    case LogLevel::error: return "error";
+    case LogLevel::off: break;
+  }
+  return "off";
+}
+
+}  // namespace
+
+void set_log_level(LogLevel level) noexcept { level_in_force.store(level, std::memory_order_relaxed); }
+
+LogLevel log_level() noexcept { return level_in_force.load(std::memory_order_relaxed); }
+
+void set_log_sink(Function<void(LogLevel, std::string_view)> new_sink) {
+  const std::lock_guard lock(sink_mutex);
+  sink() = std::move(new_sink);
+}
+
+void log(LogLevel level, std::string_view line) noexcept {
+  if (level < log_level() || level == LogLevel::off) return;
+  const std::lock_guard lock(sink_mutex);
+  if (sink()) {
+    sink()(level, line);
+  } else {
+    std::fprintf(stderr, "martlet %s: %.*s\n", name_of_level(level), static_cast<int>(line.size()), line.data());
+  }
+}
+
+namespace sys {
+
+void log_line(LogLevel level, std::string_view line) noexcept { martlet::log(level, line); }
+
+void log_limited(LogLevel level, const char* what, std::string_view detail) noexcept {
+  if (level < log_level()) return;
+  // Ten lines a second, all causes together; then silence until the next second, with a count.
+  static std::atomic<uint64_t> window{0};
+  static std::atomic<uint32_t> lines{0};
+  const uint64_t second = sys::monotonic_ns() / 1'000'000'000;
+  if (window.exchange(second, std::memory_order_relaxed) != second) {
+    const uint32_t before = lines.exchange(0, std::memory_order_relaxed);
+    if (before > kLinesPerSecond) {
+      char line[64];
+      const int size = std::snprintf(line, sizeof line, "%u lines were left out", before - kLinesPerSecond);
+      martlet::log(level, {line, static_cast<size_t>(size)});
+    }
+  }
+  if (lines.fetch_add(1, std::memory_order_relaxed) >= kLinesPerSecond) return;
+  char line[400];
+  const int most = static_cast<int>(detail.size() < 300 ? detail.size() : 300);
+  const int size = std::snprintf(line, sizeof line, "%s: %.*s", what, most, detail.data());
+  for (int i = 0; i < size; i++) {  // what a peer sent must not make lines of its own
+    if (static_cast<unsigned char>(line[i]) < 0x20 || line[i] == 0x7f) line[i] = '.';
+  }
+  martlet::log(level, {line, static_cast<size_t>(size)});
+}
+
+}  // namespace sys
+
+}  // namespace martlet
