@@ -1,19 +1,20 @@
 // App: the public face of a worker.
 #include <martlet/app.h>
 
-#include "worker/worker.h"
+#include "app/app_access.h"
 #include "base/check.h"
 #include "net/worker_registry.h"
+#include "realtime/realtime.h"
 #include "sys/clock.h"
 #include "sys/process.h"
 
 namespace martlet {
 
-struct App::Impl : app::Worker {
-  using Worker::Worker;
+struct App::Impl : realtime::RealtimeWorker {
+  using RealtimeWorker::RealtimeWorker;
 };
 
-app::Worker& AppAccess::worker(App& app) noexcept { return *app.impl_; }
+realtime::RealtimeWorker& AppAccess::worker(App& app) noexcept { return *app.impl_; }
 
 App::App(AppOptions options) : impl_(new Impl(options)) {}
 App::~App() { delete impl_; }
@@ -27,14 +28,14 @@ void App::add_route(std::string_view method, std::string_view path, Step* steps,
 }
 
 App& App::ws(std::string_view path, WsHandlers handlers) {
-  auto entry = std::make_unique<app::WsRouteEntry>();
+  auto entry = std::make_unique<realtime::WsRouteEntry>();
   entry->handlers = std::move(handlers);
   impl_->add_ws(path, std::move(entry));
   return *this;
 }
 
 void App::add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options) {
-  auto entry = std::make_unique<app::WsRouteEntry>();
+  auto entry = std::make_unique<realtime::WsRouteEntry>();
   entry->handlers.options = std::move(options);
   entry->on_open = std::move(on_open);
   impl_->add_ws(path, std::move(entry));
@@ -66,7 +67,7 @@ uint16_t App::port() const noexcept { return impl_->port; }
 // Running -------------------------------------------------------------------------------------------------------------
 
 int App::run(RunOptions options) {
-  app::Worker& w = *impl_;
+  realtime::RealtimeWorker& w = *impl_;
   MARTLET_CHECK(!w.in_turn && "run() inside a callback");
   if (Error error = w.open()) return report(error);
   sys::block_sigpipe();
@@ -80,7 +81,7 @@ int App::run(RunOptions options) {
 }
 
 bool App::poll_once(milliseconds timeout) {
-  app::Worker& w = *impl_;
+  realtime::RealtimeWorker& w = *impl_;
   if (w.over || w.open()) return false;
   constexpr int64_t kNsPerMs = 1'000'000;
   const int64_t longest = INT64_MAX / kNsPerMs;
@@ -110,21 +111,21 @@ struct Numbers {
 void App::drain(DrainOptions options) {
   const Numbers all(impl_->first);
   for (uint32_t worker = all.first; worker < all.end; worker++) {
-    app::post_to(worker, [options](app::Worker& w) { w.begin_drain(options); });
+    realtime::post_to(worker, [options](realtime::RealtimeWorker& w) { w.begin_drain(options); });
   }
 }
 
 void App::close() {
   const Numbers all(impl_->first);
   for (uint32_t worker = all.first; worker < all.end; worker++) {
-    app::post_to(worker, [](app::Worker& w) { w.over = true; });
+    realtime::post_to(worker, [](realtime::RealtimeWorker& w) { w.over = true; });
   }
 }
 
 void App::post(Function<void()> fn) {
-  app::post_to(impl_->number, [fn = std::move(fn)](app::Worker& w) mutable {
-    w.note_call(app::Worker::kPost);
-    if (!fn()) w.report_failure(app::Worker::kPost);
+  realtime::post_to(impl_->number, [fn = std::move(fn)](realtime::RealtimeWorker& w) mutable {
+    w.note_call(realtime::RealtimeWorker::kPost);
+    if (!fn()) w.report_failure(realtime::RealtimeWorker::kPost);
   });
 }
 
@@ -133,17 +134,17 @@ void App::post(Function<void()> fn) {
 namespace {
 
 struct TimerCall {
-  TimerCall(app::Worker* w, Function<void()> f) noexcept : worker(w), fn(std::move(f)) {}
-  app::Worker* worker;
+  TimerCall(realtime::RealtimeWorker* w, Function<void()> f) noexcept : worker(w), fn(std::move(f)) {}
+  realtime::RealtimeWorker* worker;
   Function<void()> fn;
 };
 
 // A task without a context when memory is out.
-net::TimerTask task_of(app::Worker& w, Function<void()> fn) noexcept {
+net::TimerTask task_of(realtime::RealtimeWorker& w, Function<void()> fn) noexcept {
   return {[](void* context) {
             auto& call = *static_cast<TimerCall*>(context);
-            call.worker->note_call(app::Worker::kTimer);
-            if (!call.fn()) call.worker->report_failure(app::Worker::kTimer);
+            call.worker->note_call(realtime::RealtimeWorker::kTimer);
+            if (!call.fn()) call.worker->report_failure(realtime::RealtimeWorker::kTimer);
           },
           [](void* context) { base::destroy(static_cast<TimerCall*>(context)); },
           base::create<TimerCall>(&w, std::move(fn))};
@@ -158,8 +159,8 @@ TimerId public_id(net::UserTimers::Id id) noexcept { return {id.slot, id.generat
 namespace {
 
 // Before the first turn nobody else can know; from then on the App's thread is the one that gives it its turns.
-void check_thread(const app::Worker& w) noexcept {
-  if (w.thread_mark && app::here(w.number) != &w) app::wrong_thread("App: a call for its own thread");
+void check_thread(const realtime::RealtimeWorker& w) noexcept {
+  if (w.thread_mark && realtime::here(w.number) != &w) worker::wrong_thread("App: a call for its own thread");
 }
 
 }  // namespace
@@ -184,7 +185,7 @@ void App::cancel(TimerId timer) {
 // Rooms ---------------------------------------------------------------------------------------------------------------
 
 Room App::room(std::string_view name) const noexcept {
-  if (!app::here(impl_->number)) return Room();
+  if (!realtime::here(impl_->number)) return Room();
   const base::SlotId id = impl_->find_room_id(name);
   return id.generation ? MessageAccess::room(impl_->first, id) : Room();
 }
@@ -200,7 +201,7 @@ Audience App::to(const Room& room) const noexcept {
 Audience App::to_route(std::string_view pattern) const noexcept {
   for (const auto& route : impl_->ws_routes) {
     if (route->pattern != pattern) continue;
-    if (!app::here(impl_->number)) return MessageAccess::audience(MessageAccess::Kind::route, impl_->first, pattern);
+    if (!realtime::here(impl_->number)) return MessageAccess::audience(MessageAccess::Kind::route, impl_->first, pattern);
     const base::SlotId id = impl_->id_of(*route);
     if (impl_->group && id.generation == 0) break;
     return MessageAccess::audience(MessageAccess::Kind::route, impl_->first, id);
@@ -234,7 +235,7 @@ SendStatus App::send_to(std::string_view id, std::span<const std::byte> bytes) c
 void App::close_all(CloseCode code, std::string_view reason) {
   const Numbers all(impl_->first);
   for (uint32_t worker = all.first; worker < all.end; worker++) {
-    app::post_to(worker, [code, text = std::string(reason)](app::Worker& w) {
+    realtime::post_to(worker, [code, text = std::string(reason)](realtime::RealtimeWorker& w) {
       w.for_each_websocket([&](net::Connection& c) { w.handle(c).close(code, text); });
     });
   }
@@ -242,9 +243,9 @@ void App::close_all(CloseCode code, std::string_view reason) {
 
 uint64_t App::connections() const noexcept {
   check_thread(*impl_);
-  const app::Worker& w = *impl_;
+  const realtime::RealtimeWorker& w = *impl_;
   if (!w.group) return w.stats.open_websockets;
-  const app::Directory::Found all = w.everybody_found();
+  const worker::Directory::Found all = w.everybody_found();
   return all ? all.entry->members.load(std::memory_order_relaxed) : 0;
 }
 

@@ -4,8 +4,9 @@
 
 #include <new>
 
-#include "worker/worker.h"
+#include "app/app_access.h"
 #include "net/worker_registry.h"
+#include "realtime/realtime.h"
 #include "sys/inherit.h"
 #include "sys/notify.h"
 #include "sys/processors.h"
@@ -55,7 +56,7 @@ Error Server::Impl::start() {
   const uint32_t workers = wanted < net::Lanes::kMostSeats ? wanted : net::Lanes::kMostSeats;
   Result<uint32_t> first = net::reserve_workers(workers);
   if (!first) return first.error();
-  std::unique_ptr<app::Group> made = app::Group::make(workers, *first);
+  std::unique_ptr<worker::Group> made = worker::Group::make(workers, *first);
   if (!made) return Error("no memory for the workers");
   made->watched = options.watchdog.count() > 0;
   std::unique_ptr<sys::Waker> waker(new (std::nothrow) sys::Waker);
@@ -141,7 +142,7 @@ bool Server::Impl::wait_for_go() noexcept {
 }
 
 Error Server::Impl::set_up_member(Member& member, App& app) noexcept {
-  app::Worker& w = AppAccess::worker(app);
+  realtime::RealtimeWorker& w = AppAccess::worker(app);
   if (!w.group) return Error("no memory or no descriptor for a worker");
   Error error;
   if (!set_up(app, error)) return Error("the function that sets a worker up threw");
@@ -157,9 +158,9 @@ Error Server::Impl::set_up_member(Member& member, App& app) noexcept {
 
 // The life of a worker's thread.
 void Server::Impl::run_member(Member& member) noexcept {
-  app::place_ = {group.get(), member.seat, false, nullptr};
+  worker::place_ = {group.get(), member.seat, false, nullptr};
   member.app = std::make_unique<App>(options.app);
-  app::Worker& w = AppAccess::worker(*member.app);
+  realtime::RealtimeWorker& w = AppAccess::worker(*member.app);
   Error error = set_up_member(member, *member.app);
   report_start(error);
   if (!error && wait_for_go()) {
@@ -172,7 +173,7 @@ void Server::Impl::run_member(Member& member) noexcept {
     group->seats[member.seat].calling.store(nullptr, std::memory_order_relaxed);
   }
   if (error || !w.over) member.app.reset();
-  app::place_ = {};
+  worker::place_ = {};
   alive.fetch_sub(1);
   control->wake();
 }
@@ -203,7 +204,7 @@ Server::Impl::Numbers Server::Impl::numbers() const noexcept {
 void Server::Impl::end_workers() noexcept {
   const Numbers all = numbers();
   for (uint32_t number = all.first; number < all.end; number++) {
-    app::post_to(number, [](app::Worker& w) { w.over = true; });
+    realtime::post_to(number, [](realtime::RealtimeWorker& w) { w.over = true; });
   }
 }
 
@@ -240,9 +241,9 @@ Stats Server::stats(uint32_t worker) const noexcept {
 void Server::post(uint32_t worker, Function<void(App&)> fn) {
   const Impl::Numbers all = impl_->numbers();
   if (worker >= all.end - all.first) return;
-  app::post_to(all.first + worker, [fn = std::move(fn)](app::Worker& w) mutable {
-    w.note_call(app::Worker::kPost);
-    if (!fn(*w.face)) w.report_failure(app::Worker::kPost);
+  realtime::post_to(all.first + worker, [fn = std::move(fn)](realtime::RealtimeWorker& w) mutable {
+    w.note_call(realtime::RealtimeWorker::kPost);
+    if (!fn(*w.face)) w.report_failure(realtime::RealtimeWorker::kPost);
   });
 }
 

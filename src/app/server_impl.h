@@ -11,12 +11,12 @@
 #include <optional>
 #include <vector>
 
-#include "worker/group.h"
 #include "sys/poller.h"
 #include "sys/process.h"
 #include "sys/successor.h"
 #include "sys/thread.h"
 #include "sys/waker.h"
+#include "worker/group.h"
 
 namespace martlet {
 
@@ -66,7 +66,7 @@ struct Server::Impl {
   void on_signal(int number) noexcept;
   void drain(const DrainOptions& drain_options);
   void look_at_workers() noexcept;
-  size_t copy_of_calling(const app::Seat& seat, char* to, size_t most) const noexcept;
+  size_t copy_of_calling(const worker::Seat& seat, char* to, size_t most) const noexcept;
   void tell_stopping() noexcept;
   void begin_restart() noexcept;
   void look_at_successor() noexcept;
@@ -77,7 +77,7 @@ struct Server::Impl {
   Function<void(App&, Error&)> set_up;
   Function<void(const Stall&)> on_stall;
 
-  std::unique_ptr<app::Group> group;  // outlives the members' Apps; replaced by start() under `mutex`
+  std::unique_ptr<worker::Group> group;  // outlives the members' Apps; replaced by start() under `mutex`
   std::unique_ptr<Member[]> members;
   uint32_t count = 0;  // of members
   std::atomic<uint32_t> alive{0};

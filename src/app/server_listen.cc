@@ -4,7 +4,7 @@
 //   sockets ≥ workers   each worker has its own, some have more: the kernel's hash spreads connections over sockets
 //   sockets < workers   the workers that have none are given connections by those that accept (Placing::least)
 #include "app/server_impl.h"
-#include "worker/worker.h"
+#include "realtime/realtime.h"
 #include "sys/inherit.h"
 #include "sys/processors.h"
 #include "sys/socket.h"
@@ -60,9 +60,9 @@ Error Server::Impl::steer(const std::vector<int>& all) {
 
 Error Server::Impl::place_listeners(const std::vector<int>& all) {
   for (size_t i = 0; i < all.size(); i++) members[i % count].listeners.push_back(all[i]);
-  group->placing = all.size() < count                  ? app::Placing::least
-                   : options.balance == Balance::even ? app::Placing::even
-                                                      : app::Placing::stay;
+  group->placing = all.size() < count                  ? worker::Placing::least
+                   : options.balance == Balance::even ? worker::Placing::even
+                                                      : worker::Placing::stay;
   return steer(all);
 }
 

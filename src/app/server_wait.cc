@@ -2,9 +2,10 @@
 #include <cstdio>
 
 #include "app/server_impl.h"
-#include "worker/worker.h"
+#include "realtime/realtime.h"
 #include "sys/children.h"
 #include "sys/clock.h"
+#include "sys/log_line.h"
 #include "sys/notify.h"
 
 namespace martlet {
@@ -97,7 +98,7 @@ void Server::Impl::on_signal(int number) noexcept {
 void Server::Impl::drain(const DrainOptions& drain_options) {
   const Numbers all = numbers();
   for (uint32_t number = all.first; number < all.end; number++) {
-    app::post_to(number, [drain_options](app::Worker& w) { w.begin_drain(drain_options); });
+    realtime::post_to(number, [drain_options](realtime::RealtimeWorker& w) { w.begin_drain(drain_options); });
   }
 }
 
@@ -145,7 +146,7 @@ int64_t Server::Impl::next_look_ns() const noexcept {
 }
 
 // The text may go with its worker, but not while the mutex is held.
-size_t Server::Impl::copy_of_calling(const app::Seat& seat, char* to, size_t most) const noexcept {
+size_t Server::Impl::copy_of_calling(const worker::Seat& seat, char* to, size_t most) const noexcept {
   const std::lock_guard lock(mutex);
   const std::string* calling = seat.calling.load(std::memory_order_relaxed);
   return calling ? calling->copy(to, most) : 0;
@@ -155,7 +156,7 @@ void Server::Impl::look_at_workers() noexcept {
   const uint64_t now = sys::monotonic_ns();
   bool stalled = false;
   for (uint32_t i = 0; options.watchdog.count() > 0 && i < count; i++) {
-    app::Seat& seat = group->seats[i];
+    worker::Seat& seat = group->seats[i];
     const uint64_t since = seat.turn_since_ns.load(std::memory_order_relaxed);
     if (since == 0 || now < since + ns_of(options.watchdog)) continue;
     stalled = true;

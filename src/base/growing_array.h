@@ -39,6 +39,10 @@ class GrowingArray {
   const T& operator[](uint32_t i) const noexcept { return items_[i]; }
   T& back() noexcept { return items_[size_ - 1]; }
   const T& back() const noexcept { return items_[size_ - 1]; }
+  T* begin() noexcept { return items_; }
+  T* end() noexcept { return items_ + size_; }
+  const T* begin() const noexcept { return items_; }
+  const T* end() const noexcept { return items_ + size_; }
 
  private:
   bool grow() noexcept {

@@ -2,11 +2,15 @@
 // worker when it is used on another thread.
 #include <martlet/response.h>
 
+#include <cstring>
 
-#include "worker/worker.h"
 #include "base/bytes.h"
+#include "base/check.h"
 #include "session/exchange.h"
 #include "session/http_response.h"
+#include "session/http_session.h"
+#include "sys/log_line.h"
+#include "worker/worker.h"
 
 namespace martlet {
 
@@ -122,15 +126,15 @@ Response& Response::operator=(const Response& other) noexcept {
 
 session::Exchange* Response::resolve() const noexcept {
   if (exchange_) return exchange_;
-  app::Worker* w = app::here(worker_);
+  worker::Worker* w = worker::here(worker_);
   return w ? session::find_exchange(w->sessions, {slot_, generation_}, request_) : nullptr;
 }
 
-bool Response::elsewhere() const noexcept { return !exchange_ && worker_ != 0 && !app::here(worker_); }
+bool Response::elsewhere() const noexcept { return !exchange_ && worker_ != 0 && !worker::here(worker_); }
 
 Response& Response::status(int code) noexcept {
   if (elsewhere()) {
-    app::post_to(worker_, [self = *this, code](app::Worker&) mutable { self.status(code); });
+    worker::post_to(worker_, [self = *this, code](worker::Worker&) mutable { self.status(code); });
   } else if (session::Exchange* e = resolve()) {
     const bool good = code >= 200 && code <= 599;
     MARTLET_DCHECK(good);
@@ -144,7 +148,7 @@ Response& Response::set(std::string_view name, std::string_view value) noexcept 
     base::KeptText kept_name(name);
     base::KeptText kept_value(value);
     if (!kept_name.ok() || !kept_value.ok()) return *this;
-    app::post_to(worker_, [self = *this, n = std::move(kept_name), v = std::move(kept_value)](app::Worker&) mutable {
+    worker::post_to(worker_, [self = *this, n = std::move(kept_name), v = std::move(kept_value)](worker::Worker&) mutable {
       self.set(n.text(), v.text());
     });
   } else if (session::Exchange* e = resolve()) {
@@ -178,9 +182,9 @@ void finish(const Response& self, session::Exchange* e, base::ByteSpan body, Bod
   }
   base::KeptText kept(base::as_text(body));
   if (kept.ok()) {
-    app::post_to(elsewhere, [copy = self, carried, kept = std::move(kept)](app::Worker&) mutable { carried(copy, kept.text()); });
+    worker::post_to(elsewhere, [copy = self, carried, kept = std::move(kept)](worker::Worker&) mutable { carried(copy, kept.text()); });
   } else {  // no memory for the body: perhaps there is some for saying so
-    app::post_to(elsewhere, [copy = self](app::Worker&) mutable { copy.status(503).end(); });
+    worker::post_to(elsewhere, [copy = self](worker::Worker&) mutable { copy.status(503).end(); });
   }
 }
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "worker/worker.h"
+#include "realtime/realtime.h"
 #include "net/reactor.h"
 #include "net/worker_registry.h"
 
@@ -11,32 +11,32 @@ namespace martlet {
 
 namespace {
 
-using app::Worker;
+using realtime::RealtimeWorker;
 using Kind = MessageAccess::Kind;
 
 // The members that this worker has, and those of all workers of its group.
 struct Target {
-  app::AudienceLog* log = nullptr;
-  app::RoomRecord* room = nullptr;
-  app::WsRouteEntry* route = nullptr;
+  realtime::AudienceLog* log = nullptr;
+  realtime::RoomRecord* room = nullptr;
+  realtime::WsRouteEntry* route = nullptr;
   uint32_t connections = 0;  // here
-  app::Directory::Found shared;
+  worker::Directory::Found shared;
 };
 
 struct Recipients {
   uint32_t first;  // the worker, or the first of its group
   Kind kind;
-  base::SlotId id;        // of a room or a route, as Worker::id_of
+  base::SlotId id;        // of a room or a route, as RealtimeWorker::id_of
   std::string_view name;  // of the room or the route, where it was asked for on another thread
   std::span<const WebSocket> except;
 };
 
-void resolve_room(Worker& w, const Recipients& to, Target& target) noexcept {
+void resolve_room(RealtimeWorker& w, const Recipients& to, Target& target) noexcept {
   const bool by_name = to.id.generation == 0;
   if (w.group) {
-    const app::Directory& directory = w.group->directory;
-    target.shared = by_name ? directory.find(app::AudienceKind::room, to.name)
-                            : app::Directory::Found{directory.find(to.id), to.id};
+    const worker::Directory& directory = w.group->directory;
+    target.shared = by_name ? directory.find(worker::AudienceKind::room, to.name)
+                            : worker::Directory::Found{directory.find(to.id), to.id};
     target.room = target.shared ? w.rooms.find(*target.shared.entry) : nullptr;
   } else {
     target.room = by_name ? w.rooms.find(to.name) : w.rooms.find(to.id);
@@ -46,12 +46,12 @@ void resolve_room(Worker& w, const Recipients& to, Target& target) noexcept {
   target.connections = target.room->members;
 }
 
-void resolve_route(Worker& w, const Recipients& to, Target& target) noexcept {
+void resolve_route(RealtimeWorker& w, const Recipients& to, Target& target) noexcept {
   const bool by_name = to.name.data() != nullptr;
   if (w.group) {
-    const app::Directory& directory = w.group->directory;
-    target.shared = by_name ? directory.find(app::AudienceKind::route, to.name)
-                            : app::Directory::Found{directory.find(to.id), to.id};
+    const worker::Directory& directory = w.group->directory;
+    target.shared = by_name ? directory.find(worker::AudienceKind::route, to.name)
+                            : worker::Directory::Found{directory.find(to.id), to.id};
     if (!target.shared) return;
   }
   for (const auto& route : w.ws_routes) {
@@ -65,7 +65,7 @@ void resolve_route(Worker& w, const Recipients& to, Target& target) noexcept {
   }
 }
 
-Target resolve(Worker& w, const Recipients& to) noexcept {
+Target resolve(RealtimeWorker& w, const Recipients& to) noexcept {
   Target target;
   if (to.kind == Kind::room) {
     resolve_room(w, to, target);
@@ -80,7 +80,7 @@ Target resolve(Worker& w, const Recipients& to) noexcept {
 }
 
 // Whether anybody is left when these are left out. Asked of small audiences only.
-bool reaches_any(const Worker& w, const Target& target, std::span<net::Connection* const> except) noexcept {
+bool reaches_any(const RealtimeWorker& w, const Target& target, std::span<net::Connection* const> except) noexcept {
   uint32_t out = 0;
   for (size_t i = 0; i < except.size(); i++) {
     net::Connection* c = except[i];
@@ -96,34 +96,34 @@ bool reaches_any(const Worker& w, const Target& target, std::span<net::Connectio
   return out < target.connections;
 }
 
-using Frame = app::PublishedMessage;
+using Frame = realtime::PublishedMessage;
 
 Frame frame_of(const SharedFrame& f, Compress compress) noexcept {
   const auto payload = f.payload();
   return {f.is_text() ? proto::Opcode::text : proto::Opcode::binary, payload.data(), payload.size(), compress};
 }
 
-app::AudienceKind kind_of(Kind kind) noexcept {
-  return kind == Kind::room ? app::AudienceKind::room : kind == Kind::route ? app::AudienceKind::route : app::AudienceKind::all;
+worker::AudienceKind kind_of(Kind kind) noexcept {
+  return kind == Kind::room ? worker::AudienceKind::room : kind == Kind::route ? worker::AudienceKind::route : worker::AudienceKind::all;
 }
 
 // Notes for the other workers what lies in the log.
-bool note_for_others(Worker& w, const Recipients& to, const Target& target, const app::Seats& others,
-                     const app::PublishedRange& range, Compress compress) noexcept {
-  app::ParcelExcept elsewhere[Audience::kMaxExcept];
+bool note_for_others(RealtimeWorker& w, const Recipients& to, const Target& target, const worker::Seats& others,
+                     const realtime::PublishedRange& range, Compress compress) noexcept {
+  worker::ParcelExcept elsewhere[Audience::kMaxExcept];
   size_t count = 0;
   for (const WebSocket& ws : to.except) {
     if (MessageAccess::worker(ws) != w.number) elsewhere[count++] = {MessageAccess::worker(ws), MessageAccess::id(ws)};
   }
-  const app::ParcelItem item{kind_of(to.kind), target.shared.id, w.log.block_of(range),
+  const worker::ParcelItem item{kind_of(to.kind), target.shared.id, w.log.block_of(range),
                              w.log.data_of(range, range.begin), static_cast<size_t>(range.end - range.begin), 1, 0, 0, compress};
   w.reactor.want_turn();
   return w.outgoing.add(item, others, {elsewhere, count});
 }
 
-SendStatus publish_here(Worker& w, const Recipients& to, const Frame& frame, bool to_others) noexcept {
+SendStatus publish_here(RealtimeWorker& w, const Recipients& to, const Frame& frame, bool to_others) noexcept {
   const Target target = resolve(w, to);
-  app::Seats others;
+  worker::Seats others;
   if (to_others && target.shared) {
     others = target.shared.entry->where();
     others.remove(w.seat);
@@ -136,8 +136,8 @@ SendStatus publish_here(Worker& w, const Recipients& to, const Frame& frame, boo
   }
   const bool some_here = target.connections > 0 && (target.connections > out.size() || reaches_any(w, target, out));
   if (!some_here && !others.any()) return SendStatus::closed;
-  app::PublishedRange range;
-  if (!app::publish(w, some_here ? target.log : nullptr, frame, out, range)) {
+  realtime::PublishedRange range;
+  if (!realtime::publish(w, some_here ? target.log : nullptr, frame, out, range)) {
     return SendStatus::dropped;
   }
   if (some_here) w.list(*target.log);
@@ -160,13 +160,13 @@ SendStatus post_publish(const Recipients& to, const SharedFrame& frame, Compress
     Kept kept{to, to.name.data() ? base::KeptText(to.name) : base::KeptText(), frame, {}};
     if (to.name.data() && !kept.name.ok()) return SendStatus::dropped;
     for (size_t i = 0; i < to.except.size(); i++) kept.except[i] = to.except[i];
-    auto run = [kept = std::move(kept), compress](Worker& w) {
+    auto run = [kept = std::move(kept), compress](RealtimeWorker& w) {
       Recipients here = kept.to;
       here.name = kept.name.text();
       here.except = {kept.except, kept.to.except.size()};
       publish_here(w, here, frame_of(kept.frame, compress), false);
     };
-    const SendStatus posted = app::post_to(worker, std::move(run), frame.payload().size() + 1);
+    const SendStatus posted = realtime::post_to(worker, std::move(run), frame.payload().size() + 1);
     if (answer == SendStatus::closed || posted == SendStatus::dropped) answer = posted;
   }
   return answer;
@@ -174,7 +174,7 @@ SendStatus post_publish(const Recipients& to, const SharedFrame& frame, Compress
 
 SendStatus publish_any(const Recipients& to, const Frame& frame) noexcept {
   if (to.kind == Kind::none) return SendStatus::closed;
-  if (Worker* w = app::here_among(to.first)) return publish_here(*w, to, frame, true);
+  if (RealtimeWorker* w = realtime::here_among(to.first)) return publish_here(*w, to, frame, true);
   const std::string_view text(static_cast<const char*>(frame.data), frame.size);
   return post_publish(to, frame.opcode == proto::Opcode::text ? SharedFrame::text(text)
                                                               : SharedFrame::binary(std::as_bytes(std::span(text))),
@@ -195,7 +195,7 @@ SendStatus publish_any(const Recipients& to, const Message& m, Compress compress
 
 SendStatus publish_any(const Recipients& to, const SharedFrame& f, Compress compress) noexcept {
   if (!f) return SendStatus::dropped;
-  if (to.kind != Kind::none && !app::here_among(to.first)) return post_publish(to, f, compress);
+  if (to.kind != Kind::none && !realtime::here_among(to.first)) return post_publish(to, f, compress);
   return publish_any(to, frame_of(f, compress));
 }
 
@@ -211,40 +211,40 @@ Recipients members_of(const Room& room) noexcept {
 namespace {
 
 // The worker whose rooms may be asked about this one; null when they are all gone. Aborts on a thread that has none.
-Worker* query(const Room& room, const char* what) noexcept {
+RealtimeWorker* query(const Room& room, const char* what) noexcept {
   const uint32_t first = MessageAccess::worker(room);
-  if (Worker* w = app::here_among(first)) return w;
+  if (RealtimeWorker* w = realtime::here_among(first)) return w;
   net::Inbox* inbox = first ? net::find_inbox(first) : nullptr;
-  if (inbox && inbox->is_open()) app::wrong_thread(what);
+  if (inbox && inbox->is_open()) worker::wrong_thread(what);
   return nullptr;
 }
 
 }  // namespace
 
 bool Room::ok() const noexcept {
-  Worker* w = query(*this, "Room::ok");
+  RealtimeWorker* w = query(*this, "Room::ok");
   if (!w) return false;
   const base::SlotId id{slot_, generation_};
   return w->group ? w->group->directory.find(id) != nullptr : w->rooms.find(id) != nullptr;
 }
 
 size_t Room::size() const noexcept {
-  Worker* w = query(*this, "Room::size");
+  RealtimeWorker* w = query(*this, "Room::size");
   if (!w) return 0;
   const base::SlotId id{slot_, generation_};
   if (w->group) {
-    const app::DirectoryEntry* shared = w->group->directory.find(id);
+    const worker::DirectoryEntry* shared = w->group->directory.find(id);
     return shared ? shared->members.load(std::memory_order_relaxed) : 0;
   }
-  const app::RoomRecord* room = w->rooms.find(id);
+  const realtime::RoomRecord* room = w->rooms.find(id);
   return room ? room->members : 0;
 }
 
 std::string Room::name() const {
-  Worker* w = query(*this, "Room::name");
+  RealtimeWorker* w = query(*this, "Room::name");
   if (!w) return {};
   const base::SlotId id{slot_, generation_};
-  if (const app::RoomRecord* room = w->find_room(id)) return std::string(room->name());
+  if (const realtime::RoomRecord* room = w->find_room(id)) return std::string(room->name());
   return w->group ? w->group->directory.name_of(id) : std::string();
 }
 
@@ -308,7 +308,7 @@ SendStatus Audience::send(const SharedFrame& frame, Compress compress) const noe
 
 // A room by its name: looked up at once on its worker, else the name travels.
 Audience MessageAccess::room_audience(uint32_t first, std::string_view name) noexcept {
-  Worker* w = app::here_among(first);
+  RealtimeWorker* w = realtime::here_among(first);
   if (!w) return audience(Kind::room, first, name);
   const base::SlotId id = w->find_room_id(name);
   return audience(id.generation ? Kind::room : Kind::none, first, id);
@@ -333,10 +333,10 @@ namespace {
 
 template <typename Send>
 SendStatus broadcast(const WebSocket& ws, Send&& send) noexcept {
-  Worker& w = *app::here(MessageAccess::worker(ws));
+  RealtimeWorker& w = *realtime::here(MessageAccess::worker(ws));
   net::Connection* c = w.websocket(MessageAccess::id(ws));
   if (!c) return SendStatus::closed;
-  const auto* route = static_cast<app::WsRouteEntry*>(c->state<session::WsState>().route);
+  const auto* route = static_cast<realtime::WsRouteEntry*>(c->state<session::WsState>().route);
   Audience audience = MessageAccess::audience(Kind::route, w.first, w.id_of(*route));
   return send(audience.except(ws));
 }
@@ -344,21 +344,21 @@ SendStatus broadcast(const WebSocket& ws, Send&& send) noexcept {
 }  // namespace
 
 SendStatus WebSocket::broadcast(std::string_view text, Compress compress) const noexcept {
-  if (app::here(worker_)) return martlet::broadcast(*this, [=](Audience& a) { return a.send(text, compress); });
+  if (realtime::here(worker_)) return martlet::broadcast(*this, [=](Audience& a) { return a.send(text, compress); });
   base::KeptText kept(text);
   if (!kept.ok()) return SendStatus::dropped;
-  auto act = [self = *this, compress, kept = std::move(kept)](Worker&) { self.broadcast(kept.text(), compress); };
-  return app::post_to(worker_, std::move(act), text.size() + 1);
+  auto act = [self = *this, compress, kept = std::move(kept)](RealtimeWorker&) { self.broadcast(kept.text(), compress); };
+  return realtime::post_to(worker_, std::move(act), text.size() + 1);
 }
 
 SendStatus WebSocket::broadcast(std::span<const std::byte> bytes, Compress compress) const noexcept {
-  if (app::here(worker_)) return martlet::broadcast(*this, [=](Audience& a) { return a.send(bytes, compress); });
+  if (realtime::here(worker_)) return martlet::broadcast(*this, [=](Audience& a) { return a.send(bytes, compress); });
   base::KeptText kept({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   if (!kept.ok()) return SendStatus::dropped;
-  auto act = [self = *this, compress, kept = std::move(kept)](Worker&) {
+  auto act = [self = *this, compress, kept = std::move(kept)](RealtimeWorker&) {
     self.broadcast(std::as_bytes(std::span(kept.text())), compress);
   };
-  return app::post_to(worker_, std::move(act), bytes.size() + 1);
+  return realtime::post_to(worker_, std::move(act), bytes.size() + 1);
 }
 
 SendStatus WebSocket::broadcast(const Message& message, Compress compress) const noexcept {

@@ -2,23 +2,22 @@
 // implementation, so that without one it is not linked.
 #include <martlet/compression.h>
 
-#include <memory>
 #include <utility>
 
-#include "worker/worker.h"
-#include "session/ws_deflate.h"
+#include "realtime/message_compression.h"
+#include "realtime/realtime.h"
 
 namespace martlet {
 
 struct Compression::Parts {
-  std::unique_ptr<session::WsCompression> (*make)(session::Sessions& sessions, size_t budget_bytes) noexcept;
+  realtime::MessageCompression* (*make)(realtime::RealtimeWorker& w, size_t budget_bytes) noexcept;
 };
 
 struct CompressionAccess {
   static const Deflate* deflate(const Compression& c) noexcept { return c.parts_ ? &c.deflate_ : nullptr; }
   static bool said(const Compression& c) noexcept { return c.said_; }
-  static std::unique_ptr<session::WsCompression> make(const Compression& c, app::Worker& w) noexcept {
-    return c.parts_->make(w.sessions, w.options.compression_budget_bytes);
+  static realtime::MessageCompression* make(const Compression& c, realtime::RealtimeWorker& w) noexcept {
+    return c.parts_->make(w, w.options.compression_budget_bytes);
   }
 };
 
@@ -33,7 +32,7 @@ int within(int value, int least, int most) noexcept { return value < least ? lea
 }  // namespace
 
 Compression::Compression(Deflate deflate) : said_(true) {
-  static constexpr Parts parts{session::make_ws_deflater};
+  static constexpr Parts parts{realtime::MessageCompression::make};
   deflate.client_max_window_bits = within(deflate.client_max_window_bits, 8, 15);
   deflate.server_max_window_bits = within(deflate.server_max_window_bits, 8, 15);
   deflate_ = std::move(deflate);
@@ -51,21 +50,21 @@ Compression& Compression::operator=(Compression other) noexcept {
   return *this;
 }
 
-namespace app {
+namespace realtime {
 
-Error Worker::take_compression() noexcept {
+Error RealtimeWorker::take_compression() noexcept {
   for (const auto& route : ws_routes) {
     const Compression& own = route->handlers.options.compression;
     const Compression& meant = CompressionAccess::said(own) ? own : options.compression;
     const Deflate* deflate = CompressionAccess::deflate(meant);
     if (!deflate) continue;
     if (!compression && !(compression = CompressionAccess::make(meant, *this))) return Error("out of memory");
-    sessions.compression = compression.get();
+    sessions.compression = compression->codec.get();
     route->broken_agents = &deflate->broken_agents;
     session::WsLimits& limits = route->limits;
     limits.compress_from = deflate->threshold > 0 ? deflate->threshold : 1;
     if (limits.compress_from <= limits.short_bytes) limits.short_bytes = limits.compress_from - 1;
-    if (limits.compress_from < compress_from) compress_from = limits.compress_from;
+    if (limits.compress_from < compression->from) compression->from = limits.compress_from;
     session::DeflateRoute& to = route->deflate;
     to.on = true;
     to.dedicated = deflate->mode == CompressionMode::dedicated;
@@ -76,5 +75,5 @@ Error Worker::take_compression() noexcept {
   return {};
 }
 
-}  // namespace app
+}  // namespace realtime
 }  // namespace martlet

@@ -4,23 +4,26 @@
 #include <algorithm>
 #include <cstring>
 
-#include "worker/worker.h"
+#include "realtime/realtime.h"
 #include "net/output.h"
 
-namespace martlet::app {
+namespace martlet::realtime {
 
 PackedLog::~PackedLog() {
   for (uint32_t i = 0; i < blocks_.size(); i++) blocks_[i]->release();
 }
 
-void PackedLog::note(Worker& w, const PublishedRange& frames, AudienceLog& audience, Compress compress) noexcept {
-  if (compress == Compress::no) return;
-  for (uint64_t begin = frames.begin; begin < frames.end;) {
-    const uint8_t* frame = w.log.data_of(frames, begin);
+void PackedLog::note(const PublishLog& log, const Publication& what, size_t compress_from) noexcept {
+  if (what.compress == Compress::no) return;
+  for (uint64_t begin = what.frames.begin; begin < what.frames.end;) {
+    const uint8_t* frame = log.data_of(what.frames, begin);
     const size_t size = net::frame_bytes(frame);
     const size_t payload = size - proto::frame_header_size_of(frame);
-    const bool wanted = compress == Compress::yes || (payload >= w.compress_from && audience.trial.worth_trying());
-    if (wanted && !candidates_.push({begin, begin + size, payload, &audience, frames.block, kNone, compress})) return;
+    const bool wanted =
+        what.compress == Compress::yes || (payload >= compress_from && what.audience.trial.worth_trying());
+    if (wanted && !candidates_.push({begin, begin + size, payload, &what.audience, what.frames.block, kNone, what.compress})) {
+      return;
+    }
     begin += size;
   }
 }
@@ -55,7 +58,7 @@ uint8_t* PackedLog::keep(base::BlockPool& pool, base::Block* block, size_t size)
 
 // What may become large is made apart, and moved when it did not: a slow receiver keeps the whole block of a frame, and
 // max_unsent_bytes counts the frame alone.
-FrameRun PackedLog::form_of(Worker& w, uint32_t index, session::DeflateClass receivers) noexcept {
+FrameRun PackedLog::form_of(RealtimeWorker& w, uint32_t index, session::DeflateClass receivers) noexcept {
   Candidate& candidate = candidates_[index];
   for (uint32_t i = candidate.first_form; i != kNone; i = forms_[i].next) {
     if (forms_[i].receivers == receivers) return forms_[i].run;
@@ -94,4 +97,4 @@ void PackedLog::end_turn() noexcept {
   }
 }
 
-}  // namespace martlet::app
+}  // namespace martlet::realtime

@@ -17,15 +17,7 @@
 #include "base/growing_array.h"
 #include "session/ws_compression.h"
 
-namespace martlet::app {
-
-// Frames that lie one behind the other in a block.
-struct FrameRun {
-  base::Block* block = nullptr;
-  uint8_t* data = nullptr;
-  size_t size = 0;
-  uint32_t messages = 0;
-};
+namespace martlet::realtime {
 
 class PackedLog {
  public:
@@ -47,7 +39,7 @@ class PackedLog {
   bool empty() const noexcept { return candidates_.empty(); }
   // Frames have been put into the log for an audience: those that may be compressed are noted. Without memory for that
   // they go plain.
-  void note(Worker& w, const PublishedRange& frames, AudienceLog& audience, Compress compress) noexcept;
+  void note(const PublishLog& log, const Publication& what, size_t compress_from) noexcept;
 
   // The candidates in [begin, end) of the log, in order.
   uint32_t first_at(uint64_t begin) const noexcept;
@@ -55,7 +47,7 @@ class PackedLog {
     return index < candidates_.size() && candidates_[index].begin < end ? &candidates_[index] : nullptr;
   }
   // A candidate's frame for these receivers; null when it is better sent plain.
-  FrameRun form_of(Worker& w, uint32_t candidate, session::DeflateClass receivers) noexcept;
+  FrameRun form_of(RealtimeWorker& w, uint32_t candidate, session::DeflateClass receivers) noexcept;
 
   // What these receivers were last sent for a stretch of the log: mostly the next one is sent the same.
   struct Answer {
@@ -86,4 +78,4 @@ class PackedLog {
   size_t used_ = 0;                          // of that one
 };
 
-}  // namespace martlet::app
+}  // namespace martlet::realtime

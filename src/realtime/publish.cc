@@ -4,11 +4,12 @@
 #include <algorithm>
 #include <cstring>
 
-#include "worker/worker.h"
 #include "net/output.h"
+#include "realtime/message_compression.h"
+#include "realtime/realtime.h"
 #include "session/ws_session.h"
 
-namespace martlet::app {
+namespace martlet::realtime {
 
 bool AudienceLog::add(const PublishedRange& range) noexcept {
   if (!ranges_.empty() && ranges_.back().end == range.begin && ranges_.back().block == range.block) {
@@ -86,13 +87,14 @@ namespace {
 // `append` puts a message at the end of the log; the connections of `except` have taken all that lies before it, and
 // are past it.
 template <typename Append>
-bool publish_with(Worker& w, AudienceLog* audience, Compress compress, std::span<net::Connection* const> except,
+bool publish_with(RealtimeWorker& w, AudienceLog* audience, Compress compress, std::span<net::Connection* const> except,
                   PublishedRange& range, Append&& append) noexcept {
   for (net::Connection* c : except) {
     if (c) take_published(w, *c);
   }
+  w.delivery_due = true;
   if (!append(range) || (audience && !audience->add(range))) return false;
-  if (w.compression && audience) [[unlikely]] w.packed.note(w, range, *audience, compress);
+  if (audience && !w.parts.published.empty()) [[unlikely]] w.parts.published({*audience, range, compress});
   for (net::Connection* c : except) {
     if (c) c->state<session::WsState>().published = range.end;
   }
@@ -101,14 +103,14 @@ bool publish_with(Worker& w, AudienceLog* audience, Compress compress, std::span
 
 }  // namespace
 
-bool publish(Worker& w, AudienceLog* audience, const PublishedMessage& message,
+bool publish(RealtimeWorker& w, AudienceLog* audience, const PublishedMessage& message,
              std::span<net::Connection* const> except, PublishedRange& range) noexcept {
   return publish_with(w, audience, message.compress, except, range, [&](PublishedRange& to) {
     return w.log.append(w.reactor.blocks, message.opcode, message.data, message.size, to);
   });
 }
 
-bool publish_frames(Worker& w, AudienceLog& audience, base::Block* block, uint8_t* data, size_t size,
+bool publish_frames(RealtimeWorker& w, AudienceLog& audience, base::Block* block, uint8_t* data, size_t size,
                     uint32_t messages, Compress compress, std::span<net::Connection* const> except) noexcept {
   PublishedRange range;
   return publish_with(w, &audience, compress, except, range, [&](PublishedRange& to) {
@@ -125,9 +127,7 @@ namespace {
   return frames;
 }
 
-// Queues frames. What would pass the unsent limit goes in pieces, so that the limit is asked before each, as for messages
-// that are sent one by one. run.messages may be 0: not counted yet.
-[[gnu::always_inline]] inline void queue_run(Worker& w, net::Connection& c, FrameRun run) noexcept {
+[[gnu::always_inline]] inline void queue_frames(RealtimeWorker& w, net::Connection& c, FrameRun run) noexcept {
   uint8_t* data = run.data;
   size_t size = run.size;
   uint32_t count = run.messages;
@@ -148,59 +148,20 @@ namespace {
   session::send_frames(w.sessions, c, run.block, data, size, count);
 }
 
-// A stretch of the log for a connection that takes compressed messages: some frames in their compressed form, the others
-// as they are.
-[[gnu::noinline]] void queue_packed(Worker& w, net::Connection& c, const PublishedRange& stretch,
-                                    session::DeflateClass receivers) noexcept {
-  const auto* route = static_cast<const WsRouteEntry*>(c.state<session::WsState>().route);
-  PackedLog::Answer& last = w.packed.last;
-  if (last.begin == stretch.begin && last.end == stretch.end && last.receivers == receivers && last.route == route) {
-    w.sessions.compression->forget_context(c);
-    return queue_run(w, c, last.run);
-  }
-  FrameRun open;
-  bool one_run = true;
-  bool any_packed = false;
-  const auto put = [&](const FrameRun& run) {
-    if (open.data && run.block == open.block && run.data == open.data + open.size) {
-      open.size += run.size;
-      open.messages = open.messages && run.messages ? open.messages + run.messages : 0;
-      return;
-    }
-    if (open.data) queue_run(w, c, open), one_run = false;
-    open = run;
-  };
-  const auto put_plain = [&](uint64_t begin, uint64_t end) {
-    if (begin == end) return;
-    const bool whole = begin == stretch.begin && end == stretch.end;
-    put({w.log.block_of(stretch), w.log.data_of(stretch, begin), static_cast<size_t>(end - begin),
-         whole ? stretch.messages : 0});
-  };
-  uint64_t position = stretch.begin;
-  uint32_t i = w.packed.first_at(position);
-  for (; const PackedLog::Candidate* candidate = w.packed.at(i, stretch.end); i++) {
-    if (candidate->compress != Compress::yes && candidate->payload < route->limits.compress_from) continue;
-    const FrameRun run = w.packed.form_of(w, i, receivers);
-    if (!run.data) continue;
-    put_plain(position, candidate->begin);
-    put(run);
-    position = candidate->end;
-    any_packed = true;
-  }
-  put_plain(position, stretch.end);
-  if (any_packed) w.sessions.compression->forget_context(c);
-  queue_run(w, c, open);
-  if (one_run && any_packed) last = {stretch.begin, stretch.end, route, receivers, open};
+// The same for a connection that takes compressed messages: apart, for the others' sake.
+[[gnu::noinline]] void queue_compressed(RealtimeWorker& w, net::Connection& c, const PublishedRange& stretch) noexcept {
+  if (w.compression->queue(*w.compression, c, stretch)) return;
+  const size_t size = static_cast<size_t>(stretch.end - stretch.begin);
+  queue_run(w, c, {w.log.block_of(stretch), w.log.data_of(stretch, stretch.begin), size, stretch.messages});
 }
 
 // Queues [begin, end) of a range.
-void queue_range(Worker& w, net::Connection& c, const PublishedRange& range, uint64_t begin, uint64_t end) noexcept {
+void queue_range(RealtimeWorker& w, net::Connection& c, const PublishedRange& range, uint64_t begin, uint64_t end) noexcept {
   const uint32_t messages = begin == range.begin && end == range.end ? range.messages : 0;
-  if (!w.packed.empty() && c.state<session::WsState>().deflated) [[unlikely]] {
-    const session::DeflateClass receivers = w.sessions.compression->class_of(c);
-    return queue_packed(w, c, {begin, end, range.block, messages}, receivers);
+  if (w.compression && c.state<session::WsState>().deflated) [[unlikely]] {
+    return queue_compressed(w, c, {begin, end, range.block, messages});
   }
-  queue_run(w, c, {w.log.block_of(range), w.log.data_of(range, begin), static_cast<size_t>(end - begin), messages});
+  queue_frames(w, c, {w.log.block_of(range), w.log.data_of(range, begin), static_cast<size_t>(end - begin), messages});
 }
 
 // The next range of an audience at or after a position.
@@ -216,7 +177,7 @@ const PublishedRange* earlier(const PublishedRange* a, const PublishedRange* b) 
 }
 
 // The first range, of all audiences this connection belongs to, that has something at or after the position.
-const PublishedRange* next_range(Worker& w, const session::WsState& ws, uint64_t position) noexcept {
+const PublishedRange* next_range(RealtimeWorker& w, const session::WsState& ws, uint64_t position) noexcept {
   const PublishedRange* next = earlier(first_after(static_cast<const WsRouteEntry*>(ws.route)->log, position),
                                        first_after(w.everybody, position));
   for (const Membership* m = ws.rooms; m; m = m->next_of_socket) {
@@ -227,7 +188,9 @@ const PublishedRange* next_range(Worker& w, const session::WsState& ws, uint64_t
 
 }  // namespace
 
-void take_published(Worker& w, net::Connection& c) noexcept {
+void queue_run(RealtimeWorker& w, net::Connection& c, const FrameRun& run) noexcept { queue_frames(w, c, run); }
+
+void take_published(RealtimeWorker& w, net::Connection& c) noexcept {
   session::WsState& ws = c.state<session::WsState>();
   uint64_t position = ws.published > w.log.begin() ? ws.published : w.log.begin();
   if (position >= w.log.end()) return;
@@ -250,7 +213,7 @@ void take_published(Worker& w, net::Connection& c) noexcept {
 
 namespace {
 
-void deliver_to_route(Worker& w, const WsRouteEntry& route) noexcept {
+void deliver_to_route(RealtimeWorker& w, const WsRouteEntry& route) noexcept {
   for (uint32_t slot = route.first; slot != session::WsState::kNone;) {
     net::Connection& c = *w.reactor.connections.live(slot);
     slot = c.state<session::WsState>().route_next;
@@ -260,7 +223,8 @@ void deliver_to_route(Worker& w, const WsRouteEntry& route) noexcept {
 
 }  // namespace
 
-void deliver_published(Worker& w) noexcept {
+void deliver_published(RealtimeWorker& w) noexcept {
+  w.delivery_due = false;
   for (const AudienceLog* audience = w.dirty_audiences; audience; audience = audience->next) {
     if (audience->room) {
       for (const Membership* m = audience->room->first; m; m = m->room_next) {
@@ -278,7 +242,6 @@ void deliver_published(Worker& w) noexcept {
     audience->listed = false;
   }
   w.log.end_turn();
-  if (!w.packed.empty()) w.packed.end_turn();
 }
 
-}  // namespace martlet::app
+}  // namespace martlet::realtime

@@ -25,10 +25,10 @@
 #include "proto/ws_frame.h"
 #include "session/ws_compression.h"
 
-namespace martlet::app {
+namespace martlet::realtime {
 
+struct RealtimeWorker;
 struct RoomRecord;
-struct Worker;
 struct WsRouteEntry;
 
 // A stretch of the log, inside one block.
@@ -70,6 +70,21 @@ class AudienceLog {
 
  private:
   base::GrowingArray<PublishedRange> ranges_;
+};
+
+// What parts hear of: frames that have just been put into the log for an audience.
+struct Publication {
+  AudienceLog& audience;
+  const PublishedRange& frames;
+  Compress compress;
+};
+
+// Frames that lie one behind the other in a block.
+struct FrameRun {
+  base::Block* block = nullptr;
+  uint8_t* data = nullptr;
+  size_t size = 0;
+  uint32_t messages = 0;  // 0: not counted yet
 };
 
 class PublishLog {
@@ -118,17 +133,21 @@ class PublishLog {
 
 // Sends to an audience; the connections in `except` are left out (null entries are skipped).
 // Without an audience of its own the message is encoded only, for other workers; `range` says where it lies.
-bool publish(Worker& w, AudienceLog* audience, const PublishedMessage& message,
+bool publish(RealtimeWorker& w, AudienceLog* audience, const PublishedMessage& message,
              std::span<net::Connection* const> except, PublishedRange& range) noexcept;
 
 // The same with frames that are encoded: they came from another worker.
-bool publish_frames(Worker& w, AudienceLog& audience, base::Block* block, uint8_t* data, size_t size, uint32_t messages,
+bool publish_frames(RealtimeWorker& w, AudienceLog& audience, base::Block* block, uint8_t* data, size_t size, uint32_t messages,
                     Compress compress, std::span<net::Connection* const> except) noexcept;
 
 // Queues everything this connection has not taken yet of what was published to its audiences.
-void take_published(Worker& w, net::Connection& c) noexcept;
+void take_published(RealtimeWorker& w, net::Connection& c) noexcept;
+
+// Queues frames. What would pass the unsent limit goes in pieces, so that the limit is asked before each, as for messages
+// that are sent one by one.
+void queue_run(RealtimeWorker& w, net::Connection& c, const FrameRun& run) noexcept;
 
 // Delivers to all: before the dirty list is flushed.
-void deliver_published(Worker& w) noexcept;
+void deliver_published(RealtimeWorker& w) noexcept;
 
-}  // namespace martlet::app
+}  // namespace martlet::realtime

@@ -8,7 +8,7 @@
 #include "session/ws_session.h"
 #include "sys/process.h"
 
-namespace martlet::app {
+namespace martlet::realtime {
 
 Rooms::~Rooms() {
   for (uint32_t slot = 0; slot < records_.extent(); slot++) {
@@ -31,7 +31,7 @@ RoomRecord* Rooms::find(std::string_view name) noexcept {
   return nullptr;
 }
 
-RoomRecord* Rooms::find(const DirectoryEntry& shared) noexcept {
+RoomRecord* Rooms::find(const worker::DirectoryEntry& shared) noexcept {
   if (table_size_ == 0) return nullptr;
   for (uint64_t at = shared.key[0].load(std::memory_order_relaxed); table_[at & (table_size_ - 1)] != 0; at++) {
     RoomRecord* room = records_.live(table_[at & (table_size_ - 1)] - 1);
@@ -141,4 +141,4 @@ void Rooms::leave(session::WsState& ws, RoomRecord& room) noexcept {
   }
 }
 
-}  // namespace martlet::app
+}  // namespace martlet::realtime

@@ -27,7 +27,7 @@ struct Membership {
 };
 }  // namespace martlet::session
 
-namespace martlet::app {
+namespace martlet::realtime {
 
 using session::Membership;
 
@@ -39,7 +39,7 @@ struct RoomRecord {
   uint32_t members = 0;
   uint64_t hash = 0;
   Membership* first = nullptr;
-  DirectoryEntry* shared = nullptr;  // of a worker of a group: what all workers know of it
+  worker::DirectoryEntry* shared = nullptr;  // of a worker of a group: what all workers know of it
   AudienceLog log;
 
   std::string_view name() const noexcept {
@@ -58,7 +58,7 @@ class Rooms {
   void use_key(uint64_t key) noexcept { key_ = key; }
 
   RoomRecord* find(std::string_view name) noexcept;
-  RoomRecord* find(const DirectoryEntry& shared) noexcept;
+  RoomRecord* find(const worker::DirectoryEntry& shared) noexcept;
   RoomRecord* find(base::SlotId id) noexcept { return records_.find(id); }
   // Of a membership: the room is there.
   RoomRecord* find_live(uint32_t slot) const noexcept { return records_.live(slot); }
@@ -92,4 +92,4 @@ class Rooms {
   uint64_t key_ = 0;  // of the hash: names come from peers
 };
 
-}  // namespace martlet::app
+}  // namespace martlet::realtime

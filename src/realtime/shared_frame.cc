@@ -2,7 +2,7 @@
 #include <cstring>
 #include <utility>
 
-#include "worker/worker.h"
+#include "realtime/realtime.h"
 #include "base/block.h"
 #include "proto/ws_frame.h"
 

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "worker/worker.h"
+#include "realtime/realtime.h"
 #include "base/block.h"
 #include "base/hash.h"
 #include "codec/utf8.h"
@@ -18,17 +18,17 @@ namespace martlet {
 
 namespace {
 
-using app::Worker;
+using realtime::RealtimeWorker;
 
 // Runs `act(worker, connection)` on the connection's worker: now, when this is its thread, else by mail.
 template <typename Act>
 void command(const WebSocket& ws, Act&& act) noexcept {
   const uint32_t number = MessageAccess::worker(ws);
-  if (Worker* w = app::here(number)) {
+  if (RealtimeWorker* w = realtime::here(number)) {
     if (net::Connection* c = w->websocket(MessageAccess::id(ws))) act(*w, *c);
     return;
   }
-  app::post_to(number, [id = MessageAccess::id(ws), act = std::forward<Act>(act)](Worker& w) mutable {
+  realtime::post_to(number, [id = MessageAccess::id(ws), act = std::forward<Act>(act)](RealtimeWorker& w) mutable {
     if (net::Connection* c = w.websocket(id)) act(w, *c);
   });
 }
@@ -36,18 +36,18 @@ void command(const WebSocket& ws, Act&& act) noexcept {
 // A worker's connection for a query, or null when it is gone. Aborts on another thread than the worker's.
 net::Connection* query(const WebSocket& ws, const char* what) noexcept {
   const uint32_t number = MessageAccess::worker(ws);
-  if (Worker* w = app::here(number)) return w->websocket(MessageAccess::id(ws));
+  if (RealtimeWorker* w = realtime::here(number)) return w->websocket(MessageAccess::id(ws));
   net::Inbox* inbox = number ? net::find_inbox(number) : nullptr;
-  if (inbox && inbox->is_open()) app::wrong_thread(what);
+  if (inbox && inbox->is_open()) worker::wrong_thread(what);
   return nullptr;
 }
 
 // What rooms have published goes before what is sent to the connection itself.
-inline void take_pending(Worker& w, net::Connection& c) noexcept {
-  if (!w.log.empty()) [[unlikely]] app::take_published(w, c);
+inline void take_pending(RealtimeWorker& w, net::Connection& c) noexcept {
+  if (!w.log.empty()) [[unlikely]] realtime::take_published(w, c);
 }
 
-SendStatus send_here(Worker& w, base::SlotId id, proto::Opcode opcode, const void* data, size_t size,
+SendStatus send_here(RealtimeWorker& w, base::SlotId id, proto::Opcode opcode, const void* data, size_t size,
                      Compress compress) noexcept {
   net::Connection* c = w.websocket(id);
   if (!c) return SendStatus::closed;
@@ -62,14 +62,14 @@ SendStatus send_here(Worker& w, base::SlotId id, proto::Opcode opcode, const voi
 SendStatus post_send(const WebSocket& ws, proto::Opcode opcode, const void* data, size_t size, Compress compress) noexcept {
   base::KeptText kept({static_cast<const char*>(data), size});
   if (!kept.ok()) return SendStatus::dropped;
-  auto act = [id = MessageAccess::id(ws), opcode, compress, kept = std::move(kept)](Worker& w) {
+  auto act = [id = MessageAccess::id(ws), opcode, compress, kept = std::move(kept)](RealtimeWorker& w) {
     send_here(w, id, opcode, kept.text().data(), kept.text().size(), compress);
   };
-  return app::post_to(MessageAccess::worker(ws), std::move(act), size + 1);
+  return realtime::post_to(MessageAccess::worker(ws), std::move(act), size + 1);
 }
 
 SendStatus send_any(const WebSocket& ws, proto::Opcode opcode, const void* data, size_t size, Compress compress) noexcept {
-  if (Worker* w = app::here(MessageAccess::worker(ws))) [[likely]] {
+  if (RealtimeWorker* w = realtime::here(MessageAccess::worker(ws))) [[likely]] {
     return send_here(*w, MessageAccess::id(ws), opcode, data, size, compress);
   }
   return post_send(ws, opcode, data, size, compress);
@@ -90,7 +90,7 @@ SendStatus WebSocket::send(std::span<const std::byte> bytes, Compress compress) 
 }
 
 SendStatus WebSocket::send(const Message& message, Compress compress) const noexcept {
-  Worker* w = app::here(worker_);
+  RealtimeWorker* w = realtime::here(worker_);
   if (!w) return post_send(*this, opcode_of(message), message.text().data(), message.size(), compress);
   net::Connection* c = w->websocket({slot_, generation_});
   if (!c) return SendStatus::closed;
@@ -104,10 +104,10 @@ SendStatus WebSocket::send(const Message& message, Compress compress) const noex
 
 SendStatus WebSocket::send(const SharedFrame& frame, Compress compress) const noexcept {
   if (!frame) return SendStatus::dropped;
-  Worker* w = app::here(worker_);
+  RealtimeWorker* w = realtime::here(worker_);
   if (!w) {
-    auto act = [self = *this, frame, compress](Worker&) { self.send(frame, compress); };
-    return app::post_to(worker_, std::move(act), MessageAccess::length(frame));
+    auto act = [self = *this, frame, compress](RealtimeWorker&) { self.send(frame, compress); };
+    return realtime::post_to(worker_, std::move(act), MessageAccess::length(frame));
   }
   net::Connection* c = w->websocket({slot_, generation_});
   if (!c) return SendStatus::closed;
@@ -126,7 +126,7 @@ SendStatus WebSocket::ping(std::string_view payload) const noexcept {
 void WebSocket::close(CloseCode code, std::string_view reason) const noexcept {
   const auto wanted = static_cast<uint16_t>(code);
   const uint16_t number = proto::may_be_sent(wanted) ? wanted : proto::close_code::normal;
-  if (Worker* w = app::here(worker_)) {
+  if (RealtimeWorker* w = realtime::here(worker_)) {
     net::Connection* c = w->websocket({slot_, generation_});
     if (!c) return;
     take_pending(*w, *c);
@@ -134,11 +134,11 @@ void WebSocket::close(CloseCode code, std::string_view reason) const noexcept {
   }
   // Without its reason when that cannot be copied.
   base::KeptText kept(reason.substr(0, proto::kMaxControlPayload));
-  app::post_to(worker_, [self = *this, code, kept = std::move(kept)](Worker&) { self.close(code, kept.text()); });
+  realtime::post_to(worker_, [self = *this, code, kept = std::move(kept)](RealtimeWorker&) { self.close(code, kept.text()); });
 }
 
 void WebSocket::abort() const noexcept {
-  command(*this, [](Worker& w, net::Connection& c) {
+  command(*this, [](RealtimeWorker& w, net::Connection& c) {
     session::abort_websocket(w.sessions, c, CloseCause::local_close);
   });
 }
@@ -153,50 +153,50 @@ void post_join(const WebSocket& ws, std::string_view room) noexcept {
   const uint32_t number = MessageAccess::worker(ws);
   base::KeptText name(room);
   if (!name.ok()) return;
-  app::Expected expected;
-  app::Group* group = app::place_.group;
-  if (group && number - group->first < group->workers) expected = app::Expected(group->directory, room, number - group->first);
-  app::post_to(number, [ws, name = std::move(name), expected = std::move(expected)](Worker&) { ws.join(name.text()); });
+  worker::Expected expected;
+  worker::Group* group = worker::place_.group;
+  if (group && number - group->first < group->workers) expected = worker::Expected(group->directory, room, number - group->first);
+  realtime::post_to(number, [ws, name = std::move(name), expected = std::move(expected)](RealtimeWorker&) { ws.join(name.text()); });
 }
 
 }  // namespace
 
 Room WebSocket::join(std::string_view room) const noexcept {
-  Worker* w = app::here(worker_);
+  RealtimeWorker* w = realtime::here(worker_);
   if (!w) return post_join(*this, room), Room();
   net::Connection* c = w->websocket({slot_, generation_});
   if (!c || c->closing || c->state<session::WsState>().ready == ReadyState::closed) return Room();
   take_pending(*w, *c);
   auto& ws = c->state<session::WsState>();
-  app::RoomRecord* record = w->enter_room(*c, room);
+  realtime::RoomRecord* record = w->enter_room(*c, room);
   if (!record) return Room();
   ws.published = w->log.end();  // what was published to the room before is not for it
   return MessageAccess::room(w->first, w->id_of(*record));
 }
 
 void WebSocket::leave(std::string_view room) const noexcept {
-  if (Worker* w = app::here(worker_)) {
+  if (RealtimeWorker* w = realtime::here(worker_)) {
     net::Connection* c = w->websocket({slot_, generation_});
-    app::RoomRecord* record = c ? w->rooms.find(room) : nullptr;
+    realtime::RoomRecord* record = c ? w->rooms.find(room) : nullptr;
     if (record) w->leave_room(*c, *record);
     return;
   }
   base::KeptText name(room);
-  if (name.ok()) app::post_to(worker_, [self = *this, name = std::move(name)](Worker&) { self.leave(name.text()); });
+  if (name.ok()) realtime::post_to(worker_, [self = *this, name = std::move(name)](RealtimeWorker&) { self.leave(name.text()); });
 }
 
 void WebSocket::leave(const Room& room) const noexcept {
   if (MessageAccess::worker(room) != net::first_of(worker_)) return;
-  command(*this, [id = MessageAccess::id(room)](Worker& w, net::Connection& c) {
-    if (app::RoomRecord* record = w.find_room(id)) w.leave_room(c, *record);
+  command(*this, [id = MessageAccess::id(room)](RealtimeWorker& w, net::Connection& c) {
+    if (realtime::RoomRecord* record = w.find_room(id)) w.leave_room(c, *record);
   });
 }
 
 bool WebSocket::in_room(std::string_view room) const noexcept {
   net::Connection* c = query(*this, "WebSocket::in_room");
   if (!c) return false;
-  Worker& w = *app::here(worker_);
-  const app::RoomRecord* record = w.rooms.find(room);
+  RealtimeWorker& w = *realtime::here(worker_);
+  const realtime::RoomRecord* record = w.rooms.find(room);
   return record && w.rooms.is_member(c->state<session::WsState>(), *record);
 }
 
@@ -205,12 +205,12 @@ bool WebSocket::in_room(std::string_view room) const noexcept {
 namespace {
 
 template <typename Signature>
-void set_own(const WebSocket& ws, OwnHandler<Signature>* session::WsExtras::*own, Function<Signature> handler) {
-  command(ws, [own, handler = std::move(handler)](Worker& w, net::Connection& c) mutable {
+void set_own(const WebSocket& ws, realtime::OwnHandler<Signature>* session::WsExtras::*own, Function<Signature> handler) {
+  command(ws, [own, handler = std::move(handler)](RealtimeWorker& w, net::Connection& c) mutable {
     auto& state = c.state<session::WsState>();
     if (state.ready == ReadyState::closed) return;
     if (!state.extras) state.extras = base::create<session::WsExtras>();
-    auto* made = handler && state.extras ? base::create<OwnHandler<Signature>>(std::move(handler)) : nullptr;
+    auto* made = handler && state.extras ? base::create<realtime::OwnHandler<Signature>>(std::move(handler)) : nullptr;
     if (!state.extras || (handler && !made)) {  // better no connection than one that misses its messages
       return session::fail_websocket(w.sessions, c, proto::close_code::try_again, "Out of memory.",
                                      CloseCause::out_of_memory);
@@ -242,11 +242,11 @@ void WebSocket::on_pong(Function<void(WebSocket, std::string_view)> handler) con
 }
 
 void WebSocket::post(Function<void(WebSocket)> fn) const {
-  app::post_to(worker_, [self = *this, fn = std::move(fn)](Worker& w) mutable {
+  realtime::post_to(worker_, [self = *this, fn = std::move(fn)](RealtimeWorker& w) mutable {
     const net::Connection* c = w.websocket({self.slot_, self.generation_});
     if (!c || c->closing) return;
-    w.note_call(Worker::kPost);
-    if (!fn(self)) w.report_failure(Worker::kPost, self);
+    w.note_call(RealtimeWorker::kPost);
+    if (!fn(self)) w.report_failure(RealtimeWorker::kPost, self);
   });
 }
 
@@ -259,7 +259,7 @@ ReadyState WebSocket::ready_state() const noexcept {
 
 size_t WebSocket::buffered_bytes() const noexcept {
   net::Connection* c = query(*this, "WebSocket::buffered_bytes");
-  return c ? net::unsent_bytes(app::here(worker_)->reactor, *c) : 0;
+  return c ? net::unsent_bytes(realtime::here(worker_)->reactor, *c) : 0;
 }
 
 std::string WebSocket::ip() const {
@@ -269,22 +269,27 @@ std::string WebSocket::ip() const {
 
 namespace {
 
-// A stretch of the kept request; empty when it was not kept.
-std::string_view kept(const WebSocket& ws, const char* what, int part) noexcept {
+// Null when it was not kept, or the connection is gone.
+const realtime::KeptRequest* kept(const WebSocket& ws, const char* what) noexcept {
   net::Connection* c = query(ws, what);
   const session::WsExtras* extras = c ? c->state<session::WsState>().extras : nullptr;
-  if (!extras) return {};
-  const std::string_view all = extras->request.text();
-  if (part == 0) return all.substr(0, extras->url_bytes);
-  if (part == 1) return all.substr(extras->url_bytes, extras->origin_bytes);
-  return all.substr(extras->url_bytes + extras->origin_bytes);
+  return extras ? extras->slots.find<realtime::KeptRequest>() : nullptr;
 }
 
 }  // namespace
 
-std::string_view WebSocket::url() const noexcept { return kept(*this, "WebSocket::url", 0); }
-std::string_view WebSocket::origin() const noexcept { return kept(*this, "WebSocket::origin", 1); }
-std::string_view WebSocket::user_agent() const noexcept { return kept(*this, "WebSocket::user_agent", 2); }
+std::string_view WebSocket::url() const noexcept {
+  const realtime::KeptRequest* request = kept(*this, "WebSocket::url");
+  return request ? request->url() : std::string_view();
+}
+std::string_view WebSocket::origin() const noexcept {
+  const realtime::KeptRequest* request = kept(*this, "WebSocket::origin");
+  return request ? request->origin() : std::string_view();
+}
+std::string_view WebSocket::user_agent() const noexcept {
+  const realtime::KeptRequest* request = kept(*this, "WebSocket::user_agent");
+  return request ? request->user_agent() : std::string_view();
+}
 
 // Names ---------------------------------------------------------------------------------------------------------------
 

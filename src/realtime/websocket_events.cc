@@ -2,20 +2,20 @@
 // the connection's own.
 #include <cstring>
 
-#include "worker/worker.h"
+#include "realtime/realtime.h"
 #include "base/bytes.h"
 #include "net/output.h"
 #include "net/reactor.h"
 #include "proto/ws_handshake.h"
 #include "session/http_response.h"
 
-namespace martlet::app {
+namespace martlet::realtime {
 
 namespace {
 
 WsRouteEntry& entry_of(session::WsRoute& route) noexcept { return static_cast<WsRouteEntry&>(route); }
 
-Worker& worker_of(session::WsRoute& route) noexcept { return *entry_of(route).worker; }
+RealtimeWorker& worker_of(session::WsRoute& route) noexcept { return *entry_of(route).worker; }
 
 session::WsExtras* extras_of(net::Connection& c) noexcept { return c.state<session::WsState>().extras; }
 
@@ -23,7 +23,7 @@ session::WsExtras* extras_of(net::Connection& c) noexcept { return c.state<sessi
 template <typename Handler, typename Own, typename... Args>
 bool run_handlers(WsRouteEntry& route, net::Connection& c, Handler& handler, Own* session::WsExtras::*own,
                   Args&&... args) noexcept {
-  Worker& w = worker_of(route);
+  RealtimeWorker& w = worker_of(route);
   const WebSocket ws = w.handle(c);
   bool good = true;
   if (handler && !handler(ws, args...)) {
@@ -71,7 +71,7 @@ bool on_error(session::WsRoute& route, net::Connection& c, const ErrorInfo& erro
   return run_handlers(entry, c, entry.handlers.error, &session::WsExtras::error, told);
 }
 
-void link(Worker& w, WsRouteEntry& route, net::Connection& c) noexcept {
+void link(RealtimeWorker& w, WsRouteEntry& route, net::Connection& c) noexcept {
   auto& ws = c.state<session::WsState>();
   ws.published = w.log.end();  // what was published before it came is not for it
   ws.route_next = route.first;
@@ -83,7 +83,7 @@ void link(Worker& w, WsRouteEntry& route, net::Connection& c) noexcept {
   w.stats.open_websockets++;
 }
 
-void unlink(Worker& w, WsRouteEntry& route, net::Connection& c) noexcept {
+void unlink(RealtimeWorker& w, WsRouteEntry& route, net::Connection& c) noexcept {
   const auto& ws = c.state<session::WsState>();
   auto& connections = w.reactor.connections;
   if (ws.route_previous == session::WsState::kNone) {
@@ -99,7 +99,7 @@ void unlink(Worker& w, WsRouteEntry& route, net::Connection& c) noexcept {
   w.leave_route(route);
 }
 
-void release_extras(Worker& w, session::WsExtras* extras) noexcept {
+void release_extras(RealtimeWorker& w, session::WsExtras* extras) noexcept {
   if (!extras) return;
   w.retire(extras->message);
   w.retire(extras->close);
@@ -113,8 +113,9 @@ void release_extras(Worker& w, session::WsExtras* extras) noexcept {
 // The close handlers still see the rooms, and may send to them; then the connection leaves.
 void on_close(session::WsRoute& route, net::Connection& c, const CloseInfo& why) {
   WsRouteEntry& entry = entry_of(route);
-  Worker& w = worker_of(route);
+  RealtimeWorker& w = worker_of(route);
   run_handlers(entry, c, entry.handlers.close, &session::WsExtras::close, why);
+  w.parts.closed(c, why);
   auto& ws = c.state<session::WsState>();
   while (session::Membership* m = ws.rooms) w.leave_room(c, *w.rooms.find_live(m->room_slot));
   unlink(w, entry, c);
@@ -123,11 +124,18 @@ void on_close(session::WsRoute& route, net::Connection& c, const CloseInfo& why)
   if (w.dirty_audiences) w.reactor.want_turn();  // what its handlers sent
 }
 
-// The same where a watchdog looks: it is told first whose handler is called.
+// The same where a watchdog looks, which is told first whose handler is called, and where parts listen.
 template <auto kEvent, typename... Args>
 auto watched(session::WsRoute& route, Args... args) {
   worker_of(route).note_call(entry_of(route).pattern);
   return kEvent(route, args...);
+}
+
+bool on_observed_message(session::WsRoute& route, net::Connection& c, const session::MessageView& view) {
+  RealtimeWorker& w = worker_of(route);
+  w.note_call(entry_of(route).pattern);
+  w.parts.received(c, view);
+  return on_message(route, c, view);
 }
 
 // Handshakes ----------------------------------------------------------------------------------------------------------
@@ -166,14 +174,14 @@ void refuse(session::Exchange& e, int status, std::string_view text) noexcept {
 }
 
 // Whether messages will be compressed (RFC 7692), and the answer that says so.
-void decide_compression(Worker& w, const session::Exchange& e, const WsRouteEntry& route,
+void decide_compression(RealtimeWorker& w, const session::Exchange& e, const WsRouteEntry& route,
                         session::DeflateDecision& decision) noexcept {
   if (!route.deflate.on || !e.head.find(proto::FieldName::sec_websocket_extensions)) return;
   const std::string_view agent = e.field(e.head.find(proto::FieldName::user_agent));
   for (const std::string& broken : *route.broken_agents) {
     if (!broken.empty() && agent.find(broken) != std::string_view::npos) return;
   }
-  w.compression->decide(e.head, e.base, route, decision);
+  w.sessions.compression->decide(e.head, e.base, route, decision);
 }
 
 bool send_switching(session::Exchange& e, const WsRouteEntry& route, std::string_view extensions) noexcept {
@@ -207,17 +215,13 @@ bool send_switching(session::Exchange& e, const WsRouteEntry& route, std::string
   return true;
 }
 
-// The request as it is kept; null when memory is out.
+// The lazy block with the request in it; null when memory is out.
 session::WsExtras* keep_request(session::Exchange& e) noexcept {
   auto* extras = base::create<session::WsExtras>();
   if (!extras) return nullptr;
-  const std::string_view url = e.request.url();
-  const std::string_view origin = e.field(e.head.find(proto::FieldName::origin));
-  const std::string_view agent = e.field(e.head.find(proto::FieldName::user_agent));
-  extras->request = base::KeptText(url, origin, agent);
-  extras->url_bytes = static_cast<uint32_t>(url.size());
-  extras->origin_bytes = static_cast<uint32_t>(origin.size());
-  if (extras->request.ok()) return extras;
+  const KeptRequest* kept = extras->slots.find_or_add<KeptRequest>(
+      e.request.url(), e.field(e.head.find(proto::FieldName::origin)), e.field(e.head.find(proto::FieldName::user_agent)));
+  if (kept && kept->ok()) return extras;
   base::destroy(extras);
   return nullptr;
 }
@@ -225,8 +229,8 @@ session::WsExtras* keep_request(session::Exchange& e) noexcept {
 }  // namespace
 
 const session::WsSink ws_sink{on_message, on_ping, on_pong, on_drain, on_error, on_close};
-const session::WsSink watched_ws_sink{
-    watched<on_message, net::Connection&, const session::MessageView&>,
+const session::WsSink observed_ws_sink{
+    on_observed_message,
     watched<on_ping, net::Connection&, std::string_view>,
     watched<on_pong, net::Connection&, std::string_view>,
     watched<on_drain, net::Connection&>,
@@ -234,7 +238,9 @@ const session::WsSink watched_ws_sink{
     watched<on_close, net::Connection&, const CloseInfo&>,
 };
 
-void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noexcept {
+void accept_websocket(routing::RoutedWorker& worker, session::Exchange& e, session::WsRoute& to) noexcept {
+  RealtimeWorker& w = realtime_of(worker);
+  WsRouteEntry& route = entry_of(to);
   if (e.flags.responded) return;
   const uint32_t most = route.handlers.options.max_connections;
   if (!origin_allowed(route, e)) return refuse(e, 403, "This origin is not allowed.");
@@ -249,7 +255,7 @@ void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noex
   session::DeflateDecision decision;
   decide_compression(w, e, route, decision);
   if (!send_switching(e, route, {decision.answer, decision.answer_size})) {
-    if (decision.own) w.compression->give_back(decision.own);
+    if (decision.own) w.sessions.compression->give_back(decision.own);
     w.leave_route(route);
     base::destroy(extras);
     return w.reactor.abort(c);
@@ -261,6 +267,7 @@ void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noex
   state.extras = extras;
   state.deflated = decision.agreed;
   state.deflate = decision.own;
+  w.parts.opened(c);
   const WebSocket ws = w.handle(c);
   auto& handler = route.on_open ? route.on_open : route.handlers.open;
   if (handler && !handler(ws, e.request)) {
@@ -270,4 +277,4 @@ void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noex
   if (w.draining) w.say_goodbye(c);  // it was let in before the drain, and asked after that
 }
 
-}  // namespace martlet::app
+}  // namespace martlet::realtime

@@ -2,28 +2,31 @@
 // costs no stack, and one that calls it later finds its place by number.
 #include <cstring>
 
-#include "worker/worker.h"
+#include "base/bytes.h"
 #include "base/check.h"
 #include "net/reactor.h"
+#include "routing/routes.h"
 #include "session/http_response.h"
+#include "session/http_session.h"
+#include "sys/log_line.h"
 
 namespace martlet {
 
 namespace session {
 
 Response Exchange::deferred_response() const noexcept {
-  const auto& w = *static_cast<app::Worker*>(sessions->http.context);
+  const auto& w = *static_cast<routing::RoutedWorker*>(sessions->http.context);
   return Response(w.number, connection->slot, connection->generation, request_number);
 }
 
 Next Exchange::next_at(uint32_t step) const noexcept {
-  const auto& w = *static_cast<app::Worker*>(sessions->http.context);
+  const auto& w = *static_cast<routing::RoutedWorker*>(sessions->http.context);
   return Next(w.number, connection->slot, connection->generation, request_number, step);
 }
 
 }  // namespace session
 
-namespace app {
+namespace routing {
 
 namespace {
 
@@ -59,7 +62,7 @@ void answer(session::Exchange& e, int status, std::string_view text) noexcept {
   session::send_response(e, base::as_bytes(text), session::BodyType::text);
 }
 
-void failed(Worker& w, session::Exchange& e, const Chain& chain) noexcept {
+void failed(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
   w.report_failure(chain.pattern);
   if (e.flags.upgraded) return session::handler_failed(*e.sessions, *e.connection);  // it is a WebSocket by now
   e.fields.clear();
@@ -74,7 +77,7 @@ void add_fields(session::Exchange& e, std::string_view lines) noexcept {
 }
 
 // No route takes this request.
-void answer_unmatched(Worker& w, session::Exchange& e) noexcept {
+void answer_unmatched(RoutedWorker& w, session::Exchange& e) noexcept {
   using proto::Method;
   const std::string_view path = e.head.path(e.base);
   if (e.head.method == Method::options && path == "*" && !e.flags.responded) {  // RFC 9110 §9.3.7: of the server itself
@@ -91,15 +94,15 @@ void answer_unmatched(Worker& w, session::Exchange& e) noexcept {
   answer(e, 426, "This is a WebSocket.");
 }
 
-void end_of_chain(Worker& w, session::Exchange& e, const Chain& chain) noexcept {
+void end_of_chain(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
   e.flags.chain_over = true;
-  if (chain.websocket) return accept_websocket(w, e, *chain.websocket);
+  if (chain.websocket) return w.upgrade(w, e, *chain.websocket);
   if (&chain == &w.unmatched) return answer_unmatched(w, e);
   answer(e, 404, "Not Found");
 }
 
 // The last step. It answers, or defers.
-void run_handler(Worker& w, session::Exchange& e, const Chain& chain,
+void run_handler(RoutedWorker& w, session::Exchange& e, const Chain& chain,
                  Function<void(Request&, Response&)>& handler) noexcept {
   if (!handler(e.request, e.response)) [[unlikely]] return failed(w, e, chain);
   if (e.flags.responded || e.flags.deferred) [[likely]] return;
@@ -109,7 +112,7 @@ void run_handler(Worker& w, session::Exchange& e, const Chain& chain,
 }
 
 // Runs the step at the exchange's position, and the ones after it as far as they are let through.
-void run_steps(Worker& w, session::Exchange& e) noexcept {
+void run_steps(RoutedWorker& w, session::Exchange& e) noexcept {
   const auto& chain = *static_cast<const Chain*>(e.route);
   for (;;) {
     if (e.position == chain.entries.size()) return end_of_chain(w, e, chain);
@@ -134,7 +137,7 @@ void set_params(session::Exchange& e, const Chain& chain, const Router::Match& m
   }
 }
 
-const Chain* find_chain(const Worker& w, session::Exchange& e) noexcept {
+const Chain* find_chain(const RoutedWorker& w, session::Exchange& e) noexcept {
   const std::string_view path = e.head.path(e.base);
   const Router& router = e.flags.is_upgrade ? w.ws_router : w.http_router;
   const auto& chains = e.flags.is_upgrade ? w.ws_chains : w.chains;
@@ -152,7 +155,7 @@ namespace {
 
 template <bool kWatched>
 void take_request(void* context, session::Exchange& e) {
-  auto& w = *static_cast<Worker*>(context);
+  auto& w = *static_cast<RoutedWorker*>(context);
   const Chain* chain = find_chain(w, e);
   e.route = chain ? chain : &w.unmatched;
   if constexpr (kWatched) w.note_call(chain ? chain->pattern : w.unmatched.pattern);
@@ -169,7 +172,7 @@ void on_request(void* context, session::Exchange& e) { take_request<false>(conte
 void on_watched_request(void* context, session::Exchange& e) { take_request<true>(context, e); }
 
 void on_upgrade(void* context, session::Exchange& e) {
-  auto& w = *static_cast<Worker*>(context);
+  auto& w = *static_cast<RoutedWorker*>(context);
   const Chain* chain = find_chain(w, e);
   e.route = chain;
   if (chain) w.note_call(chain->pattern);
@@ -180,11 +183,14 @@ void on_upgrade(void* context, session::Exchange& e) {
 }
 
 bool has_route(void* context, session::Exchange& e) {
-  const auto& w = *static_cast<const Worker*>(context);
+  const auto& w = *static_cast<const RoutedWorker*>(context);
   return find_chain(w, e) != nullptr || !w.unmatched.entries.empty();
 }
 
-void go_on(Worker& w, session::Exchange& e) noexcept {
+namespace {
+
+// Goes on at the exchange's position, and settles it when its handler is not on the stack.
+void go_on(RoutedWorker& w, session::Exchange& e) noexcept {
   w.note_call(static_cast<const Chain*>(e.route)->pattern);
   if (e.flags.in_handler) return run_steps(w, e);
   e.flags.in_handler = true;
@@ -193,13 +199,15 @@ void go_on(Worker& w, session::Exchange& e) noexcept {
   if (e.flags.responded || e.flags.upgraded) session::settle_exchange(e);
 }
 
-}  // namespace app
+}  // namespace
+
+}  // namespace routing
 
 void Next::operator()() const noexcept {
-  app::Worker* w = app::here(worker_);
+  worker::Worker* w = worker::here(worker_);
   if (!w) {
     const Next self = *this;
-    app::post_to(worker_, [self](app::Worker&) { self(); });
+    worker::post_to(worker_, [self](worker::Worker&) { self(); });
     return;
   }
   session::Exchange* e = session::find_exchange(w->sessions, {slot_, generation_}, request_);
@@ -207,11 +215,11 @@ void Next::operator()() const noexcept {
   if (e->position != position_ || e->flags.chain_over || e->flags.responded) {
     w->stats.late_nexts++;
     sys::log_limited(LogLevel::warn, "next() was called twice, or after the answer",
-                     static_cast<const app::Chain*>(e->route)->pattern);
+                     static_cast<const routing::Chain*>(e->route)->pattern);
     MARTLET_DCHECK(false && "a second next()");
     return;
   }
-  app::go_on(*w, *e);
+  routing::go_on(static_cast<routing::RoutedWorker&>(*w), *e);
 }
 
 }  // namespace martlet

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-namespace martlet::app {
+namespace martlet::routing {
 
 namespace {
 
@@ -156,4 +156,4 @@ bool Router::walk(const Node& node, std::string_view rest, proto::Method method,
   return false;
 }
 
-}  // namespace martlet::app
+}  // namespace martlet::routing

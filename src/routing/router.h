@@ -13,7 +13,7 @@
 
 #include "proto/http_parser.h"
 
-namespace martlet::app {
+namespace martlet::routing {
 
 inline constexpr uint8_t kAnyMethod = 0xff;
 
@@ -97,4 +97,4 @@ class Router {
   size_t statics_ = 0;
 };
 
-}  // namespace martlet::app
+}  // namespace martlet::routing

@@ -12,7 +12,7 @@
 #include "base/hash.h"
 #include "sys/process.h"
 
-namespace martlet::app {
+namespace martlet::worker {
 
 namespace {
 
@@ -233,4 +233,4 @@ bool Directory::grow() noexcept {
   return true;
 }
 
-}  // namespace martlet::app
+}  // namespace martlet::worker

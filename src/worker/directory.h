@@ -23,7 +23,7 @@
 #include "base/slot_table.h"
 #include "net/lanes.h"
 
-namespace martlet::app {
+namespace martlet::worker {
 
 // A set of workers, by seat.
 struct Seats {
@@ -178,4 +178,4 @@ class Expected {
   DirectoryEntry* entry_ = nullptr;
 };
 
-}  // namespace martlet::app
+}  // namespace martlet::worker

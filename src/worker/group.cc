@@ -3,12 +3,12 @@
 
 #include <new>
 
-#include "worker/worker.h"
 #include "net/worker_registry.h"
 #include "sys/clock.h"
 #include "sys/socket.h"
+#include "worker/worker.h"
 
-namespace martlet::app {
+namespace martlet::worker {
 
 thread_local constinit Place place_;
 
@@ -56,7 +56,6 @@ void Worker::sit_down(Place& place) noexcept {
   number = box->worker();
   first = box->first();
   group->lanes->sit(seat, box);
-  rooms.use_key(group->directory.hash_key());
   if (group->watched) calling = &group->seats[seat].calling;
 }
 
@@ -108,63 +107,6 @@ Stats Worker::sum_of_group() const noexcept {
   }
   if (group) sum.open_rooms = group->directory.rooms();
   return sum;
-}
-
-// Audiences -----------------------------------------------------------------------------------------------------------
-
-AudienceLog* Worker::find_audience(AudienceKind kind, base::SlotId id) noexcept {
-  if (kind == AudienceKind::all) return &everybody;
-  const DirectoryEntry* entry = group->directory.find(id);
-  if (!entry) return nullptr;
-  if (kind == AudienceKind::room) {
-    RoomRecord* room = rooms.find(*entry);
-    return room ? &room->log : nullptr;
-  }
-  for (const auto& route : ws_routes) {
-    if (route->shared == entry) return &route->log;
-  }
-  return nullptr;
-}
-
-base::SlotId Worker::id_of(const WsRouteEntry& route) const noexcept {
-  if (!group) return {route.number, 0};
-  return route.shared ? route.shared->id() : group->directory.find(AudienceKind::route, route.pattern).id;
-}
-
-Directory::Found Worker::everybody_found() const noexcept {
-  if (all_shared) return {all_shared, all_shared->id()};
-  return group->directory.find(AudienceKind::all, {});
-}
-
-bool Worker::enter_route(WsRouteEntry& route) noexcept {
-  if (!group) return true;
-  Directory& directory = group->directory;
-  if (!all_shared) all_shared = directory.enter(AudienceKind::all, {}, seat);
-  if (all_shared && !route.shared) route.shared = directory.enter(AudienceKind::route, route.pattern, seat);
-  if (!route.shared) {
-    if (all_shared && stats.open_websockets == 0) {
-      directory.leave(*all_shared, seat);
-      all_shared = nullptr;
-    }
-    return false;
-  }
-  all_shared->add_member();
-  route.shared->add_member();
-  return true;
-}
-
-void Worker::leave_route(WsRouteEntry& route) noexcept {
-  if (!group) return;
-  all_shared->remove_member();
-  route.shared->remove_member();
-  if (route.connections == 0) {
-    group->directory.leave(*route.shared, seat);
-    route.shared = nullptr;
-  }
-  if (stats.open_websockets == 0) {
-    group->directory.leave(*all_shared, seat);
-    all_shared = nullptr;
-  }
 }
 
 // Connections ---------------------------------------------------------------------------------------------------------
@@ -226,4 +168,4 @@ bool Worker::place_connection(int fd) noexcept {
   return false;
 }
 
-}  // namespace martlet::app
+}  // namespace martlet::worker

@@ -20,7 +20,7 @@
 #include "net/lanes.h"
 #include "sys/waker.h"
 
-namespace martlet::app {
+namespace martlet::worker {
 
 struct Worker;
 
@@ -93,4 +93,4 @@ struct Place {
 };
 extern thread_local constinit Place place_;
 
-}  // namespace martlet::app
+}  // namespace martlet::worker

@@ -4,11 +4,10 @@
 #include <cstring>
 #include <new>
 
-#include "worker/worker.h"
 #include "net/worker_registry.h"
-#include "session/ws_session.h"
+#include "worker/worker.h"
 
-namespace martlet::app {
+namespace martlet::worker {
 
 namespace {
 
@@ -32,28 +31,13 @@ struct Parcel {
   }
 };
 
-// Puts the frames of an item into this worker's log, for its members of that audience.
-void take_item(Worker& w, const Parcel& parcel, const ParcelItem& item) noexcept {
-  AudienceLog* audience = w.find_audience(item.kind, item.entry);
-  if (!audience) return;  // the last member has left
-  net::Connection* left_out[Audience::kMaxExcept];
-  size_t count = 0;
-  for (uint32_t i = 0; i < item.except_count; i++) {
-    const ParcelExcept& except = parcel.excepts[item.except_begin + i];
-    net::Connection* c = except.worker == w.number ? w.websocket(except.id) : nullptr;
-    if (c) left_out[count++] = c;
-  }
-  if (publish_frames(w, *audience, item.block, item.data, item.size, item.messages, item.compress, {left_out, count})) {
-    w.list(*audience);
-  } else {
-    w.stats.messages_dropped += item.messages;
-  }
-}
-
 void run_parcel(net::Mail* mail, void* context) {
   Parcel& parcel = *static_cast<ParcelMail*>(mail)->parcel;
   auto& w = *static_cast<Worker*>(context);
-  for (uint32_t i = 0; i < parcel.item_count; i++) take_item(w, parcel, parcel.items[i]);
+  for (uint32_t i = 0; i < parcel.item_count; i++) {
+    const ParcelItem& item = parcel.items[i];
+    w.seam->parcels.take(w, item, {parcel.excepts + item.except_begin, item.except_count});
+  }
   parcel.release();
 }
 
@@ -84,24 +68,6 @@ Parcel* make_parcel(const base::GrowingArray<ParcelItem>& items, const base::Gro
   }
   for (uint32_t i = 0; i < items.size(); i++) items[i].block->retain();
   return parcel;
-}
-
-// This worker's members of an audience missed messages: it did not turn for too long.
-void lagged(Worker& w, AudienceKind kind, base::SlotId entry, uint64_t messages) noexcept {
-  const auto treat = [&](net::Connection& c) {
-    if (!c.closing) session::treat_as_slow(w.sessions, c, messages);
-  };
-  AudienceLog* audience = w.find_audience(kind, entry);
-  if (!audience) return;
-  if (audience->room) {
-    for (const session::Membership* m = audience->room->first; m; m = m->room_next) {
-      treat(*w.reactor.connections.live(m->connection_slot));
-    }
-    return;
-  }
-  w.for_each_websocket([&](net::Connection& c) {
-    if (!audience->route || c.state<session::WsState>().route == audience->route) treat(c);
-  });
 }
 
 }  // namespace
@@ -182,7 +148,8 @@ void Outgoing::note_missed(Worker& w, uint32_t seat) noexcept {
 // False when memory is out: what has not been told stays.
 bool Outgoing::tell(uint32_t number, MissedThere& missed) noexcept {
   const auto post = [number](const Missed& m) {
-    return post_to(number, [m](Worker& other) { lagged(other, m.kind, m.entry, m.messages); }) != SendStatus::dropped;
+    return post_to(number, [m](Worker& other) { other.seam->parcels.lagged(other, m.kind, m.entry, m.messages); }) !=
+           SendStatus::dropped;
   };
   for (; !missed.audiences.empty(); missed.audiences.truncate(missed.audiences.size() - 1)) {
     if (!post(missed.audiences.back())) return false;
@@ -206,4 +173,4 @@ bool Outgoing::tell_missed(Worker& w) noexcept {
   return again;
 }
 
-}  // namespace martlet::app
+}  // namespace martlet::worker

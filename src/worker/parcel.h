@@ -10,15 +10,19 @@
 // consumers then, and treated by the policy of their own route.
 #pragma once
 
+#include <martlet/compression.h>
+
 #include <cstdint>
 #include <memory>
 #include <span>
 
-#include "worker/directory.h"
-#include "realtime/publish.h"
+#include "base/block.h"
 #include "base/growing_array.h"
+#include "worker/directory.h"
 
-namespace martlet::app {
+namespace martlet::worker {
+
+struct Worker;
 
 struct ParcelItem {
   AudienceKind kind;
@@ -36,6 +40,14 @@ struct ParcelItem {
 struct ParcelExcept {
   uint32_t worker;
   base::SlotId id;
+};
+
+// Where the receivers are known: what arrives is handed to it.
+struct ParcelSeam {
+  // The frames of an item, for this worker's members of its audience.
+  void (*take)(Worker& w, const ParcelItem& item, std::span<const ParcelExcept> except) noexcept;
+  // This worker's members of an audience missed so many messages, as it did not turn for too long.
+  void (*lagged)(Worker& w, AudienceKind kind, base::SlotId entry, uint64_t messages) noexcept;
 };
 
 class Outgoing {
@@ -77,4 +89,4 @@ class Outgoing {
   bool any_missed_ = false;
 };
 
-}  // namespace martlet::app
+}  // namespace martlet::worker

@@ -7,13 +7,16 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/check.h"
+#include "base/limits.h"
 #include "net/worker_registry.h"
 #include "session/http_response.h"
-#include "base/check.h"
+#include "session/http_session.h"
 #include "sys/clock.h"
+#include "sys/log_line.h"
 #include "sys/process.h"
 
-namespace martlet::app {
+namespace martlet::worker {
 
 thread_local constinit Worker* current_worker_ = nullptr;
 
@@ -69,49 +72,6 @@ namespace {
 constexpr uint32_t kReservedDescriptors = 64;  // for listeners, the poller, and what the program opens
 constexpr uint64_t kDrainStepNs = 20'000'000;
 
-// Far above what there is memory for, and far enough from the end of the numbers that sums do not wrap.
-size_t at_most_everything(size_t bytes) noexcept { return bytes < SIZE_MAX / 4 ? bytes : SIZE_MAX / 4; }
-
-uint32_t to_ms(milliseconds time) noexcept {
-  const auto count = time.count();
-  return count < 0 ? 0 : count > INT32_MAX ? INT32_MAX : static_cast<uint32_t>(count);
-}
-
-[[noreturn]] void too_late(const char* what, std::string_view path) {
-  std::fprintf(stderr, "martlet: route \"%.*s\": %s\n", static_cast<int>(path.size()), path.data(), what);
-  std::abort();
-}
-
-uint8_t method_of(std::string_view name) {
-  using proto::Method;
-  for (const Method method : {Method::get, Method::head, Method::post, Method::put, Method::patch, Method::del,
-                              Method::options}) {
-    if (proto::method_name(method) == name) return static_cast<uint8_t>(method);
-  }
-  return kAnyMethod;
-}
-
-enum class Below : uint8_t { never, perhaps, always };
-
-// Whether the paths of a pattern lie below a prefix, whole segments compared: "/api" is before "/api" and "/api/x", not
-// before "/apis". A parameter or a wildcard may match the prefix or something else: that is asked for each request.
-Below below(std::string_view pattern, std::string_view prefix) noexcept {
-  Below answer = Below::always;
-  while (!prefix.empty()) {
-    const std::string_view wanted = cut_segment(prefix);
-    if (wanted.empty() && prefix.empty()) return answer;  // "/api/" is the same as "/api"
-    if (pattern.empty()) return Below::never;
-    const std::string_view segment = cut_segment(pattern);
-    if (segment == "*") return Below::perhaps;
-    if (!segment.empty() && segment[0] == ':') {
-      answer = Below::perhaps;
-    } else if (segment != wanted) {
-      return Below::never;
-    }
-  }
-  return answer;
-}
-
 void on_accept(void* context, net::Connection& c, bool over_limit) {
   auto& w = *static_cast<Worker*>(context);
   session::start_http(w.sessions, c, over_limit);
@@ -123,11 +83,11 @@ void before_flush(void* context) {
   auto& w = *static_cast<Worker*>(context);
   if (w.draining) w.keep_draining();
   if (w.group) w.end_group_turn();
-  if (w.dirty_audiences || !w.log.empty()) deliver_published(w);  // a room may have gone after it was sent to
-  if (w.compression) w.compression->end_turn();
-  while (RetiredHandler* handler = w.retired) {
-    w.retired = handler->next;
-    base::destroy(handler);
+  if (w.delivery_due) w.seam->deliver(w);
+  w.parts.turn_ended();
+  while (Retired* thing = w.retired) {
+    w.retired = thing->next;
+    base::destroy(thing);
   }
 }
 
@@ -143,7 +103,7 @@ void on_signal(void* context, int) {
 
 }  // namespace
 
-Worker::Worker(const AppOptions& app_options) : options(app_options) {
+Worker::Worker(const AppOptions& app_options, const WorkerSeam& seam_above) : options(app_options), seam(&seam_above) {
   register_inbox();  // handles made during set-up (timers, to_route) name the worker already
 }
 
@@ -156,107 +116,21 @@ void Worker::register_inbox() noexcept {
   }
 }
 
-Worker::~Worker() {
-  MARTLET_CHECK(!in_turn && "an App destroyed inside one of its callbacks");
-  end();
-  leave_thread(*this);
-}
-
 // Set-up --------------------------------------------------------------------------------------------------------------
-
-// The first one is what listen() answers.
-void Worker::refuse_route(const char* what, std::string_view path) {
-  sys::log_line(LogLevel::error, std::string("route \"").append(path).append("\": ").append(what));
-  if (!mistake) mistake = Error(what);
-}
-
-void Worker::add_use(std::string_view prefix, Step step) {
-  if (opened) too_late("use() after listen()", prefix);
-  if (prefix.ends_with("/*")) prefix.remove_suffix(2);
-  while (prefix.ends_with('/')) prefix.remove_suffix(1);
-  if (!prefix.empty() && prefix[0] != '/') return refuse_route("a prefix begins with '/'", prefix);
-  if (prefix.find_first_of(":*") != std::string_view::npos) return refuse_route("a prefix has no parameters", prefix);
-  steps.push_back(std::move(step));
-  uses.push_back({&steps.back(), prefixes.emplace_back(prefix)});
-}
-
-void Worker::add_uses(Chain& chain, std::string_view path) {
-  for (const Chain::Entry& use : uses) {
-    const Below answer = below(path, use.prefix);
-    if (answer == Below::always) chain.entries.push_back({use.step, {}});
-    if (answer == Below::perhaps) chain.entries.push_back(use);
-  }
-}
-
-void Worker::add_route(std::string_view method, std::string_view path, Step* list, size_t count) {
-  if (opened) too_late("registered after listen()", path);
-  Pattern pattern;
-  if (const char* wrong = Pattern::parse(path, pattern)) return refuse_route(wrong, path);
-  Chain& chain = *chains.emplace_back(std::make_unique<Chain>());
-  add_uses(chain, path);
-  for (size_t i = 0; i < count; i++) {
-    steps.push_back(std::move(list[i]));
-    chain.entries.push_back({&steps.back(), {}});
-  }
-  auto& last = StepAccess::handler(*chain.entries.back().step);
-  if (chain.entries.size() == 1 && last) chain.only = &last;
-  http_router.add(pattern, method_of(method), static_cast<uint32_t>(chains.size() - 1));
-  methods |= method == "" ? ~uint32_t{0} : 1u << method_of(method);
-  chain.pattern = std::move(pattern.text);
-  chain.params = std::move(pattern.params);
-}
-
-void Worker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry) {
-  if (opened) too_late("registered after listen()", path);
-  Pattern pattern;
-  if (const char* wrong = Pattern::parse(path, pattern)) return refuse_route(wrong, path);
-  const WsOptions& ws = entry->handlers.options;
-  entry->worker = this;
-  entry->pattern = path;
-  entry->sink = calling ? &watched_ws_sink : &ws_sink;
-  entry->number = static_cast<uint32_t>(ws_routes.size());
-  entry->log.route = entry.get();
-  entry->keep_request = ws.keep_request || entry->on_open;
-  entry->limits.message.message_bytes = at_most_everything(ws.max_message_bytes);
-  entry->limits.message.fragments = ws.max_fragments;
-  entry->limits.unsent_bytes = ws.max_unsent_bytes ? at_most_everything(ws.max_unsent_bytes) : 1;
-  entry->limits.heartbeat_interval_ms = to_ms(ws.heartbeat_interval);
-  entry->limits.heartbeat_timeout_ms = to_ms(ws.heartbeat_timeout);
-  entry->limits.slow_consumer = ws.slow_consumer;
-  Chain& chain = *ws_chains.emplace_back(std::make_unique<Chain>());
-  add_uses(chain, path);
-  chain.websocket = entry.get();
-  ws_router.add(pattern, kAnyMethod, static_cast<uint32_t>(ws_chains.size() - 1));
-  chain.pattern = std::move(pattern.text);
-  chain.params = std::move(pattern.params);
-  ws_routes.push_back(std::move(entry));
-}
-
-// What OPTIONS * answers when there is no route for it.
-std::string Worker::make_allow_field() const {
-  using proto::Method;
-  std::string field = "Allow: OPTIONS";
-  const bool get = methods & 1u << static_cast<int>(Method::get);
-  for (const Method method : {Method::get, Method::head, Method::post, Method::put, Method::patch, Method::del}) {
-    const bool has = methods & 1u << static_cast<int>(method);
-    if (has || (get && method == Method::head)) field.append(", ").append(proto::method_name(method));
-  }
-  return field + "\r\n";
-}
 
 void Worker::take_options() noexcept {
   session::HttpLimits& limits = sessions.limits;
   limits.head.head_bytes = options.max_head_bytes < 65'535 ? options.max_head_bytes : 65'535;
   limits.head.fields = options.max_header_fields < proto::RequestHead::kMaxFields ? options.max_header_fields
                                                                                    : proto::RequestHead::kMaxFields;
-  limits.body_bytes = at_most_everything(options.max_body_bytes);
-  limits.receive_budget_bytes = at_most_everything(options.receive_budget_bytes);
-  limits.head_timeout_ms = to_ms(options.head_timeout);
-  limits.body_timeout_ms = to_ms(options.body_timeout);
-  limits.keep_alive_ms = to_ms(options.keep_alive_timeout);
-  limits.handshake_ms = to_ms(options.handshake_timeout);
-  limits.close_ms = to_ms(options.close_timeout);
-  reactor.write_timeout_ms = to_ms(options.write_timeout);
+  limits.body_bytes = base::at_most_everything(options.max_body_bytes);
+  limits.receive_budget_bytes = base::at_most_everything(options.receive_budget_bytes);
+  limits.head_timeout_ms = base::to_ms(options.head_timeout);
+  limits.body_timeout_ms = base::to_ms(options.body_timeout);
+  limits.keep_alive_ms = base::to_ms(options.keep_alive_timeout);
+  limits.handshake_ms = base::to_ms(options.handshake_timeout);
+  limits.close_ms = base::to_ms(options.close_timeout);
+  reactor.write_timeout_ms = base::to_ms(options.write_timeout);
 }
 
 // Leaves everything as it was when it fails: it may be tried again.
@@ -265,12 +139,8 @@ Error Worker::open() {
   if (mistake) return mistake;
   if (!inbox && !over) register_inbox();
   if (!inbox) return Error("no worker number or descriptor is left");
-  unmatched.entries = uses;
-  unmatched.pattern.assign(1, '*');
-  allow_field = make_allow_field();
   take_options();
-  if (Error error = take_compression()) return error;
-  sessions.http = {this, calling ? on_watched_request : on_request, on_upgrade, has_route};
+  if (Error error = seam->open(*this)) return error;
   const uint64_t descriptors = sys::raise_descriptor_limit();
   uint64_t most = descriptors > 2 * kReservedDescriptors ? descriptors - kReservedDescriptors : descriptors / 2;
   if (options.max_connections && options.max_connections < most) most = options.max_connections;
@@ -323,14 +193,13 @@ void Worker::begin_drain(const DrainOptions& drain) noexcept {
   draining = true;
   sessions.draining = true;
   drain_since_ns = sys::monotonic_ns();
-  cut_at_ns = drain_since_ns + uint64_t{to_ms(drain.deadline)} * 1'000'000;
+  cut_at_ns = drain_since_ns + uint64_t{base::to_ms(drain.deadline)} * 1'000'000;
   const milliseconds spread = drain.spread < drain.deadline ? drain.spread : drain.deadline;
-  spread_ns = uint64_t{to_ms(spread)} * 1'000'000;
-  if (!drain.notice.empty()) notice = SharedFrame::text(drain.notice);
+  spread_ns = uint64_t{base::to_ms(spread)} * 1'000'000;
   if (group) group->begin_drain(cut_at_ns);
   reactor.accept_waiting();  // the kernel has told these clients that they are connected
   reactor.stop_listening();
-  if (notice) for_each_websocket([this](net::Connection& c) { handle(c).send(notice); });
+  if (!drain.notice.empty()) seam->send_notice(*this, drain.notice);
   say_goodbyes(drain_since_ns);
   // Requests that the kernel holds already are read first: idle connections end at the next step.
 }
@@ -347,7 +216,7 @@ void Worker::say_goodbyes(uint64_t now_ns) noexcept {
 }
 
 void Worker::say_goodbye(net::Connection& c) noexcept {
-  take_published(*this, c);
+  seam->before_close(*this, c);
   session::close_websocket(sessions, c, proto::close_code::going_away, "The server is going away.", CloseCause::drain);
 }
 
@@ -390,10 +259,17 @@ void Worker::end() noexcept {
   });
   reactor.end_all();
   before_flush(this);
+  parts.worker_ends();
   if (group) stand_up();
   inbox->close();
   inbox = nullptr;
   current_worker_ = outer;
+}
+
+void Worker::leave() noexcept {
+  MARTLET_CHECK(!in_turn && "an App destroyed inside one of its callbacks");
+  end();
+  leave_thread(*this);
 }
 
 Stats Worker::snapshot() const noexcept {
@@ -402,7 +278,6 @@ Stats Worker::snapshot() const noexcept {
   now.refused_connections = reactor.stats.refused;
   now.accept_pauses = reactor.stats.accept_pauses;
   now.open_connections = reactor.connections.size();
-  now.open_rooms = rooms.size();
   if (inbox) now.mail_refused = inbox->refused();
   return now;
 }
@@ -416,63 +291,11 @@ void Worker::report_failure(std::string_view route, WebSocket socket) noexcept {
   }
 }
 
-void Worker::retire(RetiredHandler* handler) noexcept {
-  if (!handler) return;
-  handler->next = retired;
-  retired = handler;
+void Worker::retire(Retired* thing) noexcept {
+  if (!thing) return;
+  thing->next = retired;
+  retired = thing;
   reactor.want_turn();  // it goes when nobody can be running it
 }
 
-void Worker::list(AudienceLog& audience) noexcept {
-  if (audience.listed) return;
-  audience.listed = true;
-  audience.next = dirty_audiences;
-  dirty_audiences = &audience;
-  reactor.want_turn();
-}
-
-void Worker::unlist(const AudienceLog& audience) noexcept {
-  if (!audience.listed) return;
-  AudienceLog** link = &dirty_audiences;
-  while (*link != &audience) link = &(*link)->next;
-  *link = audience.next;
-}
-
-RoomRecord* Worker::enter_room(net::Connection& c, std::string_view name) noexcept {
-  auto& ws = c.state<session::WsState>();
-  const session::Membership* before = ws.rooms;
-  RoomRecord* room = rooms.join(reactor.blocks, ws, c.slot, name);
-  if (!room || !group || ws.rooms == before) return room;
-  if (!room->shared) room->shared = group->directory.enter(AudienceKind::room, name, seat);
-  if (!room->shared) {
-    rooms.leave(ws, *room);
-    return nullptr;
-  }
-  room->shared->add_member();
-  return room;
-}
-
-void Worker::leave_room(net::Connection& c, RoomRecord& room) noexcept {
-  auto& ws = c.state<session::WsState>();
-  if (!rooms.is_member(ws, room)) return;
-  if (!c.closing) take_published(*this, c);
-  if (room.shared) room.shared->remove_member();
-  if (room.members == 1) {
-    unlist(room.log);
-    if (room.shared) group->directory.leave(*room.shared, seat);
-  }
-  rooms.leave(ws, room);
-}
-
-base::SlotId Worker::find_room_id(std::string_view name) noexcept {
-  if (const RoomRecord* room = rooms.find(name)) return id_of(*room);
-  return group ? group->directory.find(AudienceKind::room, name).id : base::SlotId();
-}
-
-RoomRecord* Worker::find_room(base::SlotId id) noexcept {
-  if (!group) return rooms.find(id);
-  const DirectoryEntry* entry = group->directory.find(id);
-  return entry ? rooms.find(*entry) : nullptr;
-}
-
-}  // namespace martlet::app
+}  // namespace martlet::worker

@@ -1,151 +1,61 @@
-// One worker: the reactor, the sessions, and everything that App promises on top of them. App is its public face.
+// One worker: the reactor, the sessions, its place in a group, and the way of commands to it. It knows no route and no
+// room: what stands above it derives from it (routing::RoutedWorker, realtime::RealtimeWorker; every worker is one) and
+// fills its seam, and features hang on it as parts (parts.h).
 //
-// A worker runs on one thread, which finds it through current_worker(); handles (WebSocket, Room, Response, Next) name
+// A worker runs on one thread, which finds it through current_worker_; handles (WebSocket, Room, Response, Next) name
 // it by number, act directly when they are on its thread, and send a command through its inbox when they are not.
 #pragma once
 
 #include <martlet/app.h>
 
 #include <cstdint>
-#include <list>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "worker/group.h"
-#include "sys/log_line.h"
-#include "realtime/packed_log.h"
-#include "worker/parcel.h"
-#include "realtime/publish.h"
-#include "realtime/rooms.h"
-#include "routing/router.h"
 #include "base/alloc.h"
 #include "base/kept_text.h"
 #include "net/mailbox.h"
 #include "net/reactor.h"
-#include "session/http_session.h"
 #include "session/sessions.h"
 #include "session/ws_session.h"
+#include "worker/group.h"
+#include "worker/parcel.h"
+#include "worker/parts.h"
 
-namespace martlet {
+namespace martlet::worker {
 
-// What the library may look at in a Step.
-struct StepAccess {
-  static Function<void(Request&, Response&)>& handler(Step& s) noexcept { return s.handler_; }
-  static Function<void(Request&, Response&, Next)>& middleware(Step& s) noexcept { return s.middleware_; }
+// What goes when nobody can be running it: a handler that is replaced while it runs stays where it is until then.
+struct Retired {
+  Retired* next = nullptr;
+  virtual ~Retired() = default;
 };
 
-// What the library may look at in an App.
-struct AppAccess {
-  static app::Worker& worker(App& app) noexcept;
-};
-
-// What the library may look at in handles and messages.
-struct MessageAccess {
-  static WebSocket socket(uint32_t worker, base::SlotId id) noexcept { return WebSocket(worker, id.slot, id.generation); }
-  static uint32_t worker(const WebSocket& ws) noexcept { return ws.worker_; }
-  static base::SlotId id(const WebSocket& ws) noexcept { return {ws.slot_, ws.generation_}; }
-  static Room room(uint32_t worker, base::SlotId id) noexcept { return Room(worker, id.slot, id.generation); }
-  static uint32_t worker(const Room& r) noexcept { return r.worker_; }
-  static base::SlotId id(const Room& r) noexcept { return {r.slot_, r.generation_}; }
-  static Message message(const session::MessageView& v) noexcept { return Message(v.data, v.size, v.is_text, v.block); }
-  static const uint8_t* data(const Message& m) noexcept { return m.data_; }
-  static session::MessageView view(const Message& m) noexcept { return {m.data_, m.size_, m.block_, m.is_text_}; }
-  static SharedFrame frame(base::Block* block, uint32_t begin, uint64_t length) noexcept;
-  static base::Block* block(const SharedFrame& f) noexcept { return f.block_; }
-  static uint8_t* data(const SharedFrame& f) noexcept;
-  static size_t length(const SharedFrame& f) noexcept { return static_cast<size_t>(f.length_); }
-
-  using Kind = Audience::Kind;
-  static Audience audience(Kind kind, uint32_t first, base::SlotId id) noexcept;
-  static Audience audience(Kind kind, uint32_t first, std::string_view name) noexcept;
-  static Audience room_audience(uint32_t first, std::string_view name) noexcept;
-  static Kind kind(const Audience& a) noexcept { return a.kind_; }
-  static uint32_t worker(const Audience& a) noexcept { return a.worker_; }
-  static base::SlotId id(const Audience& a) noexcept { return {a.slot_, a.generation_}; }
-  static std::string_view name(const Audience& a) noexcept {
-    if (!a.name_) return {};
-    const auto text = a.name_.payload();
-    return {reinterpret_cast<const char*>(text.data()), text.size()};
-  }
-  static std::span<const WebSocket> except(const Audience& a) noexcept { return {a.except_, a.except_count_}; }
-};
-
-// A handler of one connection, by address: one that is replaced while it runs stays where it is until it has returned.
-struct RetiredHandler {
-  RetiredHandler* next = nullptr;
-  virtual ~RetiredHandler() = default;
-};
-template <typename Signature>
-struct OwnHandler final : RetiredHandler {
-  explicit OwnHandler(Function<Signature>&& f) noexcept : function(std::move(f)) {}
-  Function<Signature> function;
-};
-
-namespace session {
-// What a connection owns beyond its state: handlers of its own, and the kept request.
-struct WsExtras {
-  OwnHandler<void(WebSocket, const Message&)>* message = nullptr;
-  OwnHandler<void(WebSocket, const CloseInfo&)>* close = nullptr;
-  OwnHandler<void(WebSocket)>* drain = nullptr;
-  OwnHandler<void(WebSocket, const ErrorInfo&)>* error = nullptr;
-  OwnHandler<void(WebSocket, std::string_view)>* ping = nullptr;
-  OwnHandler<void(WebSocket, std::string_view)>* pong = nullptr;
-  base::KeptText request;  // url, origin and user agent, one after the other
-  uint32_t url_bytes = 0;
-  uint32_t origin_bytes = 0;
-};
-}  // namespace session
-
-namespace app {
-
-// A WebSocket route of the application.
-struct WsRouteEntry : session::WsRoute {
-  Worker* worker = nullptr;  // whose it is; it need not be the one whose turn it is: a callback may turn another App
-  std::string pattern;
-  WsHandlers handlers;
-  Function<void(WebSocket, Request&)> on_open;  // of the per-connection form
-  bool keep_request = false;
-  const std::vector<std::string>* broken_agents = nullptr;  // where it compresses
-  uint32_t first = session::WsState::kNone;  // its connections
-  uint32_t connections = 0;
-  uint32_t number = 0;  // among the worker's WebSocket routes
-  AudienceLog log;
-  DirectoryEntry* shared = nullptr;  // of a worker of a group: while it has connections
-};
-
-// The steps that one route runs through, in order. Steps of use() stand in many chains.
-struct Chain {
-  struct Entry {
-    Step* step;
-    std::string_view prefix;  // of use(), when it depends on the request whether the path lies below it; else empty
-  };
-  std::string pattern;
-  std::vector<std::string> params;
-  std::vector<Entry> entries;
-  WsRouteEntry* websocket = nullptr;
-  Function<void(Request&, Response&)>* only = nullptr;  // the one handler that is the whole chain
+// What the rooms above do at the points of a worker's life.
+struct WorkerSeam {
+  // Set-up is over: options and routes are made ready.
+  Error (*open)(Worker& w) noexcept;
+  // Parts have come that want to see messages.
+  void (*parts_changed)(Worker& w) noexcept;
+  // What was published in this turn (delivery_due) goes to its receivers' queues.
+  void (*deliver)(Worker& w) noexcept;
+  // A drain has begun: this text to all WebSockets.
+  void (*send_notice)(Worker& w, std::string_view text) noexcept;
+  // A WebSocket is about to be closed: first it gets what was published to it.
+  void (*before_close)(Worker& w, net::Connection& c) noexcept;
+  ParcelSeam parcels;
 };
 
 struct Worker {
-  explicit Worker(const AppOptions& app_options);
-  ~Worker();
+  // What derives from it is not there yet: nothing of the seam is called.
+  Worker(const AppOptions& app_options, const WorkerSeam& seam_above);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
   // Set-up --------------------------------------------------------------------------------------------------------
-  void refuse_route(const char* what, std::string_view path);
-  void add_use(std::string_view prefix, Step step);
-  void add_uses(Chain& chain, std::string_view path);
-  void add_route(std::string_view method, std::string_view path, Step* steps, size_t count);
-  void add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry);
   Result<uint16_t> listen(const ListenOptions& listen_options);
   Error open();
   void register_inbox() noexcept;
   void take_options() noexcept;
-  Error take_compression() noexcept;
-  std::string make_allow_field() const;
 
   // Running -------------------------------------------------------------------------------------------------------
   void turn(int64_t timeout_ns) noexcept;
@@ -156,16 +66,13 @@ struct Worker {
   void say_goodbyes(uint64_t now_ns) noexcept;
   void say_goodbye(net::Connection& c) noexcept;
   void end() noexcept;
+  // The same, and off its thread: what derives from it calls this while it is still there.
+  void leave() noexcept;
   Stats snapshot() const noexcept;
   // The same of all workers of the group: of the others as they have last shown it.
   Stats sum_of_group() const noexcept;
 
   // Of the group ----------------------------------------------------------------------------------------------------
-  AudienceLog* find_audience(AudienceKind kind, base::SlotId entry) noexcept;
-  // A first connection comes to a route, or the last one goes: others are told by the directory. False: no memory.
-  bool enter_route(WsRouteEntry& route) noexcept;
-  void leave_route(WsRouteEntry& route) noexcept;
-  Directory::Found everybody_found() const noexcept;
   bool place_connection(int fd) noexcept;
   // What a turn owes the group, before its output is flushed.
   void end_group_turn() noexcept;
@@ -174,6 +81,7 @@ struct Worker {
   void stand_up() noexcept;
 
   AppOptions options;
+  const WorkerSeam* const seam;
   net::Inbox* inbox = nullptr;
   uint32_t number = 0;
   uint32_t first = 0;  // the number of the first worker of the group; one on its own is its own first
@@ -181,33 +89,16 @@ struct Worker {
   Group* group = nullptr;
   App* face = nullptr;  // the App that this is, in a Server
   Outgoing outgoing;
-  DirectoryEntry* all_shared = nullptr;  // of `everybody`
   std::atomic<const std::string*>* calling = nullptr;  // what is called now, where a watchdog looks
   uint64_t show_at_ns = 0;
   Stats stats;
   net::Reactor reactor;
   session::Sessions sessions{reactor, stats};
-  Rooms rooms;
-  PublishLog log;
-  PackedLog packed;
-  std::unique_ptr<session::WsCompression> compression;  // null when no route compresses
-  size_t compress_from = SIZE_MAX;                      // the least of the routes' thresholds
-  AudienceLog everybody;
-  AudienceLog* dirty_audiences = nullptr;  // those that were sent something this turn
-  RetiredHandler* retired = nullptr;
+  bool delivery_due = false;  // something was published in this turn
+  Retired* retired = nullptr;
   Function<void(const HandlerFailure&)> on_error;
+  Parts parts;
 
-  Router http_router;
-  Router ws_router;
-  std::list<Step> steps;
-  std::vector<Chain::Entry> uses;
-  std::list<std::string> prefixes;  // their texts
-  std::vector<std::unique_ptr<Chain>> chains;     // of HTTP routes, by number
-  std::vector<std::unique_ptr<Chain>> ws_chains;  // of WebSocket routes, by number
-  std::vector<std::unique_ptr<WsRouteEntry>> ws_routes;
-  Chain unmatched;
-  uint32_t methods = 0;     // that there are routes for, a bit for each
-  std::string allow_field;  // which these are, for OPTIONS *
   uint16_t port = 0;
   Error mistake;  // of a route that could not be registered
   bool opened = false;
@@ -222,7 +113,6 @@ struct Worker {
   uint64_t drain_since_ns = 0;
   uint64_t spread_ns = 0;       // over which the WebSockets are told to go
   uint32_t goodbyes = 0;        // slots below this one have been told
-  SharedFrame notice;
 
   // The connection of a handle if it is an open or closing WebSocket; null when it is gone.
   net::Connection* websocket(base::SlotId id) noexcept {
@@ -244,23 +134,9 @@ struct Worker {
       if (c && !c->closing && c->protocol == &session::ws_protocol) fn(*c);
     }
   }
-  WebSocket handle(const net::Connection& c) const noexcept { return MessageAccess::socket(number, c.id()); }
+  // The socket is the one whose handler it was, if it was one.
   void report_failure(std::string_view route, WebSocket socket = {}) noexcept;
-  void retire(RetiredHandler* handler) noexcept;
-  void list(AudienceLog& audience) noexcept;
-  void unlist(const AudienceLog& audience) noexcept;
-  // Null when memory is out.
-  RoomRecord* enter_room(net::Connection& c, std::string_view name) noexcept;
-  void leave_room(net::Connection& c, RoomRecord& room) noexcept;
-  // How a room is named outside this worker.
-  base::SlotId id_of(const RoomRecord& room) const noexcept {
-    return group ? room.shared->id() : base::SlotId{room.slot, room.generation};
-  }
-  // The same of a route; in a group generation 0 when it has no connections on any worker.
-  base::SlotId id_of(const WsRouteEntry& route) const noexcept;
-  RoomRecord* find_room(base::SlotId id) noexcept;
-  // By name, wherever its members are; generation 0 when there is none.
-  base::SlotId find_room_id(std::string_view name) noexcept;
+  void retire(Retired* thing) noexcept;
 };
 
 // The worker whose turn it is on this thread; null between turns.
@@ -317,19 +193,4 @@ SendStatus post_to(uint32_t number, F fn, size_t bytes = 0) noexcept {
 // A query from a thread that is not the worker's is a programmer's error.
 [[noreturn]] void wrong_thread(const char* what) noexcept;
 
-// Chains (chain.cc) -------------------------------------------------------------------------------------------------
-void on_request(void* context, session::Exchange& e);
-void on_watched_request(void* context, session::Exchange& e);
-void on_upgrade(void* context, session::Exchange& e);
-bool has_route(void* context, session::Exchange& e);
-// Goes on at the exchange's position, and settles it when its handler is not on the stack.
-void go_on(Worker& w, session::Exchange& e) noexcept;
-
-// WebSockets (websocket_events.cc) ----------------------------------------------------------------------------------
-extern const session::WsSink ws_sink;
-extern const session::WsSink watched_ws_sink;
-// The end of an upgrade's chain: refuses, or answers 101 and opens.
-void accept_websocket(Worker& w, session::Exchange& e, WsRouteEntry& route) noexcept;
-
-}  // namespace app
-}  // namespace martlet
+}  // namespace martlet::worker

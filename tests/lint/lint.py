@@ -39,16 +39,21 @@ LAYERS = {
     "base": [],
     "simd": ["base"],
     "codec": ["simd", "base"],
+    "json": ["codec", "simd", "base"],
     "proto": ["codec", "simd", "base"],
     "sys": ["base"],
     "net": ["sys", "base"],
 }
-LAYERS["session"] = sorted(LAYERS)
-ROOMS = ["worker", "routing", "http", "realtime"]
-for room in ROOMS:
-    LAYERS[room] = sorted(list(LAYERS) + ROOMS)
-LAYERS["app"] = LAYERS["cluster"] = LAYERS["client"] = sorted(LAYERS)
-SEES_ALL_PUBLIC = {"session", *ROOMS, "app", "cluster", "client"}
+LAYERS["session"] = ["base", "codec", "net", "proto", "simd", "sys"]
+LAYERS["worker"] = ["session"] + LAYERS["session"]
+LAYERS["routing"] = ["worker"] + LAYERS["worker"]
+LAYERS["http"] = LAYERS["realtime"] = ["json", "routing"] + LAYERS["routing"]  # side by side: neither includes the other
+LAYERS["guards"] = ["base", "codec", "json"]  # what a user could have written
+LAYERS["operations"] = ["json", "worker"] + LAYERS["worker"]
+LAYERS["client"] = ["json", "session"] + LAYERS["session"]
+LAYERS["cluster"] = ["json", "worker"] + LAYERS["worker"]
+LAYERS["app"] = ["http", "realtime"] + LAYERS["http"]  # included by none
+SEES_ALL_PUBLIC = {"session", "worker", "routing", "http", "realtime", "guards", "operations", "client", "cluster", "app"}
 LOW_HEADERS = {"error.h", "function.h", "compression.h", "config.h", "log.h", "options.h"}
 
 STANDARD = set(

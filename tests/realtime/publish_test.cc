@@ -12,9 +12,9 @@
 #include "support/failing_alloc.h"
 
 using namespace martlet;
-using app::AudienceLog;
-using app::PublishedRange;
-using app::PublishLog;
+using realtime::AudienceLog;
+using realtime::PublishedRange;
+using realtime::PublishLog;
 using martlet::test::FailingAlloc;
 using proto::Opcode;
 

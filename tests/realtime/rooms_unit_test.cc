@@ -13,8 +13,8 @@
 #include "support/failing_alloc.h"
 
 using namespace martlet;
-using app::RoomRecord;
-using app::Rooms;
+using realtime::RoomRecord;
+using realtime::Rooms;
 using martlet::test::FailingAlloc;
 using session::Membership;
 using session::WsState;

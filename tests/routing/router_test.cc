@@ -10,9 +10,9 @@
 #include <vector>
 
 using namespace martlet;
-using app::kAnyMethod;
-using app::Pattern;
-using app::Router;
+using routing::kAnyMethod;
+using routing::Pattern;
+using routing::Router;
 using proto::Method;
 
 namespace {

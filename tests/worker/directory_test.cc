@@ -19,10 +19,10 @@
 #include "support/failing_alloc.h"
 
 using namespace martlet;
-using app::AudienceKind;
-using app::Directory;
-using app::DirectoryEntry;
-using app::Seats;
+using worker::AudienceKind;
+using worker::Directory;
+using worker::DirectoryEntry;
+using worker::Seats;
 using martlet::base::SlotId;
 using martlet::test::FailingAlloc;
 

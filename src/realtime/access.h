@@ -1,0 +1,47 @@
+// What the library may look at in handles and messages: the insides of the public values of websocket.h and rooms.h.
+#pragma once
+
+#include <martlet/rooms.h>
+#include <martlet/websocket.h>
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/block.h"
+#include "base/slot_table.h"
+#include "session/ws_session.h"
+
+namespace martlet {
+
+struct MessageAccess {
+  static WebSocket socket(uint32_t worker, base::SlotId id) noexcept { return WebSocket(worker, id.slot, id.generation); }
+  static uint32_t worker(const WebSocket& ws) noexcept { return ws.worker_; }
+  static base::SlotId id(const WebSocket& ws) noexcept { return {ws.slot_, ws.generation_}; }
+  static Room room(uint32_t worker, base::SlotId id) noexcept { return Room(worker, id.slot, id.generation); }
+  static uint32_t worker(const Room& r) noexcept { return r.worker_; }
+  static base::SlotId id(const Room& r) noexcept { return {r.slot_, r.generation_}; }
+  static Message message(const session::MessageView& v) noexcept { return Message(v.data, v.size, v.is_text, v.block); }
+  static const uint8_t* data(const Message& m) noexcept { return m.data_; }
+  static session::MessageView view(const Message& m) noexcept { return {m.data_, m.size_, m.block_, m.is_text_}; }
+  static SharedFrame frame(base::Block* block, uint32_t begin, uint64_t length) noexcept;
+  static base::Block* block(const SharedFrame& f) noexcept { return f.block_; }
+  static uint8_t* data(const SharedFrame& f) noexcept;
+  static size_t length(const SharedFrame& f) noexcept { return static_cast<size_t>(f.length_); }
+
+  using Kind = Audience::Kind;
+  static Audience audience(Kind kind, uint32_t first, base::SlotId id) noexcept;
+  static Audience audience(Kind kind, uint32_t first, std::string_view name) noexcept;
+  static Audience room_audience(uint32_t first, std::string_view name) noexcept;
+  static Kind kind(const Audience& a) noexcept { return a.kind_; }
+  static uint32_t worker(const Audience& a) noexcept { return a.worker_; }
+  static base::SlotId id(const Audience& a) noexcept { return {a.slot_, a.generation_}; }
+  static std::string_view name(const Audience& a) noexcept {
+    if (!a.name_) return {};
+    const auto text = a.name_.payload();
+    return {reinterpret_cast<const char*>(text.data()), text.size()};
+  }
+  static std::span<const WebSocket> except(const Audience& a) noexcept { return {a.except_, a.except_count_}; }
+};
+
+}  // namespace martlet

@@ -1,0 +1,100 @@
+// Audiences whose members are on several workers of a group: how they are found by what the directory knows of them, and
+// what comes for them from other workers.
+#include "realtime/realtime.h"
+#include "session/ws_session.h"
+
+namespace martlet::realtime {
+
+AudienceLog* RealtimeWorker::find_audience(worker::AudienceKind kind, base::SlotId id) noexcept {
+  if (kind == worker::AudienceKind::all) return &everybody;
+  const worker::DirectoryEntry* entry = group->directory.find(id);
+  if (!entry) return nullptr;
+  if (kind == worker::AudienceKind::room) {
+    RoomRecord* room = rooms.find(*entry);
+    return room ? &room->log : nullptr;
+  }
+  for (const auto& route : ws_routes) {
+    if (route->shared == entry) return &route->log;
+  }
+  return nullptr;
+}
+
+base::SlotId RealtimeWorker::id_of(const WsRouteEntry& route) const noexcept {
+  if (!group) return {route.number, 0};
+  return route.shared ? route.shared->id() : group->directory.find(worker::AudienceKind::route, route.pattern).id;
+}
+
+worker::Directory::Found RealtimeWorker::everybody_found() const noexcept {
+  if (all_shared) return {all_shared, all_shared->id()};
+  return group->directory.find(worker::AudienceKind::all, {});
+}
+
+bool RealtimeWorker::enter_route(WsRouteEntry& route) noexcept {
+  if (!group) return true;
+  worker::Directory& directory = group->directory;
+  if (!all_shared) all_shared = directory.enter(worker::AudienceKind::all, {}, seat);
+  if (all_shared && !route.shared) route.shared = directory.enter(worker::AudienceKind::route, route.pattern, seat);
+  if (!route.shared) {
+    if (all_shared && stats.open_websockets == 0) {
+      directory.leave(*all_shared, seat);
+      all_shared = nullptr;
+    }
+    return false;
+  }
+  all_shared->add_member();
+  route.shared->add_member();
+  return true;
+}
+
+void RealtimeWorker::leave_route(WsRouteEntry& route) noexcept {
+  if (!group) return;
+  all_shared->remove_member();
+  route.shared->remove_member();
+  if (route.connections == 0) {
+    group->directory.leave(*route.shared, seat);
+    route.shared = nullptr;
+  }
+  if (stats.open_websockets == 0) {
+    group->directory.leave(*all_shared, seat);
+    all_shared = nullptr;
+  }
+}
+
+// Puts the frames of an item into this worker's log, for its members of that audience.
+void take_item(worker::Worker& worker, const worker::ParcelItem& item, std::span<const worker::ParcelExcept> except) noexcept {
+  RealtimeWorker& w = realtime_of(worker);
+  AudienceLog* audience = w.find_audience(item.kind, item.entry);
+  if (!audience) return;  // the last member has left
+  net::Connection* left_out[Audience::kMaxExcept];
+  size_t count = 0;
+  for (const worker::ParcelExcept& one : except) {
+    net::Connection* c = one.worker == w.number ? w.websocket(one.id) : nullptr;
+    if (c) left_out[count++] = c;
+  }
+  if (publish_frames(w, *audience, item.block, item.data, item.size, item.messages, item.compress, {left_out, count})) {
+    w.list(*audience);
+  } else {
+    w.stats.messages_dropped += item.messages;
+  }
+}
+
+// This worker's members of an audience missed messages: it did not turn for too long.
+void lagged(worker::Worker& worker, worker::AudienceKind kind, base::SlotId entry, uint64_t messages) noexcept {
+  RealtimeWorker& w = realtime_of(worker);
+  const auto treat = [&](net::Connection& c) {
+    if (!c.closing) session::treat_as_slow(w.sessions, c, messages);
+  };
+  AudienceLog* audience = w.find_audience(kind, entry);
+  if (!audience) return;
+  if (audience->room) {
+    for (const session::Membership* m = audience->room->first; m; m = m->room_next) {
+      treat(*w.reactor.connections.live(m->connection_slot));
+    }
+    return;
+  }
+  w.for_each_websocket([&](net::Connection& c) {
+    if (!audience->route || c.state<session::WsState>().route == audience->route) treat(c);
+  });
+}
+
+}  // namespace martlet::realtime

@@ -1,0 +1,123 @@
+// See realtime.h.
+#include "realtime/realtime.h"
+
+#include "base/limits.h"
+#include "session/ws_session.h"
+
+namespace martlet::realtime {
+
+namespace {
+
+Error open(worker::Worker& worker) noexcept {
+  RealtimeWorker& w = realtime_of(worker);
+  w.open_routes();
+  w.choose_sinks();
+  if (w.group) w.rooms.use_key(w.group->directory.hash_key());
+  return w.take_compression();
+}
+
+void parts_changed(worker::Worker& w) noexcept { realtime_of(w).choose_sinks(); }
+
+void deliver(worker::Worker& w) noexcept { deliver_published(realtime_of(w)); }
+
+void send_notice(worker::Worker& worker, std::string_view text) noexcept {
+  RealtimeWorker& w = realtime_of(worker);
+  const SharedFrame notice = SharedFrame::text(text);
+  w.for_each_websocket([&](net::Connection& c) { w.handle(c).send(notice); });
+}
+
+void before_close(worker::Worker& w, net::Connection& c) noexcept { take_published(realtime_of(w), c); }
+
+constexpr worker::WorkerSeam kSeam{open, parts_changed, deliver, send_notice, before_close, {take_item, lagged}};
+
+}  // namespace
+
+RealtimeWorker::RealtimeWorker(const AppOptions& app_options) : RoutedWorker(app_options, kSeam, accept_websocket) {}
+
+RealtimeWorker::~RealtimeWorker() { leave(); }
+
+void RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry) {
+  if (!RoutedWorker::add_ws(path, *entry)) return;
+  const WsOptions& ws = entry->handlers.options;
+  entry->worker = this;
+  entry->pattern = path;
+  entry->number = static_cast<uint32_t>(ws_routes.size());
+  entry->log.route = entry.get();
+  entry->keep_request = ws.keep_request || entry->on_open;
+  entry->limits.message.message_bytes = base::at_most_everything(ws.max_message_bytes);
+  entry->limits.message.fragments = ws.max_fragments;
+  entry->limits.unsent_bytes = ws.max_unsent_bytes ? base::at_most_everything(ws.max_unsent_bytes) : 1;
+  entry->limits.heartbeat_interval_ms = base::to_ms(ws.heartbeat_interval);
+  entry->limits.heartbeat_timeout_ms = base::to_ms(ws.heartbeat_timeout);
+  entry->limits.slow_consumer = ws.slow_consumer;
+  ws_routes.push_back(std::move(entry));
+}
+
+void RealtimeWorker::choose_sinks() noexcept {
+  const session::WsSink& sink = calling || !parts.received.empty() ? observed_ws_sink : ws_sink;
+  for (const auto& route : ws_routes) route->sink = &sink;
+}
+
+void RealtimeWorker::list(AudienceLog& audience) noexcept {
+  if (audience.listed) return;
+  audience.listed = true;
+  audience.next = dirty_audiences;
+  dirty_audiences = &audience;
+  reactor.want_turn();
+}
+
+void RealtimeWorker::unlist(const AudienceLog& audience) noexcept {
+  if (!audience.listed) return;
+  AudienceLog** link = &dirty_audiences;
+  while (*link != &audience) link = &(*link)->next;
+  *link = audience.next;
+}
+
+// True when the group knows of one member more.
+bool RealtimeWorker::share_room(RoomRecord& room) noexcept {
+  if (!room.shared) room.shared = group->directory.enter(worker::AudienceKind::room, room.name(), seat);
+  if (room.shared) room.shared->add_member();
+  return room.shared != nullptr;
+}
+
+RoomRecord* RealtimeWorker::enter_room(net::Connection& c, std::string_view name) noexcept {
+  auto& ws = c.state<session::WsState>();
+  const session::Membership* before = ws.rooms;
+  RoomRecord* room = rooms.join(reactor.blocks, ws, c.slot, name);
+  stats.open_rooms = rooms.size();
+  if (!room || ws.rooms == before) return room;
+  if (group && !share_room(*room)) {
+    rooms.leave(ws, *room);
+    stats.open_rooms = rooms.size();
+    return nullptr;
+  }
+  parts.joined(c, name);
+  return room;
+}
+
+void RealtimeWorker::leave_room(net::Connection& c, RoomRecord& room) noexcept {
+  auto& ws = c.state<session::WsState>();
+  if (!rooms.is_member(ws, room)) return;
+  if (!c.closing) take_published(*this, c);
+  parts.left(c, room.name());
+  if (room.shared) room.shared->remove_member();
+  if (room.members == 1) {
+    unlist(room.log);
+    if (room.shared) group->directory.leave(*room.shared, seat);
+  }
+  rooms.leave(ws, room);
+  stats.open_rooms = rooms.size();
+}
+
+base::SlotId RealtimeWorker::find_room_id(std::string_view name) noexcept {
+  if (const RoomRecord* room = rooms.find(name)) return id_of(*room);
+  return group ? group->directory.find(worker::AudienceKind::room, name).id : base::SlotId();
+}
+
+RoomRecord* RealtimeWorker::find_room(base::SlotId id) noexcept {
+  if (!group) return rooms.find(id);
+  const worker::DirectoryEntry* entry = group->directory.find(id);
+  return entry ? rooms.find(*entry) : nullptr;
+}
+
+}  // namespace martlet::realtime

@@ -1,0 +1,107 @@
+// A worker with its WebSocket routes, rooms, and what is published to them. Every worker is one of these: what has a
+// worker::Worker and knows of rooms asks realtime_of() for it, which costs nothing. The worker's thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "realtime/access.h"
+#include "realtime/extras.h"
+#include "realtime/publish.h"
+#include "realtime/rooms.h"
+#include "routing/routes.h"
+#include "worker/worker.h"
+
+namespace martlet::realtime {
+
+struct MessageCompression;
+
+// A WebSocket route of the application.
+struct WsRouteEntry : session::WsRoute {
+  RealtimeWorker* worker = nullptr;  // whose it is; it need not be the one whose turn it is: a callback may turn another App
+  std::string pattern;
+  WsHandlers handlers;
+  Function<void(WebSocket, Request&)> on_open;  // of the per-connection form
+  bool keep_request = false;
+  const std::vector<std::string>* broken_agents = nullptr;  // where it compresses
+  uint32_t first = session::WsState::kNone;  // its connections
+  uint32_t connections = 0;
+  uint32_t number = 0;  // among the worker's WebSocket routes
+  AudienceLog log;
+  worker::DirectoryEntry* shared = nullptr;  // of a worker of a group: while it has connections
+};
+
+struct RealtimeWorker : routing::RoutedWorker {
+  explicit RealtimeWorker(const AppOptions& app_options);
+  ~RealtimeWorker();
+
+  void add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry);
+  // Which sink the routes' connections speak to: the plain one, unless somebody else wants to see what comes.
+  void choose_sinks() noexcept;
+  // What the routes make of the options of compression.h (compression.cc).
+  Error take_compression() noexcept;
+
+  WebSocket handle(const net::Connection& c) const noexcept { return MessageAccess::socket(number, c.id()); }
+
+  // Audiences with something to deliver.
+  void list(AudienceLog& audience) noexcept;
+  void unlist(const AudienceLog& audience) noexcept;
+
+  // Null when memory is out.
+  RoomRecord* enter_room(net::Connection& c, std::string_view name) noexcept;
+  void leave_room(net::Connection& c, RoomRecord& room) noexcept;
+  // How a room is named outside this worker.
+  base::SlotId id_of(const RoomRecord& room) const noexcept {
+    return group ? room.shared->id() : base::SlotId{room.slot, room.generation};
+  }
+  // The same of a route; in a group generation 0 when it has no connections on any worker.
+  base::SlotId id_of(const WsRouteEntry& route) const noexcept;
+  RoomRecord* find_room(base::SlotId id) noexcept;
+  // By name, wherever its members are; generation 0 when there is none.
+  base::SlotId find_room_id(std::string_view name) noexcept;
+
+  // Of the group (group_audiences.cc) -----------------------------------------------------------------------------------
+  AudienceLog* find_audience(worker::AudienceKind kind, base::SlotId entry) noexcept;
+  // A first connection comes to a route, or the last one goes: others are told by the directory. False: no memory.
+  bool enter_route(WsRouteEntry& route) noexcept;
+  void leave_route(WsRouteEntry& route) noexcept;
+  worker::Directory::Found everybody_found() const noexcept;
+
+  Rooms rooms;
+  PublishLog log;
+  MessageCompression* compression = nullptr;  // a part; null when no route compresses
+  AudienceLog everybody;
+  AudienceLog* dirty_audiences = nullptr;  // those that were sent something this turn
+  worker::DirectoryEntry* all_shared = nullptr;  // of `everybody`
+  std::vector<std::unique_ptr<WsRouteEntry>> ws_routes;
+
+ private:
+  bool share_room(RoomRecord& room) noexcept;
+};
+
+inline RealtimeWorker& realtime_of(worker::Worker& w) noexcept { return static_cast<RealtimeWorker&>(w); }
+
+// worker::here and its like, for those who know rooms.
+inline RealtimeWorker* here(uint32_t number) noexcept { return static_cast<RealtimeWorker*>(worker::here(number)); }
+inline RealtimeWorker* here_among(uint32_t first) noexcept {
+  return static_cast<RealtimeWorker*>(worker::here_among(first));
+}
+template <typename F>
+SendStatus post_to(uint32_t number, F fn, size_t bytes = 0) noexcept {
+  return worker::post_to(
+      number, [fn = std::move(fn)](worker::Worker& w) mutable { fn(realtime_of(w)); }, bytes);
+}
+
+// What happens to connections (websocket_events.cc) ---------------------------------------------------------------------
+extern const session::WsSink ws_sink;
+// The same where a watchdog looks or parts listen.
+extern const session::WsSink observed_ws_sink;
+// The seams (websocket_events.cc, group_audiences.cc).
+void accept_websocket(routing::RoutedWorker& w, session::Exchange& e, session::WsRoute& route) noexcept;
+void take_item(worker::Worker& w, const worker::ParcelItem& item, std::span<const worker::ParcelExcept> except) noexcept;
+void lagged(worker::Worker& w, worker::AudienceKind kind, base::SlotId entry, uint64_t messages) noexcept;
+
+}  // namespace martlet::realtime

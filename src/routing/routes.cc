@@ -1,0 +1,124 @@
+// Registration: patterns become chains, before listen(). See routes.h.
+#include "routing/routes.h"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "sys/log_line.h"
+
+namespace martlet::routing {
+
+namespace {
+
+[[noreturn]] void too_late(const char* what, std::string_view path) {
+  std::fprintf(stderr, "martlet: route \"%.*s\": %s\n", static_cast<int>(path.size()), path.data(), what);
+  std::abort();
+}
+
+uint8_t method_of(std::string_view name) {
+  using proto::Method;
+  for (const Method method : {Method::get, Method::head, Method::post, Method::put, Method::patch, Method::del,
+                              Method::options}) {
+    if (proto::method_name(method) == name) return static_cast<uint8_t>(method);
+  }
+  return kAnyMethod;
+}
+
+enum class Below : uint8_t { never, perhaps, always };
+
+// Whether the paths of a pattern lie below a prefix, whole segments compared: "/api" is before "/api" and "/api/x", not
+// before "/apis". A parameter or a wildcard may match the prefix or something else: that is asked for each request.
+Below below(std::string_view pattern, std::string_view prefix) noexcept {
+  Below answer = Below::always;
+  while (!prefix.empty()) {
+    const std::string_view wanted = cut_segment(prefix);
+    if (wanted.empty() && prefix.empty()) return answer;  // "/api/" is the same as "/api"
+    if (pattern.empty()) return Below::never;
+    const std::string_view segment = cut_segment(pattern);
+    if (segment == "*") return Below::perhaps;
+    if (!segment.empty() && segment[0] == ':') {
+      answer = Below::perhaps;
+    } else if (segment != wanted) {
+      return Below::never;
+    }
+  }
+  return answer;
+}
+
+}  // namespace
+
+// The first one is what listen() answers.
+void RoutedWorker::refuse_route(const char* what, std::string_view path) {
+  sys::log_line(LogLevel::error, std::string("route \"").append(path).append("\": ").append(what));
+  if (!mistake) mistake = Error(what);
+}
+
+void RoutedWorker::add_use(std::string_view prefix, Step step) {
+  if (opened) too_late("use() after listen()", prefix);
+  if (prefix.ends_with("/*")) prefix.remove_suffix(2);
+  while (prefix.ends_with('/')) prefix.remove_suffix(1);
+  if (!prefix.empty() && prefix[0] != '/') return refuse_route("a prefix begins with '/'", prefix);
+  if (prefix.find_first_of(":*") != std::string_view::npos) return refuse_route("a prefix has no parameters", prefix);
+  steps.push_back(std::move(step));
+  uses.push_back({&steps.back(), prefixes.emplace_back(prefix)});
+}
+
+void RoutedWorker::add_uses(Chain& chain, std::string_view path) {
+  for (const Chain::Entry& use : uses) {
+    const Below answer = below(path, use.prefix);
+    if (answer == Below::always) chain.entries.push_back({use.step, {}});
+    if (answer == Below::perhaps) chain.entries.push_back(use);
+  }
+}
+
+void RoutedWorker::add_route(std::string_view method, std::string_view path, Step* list, size_t count) {
+  if (opened) too_late("registered after listen()", path);
+  Pattern pattern;
+  if (const char* wrong = Pattern::parse(path, pattern)) return refuse_route(wrong, path);
+  Chain& chain = *chains.emplace_back(std::make_unique<Chain>());
+  add_uses(chain, path);
+  for (size_t i = 0; i < count; i++) {
+    steps.push_back(std::move(list[i]));
+    chain.entries.push_back({&steps.back(), {}});
+  }
+  auto& last = StepAccess::handler(*chain.entries.back().step);
+  if (chain.entries.size() == 1 && last) chain.only = &last;
+  http_router.add(pattern, method_of(method), static_cast<uint32_t>(chains.size() - 1));
+  methods |= method == "" ? ~uint32_t{0} : 1u << method_of(method);
+  chain.pattern = std::move(pattern.text);
+  chain.params = std::move(pattern.params);
+}
+
+bool RoutedWorker::add_ws(std::string_view path, session::WsRoute& route) {
+  if (opened) too_late("registered after listen()", path);
+  Pattern pattern;
+  if (const char* wrong = Pattern::parse(path, pattern)) return refuse_route(wrong, path), false;
+  Chain& chain = *ws_chains.emplace_back(std::make_unique<Chain>());
+  add_uses(chain, path);
+  chain.websocket = &route;
+  ws_router.add(pattern, kAnyMethod, static_cast<uint32_t>(ws_chains.size() - 1));
+  chain.pattern = std::move(pattern.text);
+  chain.params = std::move(pattern.params);
+  return true;
+}
+
+// What OPTIONS * answers when there is no route for it.
+std::string RoutedWorker::make_allow_field() const {
+  using proto::Method;
+  std::string field = "Allow: OPTIONS";
+  const bool get = methods & 1u << static_cast<int>(Method::get);
+  for (const Method method : {Method::get, Method::head, Method::post, Method::put, Method::patch, Method::del}) {
+    const bool has = methods & 1u << static_cast<int>(method);
+    if (has || (get && method == Method::head)) field.append(", ").append(proto::method_name(method));
+  }
+  return field + "\r\n";
+}
+
+void RoutedWorker::open_routes() {
+  unmatched.entries = uses;
+  unmatched.pattern.assign(1, '*');
+  allow_field = make_allow_field();
+  sessions.http = {this, calling ? on_watched_request : on_request, on_upgrade, has_route};
+}
+
+}  // namespace martlet::routing

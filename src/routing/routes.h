@@ -1,0 +1,83 @@
+// The routes of a worker, and the way of a request through the steps of its route.
+//
+// Registered before listen(), read-only afterwards. A WebSocket's route ends in the upgrade seam, which is filled by who
+// knows what a WebSocket is: here it is a pattern with steps before it. The worker's thread.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "routing/router.h"
+#include "session/exchange.h"
+#include "session/ws_session.h"
+#include "worker/worker.h"
+
+namespace martlet {
+
+// What the library may look at in a Step.
+struct StepAccess {
+  static Function<void(Request&, Response&)>& handler(Step& s) noexcept { return s.handler_; }
+  static Function<void(Request&, Response&, Next)>& middleware(Step& s) noexcept { return s.middleware_; }
+};
+
+namespace routing {
+
+// The steps that one route runs through, in order. Steps of use() stand in many chains.
+struct Chain {
+  struct Entry {
+    Step* step;
+    std::string_view prefix;  // of use(), when it depends on the request whether the path lies below it; else empty
+  };
+  std::string pattern;
+  std::vector<std::string> params;
+  std::vector<Entry> entries;
+  session::WsRoute* websocket = nullptr;
+  Function<void(Request&, Response&)>* only = nullptr;  // the one handler that is the whole chain
+};
+
+struct RoutedWorker;
+
+// The end of an upgrade's chain: refuses, or answers 101 and opens.
+using UpgradeSeam = void (*)(RoutedWorker& w, session::Exchange& e, session::WsRoute& route) noexcept;
+
+struct RoutedWorker : worker::Worker {
+  RoutedWorker(const AppOptions& app_options, const worker::WorkerSeam& seam_above, UpgradeSeam upgrade_seam)
+      : Worker(app_options, seam_above), upgrade(upgrade_seam) {}
+
+  void add_use(std::string_view prefix, Step step);
+  void add_route(std::string_view method, std::string_view path, Step* list, size_t count);
+  // False when the pattern is not good, which has been noted: listen() answers it.
+  bool add_ws(std::string_view path, session::WsRoute& route);
+  // Set-up is over.
+  void open_routes();
+
+  const UpgradeSeam upgrade;
+  Router http_router;
+  Router ws_router;
+  std::list<Step> steps;
+  std::vector<Chain::Entry> uses;
+  std::list<std::string> prefixes;             // their texts
+  std::vector<std::unique_ptr<Chain>> chains;  // of HTTP routes, by number
+  std::vector<std::unique_ptr<Chain>> ws_chains;  // of WebSocket routes, by number
+  Chain unmatched;
+  uint32_t methods = 0;     // that there are routes for, a bit for each
+  std::string allow_field;  // which these are, for OPTIONS *
+
+ private:
+  void refuse_route(const char* what, std::string_view path);
+  void add_uses(Chain& chain, std::string_view path);
+  std::string make_allow_field() const;
+};
+
+// The sinks of session::HttpSink (chain.cc); the context is the RoutedWorker.
+void on_request(void* context, session::Exchange& e);
+void on_watched_request(void* context, session::Exchange& e);
+void on_upgrade(void* context, session::Exchange& e);
+bool has_route(void* context, session::Exchange& e);
+
+}  // namespace routing
+}  // namespace martlet
