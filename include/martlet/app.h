@@ -56,9 +56,12 @@ struct HandlerFailure {
 // In a Server (server.h) there is an App for each worker. What is said there of rooms, routes, everybody and connections
 // means all of them; drain() and close() do, too.
 //
-// Paths: "/users/:id/files/*". A segment that starts with ':' is a parameter, a last segment "*" matches one or more
-// segments. Static segments win over parameters, parameters over "*", and among equals the first registered.
-// Matching is on the path as sent, segment by segment, case-sensitive; a trailing slash counts.
+// Paths: "/users/:id/files/*". A segment that starts with ':' is a parameter, a last segment "*" matches all the rest,
+// which may be empty ("/files/" matches "/files/*", "/files" does not). Static segments win over parameters, parameters
+// over "*", and among equals the first registered. Segment by segment, case-sensitive; a trailing slash counts.
+// One path is judged by all, guards, routes and handlers: escapes of unreserved characters are decoded, the others have
+// upper-case digits, so that "/%68i" is "/hi" and "/caf%c3%a9" is the route "/café". A path with a "." or ".." segment in
+// any spelling, with a NUL, or with a '%' that begins no escape, is 400 before any step sees it (RFC 3986 §6.2.2).
 class App {
  public:
   explicit App(AppOptions options = {});
@@ -73,8 +76,9 @@ class App {
     add_use("", Step(std::forward<F>(middleware)));
     return *this;
   }
-  // Only for requests whose path lies below this prefix: whole segments, compared after percent-decoding where the route
-  // has parameters there ("/admin" guards "/admin" and "/admin/x" of a route "/*", too). "/admin/*" is the same.
+  // Only for requests whose path lies below this prefix, whole segments compared: "/admin" (or "/admin/*") guards "/admin"
+  // and "/admin/x", of a route "/*", too. However it is spelled: for a prefix, doubled slashes are one, and '\', %5C and
+  // %2F are slashes, as for a file system or a server behind this one.
   template <typename F>
   App& use(std::string_view prefix, F&& middleware) {
     add_use(prefix, Step(std::forward<F>(middleware)));
@@ -82,8 +86,9 @@ class App {
   }
 
   // Routes: any number of middleware, the handler last. A GET route answers HEAD too (without the body) unless a HEAD
-  // route of its own matches. Requests that match nothing get 404; OPTIONS * (RFC 9110 §9.3.7), for which there may be a
-  // route of the path "*", gets 204 and the methods of this App in Allow.
+  // route of its own matches. Requests that match nothing get 404; where only the method matches nothing, 405 with the
+  // methods of that path in Allow, and OPTIONS 204 with them, unless it has a route; a method that HTTP does not know, 501.
+  // OPTIONS * (RFC 9110 §9.3.7), for which there may be a route of the path "*", tells the methods of the whole App.
   template <typename... Steps>
   App& get(std::string_view path, Steps&&... steps) { return route("GET", path, std::forward<Steps>(steps)...); }
   template <typename... Steps>

@@ -21,7 +21,8 @@ class Request {
 
   // "GET", "POST", … as sent (case-sensitive).
   std::string_view method() const noexcept;
-  // The path of the target as sent: still percent-encoded, without the query. "*" for OPTIONS *.
+  // The path of the target, without the query: still percent-encoded, but judged (app.h): escapes of unreserved characters
+  // are decoded, the others have upper-case digits. "*" for OPTIONS *.
   std::string_view path() const noexcept;
   // Path and query as sent.
   std::string_view url() const noexcept;
@@ -29,8 +30,8 @@ class Request {
   std::string_view query_string() const noexcept;
 
   // The part of the path that `:name` of the route stands for, percent-decoded; what the trailing `*` stands for with
-  // the name "*". Empty when the route has no such name. A value whose encoding is broken is returned as sent.
-  // A decoded value may hold anything, also '/', ".." and NUL: do not make file names of it unchecked.
+  // the name "*". Empty when the route has no such name. A decoded value may hold '/' and '\', though no ".." between
+  // them and no NUL.
   std::string_view param(std::string_view name) const noexcept;
   // The first value of a query parameter, decoded ('+' is a space); nothing when it is absent.
   std::optional<std::string_view> query(std::string_view name) const noexcept;

@@ -28,12 +28,12 @@ std::string_view Request::method() const noexcept {
   return head.slice(exchange_->base, head.method_at, head.method_length);
 }
 
-std::string_view Request::path() const noexcept { return exchange_->head.path(exchange_->base); }
+std::string_view Request::path() const noexcept { return exchange_->path(); }
 
 std::string_view Request::query_string() const noexcept { return exchange_->head.query(exchange_->base); }
 
 std::string_view Request::url() const noexcept {
-  const std::string_view path = this->path();
+  const std::string_view path = exchange_->head.path(exchange_->base);
   const std::string_view query = query_string();
   if (query.empty()) return path;
   // The query stands right behind the path, with the '?' between them, but where an absolute-form has no path.
@@ -50,7 +50,9 @@ std::string_view Request::param(std::string_view name) const noexcept {
   for (uint8_t i = 0; i < exchange_->param_count; i++) {
     const session::Exchange::Param& p = exchange_->params[i];
     if (p.name != name) continue;
-    const std::string_view raw = proto::RequestHead::slice(exchange_->base, p.value_at, p.value_length);
+    const auto* path = reinterpret_cast<const uint8_t*>(exchange_->judged_path);
+    const std::string_view raw =
+        proto::RequestHead::slice(path ? path : exchange_->base, p.value_at, p.value_length);
     return decoded(*exchange_, raw, codec::Plus::keep);
   }
   return {};

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "proto/http_chars.h"
 #include "session/exchange.h"
 #include "session/http_response.h"
 #include "session/http_session.h"
@@ -27,20 +28,9 @@ constexpr ShortType kShortTypes[] = {
     {"js", "text/javascript; charset=utf-8"}, {"svg", "image/svg+xml"}, {"png", "image/png"}, {"bin", "application/octet-stream"},
 };
 
-bool is_token(std::string_view name) noexcept {
-  if (name.empty()) return false;
-  for (const char c : name) {
-    const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      (c != '\0' && std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos);
-    if (!good) return false;
-  }
-  return true;
-}
-
 bool is_field_value(std::string_view value) noexcept {
   for (const char c : value) {
-    const auto u = static_cast<uint8_t>(c);
-    if ((u < 0x20 && u != '\t') || u == 0x7f) return false;
+    if (!proto::has_class(static_cast<uint8_t>(c), proto::char_class::field_value)) return false;
   }
   return true;
 }
@@ -80,7 +70,7 @@ void set_type(session::Exchange& e, std::string_view type) noexcept {
 
 void set_field(session::Exchange& e, std::string_view name, std::string_view value) noexcept {
   if (is_reserved(name)) return;
-  if (!is_token(name) || !is_field_value(value)) {
+  if (!proto::is_token(name) || !is_field_value(value)) {
     e.sessions->stats.refused_headers++;
     sys::log_limited(LogLevel::warn, "a response field was refused", name.substr(0, 64));
     return;

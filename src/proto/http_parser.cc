@@ -106,13 +106,16 @@ Method method_of(const uint8_t* p) noexcept {
 }
 
 // Looks over target[0, length): false when it has a space, a tab, a '#' or a byte above 0x7F. `question` becomes the
-// place of the first '?', or length. Reads up to seven bytes more, which the version behind the target provides.
+// place of the first '?', or length; `unusual` tells whether there may be a '%', a '.' or a '\'. Reads up to seven bytes
+// more, which the version behind the target provides.
 //
 // Subtracting n from each byte sets its top bit when the byte is less than n, and then borrows from the next: what is
 // marked first is right, what is marked above it need not be.
-bool scan_target(const uint8_t* target, size_t length, size_t& question) noexcept {
+bool scan_target(const uint8_t* target, size_t length, size_t& question, bool& unusual) noexcept {
   constexpr uint64_t kTopBits = 0x80 * kEveryByte;
+  const auto marks = [](uint64_t word, char c) { return (word ^ static_cast<uint8_t>(c) * kEveryByte) - kEveryByte; };
   question = length;
+  uint64_t marked = 0;
   for (size_t at = 0; at < length; at += 8) {
     uint64_t word = load_le64(target + at);
     const size_t left = length - at;
@@ -120,11 +123,13 @@ bool scan_target(const uint8_t* target, size_t length, size_t& question) noexcep
     const uint64_t not_ascii = word & kTopBits;
     const uint64_t ascii = not_ascii ^ kTopBits;
     const uint64_t up_to_space = (word - 0x21 * kEveryByte) & ascii;
-    const uint64_t number_sign = ((word ^ '#' * kEveryByte) - kEveryByte) & ascii;
-    const uint64_t question_mark = ((word ^ '?' * kEveryByte) - kEveryByte) & ascii;
+    const uint64_t number_sign = marks(word, '#') & ascii;
+    const uint64_t question_mark = marks(word, '?') & ascii;
+    marked |= marks(word, '%') | marks(word, '.') | marks(word, '\\');
     if (not_ascii | up_to_space | number_sign) return false;
     if (question_mark && question == length) question = at + lowest_bit(question_mark) / 8;
   }
+  unusual = (marked & kTopBits) != 0;
   return true;
 }
 
@@ -198,7 +203,7 @@ bool parse_request_line(const uint8_t* base, size_t start, size_t method_length,
   const size_t target_end = end - kVersionBytes - 1;
   if ((version != kHttp11 && version != kHttp10) || base[target_end] != ' ') return refuse_version(line, error);
   size_t question;
-  if (!scan_target(base + target, target_end - target, question)) {
+  if (!scan_target(base + target, target_end - target, question, head.may_be_unusual)) {
     return refuse(error, 400, "A character that may not stand in a request target.");
   }
   const size_t query = target + question + (target + question != target_end);

@@ -57,6 +57,7 @@ struct RequestHead {
 
   uint32_t head_bytes = 0;  // how many bytes the head takes, its empty line included (and empty lines before it)
   uint64_t content_length = 0;
+  bool may_be_unusual = false;  // the target: it may have a '%', a '.' or a '\'
   Method method = Method::other;
   BodyFraming framing = BodyFraming::none;
   uint8_t minor_version = 1;   // HTTP/1.x

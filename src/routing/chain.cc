@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "net/reactor.h"
+#include "routing/path.h"
 #include "routing/routes.h"
 #include "session/http_response.h"
 #include "session/http_session.h"
@@ -30,32 +31,6 @@ namespace routing {
 
 namespace {
 
-int hex_digit(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = base::ascii_lower(c);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-// Whether the path, decoded, lies below the prefix: a guard must not be passed by writing "/%61dmin" for "/admin".
-bool matches_prefix(const Chain::Entry& entry, std::string_view path) noexcept {
-  size_t at = 0;
-  const auto next = [&]() -> int {
-    if (at == path.size()) return -1;
-    const auto c = static_cast<unsigned char>(path[at++]);
-    if (c != '%' || path.size() - at < 2) return c;
-    const int high = hex_digit(path[at]);
-    const int low = hex_digit(path[at + 1]);
-    if (high < 0 || low < 0) return c;
-    at += 2;
-    return high << 4 | low;
-  };
-  for (const char wanted : entry.prefix) {
-    if (next() != static_cast<unsigned char>(wanted)) return false;
-  }
-  const int after = next();
-  return after == -1 || after == '/';
-}
-
 void answer(session::Exchange& e, int status, std::string_view text) noexcept {
   if (e.flags.responded || e.flags.upgraded) return;
   e.status = static_cast<uint16_t>(status);
@@ -76,28 +51,46 @@ void add_fields(session::Exchange& e, std::string_view lines) noexcept {
   e.fields.append(lines);
 }
 
-// No route takes this request.
+// RFC 9110 §10.2.1. A WebSocket is opened by GET, and by nothing else.
+void add_allow(session::Exchange& e, uint32_t methods, bool is_websocket) noexcept {
+  using proto::Method;
+  add_fields(e, "Allow: OPTIONS");
+  const auto has = [methods](Method method) { return (methods >> static_cast<int>(method) & 1) != 0; };
+  for (const Method method : {Method::get, Method::head, Method::post, Method::put, Method::patch, Method::del}) {
+    const bool implied = method == Method::head ? has(Method::get) : method == Method::get && is_websocket;
+    if (!implied && !has(method)) continue;
+    add_fields(e, ", ");
+    add_fields(e, proto::method_name(method));
+  }
+  add_fields(e, "\r\n");
+}
+
+// What there is for a path when no route of it takes the request's method.
 void answer_unmatched(RoutedWorker& w, session::Exchange& e) noexcept {
   using proto::Method;
-  const std::string_view path = e.head.path(e.base);
-  if (e.head.method == Method::options && path == "*" && !e.flags.responded) {  // RFC 9110 §9.3.7: of the server itself
-    add_fields(e, w.allow_field);
-    e.status = 204;
-    return session::send_response(e, {}, session::BodyType::none);
+  if (e.flags.responded || e.flags.upgraded) return;
+  const Method method = e.head.method;
+  const bool of_server = method == Method::options && e.path() == "*";  // RFC 9110 §9.3.7
+  if (method == Method::other) return answer(e, 501, "Not Implemented");
+  uint32_t methods = of_server ? w.methods : w.http_router.methods_of(e.path());
+  const bool is_websocket = !of_server && w.ws_router.methods_of(e.path()) != 0;
+  const bool reads = method == Method::get || method == Method::head;
+  if (e.flags.is_upgrade || (!methods && !is_websocket && !of_server)) return answer(e, 404, "Not Found");
+  if (is_websocket && reads) {  // RFC 9110 §7.8, §15.5.22; RFC 6455 §4.4.
+    add_fields(e, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
+    return answer(e, 426, "This is a WebSocket.");
   }
-  const bool asks = (e.head.method == Method::get || e.head.method == Method::head) && !e.flags.is_upgrade;
-  Router::Match match;
-  if (asks) w.ws_router.find(path, Method::get, match);
-  if (match.route == Router::kNotFound || e.flags.responded) return answer(e, 404, "Not Found");
-  // RFC 9110 §7.8, §15.5.22; RFC 6455 §4.4.
-  add_fields(e, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
-  answer(e, 426, "This is a WebSocket.");
+  add_allow(e, methods, is_websocket);
+  if (method != Method::options) return answer(e, 405, "Method Not Allowed");
+  e.status = 204;
+  session::send_response(e, {}, session::BodyType::none);
 }
 
 void end_of_chain(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
   e.flags.chain_over = true;
   if (chain.websocket) return w.upgrade(w, e, *chain.websocket);
   if (&chain == &w.unmatched) return answer_unmatched(w, e);
+  if (&chain == &w.refused) return answer(e, 400, "A malformed or misleading path.");
   answer(e, 404, "Not Found");
 }
 
@@ -117,7 +110,7 @@ void run_steps(RoutedWorker& w, session::Exchange& e) noexcept {
   for (;;) {
     if (e.position == chain.entries.size()) return end_of_chain(w, e, chain);
     const Chain::Entry& entry = chain.entries[e.position++];
-    if (!entry.prefix.empty() && !matches_prefix(entry, e.head.path(e.base))) continue;
+    if (!entry.prefix.empty() && !lies_below(e.path(), entry.prefix)) continue;
     auto& handler = StepAccess::handler(*entry.step);
     if (!handler) {
       auto& middleware = StepAccess::middleware(*entry.step);
@@ -129,24 +122,47 @@ void run_steps(RoutedWorker& w, session::Exchange& e) noexcept {
 }
 
 void set_params(session::Exchange& e, const Chain& chain, const Router::Match& match) noexcept {
+  const auto* const from = e.judged_path ? e.judged_path : reinterpret_cast<const char*>(e.base);
   e.param_count = match.param_count;
   for (uint8_t i = 0; i < match.param_count; i++) {
-    const auto* begin = reinterpret_cast<const uint8_t*>(match.values[i].data);
-    e.params[i] = {chain.params[i], static_cast<uint16_t>(begin - e.base),
+    e.params[i] = {chain.params[i], static_cast<uint16_t>(match.values[i].data - from),
                    static_cast<uint16_t>(match.values[i].size)};
   }
 }
 
-const Chain* find_chain(const RoutedWorker& w, session::Exchange& e) noexcept {
+// Judges a path that is not plain (path.h). False: it is refused; that memory is out is no reason to let it pass.
+bool judge(session::Exchange& e) noexcept {
   const std::string_view path = e.head.path(e.base);
+  char* room = e.judged_path ? nullptr : e.text_room(path.size());
+  size_t size = 0;
+  if (!room || !judge_path(path, room, size)) return e.judged_path != nullptr;
+  e.judged_path = room;
+  e.judged_bytes = static_cast<uint16_t>(size);
+  return true;
+}
+
+// The route of a path that is none of those without parameters.
+[[gnu::noinline]] bool find_variable(const Router& router, session::Exchange& e, Router::Match& match) noexcept {
+  const bool unusual = e.head.may_be_unusual && is_unusual(e.head.path(e.base));
+  if (unusual && !judge(e)) return false;
+  if (unusual || e.head.method == proto::Method::head) {
+    router.find(e.path(), e.head.method, match);
+  } else {
+    router.find_variable(e.path(), e.head.method, match);
+  }
+  return true;
+}
+
+// The chain that this request runs through.
+const Chain& find_chain(const RoutedWorker& w, session::Exchange& e) noexcept {
   const Router& router = e.flags.is_upgrade ? w.ws_router : w.http_router;
-  const auto& chains = e.flags.is_upgrade ? w.ws_chains : w.chains;
   Router::Match match;
-  router.find(path, e.head.method, match);
-  if (match.route == Router::kNotFound) return nullptr;
-  const Chain& chain = *chains[match.route];
+  const bool plain = router.find_plain(e.head.path(e.base), e.head.method, match);
+  if (!plain && !find_variable(router, e, match)) return w.refused;
+  if (match.route == Router::kNotFound) return w.unmatched;
+  const Chain& chain = *(e.flags.is_upgrade ? w.ws_chains : w.chains)[match.route];
   if (match.param_count) set_params(e, chain, match);
-  return &chain;
+  return chain;
 }
 
 }  // namespace
@@ -156,12 +172,12 @@ namespace {
 template <bool kWatched>
 void take_request(void* context, session::Exchange& e) {
   auto& w = *static_cast<RoutedWorker*>(context);
-  const Chain* chain = find_chain(w, e);
-  e.route = chain ? chain : &w.unmatched;
-  if constexpr (kWatched) w.note_call(chain ? chain->pattern : w.unmatched.pattern);
-  if (chain && chain->only) [[likely]] {
+  const Chain& chain = find_chain(w, e);
+  e.route = &chain;
+  if constexpr (kWatched) w.note_call(chain.pattern);
+  if (chain.only) [[likely]] {
     e.position = 1;
-    return run_handler(w, e, *chain, *chain->only);
+    return run_handler(w, e, chain, *chain.only);
   }
   run_steps(w, e);
 }
@@ -173,18 +189,17 @@ void on_watched_request(void* context, session::Exchange& e) { take_request<true
 
 void on_upgrade(void* context, session::Exchange& e) {
   auto& w = *static_cast<RoutedWorker*>(context);
-  const Chain* chain = find_chain(w, e);
-  e.route = chain;
-  if (chain) w.note_call(chain->pattern);
-  if (chain) return run_steps(w, e);
-  e.flags.close_after = true;
-  e.route = &w.unmatched;
+  const Chain& chain = find_chain(w, e);
+  e.route = &chain;
+  w.note_call(chain.pattern);
+  if (!chain.websocket) e.flags.close_after = true;
   run_steps(w, e);
 }
 
 bool has_route(void* context, session::Exchange& e) {
   const auto& w = *static_cast<const RoutedWorker*>(context);
-  return find_chain(w, e) != nullptr || !w.unmatched.entries.empty();
+  const Chain& chain = find_chain(w, e);
+  return (&chain != &w.unmatched || !w.unmatched.entries.empty()) && &chain != &w.refused;
 }
 
 namespace {

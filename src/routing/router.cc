@@ -1,8 +1,10 @@
-// See router.h. Paths are compared as they were sent: "/a%62" is not "/ab". What a parameter matched is decoded when
-// it is asked for.
+// See router.h. Paths are compared in their judged form (path.h): "/a%62" is "/ab" by then, "/%C3%A9" stays. What a
+// parameter matched is decoded when it is asked for.
 #include "routing/router.h"
 
 #include <cstring>
+
+#include "routing/path.h"
 
 namespace martlet::routing {
 
@@ -24,7 +26,7 @@ const char* Pattern::parse(std::string_view text, Pattern& pattern) {
   }
   if (text.empty() || text[0] != '/') return "a path begins with '/'";
   if (text.find_first_of("?# ") != std::string_view::npos) return "a path holds no '?', '#' or space";
-  pattern.text = text;
+  if (const char* wrong = judge_pattern(text, pattern.text)) return wrong;
   pattern.params.clear();
   std::string_view rest = text;
   while (!rest.empty()) {
@@ -118,17 +120,20 @@ uint32_t Router::pick(const std::vector<Target>& targets, proto::Method method) 
   return kNotFound;
 }
 
+bool Router::find_plain(std::string_view path, proto::Method method, Match& match) const noexcept {
+  match.param_count = 0;
+  const Node* node = find_static(path);
+  match.route = node ? pick(node->targets, method) : kNotFound;
+  return match.route != kNotFound;
+}
+
 void Router::find(std::string_view path, proto::Method method, Match& match) const noexcept {
   find_one(path, method, match);
   if (method == proto::Method::head && match.route == kNotFound) find_one(path, proto::Method::get, match);
 }
 
 void Router::find_one(std::string_view path, proto::Method method, Match& match) const noexcept {
-  match.param_count = 0;
-  match.route = kNotFound;
-  if (const Node* node = find_static(path)) match.route = pick(node->targets, method);
-  if (match.route != kNotFound || path.empty() || path[0] != '/') return;
-  walk(*root_, path, method, match);
+  if (!find_plain(path, method, match)) find_variable(path, method, match);
 }
 
 bool Router::walk(const Node& node, std::string_view rest, proto::Method method, Match& match) const noexcept {
@@ -146,14 +151,32 @@ bool Router::walk(const Node& node, std::string_view rest, proto::Method method,
     if (walk(*node.param, after, method, match)) return true;
     match.param_count--;
   }
-  if (rest.size() > 1) {
-    match.route = pick(node.wildcards, method);
-    if (match.route != kNotFound) {
-      match.values[match.param_count++] = {rest.data() + 1, rest.size() - 1};
-      return true;
-    }
+  match.route = pick(node.wildcards, method);
+  if (match.route == kNotFound) return false;
+  match.values[match.param_count++] = {rest.data() + 1, rest.size() - 1};
+  return true;
+}
+
+uint32_t Router::methods_in(const std::vector<Target>& targets) noexcept {
+  uint32_t methods = 0;
+  for (const Target& target : targets) methods |= target.method == kAnyMethod ? ~uint32_t{0} : uint32_t{1} << target.method;
+  return methods;
+}
+
+uint32_t Router::methods_of(std::string_view path) const noexcept {
+  if (path == "*") return methods_in(asterisk_->targets);
+  return path.empty() || path[0] != '/' ? 0 : methods_below(*root_, path);
+}
+
+uint32_t Router::methods_below(const Node& node, std::string_view rest) noexcept {
+  if (rest.empty()) return methods_in(node.targets);
+  uint32_t methods = methods_in(node.wildcards);
+  const std::string_view segment = cut_segment(rest);
+  for (const auto& [name, next] : node.statics) {
+    if (name == segment) methods |= methods_below(*next, rest);
   }
-  return false;
+  if (node.param && !segment.empty()) methods |= methods_below(*node.param, rest);
+  return methods;
 }
 
 }  // namespace martlet::routing

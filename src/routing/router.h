@@ -1,6 +1,6 @@
 // Which route a path belongs to: a tree of path segments, and a table of the routes that have no parameter.
 //
-// Static segments win over parameters, parameters over the trailing "*", and among equal patterns the first registered
+// Static segments win over parameters, parameters over the trailing "*" (which takes an empty rest, too), and among equal patterns the first registered
 // that takes the method. Built before listen(), read-only afterwards; a lookup allocates nothing, and its depth is
 // that of the registered patterns, whatever the path is.
 #pragma once
@@ -28,7 +28,7 @@ inline std::string_view cut_segment(std::string_view& rest) noexcept {
 
 // A pattern in parts: "/users/:id/*" has the segments users, :id and *. "*" alone is the target of OPTIONS *.
 struct Pattern {
-  std::string text;
+  std::string text;                 // judged (path.h)
   std::vector<std::string> params;  // names in order; the wildcard's is "*"
 
   // Null when good, else what is wrong with it (a static sentence).
@@ -56,8 +56,17 @@ class Router {
   // Adds a route by number. The pattern must be good.
   void add(const Pattern& pattern, uint8_t method, uint32_t route);
 
-  // Finds the route of this path that takes this method. HEAD goes to a route of its own, else where GET goes.
+  // Finds the route of this path, which is judged, that takes this method. HEAD goes to a route of its own, else where GET
+  // goes.
   void find(std::string_view path, proto::Method method, Match& match) const noexcept;
+  // The first half of it: the routes without parameters. False: not among them.
+  bool find_plain(std::string_view path, proto::Method method, Match& match) const noexcept;
+  // The second half, for methods other than HEAD.
+  void find_variable(std::string_view path, proto::Method method, Match& match) const noexcept {
+    if (!path.empty() && path[0] == '/') walk(*root_, path, method, match);
+  }
+  // Which methods the routes of this path take: a bit for each, by number; all of them where a route takes any.
+  uint32_t methods_of(std::string_view path) const noexcept;
 
  private:
   struct Target {
@@ -87,6 +96,8 @@ class Router {
 
   static uint32_t pick(const std::vector<Target>& targets, proto::Method method) noexcept;
   void find_one(std::string_view path, proto::Method method, Match& match) const noexcept;
+  static uint32_t methods_in(const std::vector<Target>& targets) noexcept;
+  static uint32_t methods_below(const Node& node, std::string_view rest) noexcept;
   bool walk(const Node& node, std::string_view rest, proto::Method method, Match& match) const noexcept;
   inline const Node* find_static(std::string_view path) const noexcept;
   void add_static(std::string_view path, const Node* node);

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "routing/path.h"
 #include "sys/log_line.h"
 
 namespace martlet::routing {
@@ -22,27 +23,6 @@ uint8_t method_of(std::string_view name) {
     if (proto::method_name(method) == name) return static_cast<uint8_t>(method);
   }
   return kAnyMethod;
-}
-
-enum class Below : uint8_t { never, perhaps, always };
-
-// Whether the paths of a pattern lie below a prefix, whole segments compared: "/api" is before "/api" and "/api/x", not
-// before "/apis". A parameter or a wildcard may match the prefix or something else: that is asked for each request.
-Below below(std::string_view pattern, std::string_view prefix) noexcept {
-  Below answer = Below::always;
-  while (!prefix.empty()) {
-    const std::string_view wanted = cut_segment(prefix);
-    if (wanted.empty() && prefix.empty()) return answer;  // "/api/" is the same as "/api"
-    if (pattern.empty()) return Below::never;
-    const std::string_view segment = cut_segment(pattern);
-    if (segment == "*") return Below::perhaps;
-    if (!segment.empty() && segment[0] == ':') {
-      answer = Below::perhaps;
-    } else if (segment != wanted) {
-      return Below::never;
-    }
-  }
-  return answer;
 }
 
 }  // namespace
@@ -85,7 +65,7 @@ void RoutedWorker::add_route(std::string_view method, std::string_view path, Ste
   if (chain.entries.size() == 1 && last) chain.only = &last;
   http_router.add(pattern, method_of(method), static_cast<uint32_t>(chains.size() - 1));
   methods |= method == "" ? ~uint32_t{0} : 1u << method_of(method);
-  chain.pattern = std::move(pattern.text);
+  chain.pattern = path;
   chain.params = std::move(pattern.params);
 }
 
@@ -97,27 +77,15 @@ bool RoutedWorker::add_ws(std::string_view path, session::WsRoute& route) {
   add_uses(chain, path);
   chain.websocket = &route;
   ws_router.add(pattern, kAnyMethod, static_cast<uint32_t>(ws_chains.size() - 1));
-  chain.pattern = std::move(pattern.text);
+  chain.pattern = path;
   chain.params = std::move(pattern.params);
   return true;
-}
-
-// What OPTIONS * answers when there is no route for it.
-std::string RoutedWorker::make_allow_field() const {
-  using proto::Method;
-  std::string field = "Allow: OPTIONS";
-  const bool get = methods & 1u << static_cast<int>(Method::get);
-  for (const Method method : {Method::get, Method::head, Method::post, Method::put, Method::patch, Method::del}) {
-    const bool has = methods & 1u << static_cast<int>(method);
-    if (has || (get && method == Method::head)) field.append(", ").append(proto::method_name(method));
-  }
-  return field + "\r\n";
 }
 
 void RoutedWorker::open_routes() {
   unmatched.entries = uses;
   unmatched.pattern.assign(1, '*');
-  allow_field = make_allow_field();
+  refused.pattern.assign(1, '*');
   sessions.http = {this, calling ? on_watched_request : on_request, on_upgrade, has_route};
 }
 

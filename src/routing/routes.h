@@ -32,7 +32,7 @@ struct Chain {
     Step* step;
     std::string_view prefix;  // of use(), when it depends on the request whether the path lies below it; else empty
   };
-  std::string pattern;
+  std::string pattern;  // as it was registered
   std::vector<std::string> params;
   std::vector<Entry> entries;
   session::WsRoute* websocket = nullptr;
@@ -64,13 +64,12 @@ struct RoutedWorker : worker::Worker {
   std::vector<std::unique_ptr<Chain>> chains;  // of HTTP routes, by number
   std::vector<std::unique_ptr<Chain>> ws_chains;  // of WebSocket routes, by number
   Chain unmatched;
-  uint32_t methods = 0;     // that there are routes for, a bit for each
-  std::string allow_field;  // which these are, for OPTIONS *
+  Chain refused;         // of a path that may mislead: no step sees it
+  uint32_t methods = 0;  // that there are routes for, a bit for each
 
  private:
   void refuse_route(const char* what, std::string_view path);
   void add_uses(Chain& chain, std::string_view path);
-  std::string make_allow_field() const;
 };
 
 // The sinks of session::HttpSink (chain.cc); the context is the RoutedWorker.

@@ -49,6 +49,7 @@ void Exchange::give_back() noexcept {
     texts->release();
     texts = next;
   }
+  judged_path = nullptr;
   if (kept) kept->release();
   kept = nullptr;
   body_at = body_have = 0;

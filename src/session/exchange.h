@@ -29,7 +29,7 @@ struct Exchange {
 
   struct Param {
     std::string_view name;     // of the route, which outlives the exchange
-    uint16_t value_at = 0;     // in the head, as sent
+    uint16_t value_at = 0;     // in the head, or in the judged path
     uint16_t value_length = 0;
   };
 
@@ -84,6 +84,13 @@ struct Exchange {
   Response response{make_response(this)};
   proto::RequestHead head;
 
+  // The path as it was judged, when that is not as it was sent: in `texts`. Parameters count from its beginning then.
+  const char* judged_path = nullptr;
+  uint16_t judged_bytes = 0;
+
+  std::string_view path() const noexcept {
+    return judged_path ? std::string_view(judged_path, judged_bytes) : head.path(base);
+  }
   std::string_view field(const proto::Field* f) const noexcept {
     return f ? head.value(base, *f) : std::string_view();
   }

@@ -1,4 +1,4 @@
-// src/app/router.h: which route a path goes to, against the header's rules and against a naive router on random routes.
+// src/routing/router.h: which route a path goes to, against the header's rules and against a naive router on random routes.
 #include "routing/router.h"
 
 #include <doctest/doctest.h>
@@ -70,7 +70,7 @@ TEST_CASE("router: static segments win over parameters, parameters over the wild
   CHECK(find(router, "/a/b/c") == Found{7, {}});
   CHECK(find(router, "/a/b/d") == Found{5, {"b/d"}});
   CHECK(find(router, "/x/y/z") == Found{0, {"x/y/z"}});
-  CHECK(find(router, "/") == kNowhere);
+  CHECK(find(router, "/") == Found{0, {""}});
 }
 
 TEST_CASE("router: it turns back where a static segment leads nowhere") {
@@ -92,7 +92,7 @@ TEST_CASE("router: a path counts as sent: case, trailing slash, empty segments, 
   CHECK(find(router, "/b/%20") == Found{3, {"%20"}});
   CHECK(find(router, "/b/x/") == kNowhere);
   CHECK(find(router, "/c") == kNowhere);
-  CHECK(find(router, "/c/") == kNowhere);
+  CHECK(find(router, "/c/") == Found{4, {""}});
   CHECK(find(router, "/c/x/") == Found{4, {"x/"}});
   CHECK(find(router, "/c//x") == Found{4, {"/x"}});
   CHECK(find(router, "/d//e") == Found{5, {}});
@@ -148,6 +148,33 @@ TEST_CASE("router: sixteen parameters, and a path much deeper than any pattern")
   CHECK(find(router, deep) == kNowhere);
 }
 
+TEST_CASE("router: the methods of a path are those of all patterns that match it") {
+  const Routed router(std::vector<Route>{{"/a", number(Method::get)}, {"/a", number(Method::post)}, {"/:x", number(Method::del)},
+                                         {"/b/*", number(Method::put)}, {"/any", kAnyMethod}, {"*", number(Method::options)}});
+  const auto bit = [](Method method) { return uint32_t{1} << number(method); };
+  CHECK(router.methods_of("/a") == (bit(Method::get) | bit(Method::post) | bit(Method::del)));
+  CHECK(router.methods_of("/c") == bit(Method::del));
+  CHECK(router.methods_of("/b/") == bit(Method::put));
+  CHECK(router.methods_of("/b/c/d") == bit(Method::put));
+  CHECK(router.methods_of("/any") == ~uint32_t{0});
+  CHECK(router.methods_of("*") == bit(Method::options));
+  for (const char* none : {"/", "/a/", "/c/d", "", "a"}) {
+    CAPTURE(none);
+    CHECK(router.methods_of(none) == 0);
+  }
+}
+
+TEST_CASE("router: a pattern's letters are encoded as a request must send them") {
+  Pattern pattern;
+  REQUIRE(Pattern::parse("/caf\xC3\xA9/%7euser/%c3%a9/:\xC3\xA9", pattern) == nullptr);
+  CHECK(pattern.text == "/caf%C3%A9/~user/%C3%A9/:%C3%A9");
+  CHECK(pattern.params == std::vector<std::string>{"\xC3\xA9"});
+  for (const char* bad : {"/a/../b", "/a/.", "/%2e%2e/x", "/a%00"}) {
+    CAPTURE(bad);
+    CHECK(Pattern::parse(bad, pattern) != nullptr);
+  }
+}
+
 TEST_CASE("router: patterns that are mistakes") {
   Pattern pattern;
   for (const char* bad : {"", "a", "**", "*/", "/a?b", "/a#b", "/a b", "/*/a", "/:", "/a/:/b", "/:a/:a", "/*x/*/"}) {
@@ -188,7 +215,6 @@ std::optional<std::string> rank(std::string_view pattern, std::string_view path,
       if (i >= have.size()) return {};
       std::string rest = have[i];
       for (size_t j = i + 1; j < have.size(); j++) rest += "/" + have[j];
-      if (rest.empty()) return {};
       values.push_back(rest);
       return ranks + '2';
     }

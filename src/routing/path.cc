@@ -1,0 +1,139 @@
+// See path.h.
+#include "routing/path.h"
+
+#include "base/bytes.h"
+
+namespace martlet::routing {
+
+namespace {
+
+int hex_digit(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char lower = base::ascii_lower(c);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// The byte that an escape at the beginning of a text stands for; -1 when there is none.
+int escaped_byte(std::string_view text) noexcept {
+  if (text.size() < 3 || text[0] != '%') return -1;
+  const int high = hex_digit(text[1]);
+  const int low = hex_digit(text[2]);
+  return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+// RFC 3986 §2.3.
+bool is_unreserved(int c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
+         c == '~';
+}
+
+char* put_escape(char* out, int byte) noexcept {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  *out++ = '%';
+  *out++ = kDigits[byte >> 4];
+  *out++ = kDigits[byte & 15];
+  return out;
+}
+
+// Whether a segment of a path, as guards see it, is "." or "..", or there is a NUL, or a '%' that begins no escape.
+bool misleads(std::string_view path) noexcept {
+  for (size_t at = path.find('%'); at != std::string_view::npos; at = path.find('%', at + 1)) {
+    if (escaped_byte(path.substr(at)) < 0) return true;
+  }
+  PathReader reader(path);
+  int dots = -1;  // of the segment so far; -1: it is something else
+  for (;;) {
+    const int c = reader.next();
+    if (c == 0) return true;
+    if (c == '/' || c < 0) {
+      if (dots == 1 || dots == 2) return true;
+      if (c < 0) return false;
+      dots = 0;
+    } else {
+      dots = c == '.' && dots >= 0 ? dots + 1 : -1;
+    }
+  }
+}
+
+}  // namespace
+
+bool judge_path(std::string_view path, char* out, size_t& size) noexcept {
+  if (misleads(path)) return false;
+  const char* const begin = out;
+  while (!path.empty()) {
+    const int byte = escaped_byte(path);
+    if (byte < 0) {
+      *out++ = path[0];
+    } else if (is_unreserved(byte)) {
+      *out++ = static_cast<char>(byte);
+    } else {
+      out = put_escape(out, byte);
+    }
+    path.remove_prefix(byte < 0 ? 1 : 3);
+  }
+  size = static_cast<size_t>(out - begin);
+  return true;
+}
+
+const char* judge_pattern(std::string_view path, std::string& judged) {
+  std::string sendable;
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    char escape[3];
+    if (byte < 0x80) {
+      sendable += c;
+    } else {
+      sendable.append(escape, static_cast<size_t>(put_escape(escape, byte) - escape));
+    }
+  }
+  judged.resize(sendable.size());
+  size_t size = 0;
+  if (!judge_path(sendable, judged.data(), size)) return "a path holds no '.' or '..' segment, no NUL, and no '%' but in escapes";
+  judged.resize(size);
+  return nullptr;
+}
+
+int PathReader::decode() noexcept {
+  const int byte = escaped_byte(rest_);
+  const int c = byte >= 0 ? byte : static_cast<unsigned char>(rest_[0]);
+  rest_.remove_prefix(byte >= 0 ? 3 : 1);
+  return c == '\\' ? '/' : c;
+}
+
+int PathReader::next() noexcept {
+  while (!rest_.empty()) {
+    const int c = decode();
+    const bool again = c == '/' && after_slash_;
+    after_slash_ = c == '/';
+    if (!again) return c;
+  }
+  return -1;
+}
+
+bool lies_below(std::string_view path, std::string_view prefix) noexcept {
+  PathReader have(path);
+  PathReader want(prefix);
+  for (;;) {
+    const int wanted = want.next();
+    const int c = have.next();
+    if (wanted < 0 || (wanted == '/' && want.rest().empty())) return c < 0 || c == '/';  // "/api/" is the same as "/api"
+    if (c != wanted) return false;
+  }
+}
+
+Below below(std::string_view pattern, std::string_view prefix) noexcept {
+  if (prefix.empty()) return Below::always;
+  PathReader have(pattern);
+  PathReader want(prefix);
+  for (;;) {
+    const int wanted = want.next();
+    if (wanted < 0 || (wanted == '/' && want.rest().empty())) break;
+    const bool varies = have.after_slash() && (have.rest().starts_with(':') || have.rest() == "*");
+    if (varies) return Below::perhaps;
+    if (have.next() != wanted) return Below::never;
+  }
+  const int after = have.next();
+  return after < 0 || after == '/' ? Below::always : Below::never;
+}
+
+}  // namespace martlet::routing
