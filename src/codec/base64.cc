@@ -44,7 +44,7 @@ size_t encode(base::ByteSpan bytes, const char (&alphabet)[65], char* out) {
 }
 
 // Decodes text without padding.
-std::optional<size_t> decode(std::string_view text, const Values& values, uint8_t* out) {
+std::optional<size_t> decode(std::string_view text, const Values& values, UnusedBits unused, uint8_t* out) {
   const uint8_t* const begin = out;
   const auto value = [&](size_t i) { return values.of[static_cast<unsigned char>(text[i])]; };
   for (; text.size() >= 4; text.remove_prefix(4)) {
@@ -58,8 +58,9 @@ std::optional<size_t> decode(std::string_view text, const Values& values, uint8_
   if (!text.empty()) {
     const uint32_t third = text.size() == 3 ? value(2) : 0;
     const uint32_t bits = value(0) << 18 | value(1) << 12 | third << 6;
-    const uint32_t unused = text.size() == 3 ? 0xFF : 0xFFFF;  // must be zero (RFC 4648 §3.5)
-    if (((value(0) | value(1) | third) & kBad) || (bits & unused)) return std::nullopt;
+    const uint32_t left_over = bits & (text.size() == 3 ? 0xFF : 0xFFFF);
+    if ((value(0) | value(1) | third) & kBad) return std::nullopt;
+    if (left_over && unused == UnusedBits::must_be_zero) return std::nullopt;
     *out++ = static_cast<uint8_t>(bits >> 16);
     if (text.size() == 3) *out++ = static_cast<uint8_t>(bits >> 8);
   }
@@ -76,18 +77,18 @@ size_t encode_base64(base::ByteSpan bytes, char* out) noexcept {
 
 size_t encode_base64url(base::ByteSpan bytes, char* out) noexcept { return encode(bytes, kUrl, out); }
 
-std::optional<size_t> decode_base64(std::string_view text, uint8_t* out) noexcept {
+std::optional<size_t> decode_base64(std::string_view text, uint8_t* out, UnusedBits unused) noexcept {
   if (text.size() % 4 != 0) return std::nullopt;
   if (text.ends_with("==")) {
     text.remove_suffix(2);
   } else if (text.ends_with('=')) {
     text.remove_suffix(1);
   }
-  return decode(text, kStandardValues, out);
+  return decode(text, kStandardValues, unused, out);
 }
 
 std::optional<size_t> decode_base64url(std::string_view text, uint8_t* out) noexcept {
-  return decode(text, kUrlValues, out);
+  return decode(text, kUrlValues, UnusedBits::must_be_zero, out);
 }
 
 }  // namespace martlet::codec

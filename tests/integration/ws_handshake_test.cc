@@ -63,6 +63,7 @@ TEST_CASE("ws handshake: the accept key is made from the client's") {
   const std::pair<const char*, const char*> known[] = {
       {"AAAAAAAAAAAAAAAAAAAAAA==", "ICX+Yqv66kxgM0FcWaLWlFLwTAI="},
       {"x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk="},
+      {"AQIDBAUGBwgJCgsMDQ4PEC==", "OfS0wDaT5NoxF2gqm7Zj2YtetzM="},  // as RFC 6455 §4.1 writes it
   };
   for (const auto& [key, accept] : known) {
     Client client(server.port());

@@ -109,6 +109,22 @@ TEST_CASE("ws_handshake: a key is 16 bytes in Base64") {
   CHECK(status_of(kUpgrade + kVersion + "Sec-WebSocket-Key:   AAAAAAAAAAAAAAAAAAAAAA==  \r\n") == 101);
 }
 
+TEST_CASE("ws_handshake: what the key's last letter says beyond 16 bytes does not count, and is hashed as it was sent") {
+  // RFC 6455 §4.1: the bytes 1 to 16, as the RFC itself writes them.
+  for (const char* key : {"AQIDBAUGBwgJCgsMDQ4PEC==", "AQIDBAUGBwgJCgsMDQ4PEA==", "AQIDBAUGBwgJCgsMDQ4PEP==",
+                          "//////////////////////=="}) {
+    CAPTURE(std::string(key));
+    CHECK(status_of(kUpgrade + kVersion + "Sec-WebSocket-Key: " + key + "\r\n") == 101);
+  }
+  const auto accepted = [](std::string_view key) {
+    char accept[proto::kAcceptKeySize];
+    proto::accept_key(key, accept);
+    return std::string(accept, sizeof accept);
+  };
+  CHECK(accepted("AQIDBAUGBwgJCgsMDQ4PEC==") == "OfS0wDaT5NoxF2gqm7Zj2YtetzM=");
+  CHECK(accepted("AQIDBAUGBwgJCgsMDQ4PEC==") != accepted("AQIDBAUGBwgJCgsMDQ4PEA=="));
+}
+
 TEST_CASE("ws_handshake: offered protocols, in order and once each") {
   const std::string offer = "Sec-WebSocket-Protocol: ";
   CHECK(offered("") == "");
