@@ -1,7 +1,8 @@
 // The chunked decoder of http_chunked.h: a state machine over bytes; only payload is handed on as a run.
 //
 // What is read over (extensions, trailers) is read over strictly, as RFC 9112 §7.1 has it: a line end or a size that
-// another server would read differently is how requests are smuggled inside a body.
+// another server would read differently is how requests are smuggled inside a body. A quoted string of an extension is
+// where such servers part: one looks for the end of the line only, the other takes a ';' or a CR in it for text.
 #include "proto/http_chunked.h"
 
 #include "proto/http_chars.h"
@@ -10,13 +11,15 @@ namespace martlet::proto {
 
 namespace {
 
-constexpr uint8_t kMaxDigits = 16;
+constexpr uint8_t kFreeDigits = 16;  // enough for any size; more of them are zeros, and paid for
 
 int hex_value(uint8_t c) noexcept {
   if (c >= '0' && c <= '9') return c - '0';
   const uint8_t lower = c | 0x20;
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
+
+bool is_blank(uint8_t c) noexcept { return c == ' ' || c == '\t'; }
 
 }  // namespace
 
@@ -56,14 +59,18 @@ ChunkedDecoder::State ChunkedDecoder::take_byte(uint8_t c) noexcept {
       return State::size;
     case State::size:
       return take_size(c);
-    case State::extension:
-      if (c == '\r') return State::size_lf;
-      if (!has_class(c, char_class::field_value)) return refuse(400, "A control character in a chunk extension.");
-      if (++overhead_bytes_ > limits_.extension_bytes) return refuse(400, "Chunk extensions are too long.");
-      return State::extension;
+    case State::ext_start:
+    case State::ext_name:
+    case State::ext_name_end:
+    case State::ext_equals:
+    case State::ext_value:
+    case State::ext_quoted:
+    case State::ext_escape:
+    case State::ext_quoted_end:
+    case State::ext_end:
+      return take_extension(c);
     case State::size_lf:
-      if (c != '\n') return refuse(400, "A CR without LF after a chunk size.");
-      return remaining_ ? State::data : State::trailer_start;
+      return c == '\n' ? begin_chunk() : refuse(400, "A CR without LF after a chunk size.");
     case State::data_cr:
       return c == '\r' ? State::data_lf : refuse(400, "A chunk that is longer than its size.");
     case State::data_lf:
@@ -83,14 +90,68 @@ ChunkedDecoder::State ChunkedDecoder::take_byte(uint8_t c) noexcept {
   return State::failed;
 }
 
-// A byte of a chunk size behind its first digit. White space before ';' is refused, though RFC 9112 §7.1.1 bears it.
+// A byte of a chunk size behind its first digit.
 ChunkedDecoder::State ChunkedDecoder::take_size(uint8_t c) noexcept {
   if (c == '\r') return State::size_lf;
-  if (c == ';') return State::extension;
+  if (c == ';' || is_blank(c)) return take_extension(c);
   if (hex_value(c) < 0) return refuse(400, "A chunk size that is not hexadecimal.");
-  if (++digits_ > kMaxDigits) return refuse(400, "A chunk size of too many digits.");
+  if (remaining_ >> 60) return refuse(400, "A chunk size of more than 64 bits.");
   remaining_ = remaining_ << 4 | static_cast<uint64_t>(hex_value(c));
+  if (digits_ < kFreeDigits) {
+    digits_++;
+  } else if (++overhead_bytes_ > limits_.extension_bytes) {
+    return refuse(400, "A chunk size of too many digits.");
+  }
   return State::size;
+}
+
+// A byte behind the size (RFC 9112 §7.1.1; blanks are "bad" white space, RFC 9110 §5.6.3: they stand before and behind
+// ';' and '=', not at the end of the line):
+//
+//   *( BWS ";" BWS name [ BWS "=" BWS value ] )    value: a token, or a string in quotes
+ChunkedDecoder::State ChunkedDecoder::take_extension(uint8_t c) noexcept {
+  if (c == '\r' && (state_ == State::ext_name || state_ == State::ext_value || state_ == State::ext_quoted_end)) {
+    return State::size_lf;
+  }
+  if (++overhead_bytes_ > limits_.extension_bytes) return refuse(400, "Chunk extensions are too long.");
+  const State next = after_extension_byte(state_, c);
+  return next == State::failed ? refuse(400, "A malformed chunk extension.") : next;
+}
+
+// The state behind a byte of an extension, failed where it may not stand; switch-shaped.
+ChunkedDecoder::State ChunkedDecoder::after_extension_byte(State state, uint8_t c) noexcept {
+  const bool token = has_class(c, char_class::token);
+  switch (state) {
+    case State::ext_start:
+      return token ? State::ext_name : is_blank(c) ? state : State::failed;
+    case State::ext_name:
+      if (token) return state;
+      [[fallthrough]];
+    case State::ext_name_end:
+      if (c == '=') return State::ext_equals;
+      return c == ';' ? State::ext_start : is_blank(c) ? State::ext_name_end : State::failed;
+    case State::ext_equals:
+      if (c == '"') return State::ext_quoted;
+      return token ? State::ext_value : is_blank(c) ? state : State::failed;
+    case State::ext_quoted:
+      if (c == '"') return State::ext_quoted_end;
+      if (c == '\\') return State::ext_escape;
+      [[fallthrough]];
+    case State::ext_escape:  // whatever a field's value may have (RFC 9110 §5.6.4)
+      return has_class(c, char_class::field_value) ? State::ext_quoted : State::failed;
+    case State::ext_value:
+      if (token) return state;
+      [[fallthrough]];
+    default:  // behind the size, a value, or blanks that follow one of them
+      return c == ';' ? State::ext_start : is_blank(c) ? State::ext_end : State::failed;
+  }
+}
+
+// The line of a chunk has ended.
+ChunkedDecoder::State ChunkedDecoder::begin_chunk() noexcept {
+  if (remaining_ > body_left_) return refuse(413, "The body is larger than this server takes.");
+  body_left_ -= remaining_;
+  return remaining_ ? State::data : State::trailer_start;
 }
 
 // A byte of the trailers: field lines in shape (RFC 9112 §7.1.2), which nobody reads.

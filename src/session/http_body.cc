@@ -43,7 +43,6 @@ Body take_chunks(Sessions& s, Exchange& e, const uint8_t*& bytes, const uint8_t*
       case proto::ChunkedDecoder::Event::error:
         return {BodyState::refused, e.chunked.error().status, e.chunked.error().cause};
       case proto::ChunkedDecoder::Event::data:
-        if (step.data.size() > s.limits.body_bytes - e.chunks.size()) return kTooLarge;
         if (const size_t have = e.chunks.size() + step.data.size(); !s.charge(e.charged, have, have)) return kTooMuch;
         if (!e.chunks.append(step.data)) return kNoMemory;
     }
@@ -59,6 +58,7 @@ Body begin_body(Sessions& s, Exchange& e, const uint8_t* at, const uint8_t* end,
   next = after_head;
   if (e.head.framing == proto::BodyFraming::none) return kWhole;
   if (in_chunks(e)) {
+    e.chunked = proto::ChunkedDecoder({.body_bytes = s.limits.body_bytes});
     const Body body = take_chunks(s, e, next, end);
     if (body.state != BodyState::coming) return body;
     return keep_body(s, e, at, 0, 0) ? kComing : kTooMuch;

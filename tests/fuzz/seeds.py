@@ -58,9 +58,14 @@ HTTP = {
 CHUNKED = {
     "whole": b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
     "extension": b"5;name=value;q=\"a b\"\r\nhello\r\n0\r\n\r\n",
+    "blanks": b"5 ;\ta = b ; c\t=\"\\\"d\\x80\xff\"\r\nhello\r\n0;x\r\n\r\n",
+    "open_quote": b"5;a=\"b\r\nhello\r\n0\r\n\r\n",
+    "no_name": b"5;;=\r\nhello\r\n0\r\n\r\n",
+    "over_limit": b"b\r\nhello world\r\n0\r\n\r\n" + b"\0" * 5 + b"\x02",
     "trailer": b"1\r\nx\r\n0\r\nA: b\r\nC: d\r\n\r\n",
     "huge": b"ffffffffffffffff\r\nx",
-    "too_long": b"00000000000000005\r\nhello\r\n",
+    "zeros": b"000000000000000005\r\nhello\r\n0\r\n\r\n",
+    "too_long": b"10000000000000005\r\nhello\r\n",
     "bare_lf": b"5\nhello\n0\n\n",
     "no_digit": b";x\r\n\r\n",
 }

@@ -65,7 +65,10 @@ std::string chunks_of(Random& random, std::string_view body) {
     const size_t n = std::min(body.size(), 1 + below(random, body.size() > 2000 ? 30'000 : 40));
     char size[24];
     std::snprintf(size, sizeof size, "%zx", n);
-    out.append(size).append(below(random, 5) ? "\r\n" : ";ext=1\r\n").append(body.substr(0, n)).append("\r\n");
+    const char* const extensions[] = {";ext=1", " ; ext = \"a; \\\"b\"", ";a;b=c"};
+    if (!below(random, 5)) out.append(below(random, 20), '0');
+    out.append(size).append(below(random, 5) ? "" : extensions[below(random, 3)]).append("\r\n");
+    out.append(body.substr(0, n)).append("\r\n");
     body.remove_prefix(n);
   }
   return out + (below(random, 4) ? "0\r\n\r\n" : "0\r\nTrailer: x\r\n\r\n");

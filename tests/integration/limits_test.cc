@@ -134,6 +134,9 @@ TEST_CASE("limits: the body, 413 above the limit, known from the head or while c
   CHECK(status_of(server, length(18'446'744'073'709'551'615u)) == 413);
   CHECK(status_of(server, chunked + "3e8\r\n" + std::string(1000, 'b') + "\r\n0\r\n\r\n") == 200);
   CHECK(status_of(server, chunked + "3e9\r\n" + std::string(1001, 'b') + "\r\n0\r\n\r\n") == 413);
+  CHECK(status_of(server, chunked + "3e9\r\n") == 413);  // as soon as it is announced
+  CHECK(status_of(server, chunked + "3e8\r\n" + std::string(1000, 'b') + "\r\n1\r\n") == 413);
+  CHECK(status_of(server, chunked + "ffffffffffffffff\r\n") == 413);
   std::string pieces = chunked;
   for (int i = 0; i < 1001; i++) pieces += "1\r\nb\r\n";
   CHECK(status_of(server, pieces + "0\r\n\r\n") == 413);

@@ -1,6 +1,7 @@
 // The chunked decoder: whole, split at every byte, and against an unmapped page.
 #include <doctest/doctest.h>
 
+#include <cctype>
 #include <string>
 #include <vector>
 
@@ -79,7 +80,8 @@ TEST_CASE("http_chunked: good bodies") {
       {"0000000000000005\r\nhello\r\n0000000000000000\r\n\r\n", "hello"},
       {"a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\n\r\n", "01234567890123456789"},
       {"2\r\n\r\n\r\n0\r\n\r\n", "\r\n"},
-      {"5;a=b;c=\"d e\"\t\r\nhello\r\n0;x\r\n\r\n", "hello"},
+      {"000000000000000005\r\nhello\r\n000000000000000000\r\n\r\n", "hello"},
+      {"5;a=b;c=\"d e\"\r\nhello\r\n0;x\r\n\r\n", "hello"},
       {"5\r\nhello\r\n0\r\nA: b\r\nC:\r\nD: \t\xFF\r\n\r\n", "hello"},
   };
   for (const Row& row : rows) {
@@ -88,6 +90,52 @@ TEST_CASE("http_chunked: good bodies") {
     CHECK(decoded.answer == 0);
     CHECK(decoded.data == row.data);
     CHECK(decoded.consumed == row.text.size());
+  }
+}
+
+namespace {
+
+// The answer to a body whose two chunk lines have this behind their sizes.
+int with_extension(const std::string& extension) {
+  const Decoded decoded = decode_every_way("5" + extension + "\r\nhello\r\n0" + extension + "\r\n\r\n");
+  if (decoded.answer == 0) CHECK(decoded.data == "hello");
+  return decoded.answer;
+}
+
+}  // namespace
+
+TEST_CASE("http_chunked: extensions by their grammar, blanks before and behind ';' and '='") {
+  for (const std::string good :
+       {";a", ";a=b", ";a;b", ";a=b;c=d", " ;x=y", "\t;x=y", " \t ; \t x \t = \t y", ";x =y", ";x= y", ";x ;y", ";x=y ;z",
+        ";!#$%&'*+-.^_`|~09azAZ=!#$%&'*+-.^_`|~09azAZ", ";5=0", ";a=\"\"", ";a=\"b c\"", ";a=\"b;c=d,e\"", ";a=\"b\\\"c\"",
+        ";a=\"b\\\\\"", ";a=\"\\\t\\ \\x\\\x80\"", ";a=\"\x80\xFF\t !\x7E\"", ";a=\"b\";c", ";a=\"b\" \t;c=\"d\""}) {
+    CAPTURE(good);
+    CHECK(with_extension(good) == 0);
+  }
+  for (const std::string bad :
+       {";", "; ", ";;", ";;a", ";a;", ";a; ", ";a;;b", ";=", ";=b", ";a=", ";a= ", ";a==b", ";a=b=c", ";a=;b", ";a b",
+        ";a=b c", ";bad[=x", ";a=b[", ";a=b/c", ";a,b", ";a=b,c", ";\x80", ";a=\x80", ";a\xFF", ";a=\"b", ";a=\"b\\\"",
+        ";a=\"b\\", ";a=\"", ";a=b\"c\"", ";a=\"b\"c", ";a=\"b\"\"c\"", ";\"a\"", ";\"a\"=b", ";a=\"\x01\"", ";a=\"\x7F\"",
+        ";a=\"\\\x7F\"", ";a=\"\n\"", ";a=\"\r\"", ";a=\"\r\n\"", ";a=\"\\\r\n\"", ";a \r", ";a ", ";a=b ", ";a=\"b\" ",
+        " ", "\t", " 0", " ;", "=a", " a", ",a", "\"a\"", ";\x01", ";a\x0B=b", ";a='b c'"}) {
+    CAPTURE(bad);
+    CHECK(with_extension(bad) == 400);
+  }
+  CHECK(with_extension(std::string(";a=\"\0\"", 6)) == 400);
+  CHECK(with_extension(std::string(";\0", 2)) == 400);
+}
+
+TEST_CASE("http_chunked: each byte, where a name, a value and a quoted string want one") {
+  for (int c = 0; c < 256; c++) {
+    CAPTURE(c);
+    const std::string byte(1, static_cast<char>(c));
+    const bool token = c != 0 && (std::isalnum(c) || std::string("!#$%&'*+-.^_`|~").find(byte) != std::string::npos);
+    const bool text = c == '\t' || (c >= ' ' && c != 0x7F);
+    const bool blank = c == ' ' || c == '\t';
+    CHECK((with_extension(";" + byte + "a") == 0) == (token || blank));
+    CHECK((with_extension(";a=" + byte + "b") == 0) == (token || blank));
+    CHECK((with_extension(";a=\"" + byte + "b\"") == 0) == (text && c != '"'));
+    CHECK((with_extension(";a=\"\\" + byte + "b\"") == 0) == text);
   }
 }
 
@@ -100,8 +148,7 @@ TEST_CASE("http_chunked: malformed bodies") {
                                  "x\r\nhello",
                                  "0x5\r\nhello",
                                  "5 \r\nhello",
-                                 "5 ;a\r\nhello",
-                                 "5\t;a\r\nhello",
+                                 "5;a \r\nhello",
                                  "5g\r\nhello",
                                  "5\nhello\r\n0\r\n\r\n",
                                  "5\rhello",
@@ -110,8 +157,11 @@ TEST_CASE("http_chunked: malformed bodies") {
                                  "5;a\rb\r\nhello",
                                  "5;\x01\r\nhello",
                                  "5;\x7F\r\nhello",
-                                 "00000000000000005\r\nhello",
+                                 "5 0\r\nhello",
+                                 "5 0;a\r\nhello",
                                  "10000000000000000\r\nhello",
+                                 "0010000000000000000\r\nhello",
+                                 "10000000000000005\r\nhello",
                                  "5\r\nhello0\r\n\r\n",
                                  "5\r\nhello!\r\n0\r\n\r\n",
                                  "5\r\nhello\n0\r\n\r\n",
@@ -145,12 +195,46 @@ TEST_CASE("http_chunked: the largest size that 16 digits write is a size") {
   CHECK(step.consumed == 21);
 }
 
-TEST_CASE("http_chunked: extensions of all chunks together are bounded") {
-  const ChunkedDecoder::Limits limits{.extension_bytes = 10, .trailer_bytes = 0};
+TEST_CASE("http_chunked: zeros in front of a size say nothing, and are bounded like extensions") {
+  const auto with_zeros = [](size_t zeros, const char* size) {
+    return decode_every_way(std::string(zeros, '0') + size + "\r\nhello\r\n0\r\n\r\n", {.extension_bytes = 10}).answer;
+  };
+  for (const size_t zeros : {0, 1, 15, 16, 17, 25}) CHECK(with_zeros(zeros, "5") == 0);
+  CHECK(with_zeros(26, "5") == 400);
+  ChunkedDecoder decoder;
+  const auto step = decoder.next(base::as_bytes("00FFFFFFFFFFFFFFFF\r\nabc"));  // 18 digits
+  CHECK(step.event == Event::data);
+  CHECK(base::as_text(step.data) == "abc");
+}
+
+TEST_CASE("http_chunked: extensions of all chunks together are bounded, blanks before them and ';' too") {
+  const ChunkedDecoder::Limits limits{.extension_bytes = 12, .trailer_bytes = 0};
   CHECK(decode_every_way("1;12345\r\na\r\n1;12345\r\nb\r\n0\r\n\r\n", limits).answer == 0);
   CHECK(decode_every_way("1;12345\r\na\r\n1;123456\r\nb\r\n0\r\n\r\n", limits).answer == 400);
-  CHECK(decode_every_way("1;1234567890\r\na\r\n0;\r\n\r\n", limits).answer == 0);
+  CHECK(decode_every_way("1;1234567890\r\na\r\n0\r\n\r\n", limits).answer == 0);
   CHECK(decode_every_way("1;1234567890\r\na\r\n0;1\r\n\r\n", limits).answer == 400);
+  CHECK(decode_every_way("1;123456789\r\na\r\n0;\r\n\r\n", limits).answer == 400);
+  CHECK(decode_every_way("1" + std::string(10, ' ') + ";a\r\na\r\n0\r\n\r\n", limits).answer == 0);
+  CHECK(decode_every_way("1" + std::string(11, ' ') + ";a\r\na\r\n0\r\n\r\n", limits).answer == 400);
+  CHECK(decode_every_way("1;a=\"" + std::string(7, ';') + "\"\r\na\r\n0\r\n\r\n", limits).answer == 0);
+  CHECK(decode_every_way("1;a=\"" + std::string(8, ';') + "\"\r\na\r\n0\r\n\r\n", limits).answer == 400);
+}
+
+TEST_CASE("http_chunked: a chunk that the body has no room for is refused when it is announced") {
+  const ChunkedDecoder::Limits limits{.body_bytes = 10};
+  CHECK(decode_every_way("a\r\n0123456789\r\n0\r\n\r\n", limits).answer == 0);
+  CHECK(decode_every_way("b\r\n", limits).answer == 413);
+  CHECK(decode_every_way("ffffffffffffffff\r\n", limits).answer == 413);
+  CHECK(decode_every_way("6\r\n012345\r\n4\r\n6789\r\n0\r\n\r\n", limits).answer == 0);
+  const Decoded second = decode_every_way("6\r\n012345\r\n5\r\n", limits);
+  CHECK(second.answer == 413);
+  CHECK(second.data == "012345");
+  // What is no size is malformed, however large.
+  CHECK(decode_every_way("b", limits).answer == -1);
+  CHECK(decode_every_way("bg\r\n", limits).answer == 400);
+  CHECK(decode_every_way("10000000000000000\r\n", limits).answer == 400);
+  CHECK(decode_every_way("0\r\n\r\n", {.body_bytes = 0}).answer == 0);
+  CHECK(decode_every_way("1\r\n", {.body_bytes = 0}).answer == 413);
 }
 
 TEST_CASE("http_chunked: trailers over the limit are 431") {
