@@ -48,7 +48,7 @@ class Request {
 
   // True when the request asks for a WebSocket.
   bool is_upgrade() const noexcept;
-  // 0 or 1: the x of HTTP/1.x.
+  // 0 or 1: the x of HTTP/1.x. Later minor versions are served as 1 (RFC 9110 §6.2).
   int http_minor_version() const noexcept;
 
  private:

@@ -85,13 +85,13 @@ bool is_blank(uint8_t c) noexcept { return c == ' ' || c == '\t'; }
   return fail(error, 400, "A character that may not stand in a field name.");
 }
 
-// The request line ends neither in HTTP/1.1 nor in HTTP/1.0, or is too short for it.
-[[gnu::cold]] bool refuse_version(std::string_view line, HttpError& error) noexcept {
-  const std::string_view version = line.size() > kVersionBytes ? line.substr(line.size() - kVersionBytes - 1) : "";
+// A request line, long enough for a version, that ends neither in HTTP/1.1 nor in HTTP/1.0. Later minor versions are read
+// as the highest that we know of the same major version (RFC 9110 §6.2).
+[[gnu::cold]] bool judge_version(std::string_view line, HttpError& error) noexcept {
+  const std::string_view version = line.substr(line.size() - kVersionBytes - 1);
   const auto is_digit = [&](size_t i) { return has_class(static_cast<uint8_t>(version[i]), char_class::digit); };
-  if (version.starts_with(" HTTP/") && is_digit(6) && version[7] == '.' && is_digit(8) && !version.ends_with("1.0") &&
-      !version.ends_with("1.1")) {
-    return refuse(error, 505, "An HTTP version other than 1.0 and 1.1.");
+  if (version.starts_with(" HTTP/") && is_digit(6) && version[7] == '.' && is_digit(8)) {
+    return version[6] == '1' || refuse(error, 505, "A major version of HTTP other than 1.");
   }
   return refuse(error, 400, "A malformed request line.");
 }
@@ -198,16 +198,16 @@ bool parse_request_line(const uint8_t* base, size_t start, size_t method_length,
   if (method_length == 0 || base[target - 1] != ' ') return refuse(error, 400, "A malformed method.");
   if (load_raw<uint16_t>(base + end) != kCrLf) return fail_line_end(base[end], error) == ParseStatus::done;
   const std::string_view line = base::as_text({base + start, end - start});
-  if (end < target + 2 + kVersionBytes) return refuse_version(line, error);
+  if (end < target + 2 + kVersionBytes) return refuse(error, 400, "A malformed request line.");
   const uint64_t version = load_raw<uint64_t>(base + end - kVersionBytes);
   const size_t target_end = end - kVersionBytes - 1;
-  if ((version != kHttp11 && version != kHttp10) || base[target_end] != ' ') return refuse_version(line, error);
+  if (((version != kHttp11 && version != kHttp10) || base[target_end] != ' ') && !judge_version(line, error)) return false;
   size_t question;
   if (!scan_target(base + target, target_end - target, question, head.may_be_unusual)) {
     return refuse(error, 400, "A character that may not stand in a request target.");
   }
   const size_t query = target + question + (target + question != target_end);
-  head.minor_version = version == kHttp11;
+  head.minor_version = version != kHttp10;
   head.method = method_of(base + start);
   head.method_at = static_cast<uint16_t>(start);
   head.method_length = static_cast<uint16_t>(method_length);

@@ -60,7 +60,7 @@ struct RequestHead {
   bool may_be_unusual = false;  // the target: it may have a '%', a '.' or a '\'
   Method method = Method::other;
   BodyFraming framing = BodyFraming::none;
-  uint8_t minor_version = 1;   // HTTP/1.x
+  uint8_t minor_version = 1;   // of HTTP/1.x: 0, or 1, which all later ones are read as
   bool keep_alive = true;      // by version and Connection (RFC 9112 §9.3)
   bool expects_continue = false;
   bool connection_upgrade = false;  // Connection has the token "upgrade"

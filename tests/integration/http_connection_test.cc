@@ -76,6 +76,24 @@ TEST_CASE("http_connection: the answer before a close arrives whole although the
   }
 }
 
+TEST_CASE("http_connection: later minor versions are served as HTTP/1.1, and answered in it") {
+  TestServer server(numbered);
+  Client client(server.port());
+  for (const std::string minor : {"2", "3", "9"}) {
+    CAPTURE(minor);
+    const HttpResponse response = client.request("GET /n/1 HTTP/1." + minor + "\r\nHost: t\r\n\r\n");
+    CHECK(response.status == 200);
+    CHECK(response.version == "HTTP/1.1");
+    CHECK(response.body == "answer 1");
+    CHECK(response.count("connection") == 0);  // on the same connection
+  }
+  for (const std::string version : {"2.0", "3.0", "0.9", "1.10"}) {
+    CAPTURE(version);
+    Client other(server.port());
+    CHECK(other.request("GET /n/1 HTTP/" + version + "\r\nHost: t\r\n\r\n").status == (version == "1.10" ? 400 : 505));
+  }
+}
+
 TEST_CASE("http_connection: HTTP/1.0 closes, unless it asks for keep-alive") {
   TestServer server(numbered);
   {

@@ -112,6 +112,22 @@ TEST_CASE("http_parser: every method has its number, others their text") {
   }
 }
 
+TEST_CASE("http_parser: later minor versions are read as HTTP/1.1") {
+  for (char minor = '0'; minor <= '9'; minor++) {
+    CAPTURE(minor);
+    const std::string version = std::string("HTTP/1.") + minor;
+    const ParsedHead p = parse_every_way(with_request_line("GET /path?query " + version));
+    REQUIRE(p.done());
+    CHECK(p.head.minor_version == (minor == '0' ? 0 : 1));
+    CHECK(p.head.keep_alive == (minor != '0'));
+    CHECK(p.path() == "/path");
+    CHECK(p.query() == "query");
+    // Framing as in HTTP/1.1, too.
+    const std::string chunked = "POST / " + version + "\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    CHECK(parse_every_way(chunked).answer() == (minor == '0' ? 400 : 0));
+  }
+}
+
 TEST_CASE("http_parser: malformed request lines") {
   check_table({
       {"no version", with_request_line("GET /"), 400},
@@ -139,8 +155,18 @@ TEST_CASE("http_parser: malformed request lines") {
       {"version without a minor", with_request_line("GET / HTTP/1"), 400},
       {"version with a comma", with_request_line("GET / HTTP/1,1"), 400},
       {"HTTP/2.0", with_request_line("GET / HTTP/2.0"), 505},
-      {"HTTP/1.2", with_request_line("GET / HTTP/1.2"), 505},
+      {"HTTP/3.1", with_request_line("GET / HTTP/3.1"), 505},
+      {"HTTP/9.9", with_request_line("GET / HTTP/9.9"), 505},
       {"HTTP/0.9", with_request_line("GET / HTTP/0.9"), 505},
+      {"HTTP/0.1", with_request_line("GET / HTTP/0.1"), 505},
+      {"no target, a later minor version", with_request_line("GET HTTP/1.2"), 400},
+      {"no target, another major version", with_request_line("GET HTTP/2.0"), 400},
+      {"a later minor version behind a tab", with_request_line("GET /\tHTTP/1.2"), 400},
+      {"a later minor version, two spaces", with_request_line("GET /  HTTP/1.2"), 400},
+      {"a later minor version, lower case", with_request_line("GET / http/1.2"), 400},
+      {"a minor version beside the digits", with_request_line("GET / HTTP/1.:"), 400},
+      {"a minor version before the digits", with_request_line("GET / HTTP/1./"), 400},
+      {"HTTP/1.2 without Host", "GET / HTTP/1.2\r\n\r\n", 400},
       {"the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
       {"a character no method has", with_request_line("G@T / HTTP/1.1"), 400},
       {"a colon in the method", with_request_line("GET: / HTTP/1.1"), 400},
