@@ -1,14 +1,11 @@
-// See permessage_deflate.h. The grammar is that of RFC 6455 §9.1:
-//
-//   extension-list  = 1#( token *( ";" token [ "=" ( token | quoted-string ) ] ) )
-//
-// where a quoted value must be a token once it is unquoted. A field that breaks it ends there: what stood before counts.
+// See permessage_deflate.h, and ws_extensions.h for the grammar. A field that breaks it ends there: what stood before
+// counts. (The handshake has refused such a request.)
 #include "proto/permessage_deflate.h"
 
 #include <cstring>
 
 #include "base/bytes.h"
-#include "proto/http_chars.h"
+#include "proto/ws_extensions.h"
 
 namespace martlet::proto {
 
@@ -19,61 +16,6 @@ constexpr std::string_view kServerTakeover = "server_no_context_takeover";
 constexpr std::string_view kClientTakeover = "client_no_context_takeover";
 constexpr std::string_view kServerBits = "server_max_window_bits";
 constexpr std::string_view kClientBits = "client_max_window_bits";
-
-// The pieces of one field's value.
-class Scanner {
- public:
-  explicit Scanner(std::string_view text) noexcept : text_(text) {}
-
-  bool at_end() const noexcept { return at_ == text_.size(); }
-  bool at_end_of_element() noexcept {
-    skip_blanks();
-    return at_end() || text_[at_] == ',';
-  }
-  bool take(char c) noexcept {
-    skip_blanks();
-    if (at_end() || text_[at_] != c) return false;
-    at_++;
-    return true;
-  }
-  bool take_token(std::string_view& token) noexcept {
-    skip_blanks();
-    const size_t begin = at_;
-    while (!at_end() && has_class(static_cast<uint8_t>(text_[at_]), char_class::token)) at_++;
-    token = text_.substr(begin, at_ - begin);
-    return !token.empty();
-  }
-  // A token or a quoted one. No value of ours is longer than `value` has room for: of a longer one only the size counts.
-  bool take_value(char* value, size_t room, size_t& size) noexcept {
-    std::string_view token;
-    size = 0;
-    if (!take('"')) {
-      if (!take_token(token)) return false;
-      for (char c : token) put(c, value, room, size);
-      return true;
-    }
-    for (; !at_end(); at_++) {
-      char c = text_[at_];
-      if (c == '"') return at_++, size > 0;
-      if (c == '\\' && ++at_ < text_.size()) c = text_[at_];
-      if (at_end() || !has_class(static_cast<uint8_t>(c), char_class::token)) return false;
-      put(c, value, room, size);
-    }
-    return false;
-  }
-
- private:
-  void skip_blanks() noexcept {
-    while (!at_end() && (text_[at_] == ' ' || text_[at_] == '\t')) at_++;
-  }
-  static void put(char c, char* value, size_t room, size_t& size) noexcept {
-    if (size < room) value[size] = c;
-    size++;
-  }
-
-  std::string_view text_;
-  size_t at_ = 0;
-};
 
 struct Offer {
   bool good = true;  // nothing in it that we must decline
@@ -112,10 +54,10 @@ bool note(Offer& offer, std::string_view name, bool valued, std::string_view val
 }
 
 // The parameters of an extension, to its end. False: the grammar is broken.
-bool read_parameters(Scanner& scanner, Offer& offer) noexcept {
+bool read_parameters(ExtensionScanner& scanner, Offer& offer) noexcept {
   while (scanner.take(';')) {
     std::string_view name;
-    char value[4];
+    char value[4];  // no value of ours is longer
     size_t size = 0;
     if (!scanner.take_token(name)) return false;
     const bool valued = scanner.take('=');
@@ -145,7 +87,7 @@ bool accept(const Offer& offer, const DeflatePreferences& preferences, DeflateTe
 // The first acceptable offer of one field.
 bool negotiate_field(std::string_view field, const DeflatePreferences& preferences, uint32_t& seen,
                      DeflateTerms& terms) noexcept {
-  Scanner scanner(field);
+  ExtensionScanner scanner(field);
   do {
     std::string_view name;
     if (!scanner.take_token(name)) continue;  // an empty element, or the end

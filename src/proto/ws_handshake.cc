@@ -6,6 +6,7 @@
 #include "codec/base64.h"
 #include "codec/sha1.h"
 #include "proto/http_chars.h"
+#include "proto/ws_extensions.h"
 
 namespace martlet::proto {
 
@@ -58,6 +59,7 @@ Handshake check_handshake(const RequestHead& head, const uint8_t* base) noexcept
   if (!key) return refusal(400, "Sec-WebSocket-Key is missing.");
   if (head.count(FieldName::sec_websocket_key) != 1) return refusal(400, "Sec-WebSocket-Key stands twice.");
   if (!is_key(head.value(base, *key))) return refusal(400, "Sec-WebSocket-Key is not 16 bytes in Base64.");
+  if (!well_formed_extensions(head, base)) return refusal(400, "Sec-WebSocket-Extensions is malformed.");
   Handshake handshake;
   handshake.key = head.value(base, *key);
   if (const Field* f = head.find(FieldName::sec_websocket_protocol)) handshake.protocols = head.value(base, *f);

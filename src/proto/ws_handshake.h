@@ -22,7 +22,7 @@ struct Handshake {
 bool asks_for_websocket(const RequestHead& head, const uint8_t* base) noexcept;
 
 // Checks a request that asks for a WebSocket: GET, HTTP/1.1, Connection with the token upgrade, exactly one key of 16
-// bytes in Base64, version 13, no body.
+// bytes in Base64, version 13, extensions by their grammar (RFC 6455 §9.1: what breaks it fails the connection), no body.
 Handshake check_handshake(const RequestHead& head, const uint8_t* base) noexcept;
 
 inline constexpr size_t kAcceptKeySize = 28;

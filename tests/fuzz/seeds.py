@@ -79,6 +79,10 @@ HANDSHAKE = {
     "key": b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\x08",
     "bad_key": b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAB==\x08",
     "protocols": b"Sec-WebSocket-Protocol: chat, superchat\r\nSec-WebSocket-Protocol: chat,,json\0",
+    "example_key": b"Sec-WebSocket-Key: AQIDBAUGBwgJCgsMDQ4PEC==\x08",
+    "extensions": b"Sec-WebSocket-Extensions: a; b = c;d, ,e;f=\"\\g\"\r\nSec-WebSocket-Extensions:\0",
+    "bad_extensions": b"Sec-WebSocket-Extensions: ;;;,=\0",
+    "open_quote": b"Sec-WebSocket-Extensions: a;b=\"c\0",
     "body": b"Content-Length: 1\0",
     "post": b"Accept: a\x20",
 }

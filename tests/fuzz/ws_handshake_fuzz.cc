@@ -32,6 +32,65 @@ bool is_key(std::string_view key) {
              std::string_view::npos;
 }
 
+// RFC 6455 §9.1 by repeated replacement, from the inside out: quoted tokens become a token, parameters go, and what is
+// left of the elements of the list must be one token each, or nothing.
+bool is_token(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || (c && std::strchr("!#$%&'*+-.^_`|~", c) != nullptr);
+  });
+}
+
+std::string_view trimmed(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t");
+  return first == text.npos ? std::string_view() : text.substr(first, text.find_last_not_of(" \t") + 1 - first);
+}
+
+std::vector<std::string_view> split(std::string_view text, char at) {
+  std::vector<std::string_view> all;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(at, begin), text.size());
+    all.push_back(trimmed(text.substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  return all;
+}
+
+// Nothing when a quoted string is open, or no token in it. What stands beside the quotes is kept apart by a blank each.
+bool unquote(std::string_view field, std::string& plain) {
+  for (size_t at = 0; at < field.size(); at++) {
+    if (field[at] != '"') {
+      plain += field[at];
+      continue;
+    }
+    // Only a value may be quoted: '=' stands before it, ';' or ',' or nothing behind it.
+    if (!trimmed(plain).ends_with('=')) return false;
+    std::string inside;
+    for (at++; at < field.size() && field[at] != '"'; at++) {
+      if (field[at] == '\\' && ++at == field.size()) return false;
+      inside += field[at];
+    }
+    if (at >= field.size() || !is_token(inside)) return false;
+    plain += " " + inside + " ";
+  }
+  return true;
+}
+
+bool is_extension(std::string_view element) {
+  const auto parts = split(element, ';');
+  if (!is_token(parts[0])) return false;
+  return std::all_of(parts.begin() + 1, parts.end(), [](std::string_view parameter) {
+    const auto sides = split(parameter, '=');
+    return sides.size() <= 2 && std::all_of(sides.begin(), sides.end(), is_token);
+  });
+}
+
+bool are_extensions(std::string_view field) {
+  std::string plain;
+  if (!unquote(field, plain)) return false;
+  const auto list = split(plain, ',');
+  return std::all_of(list.begin(), list.end(), [](auto element) { return element.empty() || is_extension(element); });
+}
+
 struct Plain {
   const proto::RequestHead& head;
   const uint8_t* base;
@@ -47,6 +106,8 @@ struct Plain {
     if (head.slice(base, head.method_at, head.method_length) != "GET" || head.minor_version != 1) return false;
     if (!has(elements(values("connection")), "upgrade") || !has(elements(values("upgrade")), "websocket")) return false;
     if (values("sec-websocket-version") != std::vector<std::string>{"13"}) return false;
+    const auto offers = values("sec-websocket-extensions");
+    if (!std::all_of(offers.begin(), offers.end(), are_extensions)) return false;
     const auto keys = values("sec-websocket-key");
     const bool body = !values("transfer-encoding").empty() || head.content_length != 0;
     return keys.size() == 1 && is_key(keys[0]) && !body;

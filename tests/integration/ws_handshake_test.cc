@@ -97,6 +97,8 @@ TEST_CASE("ws handshake: every refusal has its status") {
   }
   CHECK(status_of(server, altered("Host: test", "Host: test\r\nSec-WebSocket-Key: " + std::string(kSampleKey))) == 400);
   CHECK(status_of(server, altered("Sec-WebSocket-Version: 13\r\n", "")) == 400);
+  CHECK(status_of(server, altered("Host: test", "Host: test\r\nSec-WebSocket-Extensions: ;;;,=")) == 400);
+  CHECK(status_of(server, altered("Host: test", "Host: test\r\nSec-WebSocket-Extensions: permessage-deflate; x=")) == 400);
   CHECK(status_of(server, altered("Host: test\r\n", "")) == 400);
   CHECK(status_of(server, altered("Host: test", "Host: test\r\nContent-Length: 3") + "abc") == 400);
   CHECK(status_of(server, ws_request("/nowhere")) == 404);

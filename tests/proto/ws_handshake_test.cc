@@ -86,6 +86,11 @@ TEST_CASE("ws_handshake: what is refused") {
   CHECK(status_of(good + "Content-Length: 1\r\n") == 400);
   CHECK(status_of(good + "Transfer-Encoding: chunked\r\n") == 400);
   CHECK(status_of(kUpgrade + kVersion) == 400);
+  for (const std::string bad : {";;;,=", "permessage-deflate;", "permessage-deflate, a b", "a;b=\"c"}) {
+    CHECK(status_of(good + "Sec-WebSocket-Extensions: " + bad + "\r\n") == 400);
+    CHECK(status_of(good + "Sec-WebSocket-Extensions: a\r\nSec-WebSocket-Extensions: " + bad + "\r\n") == 400);
+  }
+  CHECK(status_of(good + "Sec-WebSocket-Extensions: x;y=\"z\", ,a\r\nSec-WebSocket-Extensions:\r\n") == 101);
   CHECK(status_of(good + kKey) == 400);
 }
 
