@@ -35,9 +35,14 @@ class Request {
   std::string_view param(std::string_view name) const noexcept;
   // The first value of a query parameter, decoded ('+' is a space); nothing when it is absent.
   std::optional<std::string_view> query(std::string_view name) const noexcept;
-  // The value of the first field of this name (any case), without white space around it; nothing when absent.
+  // The value of the field of this name (any case), without white space around it; nothing when absent. A field that
+  // came in several lines has one value (RFC 9110 §5.3): the lines joined with ", ", those of Cookie with "; "; of
+  // fields that cannot be lists (Authorization, Content-Type, Origin, User-Agent, …), and of Set-Cookie, the first line.
+  // Joining takes memory of the request's; nothing is answered when that is out.
   std::optional<std::string_view> header(std::string_view name) const noexcept;
-  // Field number `index` in the order of arrival, for walking all of them; false past the end.
+  // The same, for those who look for it by this name.
+  std::optional<std::string_view> header_all(std::string_view name) const noexcept;
+  // Field line number `index` in the order of arrival, as sent, for walking all of them; false past the end.
   bool header_at(size_t index, std::string_view& name, std::string_view& value) const noexcept;
 
   // The whole body, decoded from chunks; empty when there is none.

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "codec/percent.h"
+#include "proto/field_lines.h"
 #include "proto/http_parser.h"
 #include "session/exchange.h"
 #include "sys/socket.h"
@@ -71,10 +72,18 @@ std::optional<std::string_view> Request::query(std::string_view name) const noex
 }
 
 std::optional<std::string_view> Request::header(std::string_view name) const noexcept {
-  const proto::Field* field = exchange_->head.find(exchange_->base, name);
-  if (!field) return std::nullopt;
-  return exchange_->field(field);
+  const auto& head = exchange_->head;
+  const proto::Field* first = head.find(exchange_->base, name);
+  if (!first) return std::nullopt;
+  const size_t size = proto::joined_size(head, exchange_->base, *first);
+  if (size == first->value_length) [[likely]] return exchange_->field(first);
+  char* room = exchange_->text_room(size);
+  if (!room) return std::nullopt;  // what is not whole would be taken for it
+  proto::join_lines(head, exchange_->base, *first, room);
+  return std::string_view(room, size);
 }
+
+std::optional<std::string_view> Request::header_all(std::string_view name) const noexcept { return header(name); }
 
 bool Request::header_at(size_t index, std::string_view& name, std::string_view& value) const noexcept {
   const auto& head = exchange_->head;
