@@ -32,7 +32,7 @@ Handshake refusal(uint16_t status, const char* cause) noexcept {
 }  // namespace
 
 bool asks_for_websocket(const RequestHead& head, const uint8_t* base) noexcept {
-  if (head.count(FieldName::upgrade) == 0) return false;
+  if (head.count(FieldName::upgrade) == 0 || head.minor_version == 0) return false;
   for (uint32_t i = 0; i < head.field_count; i++) {
     if (head.fields[i].name != FieldName::upgrade) continue;
     TokenList protocols(head.value(base, head.fields[i]));

@@ -17,8 +17,8 @@ struct Handshake {
   std::string_view extensions;  // Sec-WebSocket-Extensions of the first field, raw
 };
 
-// Whether the request asks for a WebSocket at all (Upgrade: websocket, any case): such a request goes to the
-// WebSocket routes, any other to the HTTP routes.
+// Whether the request asks for a WebSocket at all (Upgrade: websocket, any case, not in HTTP/1.0, where Upgrade says
+// nothing: RFC 9110 §7.8): such a request goes to the WebSocket routes, any other to the HTTP routes.
 bool asks_for_websocket(const RequestHead& head, const uint8_t* base) noexcept;
 
 // Checks a request that asks for a WebSocket: GET, HTTP/1.1, Connection with the token upgrade, exactly one key of 16

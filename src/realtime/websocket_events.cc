@@ -1,5 +1,7 @@
 // What happens to a WebSocket: accepting it, its messages, its end; each handed to the route's handlers and then to
 // the connection's own.
+#include <algorithm>
+#include <cstdio>
 #include <cstring>
 
 #include "realtime/realtime.h"
@@ -8,6 +10,7 @@
 #include "net/reactor.h"
 #include "proto/ws_handshake.h"
 #include "session/http_response.h"
+#include "sys/log_line.h"
 
 namespace martlet::realtime {
 
@@ -166,6 +169,17 @@ std::string_view choose_protocol(const WsRouteEntry& route, const session::Excha
   return {};
 }
 
+// A browser that offered subprotocols and is given none ends the connection without a word to anybody.
+void tell_of_no_protocol(const WsRouteEntry& route, const session::Exchange& e) noexcept {
+  if (log_level() > LogLevel::info) return;
+  char line[256];
+  const std::string_view offered = e.field(e.head.find(proto::FieldName::sec_websocket_protocol));
+  const int size = std::snprintf(line, sizeof line, "%.100s: \"%.*s\" is offered; browsers end such a connection",
+                                 route.pattern.c_str(), static_cast<int>(std::min<size_t>(offered.size(), 80)),
+                                 offered.data());
+  sys::log_limited(LogLevel::info, "none of the client's subprotocols is chosen", {line, static_cast<size_t>(size)});
+}
+
 void refuse(session::Exchange& e, int status, std::string_view text) noexcept {
   if (e.flags.responded) return;
   e.status = static_cast<uint16_t>(status);
@@ -190,6 +204,7 @@ bool send_switching(session::Exchange& e, const WsRouteEntry& route, std::string
   constexpr std::string_view kProtocol = "\r\nSec-WebSocket-Protocol: ";
   constexpr std::string_view kExtensions = "\r\nSec-WebSocket-Extensions: ";
   const std::string_view protocol = choose_protocol(route, e);
+  if (protocol.empty() && e.head.count(proto::FieldName::sec_websocket_protocol)) tell_of_no_protocol(route, e);
   const size_t size = kStart.size() + proto::kAcceptKeySize + (protocol.empty() ? 0 : kProtocol.size() + protocol.size()) +
                       (extensions.empty() ? 0 : kExtensions.size() + extensions.size()) + 2 + e.fields.size() + 2;
   uint8_t* room = e.fields.failed() ? nullptr : net::append_room(e.sessions->reactor, *e.connection, size);

@@ -65,6 +65,19 @@ void add_allow(session::Exchange& e, uint32_t methods, bool is_websocket) noexce
   add_fields(e, "\r\n");
 }
 
+// What is missing from a request for a WebSocket's path. Who sees this is somebody whose gateway keeps the handshake to
+// itself, more often than not.
+std::string_view why_no_websocket(const proto::RequestHead& head) noexcept {
+  if (head.count(proto::FieldName::upgrade) == 0) {
+    return "This is a WebSocket, and the Upgrade field did not arrive: is there a proxy in between?";
+  }
+  if (head.minor_version == 0) return "This is a WebSocket, and HTTP/1.0 has no Upgrade: is there a proxy in between?";
+  if (!head.connection_upgrade) {
+    return "This is a WebSocket, and Connection did not name upgrade: is there a proxy in between?";
+  }
+  return "This is a WebSocket, and Upgrade did not name websocket.";
+}
+
 // What there is for a path when no route of it takes the request's method.
 void answer_unmatched(RoutedWorker& w, session::Exchange& e) noexcept {
   using proto::Method;
@@ -77,8 +90,9 @@ void answer_unmatched(RoutedWorker& w, session::Exchange& e) noexcept {
   const bool reads = method == Method::get || method == Method::head;
   if (e.flags.is_upgrade || (!methods && !is_websocket && !of_server)) return answer(e, 404, "Not Found");
   if (is_websocket && reads) {  // RFC 9110 §7.8, §15.5.22; RFC 6455 §4.4.
-    add_fields(e, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
-    return answer(e, 426, "This is a WebSocket.");
+    add_fields(e, session::kUpgradeFields);
+    e.flags.offers_upgrade = true;
+    return answer(e, 426, why_no_websocket(e.head));
   }
   add_allow(e, methods, is_websocket);
   if (method != Method::options) return answer(e, 405, "Method Not Allowed");

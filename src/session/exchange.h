@@ -49,6 +49,7 @@ struct Exchange {
     bool is_upgrade = false;  // asks for a WebSocket
     bool upgraded = false;
     bool close_after = false;
+    bool offers_upgrade = false;  // the answer is a 426: its Connection names Upgrade, whatever else it says
     bool chain_over = false;  // the last step has been run
     bool owns_more = false;   // something below needs giving back: fields, texts, kept, chunks
   };

@@ -23,6 +23,13 @@ constexpr size_t kOkText = kOkLine.size() + kDateBytes + kTextLines.size();
 constexpr size_t kOkJson = kOkLine.size() + kDateBytes + kJsonLines.size();
 static_assert(kOkText <= sizeof(Sessions::ok_text) && kOkJson <= sizeof(Sessions::ok_json));
 
+// A 426 names Upgrade in Connection (RFC 9110 §7.8). All that is said of the connection stands in one field: there are
+// gateways that look at the first one only.
+constexpr std::string_view kUpgradeAlone = "Connection: Upgrade\r\n";
+constexpr std::string_view kUpgradeAndClose = "Connection: Upgrade, close\r\n";
+constexpr std::string_view kUpgradeAndKeepAlive = "Connection: Upgrade, keep-alive\r\n";
+constexpr std::string_view kClose = "Connection: close\r\n";
+
 struct Phrase {
   int status;
   std::string_view text;
@@ -136,7 +143,11 @@ std::string_view type_name(BodyType type) noexcept {
 // Any other answer, up to the value of Content-Length if there is one.
 void put_fields(Sessions& s, const Exchange& e, Writer& out, BodyType type, bool keep_alive, bool no_body) noexcept {
   put_start(s, out, e.status);
-  if (keep_alive && e.head.minor_version == 0) out.put("Connection: keep-alive\r\n");
+  if (e.flags.offers_upgrade) {
+    out.put(!keep_alive ? kUpgradeAndClose : e.head.minor_version == 0 ? kUpgradeAndKeepAlive : kUpgradeAlone);
+  } else if (keep_alive && e.head.minor_version == 0) {
+    out.put("Connection: keep-alive\r\n");
+  }
   const std::string_view own(e.content_type, e.content_type_bytes);
   const std::string_view content_type = own.empty() ? type_name(type) : own;
   if (!content_type.empty() && !no_body && !e.type_in_fields) {
@@ -167,7 +178,7 @@ void send_response(Exchange& e, base::ByteSpan body, BodyType type) noexcept {
     out.put(static_cast<uint64_t>(body.size()));
     out.put("\r\n");
   }
-  if (!keep_alive) out.put("Connection: close\r\n");
+  if (!keep_alive && !e.flags.offers_upgrade) out.put("Connection: close\r\n");
   if (!e.fields.empty()) out.put(e.fields.text());
   out.put("\r\n");
   if (!head_only && !body.empty()) out.put(base::as_text(body));
@@ -184,7 +195,8 @@ void send_error(Sessions& s, net::Connection& c, int status, std::string_view te
   if (!room) return s.reactor.abort(c);
   Writer out(room);
   put_start(s, out, status);
-  out.put("Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ");
+  out.put(status == 426 ? kUpgradeAndClose : kClose);
+  out.put("Content-Type: text/plain; charset=utf-8\r\nContent-Length: ");
   out.put(static_cast<uint64_t>(text.size()));
   out.put("\r\n");
   out.put(extra);

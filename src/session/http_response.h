@@ -19,6 +19,9 @@ enum class BodyType : uint8_t { none, text, json, bytes };
 // Answers the exchange.
 void send_response(Exchange& e, base::ByteSpan body, BodyType type) noexcept;
 
+// What a 426 has besides its Connection, which the response writes (RFC 9110 §15.5.22; RFC 6455 §4.4).
+inline constexpr std::string_view kUpgradeFields = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+
 // An answer by the library itself: closes after it. `extra` are whole field lines, or empty.
 void send_error(Sessions& s, net::Connection& c, int status, std::string_view text, std::string_view extra,
                 bool head_only) noexcept;

@@ -121,9 +121,7 @@ bool run_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
     if (handshake.status == 101) {
       s.http.on_upgrade(s.http.context, *e);
     } else {
-      const bool version = handshake.status == 426;
-      refuse_request(s, c, e, handshake.status, handshake.cause,
-                     version ? "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" : "");
+      refuse_request(s, c, e, handshake.status, handshake.cause, handshake.status == 426 ? kUpgradeFields : "");
       return false;
     }
   } else {

@@ -135,7 +135,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (parser->parse_request_head(bytes.span(), {}, scanned, head, error) != proto::ParseStatus::done) return 0;
   const Plain plain{head, bytes.data()};
   const bool asks = proto::asks_for_websocket(head, bytes.data());
-  FUZZ_CHECK(asks == has(elements(plain.values("upgrade")), "websocket"));
+  FUZZ_CHECK(asks == (has(elements(plain.values("upgrade")), "websocket") && head.minor_version == 1));
   const proto::Handshake handshake = proto::check_handshake(head, bytes.data());
   FUZZ_CHECK((asks && handshake.status == 101) == plain.good());
   FUZZ_CHECK(handshake.status == 101 || *handshake.cause);

@@ -571,6 +571,10 @@ TEST_CASE("http_routes: a plain request for a WebSocket's path is 426, after the
   Client client(server.port());
   for (const std::string method : {"GET", "HEAD"}) {
     const HttpResponse told = client.request(method + " /chat/den HTTP/1.1\r\nHost: t\r\n\r\n");
+    CHECK(told.count("connection") == 1);
+    if (method == "GET") {
+      CHECK(told.body == "This is a WebSocket, and the Upgrade field did not arrive: is there a proxy in between?");
+    }
     CHECK(told.status == 426);
     CHECK(told.field("upgrade") == "websocket");
     CHECK(told.field("connection") == "Upgrade");

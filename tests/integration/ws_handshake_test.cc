@@ -151,6 +151,52 @@ TEST_CASE("ws handshake: the first of the server's subprotocols that the client 
   CHECK(chosen("/none", "Sec-WebSocket-Protocol: v1.chat\r\n") == "-");
 }
 
+TEST_CASE("ws handshake: a route that chooses none of the offered subprotocols says so in the log, within bounds") {
+  std::mutex mutex;
+  std::vector<std::string> lines;
+  const LogLevel before = log_level();
+  set_log_sink([&](LogLevel level, std::string_view line) {
+    const std::lock_guard lock(mutex);
+    if (line.find("subprotocols") != line.npos) lines.push_back(std::to_string(static_cast<int>(level)) + std::string(line));
+  });
+  const auto said = [&] {
+    const std::lock_guard lock(mutex);
+    return lines;
+  };
+  {
+    TestServer server([](App& app) {
+      app.ws("/some", {.message = echo, .options = {.protocols = {"v1.chat"}}});
+      app.ws("/none", {.message = echo});
+    });
+    const auto open = [&](std::string_view target, const std::string& fields) {
+      CHECK(WsClient(server.port(), target, fields).open());
+      return true;
+    };
+    set_log_level(LogLevel::warn);
+    open("/none", "Sec-WebSocket-Protocol: v1.chat\r\n");
+    set_log_level(LogLevel::info);
+    open("/none", "");
+    open("/some", "");
+    open("/some", "Sec-WebSocket-Protocol: x, v1.chat\r\n");
+    CHECK(said().empty());
+    // Other tests may have used up this second's share of lines.
+    CHECK(eventually([&] { return open("/some", "Sec-WebSocket-Protocol: v2.chat\r\n") && !said().empty(); }));
+    const size_t first = said().size();
+    const std::string long_offer(2000, 'p');
+    CHECK(eventually([&] {
+      return open("/none", "Sec-WebSocket-Protocol: " + long_offer + "\r\n") && said().size() > first;
+    }));
+    for (int i = 0; i < 300; i++) open("/none", "Sec-WebSocket-Protocol: a\r\n");
+  }
+  set_log_level(before);
+  set_log_sink({});
+  REQUIRE(said().size() >= 2);
+  CHECK(said().size() < 100);
+  CHECK(said()[0].starts_with(std::to_string(static_cast<int>(LogLevel::info))));
+  CHECK(said()[0].find("/some: \"v2.chat\"") != std::string::npos);
+  for (const std::string& line : said()) CHECK(line.size() < 300);
+}
+
 TEST_CASE("ws handshake: origins that are not on the list get 403") {
   TestServer server([](App& app) {
     app.ws("/", {.message = echo, .options = {.origins = {"https://example.com", "http://localhost:3000"}}});

@@ -71,6 +71,10 @@ TEST_CASE("ws_handshake: who asks for a WebSocket") {
   CHECK_FALSE(asks("Upgrade: websockets\r\n"));
   CHECK_FALSE(asks("Upgrade: websocket/13\r\n"));
   CHECK_FALSE(asks("Upgrade:\r\n"));
+  for (const std::string minor : {"0", "1", "2"}) {  // RFC 9110 §7.8: in HTTP/1.0 it is ignored
+    const ParsedHead p = request("Upgrade: websocket\r\nConnection: Upgrade\r\n", "GET /chat HTTP/1." + minor);
+    CHECK(proto::asks_for_websocket(p.head, p.base()) == (minor != "0"));
+  }
 }
 
 TEST_CASE("ws_handshake: what is refused") {
