@@ -79,7 +79,8 @@ struct WsOptions {
   bool keep_request = false;
   // Connections of this route at the same time; 503 above it. 0: no limit of its own.
   uint32_t max_connections = 0;
-  // Fragments of one message. 1008 above it.
+  // Fragments of one message that carry little: each 16 bytes of it allow one more, and its last one is not counted. So
+  // it bounds what a message can cost beyond its bytes, and nobody who sends something. 1008 above it.
   uint32_t max_fragments = 65'536;
   // A message, reassembled and inflated, in bytes. 1009 above it.
   size_t max_message_bytes = size_t{1} << 20;

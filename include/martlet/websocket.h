@@ -59,7 +59,7 @@ enum class CloseCause : uint8_t {
   protocol_error,     // the peer broke RFC 6455 (1002, 1003)
   invalid_payload,    // text that is not UTF-8, or compressed data that is none (1007)
   message_too_big,    // above max_message_bytes (1009)
-  too_many_fragments, // above max_fragments (1008)
+  too_many_fragments, // more than max_fragments that carry little (1008)
   slow_consumer,      // above max_unsent_bytes (1008)
   heartbeat_timeout,  // silent for heartbeat_timeout
   write_timeout,      // no progress of a write for write_timeout

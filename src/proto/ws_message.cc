@@ -29,10 +29,11 @@ bool MessageState::begin_frame(const FrameHeader& header, const MessageLimits& l
   if (header.length > most - announced_bytes_) {
     return refuse(error, close_code::too_big, "The message is larger than this server takes.");
   }
-  if (++fragments_ > limits.fragments) {
-    return refuse(error, close_code::policy_violation, "The message has too many fragments.");
-  }
   announced_bytes_ += header.length;
+  // The last frame is none of these: it comes once.
+  if (!header.fin && ++fragments_ > limits.fragments + announced_bytes_ / kPayingBytes) {
+    return refuse(error, close_code::policy_violation, "The message has too many fragments that carry little.");
+  }
   return true;
 }
 

@@ -12,8 +12,12 @@ namespace martlet::proto {
 
 struct MessageLimits {
   uint64_t message_bytes = uint64_t{1} << 20;  // 1009 above it
-  uint32_t fragments = 65536;                  // data frames of one message; 1008 above it
+  uint32_t fragments = 65536;                  // frames of a message that goes on and that nothing pays for; 1008 above it
 };
+
+// So many bytes of a message pay for a frame of it. What they pay for is bounded by message_bytes; what is not are frames
+// that carry next to nothing, of which there could be any number.
+inline constexpr uint64_t kPayingBytes = 16;
 
 // What a compressed message of at most `message_bytes` may have on the wire: data that does not shrink grows a little, by
 // how much is the sender's affair.

@@ -135,8 +135,8 @@ Heard read_plainly(base::ByteSpan bytes, bool server, const proto::MessageLimits
       if ((opcode == 0) != (kind != 0)) return at_end(1002);
       if (opcode) kind = opcode;
       if (length > limits.message_bytes - announced) return at_end(1009);
-      if (++fragments > limits.fragments) return at_end(1008);
       announced += length;
+      if (!fin && ++fragments > limits.fragments + announced / 16) return at_end(1008);
     }
     at += header;
     const size_t here = static_cast<size_t>(std::min<uint64_t>(length, bytes.size() - at));

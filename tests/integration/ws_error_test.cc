@@ -90,8 +90,8 @@ TEST_CASE("ws error: what the peer does wrong is told once, before the end, in a
        {"error protocol_error 1002 An unmasked frame from a client.", "close protocol_error 1002"}},
       {ws_frame(kBinary, std::string(2001, 'x')),
        {"error message_too_big 1009 The message is larger than this server takes.", "close message_too_big 1009"}},
-      {ws_fragments(kText, "abcdef", {1, 1, 1, 1}),
-       {"error too_many_fragments 1008 The message has too many fragments.", "close too_many_fragments 1008"}},
+      {ws_fragments(kText, "abcdef", {1, 1, 1, 1, 1}),
+       {"error too_many_fragments 1008 The message has too many fragments that carry little.", "close too_many_fragments 1008"}},
       {ws_frame(kText, "throw"), {"error handler_failure 1011 the handler's own words", "close handler_failure 1011"}},
   };
   for (const auto& one : cases) {

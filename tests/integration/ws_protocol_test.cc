@@ -241,13 +241,26 @@ TEST_CASE("ws protocol: a limit of 0 bytes lets empty messages pass") {
 TEST_CASE("ws protocol: too many fragments are 1008") {
   Route route({.max_fragments = 5});
   WsClient client(route.server.port());
-  REQUIRE(client.send(ws_fragments(kText, "abcde", {1, 1, 1, 1})));
-  CHECK(client.reads("abcde"));
-  check_refused(route, ws_fragments(kText, "abcdef", {1, 1, 1, 1, 1}) + ws_frame(kText, "behind"),
+  REQUIRE(client.send(ws_fragments(kText, "abcdef", {1, 1, 1, 1, 1})));
+  CHECK(client.reads("abcdef"));
+  REQUIRE(client.send(ws_fragments(kText, pattern(1600), std::vector<size_t>(100, 16))));
+  CHECK(client.reads(pattern(1600)));
+  check_refused(route, ws_fragments(kText, "abcdefg", {1, 1, 1, 1, 1, 1}) + ws_frame(kText, "behind"),
                 CloseCode::policy_violation, CloseCause::too_many_fragments);
   std::string empties = ws_frame(kText, "", {.fin = false});
   for (int i = 0; i < 5; i++) empties += ws_frame(kContinuation, "", {.fin = false});
   check_refused(route, empties, CloseCode::policy_violation, CloseCause::too_many_fragments);
+}
+
+TEST_CASE("ws protocol: 4 MiB in fragments of 64 bytes with an empty last one") {
+  Route route({.max_message_bytes = size_t{4} << 20});
+  WsClient client(route.server.port());
+  std::string payload;
+  while (payload.size() < size_t{4} << 20) payload += pattern(65'536);
+  for (const uint8_t opcode : {kText, kBinary}) {
+    REQUIRE(client.send(ws_fragments(opcode, payload, std::vector<size_t>(payload.size() / 64, 64))));
+    CHECK(client.reads(payload, opcode));
+  }
 }
 
 TEST_CASE("ws protocol: half-sent messages beyond the receive budget get 1013, and what others have come stays") {

@@ -131,7 +131,19 @@ TEST_CASE("ws_message: a message over the limit is 1009, before any payload") {
   CHECK(begin(state, frame(Opcode::continuation, true, (uint64_t{1} << 63) - 1), limits) == 1009);
 }
 
-TEST_CASE("ws_message: a message of too many fragments is 1008") {
+namespace {
+
+// How many frames of so many bytes a message that does not end may have.
+int frames_taken(uint64_t bytes, const MessageLimits& limits, bool compressed = false) {
+  MessageState state;
+  int taken = 0;
+  while (begin(state, frame(taken ? Opcode::continuation : Opcode::text, false, bytes, compressed && !taken), limits) == 0) taken++;
+  return taken;
+}
+
+}  // namespace
+
+TEST_CASE("ws_message: a message of too many fragments that carry little is 1008") {
   const MessageLimits limits{.fragments = 3};
   MessageState state;
   for (int message = 0; message < 2; message++) {
@@ -139,10 +151,47 @@ TEST_CASE("ws_message: a message of too many fragments is 1008") {
     CHECK(begin(state, frame(Opcode::continuation, false), limits) == 0);
     CHECK(begin(state, frame(Opcode::ping, true), limits) == 0);
     CHECK(begin(state, frame(Opcode::continuation, false), limits) == 0);
+    CHECK(begin(state, frame(Opcode::continuation, true), limits) == 0);  // the last one is not counted
     state.reset();
   }
   for (int i = 0; i < 3; i++) CHECK(begin(state, frame(i ? Opcode::continuation : Opcode::text, false), limits) == 0);
-  CHECK(begin(state, frame(Opcode::continuation, true), limits) == 1008);
+  CHECK(begin(state, frame(Opcode::continuation, false), limits) == 1008);
+  CHECK(frames_taken(0, {}) == 65'536);
+  CHECK(frames_taken(0, {.fragments = 0}) == 0);
+  state.reset();
+  CHECK(begin(state, frame(Opcode::text, true, 15), {.fragments = 0}) == 0);
+}
+
+TEST_CASE("ws_message: each 16 bytes of a message pay for a fragment of it") {
+  const MessageLimits limits{.message_bytes = 1600, .fragments = 3};
+  CHECK(frames_taken(1, limits) == 3);
+  CHECK(frames_taken(3, limits) == 3);
+  CHECK(frames_taken(4, limits) == 4);
+  CHECK(frames_taken(6, limits) == 4);
+  CHECK(frames_taken(8, limits) == 6);
+  CHECK(frames_taken(15, limits) == 48);
+  CHECK(frames_taken(16, limits) == 100);  // until the message is too large
+  CHECK(frames_taken(16, {.message_bytes = 1600, .fragments = 0}) == 100);
+  CHECK(frames_taken(15, {.message_bytes = 1600, .fragments = 0}) == 0);
+  // What has come pays for what comes then.
+  MessageState state;
+  CHECK(begin(state, frame(Opcode::binary, false, 1000), limits) == 0);
+  for (int i = 1; i < 3 + 62; i++) CHECK(begin(state, frame(Opcode::continuation, false), limits) == 0);
+  CHECK(begin(state, frame(Opcode::continuation, false), limits) == 1008);
+  // Of a compressed one it is the bytes on the wire.
+  CHECK(frames_taken(8, limits, true) == 6);
+}
+
+TEST_CASE("ws_message: what conformance suites send in fragments is taken, an empty last one behind it, too") {
+  for (const uint64_t bytes : {64, 32, 16, 8, 4, 2, 1}) {
+    CAPTURE(bytes);
+    const MessageLimits limits{.message_bytes = bytes < 16 ? 65'536 * bytes : uint64_t{4} << 20};
+    MessageState state;
+    for (uint64_t at = 0; at < limits.message_bytes; at += bytes) {
+      REQUIRE(begin(state, frame(at ? Opcode::continuation : Opcode::text, false, bytes), limits) == 0);
+    }
+    CHECK(begin(state, frame(Opcode::continuation, true), limits) == 0);
+  }
 }
 
 TEST_CASE("ws_message: text is checked however it is cut") {
