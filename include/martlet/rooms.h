@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,10 +55,22 @@ class Room {
 // the excepted. Made by WebSocket::to, App::to, App::to_route; meant to be used in the same expression, on any thread.
 class Audience {
  public:
-  static constexpr size_t kMaxExcept = 8;
+  Audience(const Audience& other) noexcept;
+  Audience(Audience&& other) noexcept;
+  Audience& operator=(Audience other) noexcept;
+  ~Audience() {
+    if (more_) forget_more();
+  }
 
-  // Leaves this connection out. At most kMaxExcept; more are a programmer's error.
+  // Leaves these connections out, any number of them; a closed one, or the id of none (WebSocket::id), is nobody. From the
+  // ninth on they take memory: when it is out, send() answers dropped and sends nothing to anybody.
   Audience& except(WebSocket ws) noexcept;
+  Audience& except(std::string_view id) noexcept;
+  Audience& except(std::span<const WebSocket> list) noexcept;
+  Audience& except(std::initializer_list<WebSocket> list) noexcept {
+    return except(std::span<const WebSocket>(list.begin(), list.size()));
+  }
+  Audience& except(std::span<const std::string> ids) noexcept;
 
   // ok when there is a receiver, closed when there is none, posted from another thread, dropped when memory is out. Slow
   // receivers are treated by their own route's policy when the turn ends, and counted.
@@ -72,16 +85,23 @@ class Audience {
 
  private:
   friend struct MessageAccess;
-  enum class Kind : uint8_t { none, room, route, all };
+  // lost: memory was out for who is left out.
+  enum class Kind : uint8_t { none, lost, room, route, all };
+  static constexpr uint32_t kFewExcepts = 8;
   Audience() noexcept = default;
+  void lose() noexcept;
+  bool make_room() noexcept;
+  void forget_more() noexcept;
 
   Kind kind_ = Kind::none;
-  uint8_t except_count_ = 0;
+  uint32_t except_count_ = 0;
   uint32_t worker_ = 0;      // the first of a Server's
   uint32_t slot_ = 0;        // of the room, or the number of the route
   uint32_t generation_ = 0;  // of the room
   SharedFrame name_;         // of a room or route, where it was asked for on another thread
-  WebSocket except_[kMaxExcept];
+  WebSocket* more_ = nullptr;  // all who are left out, where there are more than a few
+  uint32_t more_room_ = 0;
+  WebSocket except_[kFewExcepts];
 };
 
 }  // namespace martlet

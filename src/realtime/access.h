@@ -16,6 +16,8 @@ namespace martlet {
 
 struct MessageAccess {
   static WebSocket socket(uint32_t worker, base::SlotId id) noexcept { return WebSocket(worker, id.slot, id.generation); }
+  // What WebSocket::id() said; closed when it is no such text.
+  static WebSocket socket(std::string_view id) noexcept;
   static uint32_t worker(const WebSocket& ws) noexcept { return ws.worker_; }
   static base::SlotId id(const WebSocket& ws) noexcept { return {ws.slot_, ws.generation_}; }
   static Room room(uint32_t worker, base::SlotId id) noexcept { return Room(worker, id.slot, id.generation); }
@@ -41,7 +43,10 @@ struct MessageAccess {
     const auto text = a.name_.payload();
     return {reinterpret_cast<const char*>(text.data()), text.size()};
   }
-  static std::span<const WebSocket> except(const Audience& a) noexcept { return {a.except_, a.except_count_}; }
+  static constexpr size_t kFewExcepts = Audience::kFewExcepts;
+  static std::span<const WebSocket> except(const Audience& a) noexcept {
+    return {a.more_ ? a.more_ : a.except_, a.except_count_};
+  }
 };
 
 }  // namespace martlet

@@ -1,8 +1,16 @@
 // Rooms and audiences as the public headers promise them: whom a message goes to, and handing it to the publish log.
 #include <martlet/rooms.h>
 
+#include <algorithm>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <new>
 #include <string>
+#include <utility>
 
+#include "base/alloc.h"
+#include "base/short_array.h"
 #include "realtime/realtime.h"
 #include "net/reactor.h"
 #include "net/worker_registry.h"
@@ -79,14 +87,15 @@ Target resolve(RealtimeWorker& w, const Recipients& to) noexcept {
   return target;
 }
 
-// Whether anybody is left when these are left out. Asked of small audiences only.
-bool reaches_any(const RealtimeWorker& w, const Target& target, std::span<net::Connection* const> except) noexcept {
+// Whether anybody is left when these are left out, who are put in order for it. Asked of audiences that are not larger.
+bool reaches_any(const RealtimeWorker& w, const Target& target, std::span<net::Connection*> except) noexcept {
+  std::make_heap(except.begin(), except.end(), std::less<>());
+  std::sort_heap(except.begin(), except.end(), std::less<>());
   uint32_t out = 0;
   for (size_t i = 0; i < except.size(); i++) {
     net::Connection* c = except[i];
     if (!c) continue;
-    bool again = false;
-    for (size_t k = 0; k < i; k++) again = again || except[k] == c;
+    const bool again = i > 0 && except[i - 1] == c;
     const auto& ws = c->state<session::WsState>();
     const bool member = target.room    ? w.rooms.is_member(ws, *target.room)
                         : target.route ? ws.route == target.route
@@ -110,15 +119,15 @@ worker::AudienceKind kind_of(Kind kind) noexcept {
 // Notes for the other workers what lies in the log.
 bool note_for_others(RealtimeWorker& w, const Recipients& to, const Target& target, const worker::Seats& others,
                      const realtime::PublishedRange& range, Compress compress) noexcept {
-  worker::ParcelExcept elsewhere[Audience::kMaxExcept];
-  size_t count = 0;
+  base::ShortArray<worker::ParcelExcept, MessageAccess::kFewExcepts> elsewhere(to.except.size());
+  if (!elsewhere.ok()) return false;
   for (const WebSocket& ws : to.except) {
-    if (MessageAccess::worker(ws) != w.number) elsewhere[count++] = {MessageAccess::worker(ws), MessageAccess::id(ws)};
+    if (MessageAccess::worker(ws) != w.number) elsewhere.push({MessageAccess::worker(ws), MessageAccess::id(ws)});
   }
   const worker::ParcelItem item{kind_of(to.kind), target.shared.id, w.log.block_of(range),
                              w.log.data_of(range, range.begin), static_cast<size_t>(range.end - range.begin), 1, 0, 0, compress};
   w.reactor.want_turn();
-  return w.outgoing.add(item, others, {elsewhere, count});
+  return w.outgoing.add(item, others, elsewhere.span());
 }
 
 SendStatus publish_here(RealtimeWorker& w, const Recipients& to, const Frame& frame, bool to_others) noexcept {
@@ -128,12 +137,12 @@ SendStatus publish_here(RealtimeWorker& w, const Recipients& to, const Frame& fr
     others = target.shared.entry->where();
     others.remove(w.seat);
   }
-  net::Connection* left_out[Audience::kMaxExcept];
-  const std::span<net::Connection* const> out(left_out, to.except.size());
-  for (size_t i = 0; i < to.except.size(); i++) {
-    const WebSocket& ws = to.except[i];
-    left_out[i] = MessageAccess::worker(ws) == w.number ? w.websocket(MessageAccess::id(ws)) : nullptr;
+  base::ShortArray<net::Connection*, MessageAccess::kFewExcepts> left_out(to.except.size());
+  if (!left_out.ok()) return SendStatus::dropped;
+  for (const WebSocket& ws : to.except) {
+    left_out.push(MessageAccess::worker(ws) == w.number ? w.websocket(MessageAccess::id(ws)) : nullptr);
   }
+  const std::span<net::Connection*> out = left_out.span();
   const bool some_here = target.connections > 0 && (target.connections > out.size() || reaches_any(w, target, out));
   if (!some_here && !others.any()) return SendStatus::closed;
   realtime::PublishedRange range;
@@ -145,35 +154,54 @@ SendStatus publish_here(RealtimeWorker& w, const Recipients& to, const Frame& fr
   return SendStatus::ok;
 }
 
+// A publish on its way to a worker, with all that it needs.
+struct Travelling {
+  Recipients to;
+  base::KeptText name;
+  SharedFrame frame;
+  WebSocket few[MessageAccess::kFewExcepts];
+  base::KeptText more;  // those who are left out, where they are more than a few
+
+  Travelling(const Recipients& recipients, const SharedFrame& f) noexcept : to(recipients), frame(f) {
+    static_assert(std::is_trivially_copyable_v<WebSocket>);
+    if (to.name.data()) name = base::KeptText(to.name);
+    if (to.except.size() > std::size(few)) {
+      more = base::KeptText({reinterpret_cast<const char*>(to.except.data()), to.except.size_bytes()});
+    } else {
+      std::copy(to.except.begin(), to.except.end(), few);
+    }
+  }
+  bool ok() const noexcept {
+    return (!to.name.data() || name.ok()) && (to.except.size() <= std::size(few) || more.ok());
+  }
+  Recipients recipients() const noexcept {
+    Recipients here = to;
+    here.name = name.text();
+    here.except = {more.ok() ? reinterpret_cast<const WebSocket*>(more.text().data()) : few, to.except.size()};
+    return here;
+  }
+};
+
 // From a thread that is not of the group: to each of its workers, so that what the thread sends to a member by other ways
 // keeps its place.
 SendStatus post_publish(const Recipients& to, const SharedFrame& frame, Compress compress) noexcept {
-  struct Kept {
-    Recipients to;
-    base::KeptText name;
-    SharedFrame frame;
-    WebSocket except[Audience::kMaxExcept];
-  };
   if (!frame || (to.kind == Kind::room && to.id.generation == 0 && !to.name.data())) return SendStatus::dropped;
   SendStatus answer = SendStatus::closed;
   for (uint32_t worker = to.first; worker < to.first + net::members_of(to.first); worker++) {
-    Kept kept{to, to.name.data() ? base::KeptText(to.name) : base::KeptText(), frame, {}};
-    if (to.name.data() && !kept.name.ok()) return SendStatus::dropped;
-    for (size_t i = 0; i < to.except.size(); i++) kept.except[i] = to.except[i];
+    Travelling kept(to, frame);
+    if (!kept.ok()) return SendStatus::dropped;
     auto run = [kept = std::move(kept), compress](RealtimeWorker& w) {
-      Recipients here = kept.to;
-      here.name = kept.name.text();
-      here.except = {kept.except, kept.to.except.size()};
-      publish_here(w, here, frame_of(kept.frame, compress), false);
+      publish_here(w, kept.recipients(), frame_of(kept.frame, compress), false);
     };
-    const SendStatus posted = realtime::post_to(worker, std::move(run), frame.payload().size() + 1);
+    const size_t bytes = frame.payload().size() + kept.more.text().size() + 1;
+    const SendStatus posted = realtime::post_to(worker, std::move(run), bytes);
     if (answer == SendStatus::closed || posted == SendStatus::dropped) answer = posted;
   }
   return answer;
 }
 
 SendStatus publish_any(const Recipients& to, const Frame& frame) noexcept {
-  if (to.kind == Kind::none) return SendStatus::closed;
+  if (to.kind <= Kind::lost) [[unlikely]] return to.kind == Kind::none ? SendStatus::closed : SendStatus::dropped;
   if (RealtimeWorker* w = realtime::here_among(to.first)) return publish_here(*w, to, frame, true);
   const std::string_view text(static_cast<const char*>(frame.data), frame.size);
   return post_publish(to, frame.opcode == proto::Opcode::text ? SharedFrame::text(text)
@@ -195,7 +223,7 @@ SendStatus publish_any(const Recipients& to, const Message& m, Compress compress
 
 SendStatus publish_any(const Recipients& to, const SharedFrame& f, Compress compress) noexcept {
   if (!f) return SendStatus::dropped;
-  if (to.kind != Kind::none && !realtime::here_among(to.first)) return post_publish(to, f, compress);
+  if (to.kind > Kind::lost && !realtime::here_among(to.first)) return post_publish(to, f, compress);
   return publish_any(to, frame_of(f, compress));
 }
 
@@ -278,9 +306,64 @@ Audience MessageAccess::audience(Kind kind, uint32_t first, std::string_view nam
   return travelling;
 }
 
+Audience::Audience(Audience&& other) noexcept
+    : kind_(other.kind_), except_count_(other.except_count_), worker_(other.worker_), slot_(other.slot_),
+      generation_(other.generation_), name_(std::move(other.name_)), more_(std::exchange(other.more_, nullptr)),
+      more_room_(other.more_room_) {
+  if (more_) {
+    other.except_count_ = 0;
+  } else {
+    std::copy_n(other.except_, except_count_, except_);
+  }
+}
+
+Audience::Audience(const Audience& other) noexcept
+    : kind_(other.kind_), worker_(other.worker_), slot_(other.slot_), generation_(other.generation_), name_(other.name_) {
+  for (const WebSocket& ws : MessageAccess::except(other)) except(ws);
+}
+
+Audience& Audience::operator=(Audience other) noexcept {
+  this->~Audience();
+  return *new (this) Audience(std::move(other));
+}
+
+// Whoever is to be left out and is forgotten would be sent what is not for them: then nobody is.
+void Audience::lose() noexcept {
+  if (kind_ != Kind::none) kind_ = Kind::lost;
+}
+
+void Audience::forget_more() noexcept {
+  base::deallocate(more_);
+  more_ = nullptr;
+}
+
+bool Audience::make_room() noexcept {
+  const uint32_t room = except_count_ * 2;
+  auto* more = static_cast<WebSocket*>(base::allocate(room * sizeof(WebSocket)));
+  if (!more) return false;
+  std::uninitialized_copy_n(more_ ? more_ : except_, except_count_, more);
+  if (more_) forget_more();
+  more_ = more;
+  more_room_ = room;
+  return true;
+}
+
 Audience& Audience::except(WebSocket ws) noexcept {
-  MARTLET_CHECK(except_count_ < kMaxExcept);
-  if (net::first_of(MessageAccess::worker(ws)) == worker_) except_[except_count_++] = ws;
+  if (net::first_of(MessageAccess::worker(ws)) != worker_) return *this;
+  if (except_count_ == (more_ ? more_room_ : kFewExcepts) && !make_room()) [[unlikely]] return lose(), *this;
+  new ((more_ ? more_ : except_) + except_count_++) WebSocket(ws);
+  return *this;
+}
+
+Audience& Audience::except(std::span<const WebSocket> list) noexcept {
+  for (const WebSocket& ws : list) except(ws);
+  return *this;
+}
+
+Audience& Audience::except(std::string_view id) noexcept { return except(MessageAccess::socket(id)); }
+
+Audience& Audience::except(std::span<const std::string> ids) noexcept {
+  for (const std::string& id : ids) except(id);
   return *this;
 }
 

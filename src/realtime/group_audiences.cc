@@ -1,5 +1,6 @@
 // Audiences whose members are on several workers of a group: how they are found by what the directory knows of them, and
 // what comes for them from other workers.
+#include "base/short_array.h"
 #include "realtime/realtime.h"
 #include "session/ws_session.h"
 
@@ -65,13 +66,15 @@ void take_item(worker::Worker& worker, const worker::ParcelItem& item, std::span
   RealtimeWorker& w = realtime_of(worker);
   AudienceLog* audience = w.find_audience(item.kind, item.entry);
   if (!audience) return;  // the last member has left
-  net::Connection* left_out[Audience::kMaxExcept];
-  size_t count = 0;
-  for (const worker::ParcelExcept& one : except) {
-    net::Connection* c = one.worker == w.number ? w.websocket(one.id) : nullptr;
-    if (c) left_out[count++] = c;
+  base::ShortArray<net::Connection*, MessageAccess::kFewExcepts> left_out(except.size());
+  if (left_out.ok()) {
+    for (const worker::ParcelExcept& one : except) {
+      net::Connection* c = one.worker == w.number ? w.websocket(one.id) : nullptr;
+      if (c) left_out.push(c);
+    }
   }
-  if (publish_frames(w, *audience, item.block, item.data, item.size, item.messages, item.compress, {left_out, count})) {
+  if (left_out.ok() &&
+      publish_frames(w, *audience, item.block, item.data, item.size, item.messages, item.compress, left_out.span())) {
     w.list(*audience);
   } else {
     w.stats.messages_dropped += item.messages;

@@ -332,7 +332,7 @@ std::string WebSocket::id() const {
 }
 
 // The way back. A name that somebody made up has another epoch.
-WebSocket App::find(std::string_view id) const noexcept {
+WebSocket MessageAccess::socket(std::string_view id) noexcept {
   if (id.size() != kIdStart.size() + kIdLetters || !id.starts_with(kIdStart)) return WebSocket();
   uint64_t left = 0;
   uint64_t right = 0;
@@ -350,8 +350,10 @@ WebSocket App::find(std::string_view id) const noexcept {
   }
   if (left >> 32 != keys.epoch) return WebSocket();
   const base::SlotId slot{static_cast<uint32_t>(right >> 32), static_cast<uint32_t>(right)};
-  return MessageAccess::socket(static_cast<uint32_t>(left), slot);
+  return socket(static_cast<uint32_t>(left), slot);
 }
+
+WebSocket App::find(std::string_view id) const noexcept { return MessageAccess::socket(id); }
 
 std::string_view name_of(CloseCause cause) noexcept {
   switch (cause) {

@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include "support/failing_alloc.h"
+#include "support/multi_server.h"
 #include "support/server.h"
 #include "support/ws_client.h"
 #include "support/ws_events.h"
@@ -90,6 +92,131 @@ TEST_CASE("rooms: to() leaves the sender out, Room::send does not, except() leav
                               {"from 0", "to all", "not to 2", "app"},
                               {"from 0", "from 1", "to all", "only to 2", "app"},
                               {"from 0", "from 1", "to all", "not to 2", "app"}});
+}
+
+TEST_CASE("rooms: except() takes any number, by handle, by id and as lists, however often the same") {
+  constexpr size_t kCount = 24;
+  Hall hall(kCount);
+  Heard wanted(kCount);
+  const auto to_others = [&](size_t left_out, const std::string& text) {
+    for (size_t i = left_out; i < kCount; i++) wanted[i].push_back(text);
+  };
+  hall.act([&](App& app, auto& ws) {
+    for (const WebSocket& one : ws) one.join("den");
+    for (const size_t n : {0u, 1u, 7u, 8u, 9u, 15u, 16u, 17u, 23u}) {
+      const std::string text = std::to_string(n);
+      Audience one_by_one = app.to("den");
+      Audience twice = app.to_route("/hall");
+      std::vector<std::string> ids;
+      for (size_t i = 0; i < n; i++) {
+        one_by_one.except(ws[i]);
+        twice.except(ws[i]).except(ws[n - 1 - i]);
+        ids.push_back(ws[i].id());
+      }
+      CHECK(one_by_one.send(text) == SendStatus::ok);
+      CHECK(twice.send(text) == SendStatus::ok);
+      CHECK(app.everybody().except(std::vector<WebSocket>(ws.begin(), ws.begin() + static_cast<long>(n))).send(text) == SendStatus::ok);
+      CHECK(app.to("den").except(ids).except("ws_nobody").except(WebSocket()).send(text) == SendStatus::ok);
+      for (int i = 0; i < 4; i++) to_others(n, text);
+    }
+    CHECK(app.to("den").except({ws[0], ws[1]}).except(ws[2].id()).send("few") == SendStatus::ok);
+    to_others(3, "few");
+    // All of them, and all of them twice: nobody is left.
+    CHECK(app.to("den").except(ws).send("nobody") == SendStatus::closed);
+    CHECK(app.to("den").except(ws).except(ws).send("nobody") == SendStatus::closed);
+    // As many as there are, but not all of them.
+    std::vector<WebSocket> most(ws.begin(), ws.end() - 1);
+    most.push_back(ws[0]);
+    CHECK(app.to("den").except(most).send("the last") == SendStatus::ok);
+    to_others(kCount - 1, "the last");
+    // Copies and what was moved keep their own list.
+    Audience all = app.to("den");
+    for (size_t i = 0; i < 10; i++) all.except(ws[i]);
+    Audience copy = all;
+    copy.except(ws[10]);
+    CHECK(all.send("not ten") == SendStatus::ok);
+    CHECK(copy.send("not eleven") == SendStatus::ok);
+    all = std::move(copy);
+    CHECK(all.send("not eleven") == SendStatus::ok);
+    all = app.to("den").except(ws[0]);
+    CHECK(all.send("not one") == SendStatus::ok);
+    to_others(10, "not ten");
+    to_others(11, "not eleven");
+    to_others(11, "not eleven");
+    to_others(1, "not one");
+  });
+  CHECK(hall.heard() == wanted);
+}
+
+TEST_CASE("rooms: where memory is out for who is left out, nobody is sent anything") {
+  Hall hall(20);
+  hall.act([](App& app, auto& ws) {
+    for (const WebSocket& one : ws) one.join("den");
+    app.to("den").send("warm");
+  });
+  size_t failures = 0;
+  size_t sent = 0;
+  for (size_t n = 0; n < 8; n++) {
+    CAPTURE(n);
+    hall.act([&](App& app, auto& ws) {
+      FailingAlloc memory(n);
+      Audience most = app.to("den");
+      for (size_t i = 0; i < 19; i++) most.except(ws[i]);
+      const Audience copy = most;
+      const SendStatus first = most.send("for the last");
+      const SendStatus second = copy.send("for the last");
+      CHECK((first == SendStatus::ok || first == SendStatus::dropped));
+      CHECK((second == SendStatus::ok || second == SendStatus::dropped));
+      failures += FailingAlloc::failures;
+      sent += (first == SendStatus::ok) + (second == SendStatus::ok);
+      FailingAlloc::left = SIZE_MAX;
+    });
+  }
+  CHECK(failures >= 4);
+  CHECK(sent >= 4);
+  const Heard heard = hall.heard();
+  for (size_t i = 0; i < 19; i++) CHECK(heard[i] == std::vector<std::string>{"warm"});
+  CHECK(heard[19].size() == 1 + sent);
+}
+
+TEST_CASE("rooms: many are left out on two workers, from a worker and from a thread that is none") {
+  std::mutex mutex;
+  std::vector<WebSocket> sockets;
+  MultiServer server(2, [&](App& app, uint32_t worker) {
+    app.ws("/w", {.open = [&, worker](WebSocket ws, Request&) {
+      ws.join("den");
+      const std::lock_guard lock(mutex);
+      sockets.push_back(ws);
+      MultiServer::tell(ws, worker);
+    }});
+  });
+  std::vector<WsClient> clients;  // in the order of their sockets
+  for (size_t i = 0; i < 24; i++) {
+    clients.emplace_back(server.port(), "/w");
+    REQUIRE(clients.back().open());
+    REQUIRE(clients.back().read_frame().ok());
+  }
+  REQUIRE(eventually([&] {
+    return server.on_worker(0, [](App& app) { return app.room("den").size(); }) == clients.size();
+  }));
+  const auto publish = [&](App& app, size_t first, size_t last, const std::string& text) {
+    return app.to("den").except(std::span<const WebSocket>(sockets).subspan(first, last - first)).send(text);
+  };
+  for (const auto& [first, last] : {std::pair<size_t, size_t>{0, 0}, {0, 20}, {3, 24}, {5, 14}}) {
+    const std::string text = std::to_string(first) + " to " + std::to_string(last);
+    for (uint32_t worker = 0; worker < 2; worker++) {
+      CHECK(server.on_worker(worker, [&](App& app) { return publish(app, first, last, text); }) == SendStatus::ok);
+    }
+    Audience audience = server.on_worker(0, [](App& app) { return app.to("den"); });
+    audience.except(std::span<const WebSocket>(sockets).subspan(first, last - first));
+    CHECK(audience.send(text) == SendStatus::posted);
+    for (size_t i = 0; i < clients.size(); i++) {
+      if (i >= first && i < last) continue;
+      for (int n = 0; n < 3; n++) REQUIRE(clients[i].reads(text));
+    }
+  }
+  for (const WebSocket& ws : sockets) ws.send("end");
+  for (WsClient& client : clients) CHECK(client.reads("end"));
 }
 
 TEST_CASE("rooms: whoever sends need not be a member") {
