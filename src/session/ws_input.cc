@@ -15,6 +15,9 @@ namespace {
 
 constexpr int kFrameBudget = 1024;                       // per dispatch
 constexpr size_t kInflatedUnit = 1024;                   // so many bytes of a decoder cost as much as a frame
+constexpr size_t kWireCost = 32;                         // as many as one that writes nothing can make it work for
+constexpr size_t kWholeBytes = size_t{32} << 10;         // on the wire: more of a message is inflated in pieces
+constexpr size_t kPieceBytes = size_t{4} << 10;          // of these
 constexpr int kStop = -1;
 constexpr uint64_t kPauseBytes = uint64_t{512} << 10;    // output from here on leaves before more is taken
 
@@ -98,6 +101,11 @@ bool took_payload(Sessions& s, net::Connection& c, WsInput& in, size_t size) noe
   return true;
 }
 
+// Once we have said Close what comes is for nobody: it is not worth the work.
+bool inflates(net::Connection& c, const WsInput& in) noexcept {
+  return in.message.compressed() && c.state<WsState>().ready == ReadyState::open;
+}
+
 // The open frame is whole. False: failed, or the connection takes no more.
 bool end_frame(Sessions& s, net::Connection& c, WsInput& in) noexcept {
   proto::WsError error;
@@ -106,7 +114,7 @@ bool end_frame(Sessions& s, net::Connection& c, WsInput& in) noexcept {
     if (error.code) fail(s, c, error);
     return error.code == 0;
   }
-  if (in.message.compressed() && !s.compression->finish(c, in, error)) return packed_failed(s, c, in, error), false;
+  if (inflates(c, in) && !s.compression->finish(c, in, error)) return packed_failed(s, c, in, error), false;
   base::Block* block = in.block;
   const MessageView message{block ? block->data() : in.stash, in.have, block, in.message.is_text()};
   in.block = nullptr;
@@ -119,21 +127,28 @@ bool end_frame(Sessions& s, net::Connection& c, WsInput& in) noexcept {
 // What is taken for it from the budget of a dispatch: a message that inflates to much counts like many, and so does one
 // that makes the decoder work for little.
 int cost_of(size_t wire, size_t inflated) noexcept {
-  const size_t frames = (inflated + 4 * wire) / kInflatedUnit;
+  const size_t frames = (inflated + kWireCost * wire) / kInflatedUnit;
   return frames < kFrameBudget ? static_cast<int>(frames) : kFrameBudget;
 }
 
-// Payload of an open compressed frame, as much as is there. Answers as take_other() does.
+// Payload of an open compressed frame, as much as is there and the budget of a dispatch is good for. Answers as
+// take_other() does.
 int take_packed(Sessions& s, net::Connection& c, WsInput& in, uint8_t*& at, uint8_t* end) noexcept {
-  proto::WsError error;
-  const uint64_t left = in.frame.length - in.frame_taken;
-  const size_t here = left < static_cast<size_t>(end - at) ? static_cast<size_t>(left) : static_cast<size_t>(end - at);
-  in.message.take_payload(at, here, in.frame, in.frame_taken, error);  // unmasks: text is checked behind the decoder
-  in.frame_taken += here;
-  const size_t before = in.have;
-  if (!s.compression->take_piece(c, in, at, here, error)) return packed_failed(s, c, in, error), kStop;
-  const int cost = cost_of(here, in.have - before);
-  at += here;
+  int cost = 0;
+  do {
+    proto::WsError error;
+    const uint64_t left = in.frame.length - in.frame_taken;
+    size_t here = static_cast<size_t>(end - at) < kPieceBytes ? static_cast<size_t>(end - at) : kPieceBytes;
+    if (left < here) here = static_cast<size_t>(left);
+    in.message.take_payload(at, here, in.frame, in.frame_taken, error);  // unmasks: text is checked behind the decoder
+    in.frame_taken += here;
+    if (inflates(c, in)) {
+      const size_t before = in.have;
+      if (!s.compression->take_piece(c, in, at, here, error)) return packed_failed(s, c, in, error), kStop;
+      cost += cost_of(here, in.have - before);
+    }
+    at += here;
+  } while (at < end && in.frame_taken < in.frame.length && cost < kFrameBudget);
   return in.frame_taken < in.frame.length || end_frame(s, c, in) ? cost : kStop;
 }
 
@@ -142,6 +157,7 @@ int take_packed_whole(Sessions& s, net::Connection& c, const proto::FrameHeader&
   uint8_t* payload = at + header.header_bytes;
   const size_t size = static_cast<size_t>(header.length);
   at = payload + size;
+  if (c.state<WsState>().ready != ReadyState::open) return 0;  // see inflates()
   simd::kernels->unmask(payload, size, header.masking_key);
   size_t produced;
   proto::WsError error;
@@ -237,13 +253,24 @@ void hold(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noexcept {
   s.reactor.mark_ready(c);
 }
 
+// Goes on with a compressed frame that is open, where there is one. False: stop here.
+bool go_on_packed(Sessions& s, net::Connection& c, uint8_t*& at, uint8_t* end) noexcept {
+  const WsState& ws = c.state<WsState>();
+  WsInput& in = *ws.input;
+  if (!in.in_frame || !in.message.compressed()) return true;
+  if (!c.pause && (take_packed(s, c, in, at, end) == kStop || ws.failing || c.closing || c.finish)) return false;
+  if (!in.in_frame || at == end) return true;
+  return hold(s, c, at, end), false;
+}
+
 // A frame that is not the common case. Answers what it takes from the budget above a frame's share, or kStop.
 [[gnu::noinline]] int take_other(Sessions& s, net::Connection& c, const proto::FrameHeader& header, uint8_t*& at, uint8_t* end) noexcept {
   if (proto::is_control(header.opcode)) return take_control(s, c, header, at, end) ? 0 : kStop;
   const WsState& ws = c.state<WsState>();
   const bool whole = header.fin && header.length <= static_cast<size_t>(end - at) - header.header_bytes &&
                      header.opcode != proto::Opcode::continuation && (!ws.input || !ws.input->message.in_message());
-  if (whole && header.rsv1 && header.length <= proto::most_compressed(ws.route->limits.message.message_bytes)) {
+  if (whole && header.rsv1 && header.length <= kWholeBytes &&
+      header.length <= proto::most_compressed(ws.route->limits.message.message_bytes)) {
     return take_packed_whole(s, c, header, at);
   }
   return take_data(s, c, header, at, end);
@@ -307,7 +334,8 @@ void take_held(Sessions& s, net::Connection& c) noexcept {
   block->retain();  // output may borrow from it until the cork is closed
   uint8_t* at = block->data() + ws.input->held_begin;
   ws.input->held_begin = ws.input->held_end;  // hold() moves it back when something is left again
-  take_frames(s, c, at, block->data() + ws.input->held_end);
+  uint8_t* const end = block->data() + ws.input->held_end;
+  if (go_on_packed(s, c, at, end)) take_frames(s, c, at, end);
   net::close_cork(s.reactor, c);
   if (ws.input && ws.input->held == block && ws.input->held_begin == ws.input->held_end) {
     ws.input->held = nullptr;
@@ -356,7 +384,7 @@ void read_on(Sessions& s, net::Connection& c) noexcept {
   uint8_t* const end = buffer + rest;
   if (in.stashed) std::memcpy(at, in.stash, in.stashed);
   in.stashed = 0;
-  if (packed && (take_packed(s, c, in, at, end) == kStop || ws.failing || c.closing || c.finish)) return;
+  if (packed && !go_on_packed(s, c, at, end)) return;
   release_if_idle(s, ws);
   if (at < end) take_frames(s, c, at, end);
 }

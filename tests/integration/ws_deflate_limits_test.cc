@@ -4,10 +4,13 @@
 #include <martlet/martlet.h>
 
 #include <malloc.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/alloc.h"
@@ -351,6 +354,59 @@ size_t most_in_a_turn(std::string_view bytes, size_t messages) {
 }
 
 }  // namespace
+
+namespace {
+
+// A client's whole packet is received at once, whatever the kernel's buffers hold.
+struct OneReceive {
+  static inline std::atomic<size_t> wanted = 0;
+  static ssize_t recv(int fd, void* to, size_t size, int flags) {
+    size_t have = 0;
+    const size_t want = wanted.exchange(0);
+    do {
+      pollfd wait{fd, POLLIN, 0};
+      if (want) ::poll(&wait, 1, static_cast<int>(kPatience.count()));
+      const ssize_t got = ::recv(fd, static_cast<char*>(to) + have, size - have, flags);
+      if (got <= 0) return have ? static_cast<ssize_t>(have) : got;
+      have += static_cast<size_t>(got);
+    } while (have < want);
+    return static_cast<ssize_t>(have);
+  }
+};
+
+// In how many turns this is worked through, after it has come in one piece.
+int turns_of(const std::string& bytes, std::string_view text) {
+  std::string seen = "nothing yet";
+  int turns = 0;
+  SteppedServer server([&](App& app) {
+    app.ws("/", {.message = [&](WebSocket, const Message& m) { seen = m.text(); }, .options = limited(1'000'000)});
+  });
+  server.before_turn = [&] { turns++; };
+  sys::syscalls.recv = OneReceive::recv;
+  DeflateClient client = open_deflate(server);
+  OneReceive::wanted = bytes.size();
+  std::thread sender([&] { CHECK(client.send(bytes)); });
+  CHECK(server.turn_until([&] { return OneReceive::wanted == 0; }));
+  turns = 1;
+  CHECK(server.turn_until([&] { return seen != "nothing yet"; }));
+  sender.join();
+  CHECK(seen == text);
+  client.tcp.close();
+  return turns;
+}
+
+}  // namespace
+
+TEST_CASE("ws deflate limits: a large frame that makes the decoder work for nothing does not keep others waiting") {
+  const std::string empty("\0\0\0\xff\xff", 5);
+  std::string blocks;
+  while (blocks.size() < 400'000) blocks += empty;
+  blocks += packed("the end");
+  // A turn may dispatch twice: each time 32 KiB, and a piece more.
+  CHECK(turns_of(whole(blocks), "the end") >= 5);
+  CHECK(turns_of(packed_fragments(kBinary, blocks, {100'000, 0, 1}), "the end") >= 5);
+  CHECK(turns_of(whole(packed("behind") + std::string(4, '\0').replace(2, 2, "\xff\xff")), "behind") == 1);
+}
 
 TEST_CASE("ws deflate limits: many bombs in one packet do not keep others waiting") {
   const std::string payload = bomb(900'000);

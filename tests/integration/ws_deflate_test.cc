@@ -247,9 +247,26 @@ TEST_CASE("ws deflate: empty messages, in each of their forms") {
     CHECK(s.answers(whole(payload, kBinary)) == "");
     CHECK(s.answers(packed_fragments(kText, payload, {0, 1, 0})) == "");
   }
-  // Nothing at all, and the four bytes behind it, are no flush: 00 00 FF FF is the rest of one.
-  CHECK(s.refuses(whole("")) == 1007);
-  CHECK(s.refuses(packed_fragments(kText, "", {0, 0, 0})) == 1007);
+}
+
+TEST_CASE("ws deflate: no bytes at all are an empty message, and a flush that was not taken off does no harm") {
+  const std::string rest = bytes_of({0x00, 0x00, 0xff, 0xff});
+  const std::string hello = packed("Hello");
+  const std::string stored = bytes_of({0x00, 0x05, 0x00, 0xfa, 0xff, 0x48, 0x65, 0x6c, 0x6c, 0x6f});
+  for (const CompressionMode mode : {CompressionMode::shared, CompressionMode::dedicated}) {
+    EchoServer s({.compression = Deflate{.mode = mode, .threshold = 1}});
+    DeflateClient c = s.client();
+    for (int i = 0; i < 2; i++) {
+      REQUIRE(c.send(whole("") + whole("", kBinary) + packed_fragments(kText, "", {0, 0, 0})));
+      CHECK(c.reads(kText, ""));
+      CHECK(c.reads(kBinary, ""));
+      CHECK(c.reads(kText, ""));
+      REQUIRE(c.send(whole(hello + rest) + packed_fragments(kText, hello + rest, {2, 3, 0}) + whole(stored)));
+      for (int n = 0; n < 3; n++) CHECK(c.reads(kText, "Hello"));
+    }
+    // Half a flush is none.
+    for (size_t size = 1; size < rest.size(); size++) CHECK(s.refuses(whole(hello + rest.substr(0, size))) == 1007);
+  }
 }
 
 TEST_CASE("ws deflate: broken data is 1007, whole or in pieces") {
@@ -271,6 +288,36 @@ TEST_CASE("ws deflate: broken data is 1007, whole or in pieces") {
   CHECK(eventually([&] { return s.events.closes().size() == 2 * broken.size(); }));
   for (const auto& closed : s.events.closes()) CHECK(closed.cause == CloseCause::invalid_payload);
   CHECK(s.server.stats().messages_inflated == 0);
+}
+
+TEST_CASE("ws deflate: what comes behind our Close is not inflated, and the peer's Close behind it is found") {
+  WsEvents events;
+  WsHandlers handlers = events.handlers({.compression = Deflate{.threshold = 1}});
+  handlers.message = [](WebSocket ws, const Message&) { ws.close(CloseCode::normal, "enough"); };
+  WebSocket socket;
+  handlers.open = [&](WebSocket ws, Request&) { socket = ws; };
+  TestServer server([&](App& app) { app.ws("/", std::move(handlers)); });
+  DeflateWriter stored;
+  stored.stored(prose(60'000)).stored("");
+  const std::string behind = whole(packed("x")) + packed_fragments(kText, packed(prose(5000)), {10, 20}) +
+                             whole(text_of(stored)) + whole(bytes_of({0x06})) + ws_frame(kClose, close_payload(1000));
+  DeflateClient c(server.port());
+  REQUIRE(c.open());
+  REQUIRE(c.send(ws_frame(kText, "stop") + behind));
+  CHECK(c.read_close() == 1000);
+  CHECK(c.tcp.read_to_end());
+  // In the midst of a message.
+  DeflateClient half(server.port());
+  REQUIRE(half.open());
+  REQUIRE(half.send(ws_frame(kText, packed(prose(5000)).substr(0, 500), {.fin = false, .rsv = kRsv1}) + ws_frame(kPing, "!")));
+  CHECK(half.read().opcode == kPong);
+  server.on_thread([&](App&) { socket.close(CloseCode::normal, "enough"); });
+  REQUIRE(half.send(ws_frame(kContinuation, packed(prose(5000)).substr(500)) + behind));
+  CHECK(half.read_close() == 1000);
+  CHECK(half.tcp.read_to_end());
+  CHECK(eventually([&] { return events.closes().size() == 2; }));
+  for (const auto& closed : events.closes()) CHECK(closed.cause == CloseCause::local_close);
+  CHECK(server.stats().messages_inflated == 0);
 }
 
 TEST_CASE("ws deflate: text that is not UTF-8 fails at its first bad byte, though the message is not whole") {
