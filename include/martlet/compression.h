@@ -34,7 +34,7 @@ enum class CompressionLevel : uint8_t {
 
 // Whether one message is compressed, where the receiver has agreed to that at all.
 enum class Compress : uint8_t {
-  // From the route's threshold on. Where messages hardly shrink, it is not tried for a while.
+  // From the route's threshold on. Noise, while it does not shrink, is not tried for a while.
   automatic,
   no,
   // Whatever its size; it still goes plain when that is not longer.

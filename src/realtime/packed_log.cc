@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "realtime/realtime.h"
+#include "codec/randomness.h"
 #include "net/output.h"
+#include "realtime/realtime.h"
 
 namespace martlet::realtime {
 
@@ -19,11 +20,11 @@ void PackedLog::note(const PublishLog& log, const Publication& what, size_t comp
     const uint8_t* frame = log.data_of(what.frames, begin);
     const size_t size = net::frame_bytes(frame);
     const size_t payload = size - proto::frame_header_size_of(frame);
-    const bool wanted =
-        what.compress == Compress::yes || (payload >= compress_from && what.audience.trial.worth_trying());
-    if (wanted && !candidates_.push({begin, begin + size, payload, &what.audience, what.frames.block, kNone, what.compress})) {
-      return;
-    }
+    const bool wanted = what.compress == Compress::yes || payload >= compress_from;
+    const bool on_trial = wanted && what.compress == Compress::automatic &&
+                          codec::looks_random({frame + (size - payload), payload});
+    const Candidate candidate{begin, begin + size, payload, &what.audience, what.frames.block, kNone, what.compress, on_trial};
+    if (wanted && (!on_trial || what.audience.trial.worth_trying()) && !candidates_.push(candidate)) return;
     begin += size;
   }
 }
@@ -73,7 +74,7 @@ FrameRun PackedLog::form_of(RealtimeWorker& w, uint32_t index, session::DeflateC
   const uint8_t* payload = frame + proto::frame_header_size_of(frame);
   const size_t size = compression.pack_to(receivers, opcode, payload, candidate.payload, to);
   const bool first = candidate.first_form == kNone;
-  if (first) candidate.audience->trial.note(candidate.payload, size ? size : candidate.payload);
+  if (first && candidate.on_trial) candidate.audience->trial.note(candidate.payload, size ? size : candidate.payload);
   if (apart) to = keep(w.reactor.blocks, apart, size);
   if (size && !to) return {};
   const FrameRun run = size ? FrameRun{blocks_.back(), to, size, 1} : FrameRun{};

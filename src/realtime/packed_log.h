@@ -29,6 +29,7 @@ class PackedLog {
     uint32_t log_block;
     uint32_t first_form;
     Compress compress;
+    bool on_trial;  // it looks like noise: the audience's trial is told
   };
 
   PackedLog() noexcept = default;

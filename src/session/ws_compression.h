@@ -2,6 +2,8 @@
 // not ask for compression is linked without it; ws_deflate.h has the implementation. The worker's thread.
 #pragma once
 
+#include <martlet/compression.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -18,8 +20,9 @@ struct WsInflater;  // a compressed message on its way in
 struct WsInput;
 struct WsRoute;
 
-// Whether compressing what is sent to an audience, or on a route, pays: after messages that hardly shrank it is not tried
-// for a while, and for longer each time.
+// Whether compressing what looks like noise pays all the same, as it does where it repeats itself: after such messages that
+// hardly shrank it is not tried for a while, and for longer each time. Of what is sent to one connection, to an audience, or
+// on a route. What does not look like noise is always tried: one peer that sends noise sets nobody's pause but noise's.
 class CompressionTrial {
  public:
   // Asked for each message.
@@ -83,12 +86,12 @@ class WsCompression {
 
   // Sending ----------------------------------------------------------------------------------------------------------
   // For this connection alone. release() what it answers.
-  virtual Packed pack(net::Connection& c, proto::Opcode opcode, const uint8_t* data, size_t size) noexcept = 0;
+  virtual Packed pack(net::Connection& c, proto::Opcode opcode, const uint8_t* data, size_t size,
+                      Compress compress) noexcept = 0;
   virtual void release(const Packed& packed) noexcept = 0;
-  // For all of a class, of a frame in `source` that is sent to many, one by one; `trial` is told when it is compressed. The
-  // block stays the compressor's.
+  // For all of a class, of a frame in `source` that is sent to many, one by one. The block stays the compressor's.
   virtual Packed pack_shared(DeflateClass receivers, proto::Opcode opcode, base::Block* source, const uint8_t* data,
-                             size_t size, CompressionTrial& trial) noexcept = 0;
+                             size_t size, Compress compress, CompressionTrial& trial) noexcept = 0;
   // For all of a class: writes a frame to `out`, which has room for bound(size); answers its size, or 0 when the message
   // is better sent plain.
   virtual size_t pack_to(DeflateClass receivers, proto::Opcode opcode, const uint8_t* data, size_t size,

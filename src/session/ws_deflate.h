@@ -50,10 +50,11 @@ class WsDeflater final : public WsCompression {
   bool finish(net::Connection& c, WsInput& in, proto::WsError& error) noexcept override;
   void give_back(WsInflater* inflater) noexcept override;
 
-  Packed pack(net::Connection& c, proto::Opcode opcode, const uint8_t* data, size_t size) noexcept override;
+  Packed pack(net::Connection& c, proto::Opcode opcode, const uint8_t* data, size_t size,
+              Compress compress) noexcept override;
   void release(const Packed& packed) noexcept override;
   Packed pack_shared(DeflateClass receivers, proto::Opcode opcode, base::Block* source, const uint8_t* data,
-                     size_t size, CompressionTrial& trial) noexcept override;
+                     size_t size, Compress compress, CompressionTrial& trial) noexcept override;
   size_t pack_to(DeflateClass receivers, proto::Opcode opcode, const uint8_t* data, size_t size,
                  uint8_t* out) noexcept override;
   size_t bound(size_t size) const noexcept override {
@@ -72,6 +73,7 @@ class WsDeflater final : public WsCompression {
     const uint8_t* data = nullptr;
     size_t size = 0;
     DeflateClass receivers = kNoDeflate;
+    bool tried = false;  // else it was not worth it
     Packed packed;
   };
 

@@ -1,6 +1,7 @@
 // See ws_deflate.h: compressing what is sent.
 #include <cstring>
 
+#include "codec/randomness.h"
 #include "net/reactor.h"
 #include "session/ws_deflate.h"
 
@@ -72,7 +73,11 @@ size_t WsDeflater::pack_to(DeflateClass receivers, proto::Opcode opcode, const u
   return deflate ? make_frame(*deflate, opcode, data, size, out) : 0;
 }
 
-Packed WsDeflater::pack(net::Connection& c, proto::Opcode opcode, const uint8_t* data, size_t size) noexcept {
+Packed WsDeflater::pack(net::Connection& c, proto::Opcode opcode, const uint8_t* data, size_t size,
+                        Compress compress) noexcept {
+  CompressionTrial& trial = c.state<WsState>().trial;
+  const bool on_trial = compress == Compress::automatic && codec::looks_random({data, size});
+  if (on_trial && !trial.worth_trying()) return {};
   base::Block* block = room(bound(size));
   if (!block) return {};
   size_t frame;
@@ -82,7 +87,7 @@ Packed WsDeflater::pack(net::Connection& c, proto::Opcode opcode, const uint8_t*
   } else {
     frame = pack_to(class_of(c), opcode, data, size, block->data());
   }
-  c.state<WsState>().route->trial.note(size, frame ? frame : size);
+  if (on_trial) trial.note(size, frame ? frame : size);
   if (frame) return {block->data(), frame, block};
   block->release();
   return {};
@@ -98,20 +103,22 @@ void WsDeflater::release(const Packed& packed) noexcept {
 }
 
 Packed WsDeflater::pack_shared(DeflateClass receivers, proto::Opcode opcode, base::Block* source, const uint8_t* data,
-                               size_t size, CompressionTrial& trial) noexcept {
+                               size_t size, Compress compress, CompressionTrial& trial) noexcept {
   for (const SharedPack& shared : frames_) {
-    if (shared.source == source && shared.data == data && shared.size == size && shared.receivers == receivers) {
-      return shared.packed;
-    }
+    const bool same = shared.source == source && shared.data == data && shared.size == size && shared.receivers == receivers;
+    if (same && (shared.tried || compress != Compress::yes)) return shared.packed;
   }
   SharedPack& shared = frames_[next_frame_++ % kFrames];
   forget(shared);
-  base::Block* block = s_.reactor.blocks.acquire(bound(size));
-  if (!block) return {};
-  const size_t frame = pack_to(receivers, opcode, data, size, block->data());
-  trial.note(size, frame ? frame : size);
+  const bool on_trial = compress == Compress::automatic && codec::looks_random({data, size});
+  const bool tried = !on_trial || trial.worth_trying();
+  base::Block* block = tried ? s_.reactor.blocks.acquire(bound(size)) : nullptr;
+  if (tried && !block) return {};
   source->retain();
-  shared = {source, data, size, receivers, {}};
+  shared = {source, data, size, receivers, tried, {}};
+  if (!tried) return {};
+  const size_t frame = pack_to(receivers, opcode, data, size, block->data());
+  if (on_trial) trial.note(size, frame ? frame : size);
   if (frame) {
     // Slow receivers keep the block, and max_unsent_bytes counts the frame alone.
     base::Block* smaller = frame < block->capacity / 2 ? s_.reactor.blocks.acquire(frame) : nullptr;

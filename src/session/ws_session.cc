@@ -115,16 +115,16 @@ SendStatus send_control(Sessions& s, net::Connection& c, proto::Opcode opcode, c
 
 namespace {
 
-// Whether to try it: the peer takes compressed messages, and this one is to be compressed.
+// Whether it may be compressed: the peer takes that, and this message is to be.
 inline bool compresses(const WsState& ws, size_t size, Compress compress) noexcept {
   if (!ws.deflated || compress == Compress::no) [[likely]] return false;
-  return compress == Compress::yes || (size >= ws.route->limits.compress_from && ws.route->trial.worth_trying());
+  return compress == Compress::yes || size >= ws.route->limits.compress_from;
 }
 
 // A data message, compressed; it may be sent. False: nothing was done, it is better sent plain.
 [[gnu::noinline]] bool send_packed(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload,
-                                   size_t size, SendStatus& status) noexcept {
-  const Packed packed = s.compression->pack(c, opcode, static_cast<const uint8_t*>(payload), size);
+                                   size_t size, Compress compress, SendStatus& status) noexcept {
+  const Packed packed = s.compression->pack(c, opcode, static_cast<const uint8_t*>(payload), size, compress);
   if (!packed.data) return false;
   const bool in_place = packed.size >= kBorrowBytes && packed.size >= packed.block->capacity / 2;
   const bool good = in_place ? net::append_block(s.reactor, c, packed.block, packed.data, packed.size)
@@ -142,7 +142,9 @@ SendStatus send_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, con
   if (proto::is_control(opcode)) return send_control(s, c, opcode, payload, size);
   SendStatus status = may_send(s, c, 1);
   if (status != SendStatus::ok) [[unlikely]] return status;
-  if (compresses(c.state<WsState>(), size, compress) && send_packed(s, c, opcode, payload, size, status)) return status;
+  if (compresses(c.state<WsState>(), size, compress) && send_packed(s, c, opcode, payload, size, compress, status)) {
+    return status;
+  }
   return append_frame(s, c, opcode, payload, size) ? sent(s, c, 1) : dropped(s, c, 1);
 }
 
@@ -169,7 +171,7 @@ SendStatus send_message(Sessions& s, net::Connection& c, const MessageView& mess
   SendStatus status = may_send(s, c, 1);
   if (status != SendStatus::ok) [[unlikely]] return status;
   if (compresses(c.state<WsState>(), message.size, compress) &&
-      send_packed(s, c, opcode, message.data, message.size, status)) {
+      send_packed(s, c, opcode, message.data, message.size, compress, status)) {
     return status;
   }
   const bool borrow = !message.block && s.reactor.cork.owner == &c;
@@ -192,7 +194,7 @@ SendStatus send_shared(Sessions& s, net::Connection& c, base::Block* block, uint
   if (compresses(c.state<WsState>(), size - header, compress)) {
     const auto opcode = static_cast<proto::Opcode>(frame[0] & 0x0f);
     const Packed packed = s.compression->pack_shared(s.compression->class_of(c), opcode, block, frame + header,
-                                                     size - header, c.state<WsState>().route->trial);
+                                                     size - header, compress, c.state<WsState>().route->trial);
     if (packed.data) {
       s.compression->forget_context(c);
       return send_frames(s, c, packed.block, packed.data, packed.size, 1);

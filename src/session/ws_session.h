@@ -73,7 +73,7 @@ struct WsRoute {
   WsLimits limits;
   const WsSink* sink = nullptr;
   DeflateRoute deflate;
-  CompressionTrial trial;  // of what is sent to one connection at a time
+  CompressionTrial trial;  // of frames that are sent to many, one by one
 };
 
 struct WsExtras;
@@ -90,7 +90,10 @@ struct WsState {
   uint64_t published = 0;          // the application's: how far this connection has taken what was published
   uint32_t route_previous = kNone; // the application's list of the route's connections
   uint32_t route_next = kNone;
-  uint32_t since_ms = 0;           // when closing began
+  union {
+    CompressionTrial trial = {};   // of what this connection alone is sent, while it is open
+    uint32_t since_ms;             // when closing began
+  };
   uint16_t close_code = 0;         // of the first Close, either way; 0: none yet
   CloseCause cause = CloseCause::peer_eof;
   ReadyState ready : 2 = ReadyState::open;

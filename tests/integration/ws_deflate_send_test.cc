@@ -125,10 +125,11 @@ TEST_CASE("ws deflate send: what does not shrink goes plain, of whatever size") 
   }
 }
 
-TEST_CASE("ws deflate send: messages that hardly shrink are not tried for a while, then again") {
+TEST_CASE("ws deflate send: noise that does not shrink is not tried for a while, then again") {
   Pair p({.compression = Deflate{.threshold = 100}});
   const std::string bad = noise(1000);
-  const std::string good(1000, 'x');
+  const std::string good = noise(500) + noise(500);  // looks like noise, too
+  const std::string text(1000, 'x');
   const auto compressed = [&](const std::string& text, Compress compress) {
     p.server.on_thread([&](App&) { return p.socket.send(std::as_bytes(std::span(text)), compress); });
     const WsMessage message = p.client.read();
@@ -143,7 +144,9 @@ TEST_CASE("ws deflate send: messages that hardly shrink are not tried for a whil
     return plain;
   };
   CHECK(!compressed(bad, Compress::automatic));
-  const int first = pause();
+  CHECK(compressed(text, Compress::automatic));  // no noise, no pause, and it does not end that of noise
+  CHECK(!compressed(good, Compress::automatic));
+  const int first = pause() + 1;
   CHECK(first > 4);
   CHECK(first < 64);
   CHECK(pause() == 0);  // it pays again
@@ -160,6 +163,45 @@ TEST_CASE("ws deflate send: messages that hardly shrink are not tried for a whil
   // It is asked of nobody who says yes.
   CHECK(!compressed(bad, Compress::automatic));
   CHECK(compressed(good, Compress::yes));
+}
+
+TEST_CASE("ws deflate send: who sends noise switches compression off for nobody else, nor for text") {
+  std::vector<WebSocket> sockets;
+  TestServer server([&](App& app) {
+    // To its sender, and to all by a frame of its own.
+    const auto echo_to_all = [&](WebSocket ws, const Message& m) {
+      ws.send(m);
+      const SharedFrame frame = m.share();
+      for (const WebSocket& one : sockets) one.send(frame);
+      for (const WebSocket& one : sockets) one.send(m);
+    };
+    app.ws("/", {.message = echo_to_all, .open = [&](WebSocket ws, Request&) { sockets.push_back(ws); },
+                 .options = {.compression = Deflate{.threshold = 100}}});
+    app.ws("/echo", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
+                     .options = {.compression = Deflate{.threshold = 100}}});
+  });
+  DeflateClient noisy(server.port());
+  DeflateClient other(server.port());
+  REQUIRE(noisy.open());
+  REQUIRE(other.open());
+  const std::string text(1000, 'x');
+  for (uint32_t i = 0; i < 50; i++) {
+    REQUIRE(noisy.send(ws_frame(kBinary, noise(1000, i))));
+    for (int n = 0; n < 3; n++) REQUIRE(!noisy.read().compressed);
+    for (int n = 0; n < 2; n++) REQUIRE(!other.read().compressed);
+    REQUIRE(other.send(ws_frame(kText, text)));
+    for (int n = 0; n < 3; n++) REQUIRE(other.read().compressed);
+    for (int n = 0; n < 2; n++) REQUIRE(noisy.read().compressed);
+  }
+  // What looks like noise and shrinks, too, where everybody is answered alone.
+  DeflateClient first(server.port(), "/echo");
+  DeflateClient second(server.port(), "/echo");
+  for (uint32_t i = 0; i < 20; i++) {
+    REQUIRE(first.send(ws_frame(kBinary, noise(1000, i))));
+    CHECK(!first.read().compressed);
+    REQUIRE(second.send(ws_frame(kBinary, noise(500) + noise(500))));
+    CHECK(second.read().compressed);
+  }
 }
 
 TEST_CASE("ws deflate send: options of App and route, and agents that are left out") {
