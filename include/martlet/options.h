@@ -86,8 +86,8 @@ struct WsOptions {
   size_t max_message_bytes = size_t{1} << 20;
   // Bytes that may wait for one connection before `slow_consumer` acts. Below it one more message of any size is taken.
   size_t max_unsent_bytes = size_t{1} << 20;
-  // Origins that browsers may connect from, compared without case ("https://example.com"); any when empty. 403 for
-  // others. Requests without Origin (no browser) pass.
+  // Origins that browsers may connect from, compared without case ("https://example.com"); any when empty, and where
+  // one of them is "*". 403 for others. Requests without Origin (no browser) pass.
   std::vector<std::string> origins = {};
   // Subprotocols in order of the server's preference; the first one that the client offers too is chosen.
   std::vector<std::string> protocols = {};

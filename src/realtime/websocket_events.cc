@@ -149,6 +149,7 @@ bool origin_allowed(const WsRouteEntry& route, const session::Exchange& e) noexc
   if (origins.empty() || !field) return true;
   const std::string_view origin = e.field(field);
   for (const std::string& allowed : origins) {
+    if (allowed == "*") return true;
     if (allowed.size() != origin.size()) continue;
     size_t same = 0;
     while (same < origin.size() && base::ascii_lower(origin[same]) == base::ascii_lower(allowed[same])) same++;

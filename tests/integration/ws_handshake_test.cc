@@ -214,6 +214,20 @@ TEST_CASE("ws handshake: origins that are not on the list get 403") {
   CHECK(status_of(server, ws_request("/")) == 101);  // no browser
 }
 
+TEST_CASE("ws handshake: \"*\" among the origins is any") {
+  TestServer server([](App& app) {
+    app.ws("/any", {.message = echo, .options = {.origins = {"*"}}});
+    app.ws("/last", {.message = echo, .options = {.origins = {"https://example.com", "*"}}});
+    app.ws("/part", {.message = echo, .options = {.origins = {"https://*"}}});
+  });
+  for (const std::string origin : {"https://example.com", "http://evil.org", "null", "*", ""}) {
+    CAPTURE(origin);
+    CHECK(status_of(server, ws_request("/any", "Origin: " + origin + "\r\n")) == 101);
+    CHECK(status_of(server, ws_request("/last", "Origin: " + origin + "\r\n")) == 101);
+    CHECK(status_of(server, ws_request("/part", "Origin: " + origin + "\r\n")) == 403);
+  }
+}
+
 TEST_CASE("ws handshake: a route's own limit of connections answers 503, and takes the next when one has gone") {
   TestServer server([](App& app) {
     app.ws("/", {.message = echo, .options = {.max_connections = 2}});
