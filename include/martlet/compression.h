@@ -41,11 +41,14 @@ enum class Compress : uint8_t {
   yes,
 };
 
-// User agents that say they can and cannot: Safari 15.0 to 15.3.
+// User agents that say they can and cannot: whatever is built on the network library of iOS and iPadOS 15.0 to 15.3 and of
+// macOS 12.0 to 12.2, which are Safari 15.0 to 15.3, all other browsers and web views of such an iPhone or iPad, and
+// applications that name the system (CFNetwork with Darwin 21.0 to 21.3, "iOS 15.1"). Who hides it cannot be told: a web
+// view on macOS, a browser on an iPad that asks for desktop pages under another name than Safari's.
 std::vector<std::string> broken_deflate_agents();
 
 struct Deflate {
-  // Clients whose User-Agent contains one of these are served uncompressed.
+  // Clients whose User-Agent contains one of these are served uncompressed. A star stands for any characters.
   std::vector<std::string> broken_agents = broken_deflate_agents();
   // Of what clients send us, 8 to 15: what is kept for each client is two to this power, in bytes. For `dedicated`, with
   // clients that can limit it; the others may use 15.

@@ -21,8 +21,14 @@ struct CompressionAccess {
   }
 };
 
+// By the version of the system: "Mac OS X 10_15_7" of every browser on macOS says nothing, and "Mac OS X 15_1" is a newer
+// one, so there it goes by Safari's own version, which came with the system.
 std::vector<std::string> broken_deflate_agents() {
-  return {"Version/15.0", "Version/15.1", "Version/15.2", "Version/15.3"};
+  std::vector<std::string> agents;
+  for (const char* where : {" OS 15_", "CFNetwork/* Darwin/21.", "Version/15.", "iOS 15.", "iPadOS 15."}) {
+    for (const char minor : {'0', '1', '2', '3'}) agents.push_back(std::string(where) + minor);
+  }
+  return agents;
 }
 
 namespace {

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "realtime/agents.h"
 #include "realtime/realtime.h"
 #include "base/bytes.h"
 #include "net/output.h"
@@ -194,7 +195,7 @@ void decide_compression(RealtimeWorker& w, const session::Exchange& e, const WsR
   if (!route.deflate.on || !e.head.find(proto::FieldName::sec_websocket_extensions)) return;
   const std::string_view agent = e.field(e.head.find(proto::FieldName::user_agent));
   for (const std::string& broken : *route.broken_agents) {
-    if (!broken.empty() && agent.find(broken) != std::string_view::npos) return;
+    if (contains_agent(agent, broken)) return;
   }
   w.sessions.compression->decide(e.head, e.base, route, decision);
 }

@@ -230,6 +230,7 @@ TEST_CASE("ws deflate send: options of App and route, and agents that are left o
     CHECK(agreed(target, "Version/15.4") == (target != "/off"));
     CHECK(agreed(target, "Version/115.0") == (target != "/off"));
     CHECK(agreed(target, safari) == (target == "/own" || target == "/nobody"));
+    CHECK(agreed(target, "Trader/4 CFNetwork/1325.0.1 Darwin/21.1.0") == (target == "/own" || target == "/nobody"));
     CHECK(agreed(target, "a Teapot/1.0") == (target == "/as-app" || target == "/nobody"));
   }
   const std::string text(500, 'x');
