@@ -28,6 +28,8 @@ class ShortArray {
   bool ok() const noexcept { return items_ != nullptr; }
   void push(const T& item) noexcept { new (items_ + size_++) T(item); }
   std::span<T> span() noexcept { return {items_, size_}; }
+  // Room for as many as were said, for who writes them without push().
+  T* data() noexcept { return items_; }
 
  private:
   T* items_;

@@ -88,7 +88,7 @@ Target resolve(RealtimeWorker& w, const Recipients& to) noexcept {
 }
 
 // Whether anybody is left when these are left out, who are put in order for it. Asked of audiences that are not larger.
-bool reaches_any(const RealtimeWorker& w, const Target& target, std::span<net::Connection*> except) noexcept {
+[[gnu::noinline]] bool reaches_any(const RealtimeWorker& w, const Target& target, std::span<net::Connection*> except) noexcept {
   std::make_heap(except.begin(), except.end(), std::less<>());
   std::sort_heap(except.begin(), except.end(), std::less<>());
   uint32_t out = 0;
@@ -117,8 +117,8 @@ worker::AudienceKind kind_of(Kind kind) noexcept {
 }
 
 // Notes for the other workers what lies in the log.
-bool note_for_others(RealtimeWorker& w, const Recipients& to, const Target& target, const worker::Seats& others,
-                     const realtime::PublishedRange& range, Compress compress) noexcept {
+[[gnu::noinline]] bool note_for_others(RealtimeWorker& w, const Recipients& to, const Target& target,
+                                       const worker::Seats& others, const realtime::PublishedRange& range, Compress compress) noexcept {
   base::ShortArray<worker::ParcelExcept, MessageAccess::kFewExcepts> elsewhere(to.except.size());
   if (!elsewhere.ok()) return false;
   for (const WebSocket& ws : to.except) {
@@ -139,10 +139,11 @@ SendStatus publish_here(RealtimeWorker& w, const Recipients& to, const Frame& fr
   }
   base::ShortArray<net::Connection*, MessageAccess::kFewExcepts> left_out(to.except.size());
   if (!left_out.ok()) return SendStatus::dropped;
-  for (const WebSocket& ws : to.except) {
-    left_out.push(MessageAccess::worker(ws) == w.number ? w.websocket(MessageAccess::id(ws)) : nullptr);
+  const std::span<net::Connection*> out(left_out.data(), to.except.size());
+  for (size_t i = 0; i < out.size(); i++) {
+    const WebSocket& ws = to.except[i];
+    out[i] = MessageAccess::worker(ws) == w.number ? w.websocket(MessageAccess::id(ws)) : nullptr;
   }
-  const std::span<net::Connection*> out = left_out.span();
   const bool some_here = target.connections > 0 && (target.connections > out.size() || reaches_any(w, target, out));
   if (!some_here && !others.any()) return SendStatus::closed;
   realtime::PublishedRange range;
@@ -200,13 +201,17 @@ SendStatus post_publish(const Recipients& to, const SharedFrame& frame, Compress
   return answer;
 }
 
-SendStatus publish_any(const Recipients& to, const Frame& frame) noexcept {
-  if (to.kind <= Kind::lost) [[unlikely]] return to.kind == Kind::none ? SendStatus::closed : SendStatus::dropped;
-  if (RealtimeWorker* w = realtime::here_among(to.first)) return publish_here(*w, to, frame, true);
+[[gnu::noinline]] SendStatus publish_elsewhere(const Recipients& to, const Frame& frame) noexcept {
+  if (to.kind <= Kind::lost) return to.kind == Kind::none ? SendStatus::closed : SendStatus::dropped;
   const std::string_view text(static_cast<const char*>(frame.data), frame.size);
   return post_publish(to, frame.opcode == proto::Opcode::text ? SharedFrame::text(text)
                                                               : SharedFrame::binary(std::as_bytes(std::span(text))),
                       frame.compress);
+}
+
+[[gnu::always_inline]] inline SendStatus publish_any(const Recipients& to, const Frame& frame) noexcept {
+  RealtimeWorker* w = to.kind > Kind::lost ? realtime::here_among(to.first) : nullptr;
+  return w ? publish_here(*w, to, frame, true) : publish_elsewhere(to, frame);
 }
 
 SendStatus publish_any(const Recipients& to, std::string_view text, Compress compress) noexcept {
@@ -309,7 +314,7 @@ Audience MessageAccess::audience(Kind kind, uint32_t first, std::string_view nam
 Audience::Audience(Audience&& other) noexcept
     : kind_(other.kind_), except_count_(other.except_count_), worker_(other.worker_), slot_(other.slot_),
       generation_(other.generation_), name_(std::move(other.name_)), more_(std::exchange(other.more_, nullptr)),
-      more_room_(other.more_room_) {
+      more_room_(std::exchange(other.more_room_, 0)) {
   if (more_) {
     other.except_count_ = 0;
   } else {
@@ -335,6 +340,7 @@ void Audience::lose() noexcept {
 void Audience::forget_more() noexcept {
   base::deallocate(more_);
   more_ = nullptr;
+  more_room_ = 0;
 }
 
 bool Audience::make_room() noexcept {
@@ -350,8 +356,13 @@ bool Audience::make_room() noexcept {
 
 Audience& Audience::except(WebSocket ws) noexcept {
   if (net::first_of(MessageAccess::worker(ws)) != worker_) return *this;
-  if (except_count_ == (more_ ? more_room_ : kFewExcepts) && !make_room()) [[unlikely]] return lose(), *this;
-  new ((more_ ? more_ : except_) + except_count_++) WebSocket(ws);
+  if (except_count_ < kFewExcepts) [[likely]] {
+    except_[except_count_++] = ws;
+  } else if (except_count_ < more_room_ || make_room()) {
+    new (more_ + except_count_++) WebSocket(ws);
+  } else {
+    lose();
+  }
   return *this;
 }
 

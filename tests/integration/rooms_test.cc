@@ -138,6 +138,8 @@ TEST_CASE("rooms: except() takes any number, by handle, by id and as lists, howe
     CHECK(copy.send("not eleven") == SendStatus::ok);
     all = std::move(copy);
     CHECK(all.send("not eleven") == SendStatus::ok);
+    for (size_t i = 0; i < 11; i++) copy.except(ws[i]);
+    copy.except(ws[11]);
     all = app.to("den").except(ws[0]);
     CHECK(all.send("not one") == SendStatus::ok);
     to_others(10, "not ten");
