@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 
 namespace martlet {
 
@@ -26,25 +27,30 @@ class Response {
   Response& operator=(const Response& other) noexcept;
 
   // The status code, 200 when not set. Values outside 200–599 are programmer errors and become 500.
-  Response& status(int code) noexcept;
+  const Response& status(int code) const noexcept;
+  Response& status(int code) noexcept { return std::as_const(*this).status(code), *this; }
   // Adds a field. Names and values that would break the head (RFC 9110 §5) are refused, counted and logged, so that no
   // text of a peer can split a response. Content-Length, Transfer-Encoding, Connection and Date are the library's and
   // are ignored. Setting a name again replaces it, except Set-Cookie, which is added.
-  Response& set(std::string_view name, std::string_view value) noexcept;
+  const Response& set(std::string_view name, std::string_view value) const noexcept;
+  Response& set(std::string_view name, std::string_view value) noexcept {
+    return std::as_const(*this).set(name, value), *this;
+  }
   // Content-Type. "html", "text", "json", "css", "js", "svg", "png", "bin" stand for the full types; others are taken
   // as they are.
-  Response& type(std::string_view content_type) noexcept;
+  const Response& type(std::string_view content_type) const noexcept;
+  Response& type(std::string_view content_type) noexcept { return std::as_const(*this).type(content_type), *this; }
 
   // Ends the response with a body. Content-Type is text/plain; charset=utf-8 unless set.
-  void send(std::string_view text) noexcept;
+  void send(std::string_view text) const noexcept;
   // With bytes; Content-Type is application/octet-stream unless set.
-  void send(std::span<const std::byte> bytes) noexcept;
+  void send(std::span<const std::byte> bytes) const noexcept;
   // With text that is JSON already; Content-Type is application/json unless set.
-  void json(std::string_view text) noexcept;
+  void json(std::string_view text) const noexcept;
   // Sends the client elsewhere: Location and a status of 301, 302, 303, 307 or 308.
-  void redirect(std::string_view location, int code = 302) noexcept;
+  void redirect(std::string_view location, int code = 302) const noexcept;
   // Without a body.
-  void end() noexcept;
+  void end() const noexcept;
 
   // True once a terminal call was made (on the worker's thread; elsewhere false).
   bool sent() const noexcept;
@@ -52,7 +58,7 @@ class Response {
   // Keeps the request open after the handler has returned; the Response that is returned answers it later, and must:
   // until then the connection stays, also when the client has ended its direction and waits. The head
   // and the body are copied aside: views taken from the Request before are no longer valid, ask it again.
-  [[nodiscard]] Response defer() noexcept;
+  [[nodiscard]] Response defer() const noexcept;
 
  private:
   friend struct session::Exchange;

@@ -122,9 +122,9 @@ session::Exchange* Response::resolve() const noexcept {
 
 bool Response::elsewhere() const noexcept { return !exchange_ && worker_ != 0 && !worker::here(worker_); }
 
-Response& Response::status(int code) noexcept {
+const Response& Response::status(int code) const noexcept {
   if (elsewhere()) {
-    worker::post_to(worker_, [self = *this, code](worker::Worker&) mutable { self.status(code); });
+    worker::post_to(worker_, [self = *this, code](worker::Worker&) { self.status(code); });
   } else if (session::Exchange* e = resolve()) {
     const bool good = code >= 200 && code <= 599;
     MARTLET_DCHECK(good);
@@ -133,12 +133,12 @@ Response& Response::status(int code) noexcept {
   return *this;
 }
 
-Response& Response::set(std::string_view name, std::string_view value) noexcept {
+const Response& Response::set(std::string_view name, std::string_view value) const noexcept {
   if (elsewhere()) {
     base::KeptText kept_name(name);
     base::KeptText kept_value(value);
     if (!kept_name.ok() || !kept_value.ok()) return *this;
-    worker::post_to(worker_, [self = *this, n = std::move(kept_name), v = std::move(kept_value)](worker::Worker&) mutable {
+    worker::post_to(worker_, [self = *this, n = std::move(kept_name), v = std::move(kept_value)](worker::Worker&) {
       self.set(n.text(), v.text());
     });
   } else if (session::Exchange* e = resolve()) {
@@ -147,7 +147,7 @@ Response& Response::set(std::string_view name, std::string_view value) noexcept 
   return *this;
 }
 
-Response& Response::type(std::string_view content_type) noexcept {
+const Response& Response::type(std::string_view content_type) const noexcept {
   if (content_type.size() <= 4) {
     for (const ShortType& known : kShortTypes) {
       if (known.name == content_type) content_type = known.type;
@@ -165,38 +165,38 @@ namespace {
 
 // A terminal call with a body, here or on the exchange's worker. `carried` is the same call there.
 void finish(const Response& self, session::Exchange* e, base::ByteSpan body, BodyType type, uint32_t elsewhere,
-            void (*carried)(Response&, std::string_view)) noexcept {
+            void (*carried)(const Response&, std::string_view)) noexcept {
   if (!elsewhere) {
     if (e && !answered(*e)) session::send_response(*e, body, type);
     return;
   }
   base::KeptText kept(base::as_text(body));
   if (kept.ok()) {
-    worker::post_to(elsewhere, [copy = self, carried, kept = std::move(kept)](worker::Worker&) mutable { carried(copy, kept.text()); });
+    worker::post_to(elsewhere, [copy = self, carried, kept = std::move(kept)](worker::Worker&) { carried(copy, kept.text()); });
   } else {  // no memory for the body: perhaps there is some for saying so
-    worker::post_to(elsewhere, [copy = self](worker::Worker&) mutable { copy.status(503).end(); });
+    worker::post_to(elsewhere, [copy = self](worker::Worker&) { copy.status(503).end(); });
   }
 }
 
 }  // namespace
 
-void Response::send(std::string_view text) noexcept {
+void Response::send(std::string_view text) const noexcept {
   finish(*this, resolve(), base::as_bytes(text), BodyType::text, elsewhere() ? worker_ : 0,
-         [](Response& self, std::string_view kept) { self.send(kept); });
+         [](const Response& self, std::string_view kept) { self.send(kept); });
 }
 
-void Response::send(std::span<const std::byte> bytes) noexcept {
+void Response::send(std::span<const std::byte> bytes) const noexcept {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   finish(*this, resolve(), base::as_bytes(text), BodyType::bytes, elsewhere() ? worker_ : 0,
-         [](Response& self, std::string_view kept) { self.send(std::as_bytes(base::as_bytes(kept))); });
+         [](const Response& self, std::string_view kept) { self.send(std::as_bytes(base::as_bytes(kept))); });
 }
 
-void Response::json(std::string_view text) noexcept {
+void Response::json(std::string_view text) const noexcept {
   finish(*this, resolve(), base::as_bytes(text), BodyType::json, elsewhere() ? worker_ : 0,
-         [](Response& self, std::string_view kept) { self.json(kept); });
+         [](const Response& self, std::string_view kept) { self.json(kept); });
 }
 
-void Response::redirect(std::string_view location, int code) noexcept {
+void Response::redirect(std::string_view location, int code) const noexcept {
   const bool good = code == 301 || code == 302 || code == 303 || code == 307 || code == 308;
   MARTLET_DCHECK(good);
   status(good ? code : 302);
@@ -204,9 +204,9 @@ void Response::redirect(std::string_view location, int code) noexcept {
   end();
 }
 
-void Response::end() noexcept {
+void Response::end() const noexcept {
   finish(*this, resolve(), {}, BodyType::none, elsewhere() ? worker_ : 0,
-         [](Response& self, std::string_view) { self.end(); });
+         [](const Response& self, std::string_view) { self.end(); });
 }
 
 bool Response::sent() const noexcept {
@@ -214,7 +214,7 @@ bool Response::sent() const noexcept {
   return e && e->flags.responded;
 }
 
-Response Response::defer() noexcept {
+Response Response::defer() const noexcept {
   session::Exchange* e = resolve();
   if (!e) return *this;
   e->flags.deferred = true;

@@ -59,7 +59,14 @@ void http_forms(App& app, Counter& counter) {
   app.get("/generic", [](auto& req, auto& res) { res.send(req.url()); });
   app.get("/move", [big = std::make_unique<int>(5)](Request&, Response& res) { res.send(std::to_string(*big)); });
   app.get("/later", [&app](Request&, Response& res) {
-    app.after(10ms, [later = res.defer()]() mutable { later.set("X-Late", "1").send("later"); });
+    app.after(10ms, [later = res.defer()] { later.send("later"); });
+  });
+  app.get("/later/chain", [&app](Request&, Response& res) {
+    app.after(10ms, [later = res.defer()] { later.status(201).set("X-Late", "1").type("text").send("later"); });
+  });
+  app.get("/chain", [](Request&, Response& res) {
+    Response& same = res.status(201).set("X-One", "1").type("json");
+    same.json("{}");
   });
   app.get("/bytes", [](Request&, Response& res) {
     const std::array<std::byte, 3> three{};
