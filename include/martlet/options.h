@@ -40,6 +40,15 @@ struct AppOptions {
   size_t compression_budget_bytes = size_t{64} << 20;
   // How long drain() waits for what is in flight before it cuts it.
   milliseconds drain_deadline = std::chrono::seconds(5);
+  // Whether a client that ends its sending direction while its answer is owed has gone: then the connection ends at once
+  // and Response::on_aborted() is called. Off, as a client may do that and wait (RFC 9112 §9.6; `nc -N`, some proxies and
+  // load balancers' checks do): it gets its answer, and one that has really gone is noticed by its reset only, mostly
+  // when something is sent to it. On, it suits long polls whose clients are browsers and HTTP libraries, which never do.
+  bool half_close_is_abort = false;
+  // How long the application may take for an answer, from the moment at which it was to come later (res.defer(), a Next
+  // that was kept). Then 503, and a late answer does nothing. 0: no limit, as a long poll waits for as long as it likes;
+  // DeferOptions::deadline is for one request. A handler that does not return cannot be interrupted.
+  milliseconds handler_timeout = milliseconds(0);
   // How long a head may take from its first byte (from the connection's start for the first). Then 408.
   milliseconds head_timeout = std::chrono::seconds(10);
   // How long a WebSocket handshake may take, a middleware that decides later included. Then 408.
@@ -63,6 +72,13 @@ struct AppOptions {
   size_t receive_budget_bytes = size_t{256} << 20;
   // A write that makes no progress for this long ends the connection.
   milliseconds write_timeout = std::chrono::seconds(60);
+};
+
+// Of Response::defer().
+struct DeferOptions {
+  // The answer is to come within this time from now; then the client gets 503 and a late answer does nothing. In place of
+  // AppOptions::handler_timeout, shorter or longer. 0: what that says.
+  milliseconds deadline = milliseconds(0);
 };
 
 // Of one WebSocket route.

@@ -1,6 +1,9 @@
 // martlet/response.h: the answer to one request, now or later.
 #pragma once
 
+#include <martlet/function.h>
+#include <martlet/options.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,6 +28,9 @@ class Response {
   // A copy names the request, as what defer() answers does, but does not keep it open.
   Response(const Response& other) noexcept;
   Response& operator=(const Response& other) noexcept;
+
+  // When a handler fails, what it and the middleware before it have set so far stays on the 500, but for the fields that
+  // describe a body (Content-*, ETag, Last-Modified) or let it be cached (Expires, Cache-Control without no-store).
 
   // The status code, 200 when not set. Values outside 200–599 are programmer errors and become 500.
   const Response& status(int code) const noexcept;
@@ -58,7 +64,14 @@ class Response {
   // Keeps the request open after the handler has returned; the Response that is returned answers it later, and must:
   // until then the connection stays, also when the client has ended its direction and waits. The head
   // and the body are copied aside: views taken from the Request before are no longer valid, ask it again.
-  [[nodiscard]] Response defer() const noexcept;
+  // With a deadline (or AppOptions::handler_timeout) the client gets 503 when no answer has come by then.
+  [[nodiscard]] Response defer(const DeferOptions& options = {}) const noexcept;
+
+  // Calls fn once, on the worker's thread, when the connection ends before the request was answered: the client has reset
+  // it, has gone as AppOptions::half_close_is_abort has it, or the App has ended it (a deadline of drain()). What it asked
+  // for need not be worked out any more. When it has gone already, fn runs in a later turn. An answer, also the 503 of a
+  // deadline, lets go of fn without a call. Another call replaces fn.
+  void on_aborted(Function<void()> fn) const noexcept;
 
  private:
   friend struct session::Exchange;

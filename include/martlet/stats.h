@@ -21,6 +21,7 @@ struct Stats {
   uint64_t compression_fallbacks = 0; // connections that were to have one, but the budget was spent
   uint64_t slow_consumers = 0;      // connections closed for it
   uint64_t handler_failures = 0;    // handlers that threw, or did not answer
+  uint64_t handler_timeouts = 0;    // requests answered 503 as no answer came in time
   uint64_t late_responses = 0;      // second terminal calls
   uint64_t late_nexts = 0;          // second next() calls
   uint64_t refused_headers = 0;     // Response::set with text that would have broken the head

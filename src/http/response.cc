@@ -6,6 +6,8 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/limits.h"
+#include "net/reactor.h"
 #include "proto/http_chars.h"
 #include "session/exchange.h"
 #include "session/http_response.h"
@@ -214,12 +216,34 @@ bool Response::sent() const noexcept {
   return e && e->flags.responded;
 }
 
-Response Response::defer() const noexcept {
+Response Response::defer(const DeferOptions& options) const noexcept {
   session::Exchange* e = resolve();
   if (!e) return *this;
+  if (const uint32_t deadline_ms = base::to_ms(options.deadline)) {
+    net::Reactor& reactor = e->sessions->reactor;
+    e->flags.timed = true;
+    e->answer_since_ms = reactor.now_ms();
+    e->answer_ms = deadline_ms;
+    reactor.arm(*e->connection, deadline_ms);  // it may have been kept before, with another deadline or none
+  }
   e->flags.deferred = true;
   session::detach_exchange(*e);
   return e->deferred_response();
+}
+
+void Response::on_aborted(Function<void()> fn) const noexcept {
+  if (elsewhere()) {
+    worker::post_to(worker_, [self = *this, fn = std::move(fn)](worker::Worker&) mutable { self.on_aborted(std::move(fn)); });
+  } else if (session::Exchange* e = resolve()) {
+    if (e->flags.responded || e->flags.upgraded) return;
+    e->flags.owns_more = true;
+    e->aborted = std::move(fn);
+  } else if (worker::Worker* w = worker::here(worker_); w && !w->reactor.find({slot_, generation_})) {
+    // It has gone already. Not here and now: no call runs a callback before it returns.
+    worker::post_to(worker_, [fn = std::move(fn)](worker::Worker& worker) mutable {
+      if (!fn()) worker.report_failure({});
+    });
+  }
 }
 
 }  // namespace martlet

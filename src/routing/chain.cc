@@ -7,6 +7,7 @@
 #include "net/reactor.h"
 #include "routing/path.h"
 #include "routing/routes.h"
+#include "session/http_refusal.h"
 #include "session/http_response.h"
 #include "session/http_session.h"
 #include "sys/log_line.h"
@@ -33,6 +34,7 @@ namespace {
 
 void answer(session::Exchange& e, int status, std::string_view text) noexcept {
   if (e.flags.responded || e.flags.upgraded) return;
+  session::drop_body_fields(e);
   e.status = static_cast<uint16_t>(status);
   session::send_response(e, base::as_bytes(text), session::BodyType::text);
 }
@@ -40,9 +42,6 @@ void answer(session::Exchange& e, int status, std::string_view text) noexcept {
 void failed(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
   w.report_failure(chain.pattern);
   if (e.flags.upgraded) return session::handler_failed(*e.sessions, *e.connection);  // it is a WebSocket by now
-  e.fields.clear();
-  e.content_type_bytes = 0;
-  e.type_in_fields = false;
   answer(e, 500, "Internal Server Error");
 }
 
@@ -102,6 +101,7 @@ void answer_unmatched(RoutedWorker& w, session::Exchange& e) noexcept {
 
 void end_of_chain(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
   e.flags.chain_over = true;
+  if (e.flags.refused) return e.flags.responded ? void() : session::send_refusal(e);
   if (chain.websocket) return w.upgrade(w, e, *chain.websocket);
   if (&chain == &w.unmatched) return answer_unmatched(w, e);
   if (&chain == &w.refused) return answer(e, 400, "A malformed or misleading path.");
@@ -122,7 +122,7 @@ void run_handler(RoutedWorker& w, session::Exchange& e, const Chain& chain,
 void run_steps(RoutedWorker& w, session::Exchange& e) noexcept {
   const auto& chain = *static_cast<const Chain*>(e.route);
   for (;;) {
-    if (e.position == chain.entries.size()) return end_of_chain(w, e, chain);
+    if (e.position == e.steps) return end_of_chain(w, e, chain);
     const Chain::Entry& entry = chain.entries[e.position++];
     if (!entry.prefix.empty() && !lies_below(e.path(), entry.prefix)) continue;
     auto& handler = StepAccess::handler(*entry.step);
@@ -133,6 +133,11 @@ void run_steps(RoutedWorker& w, session::Exchange& e) noexcept {
     }
     return run_handler(w, e, chain, handler);
   }
+}
+
+void run_all_steps(RoutedWorker& w, session::Exchange& e) noexcept {
+  e.steps = static_cast<uint32_t>(static_cast<const Chain*>(e.route)->entries.size());
+  run_steps(w, e);
 }
 
 void set_params(session::Exchange& e, const Chain& chain, const Router::Match& match) noexcept {
@@ -193,7 +198,7 @@ void take_request(void* context, session::Exchange& e) {
     e.position = 1;
     return run_handler(w, e, chain, *chain.only);
   }
-  run_steps(w, e);
+  run_all_steps(w, e);
 }
 
 }  // namespace
@@ -207,13 +212,31 @@ void on_upgrade(void* context, session::Exchange& e) {
   e.route = &chain;
   w.note_call(chain.pattern);
   if (!chain.websocket) e.flags.close_after = true;
-  run_steps(w, e);
+  run_all_steps(w, e);
 }
 
 bool has_route(void* context, session::Exchange& e) {
   const auto& w = *static_cast<const RoutedWorker*>(context);
   const Chain& chain = find_chain(w, e);
   return (&chain != &w.unmatched || !w.unmatched.entries.empty()) && &chain != &w.refused;
+}
+
+// The steps of use() that its route would have run through, so that who registered them later than the route (a page for
+// what is not found, say) does not answer for it.
+void on_refused(void* context, session::Exchange& e) {
+  auto& w = *static_cast<RoutedWorker*>(context);
+  const Chain& chain = find_chain(w, e);
+  e.route = &chain;
+  e.steps = chain.uses;
+  w.note_call(chain.pattern);
+  run_steps(w, e);
+}
+
+void on_aborted(void* context, session::Exchange& e) {
+  auto& w = *static_cast<RoutedWorker*>(context);
+  const std::string& pattern = static_cast<const Chain*>(e.route)->pattern;
+  w.note_call(pattern);
+  if (!e.aborted()) w.report_failure(pattern);
 }
 
 namespace {

@@ -49,6 +49,7 @@ void RoutedWorker::add_uses(Chain& chain, std::string_view path) {
     if (answer == Below::always) chain.entries.push_back({use.step, {}});
     if (answer == Below::perhaps) chain.entries.push_back(use);
   }
+  chain.uses = static_cast<uint32_t>(chain.entries.size());
 }
 
 void RoutedWorker::add_route(std::string_view method, std::string_view path, Step* list, size_t count) {
@@ -84,9 +85,10 @@ bool RoutedWorker::add_ws(std::string_view path, session::WsRoute& route) {
 
 void RoutedWorker::open_routes() {
   unmatched.entries = uses;
+  unmatched.uses = static_cast<uint32_t>(uses.size());
   unmatched.pattern.assign(1, '*');
   refused.pattern.assign(1, '*');
-  sessions.http = {this, calling ? on_watched_request : on_request, on_upgrade, has_route};
+  sessions.http = {this, calling ? on_watched_request : on_request, on_upgrade, has_route, on_refused, on_aborted};
 }
 
 }  // namespace martlet::routing

@@ -35,6 +35,7 @@ struct Chain {
   std::string pattern;  // as it was registered
   std::vector<std::string> params;
   std::vector<Entry> entries;
+  uint32_t uses = 0;  // the first of them: those of use()
   session::WsRoute* websocket = nullptr;
   Function<void(Request&, Response&)>* only = nullptr;  // the one handler that is the whole chain
 };
@@ -77,6 +78,8 @@ void on_request(void* context, session::Exchange& e);
 void on_watched_request(void* context, session::Exchange& e);
 void on_upgrade(void* context, session::Exchange& e);
 bool has_route(void* context, session::Exchange& e);
+void on_refused(void* context, session::Exchange& e);
+void on_aborted(void* context, session::Exchange& e);
 
 }  // namespace routing
 }  // namespace martlet

@@ -43,6 +43,7 @@ void Exchange::reset(net::Connection& c) noexcept {
 }
 
 void Exchange::give_back() noexcept {
+  const Function<void()> let_go = std::move(aborted);  // what it has captured ends last: that may be anything
   fields.shrink(kKeepFields);
   while (texts) {
     base::Block* next = texts->next;

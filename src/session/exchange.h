@@ -51,13 +51,16 @@ struct Exchange {
     bool close_after = false;
     bool offers_upgrade = false;  // the answer is a 426: its Connection names Upgrade, whatever else it says
     bool chain_over = false;  // the last step has been run
-    bool owns_more = false;   // something below needs giving back: fields, texts, kept, chunks
+    bool owns_more = false;   // something below needs giving back: fields, texts, kept, chunks, aborted
+    bool refused = false;     // by the library: `refusal` ends its chain
+    bool timed = false;       // answer_since_ms and answer_ms are set
   };
   Flags flags;
 
   // The chain: which route, and the next step.
   const void* route = nullptr;
   uint32_t position = 0;
+  uint32_t steps = 0;  // how many of the route's are run
   uint8_t param_count = 0;
   Param params[kMaxParams];
 
@@ -80,6 +83,17 @@ struct Exchange {
   size_t charged = 0;      // of the receive budget
   proto::ChunkedDecoder chunked;
   base::ByteBuffer chunks;
+
+  // What the library has against it; only with flags.refused.
+  struct Refusal {
+    int status = 0;
+    std::string_view cause;  // static texts
+    std::string_view extra;  // whole field lines
+  } refusal;
+  // By when the answer is to be there; only with flags.timed.
+  uint32_t answer_since_ms = 0;
+  uint32_t answer_ms = 0;
+  Function<void()> aborted;  // for when the connection ends before the answer
 
   Request request{make_request(this)};
   Response response{make_response(this)};

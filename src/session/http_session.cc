@@ -9,6 +9,8 @@
 #include "net/reactor.h"
 #include "proto/ws_handshake.h"
 #include "session/http_body.h"
+#include "session/http_held.h"
+#include "session/http_refusal.h"
 #include "session/http_response.h"
 #include "session/ws_session.h"
 #include "sys/socket.h"
@@ -84,14 +86,6 @@ void refuse(Sessions& s, net::Connection& c, int status, std::string_view cause,
   linger(s, c);
 }
 
-// The request of an exchange, which is over with it.
-void refuse_request(Sessions& s, net::Connection& c, Exchange* e, int status, std::string_view cause,
-                    std::string_view extra = {}) noexcept {
-  c.state<HttpState>().exchange = nullptr;
-  refuse(s, c, status, cause, extra, e->head.method == proto::Method::head);
-  give_back_exchange(s, e);
-}
-
 // One request ---------------------------------------------------------------------------------------------------------
 
 // After the handler has returned, or the last answer of an exchange that outlived it has been given.
@@ -108,6 +102,28 @@ void end_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
     }
   }
   give_back_exchange(s, e);
+}
+
+// Somebody will answer later. The exchange is detached.
+void await_answer(Sessions& s, net::Connection& c, Exchange* e) noexcept {
+  c.state<HttpState>().exchange = e;
+  enter(s, c, HttpPhase::response);
+  if (e->flags.is_upgrade) s.reactor.arm(c, s.limits.handshake_ms);
+  const uint32_t left_ms = answer_time_left(s, *e, s.reactor.now_ms());
+  if (left_ms != kNoLimit) s.reactor.arm(c, left_ms);
+}
+
+// The request of an exchange, which is over with it: but for a step of the application's that answers later. `cause` and
+// `extra` are static texts.
+void refuse_request(Sessions& s, net::Connection& c, Exchange* e, int status, std::string_view cause,
+                    std::string_view extra = {}) noexcept {
+  s.stats.bad_requests++;
+  HttpState& http = c.state<HttpState>();
+  http.exchange = e;
+  run_refusal(s, *e, {status, cause, extra});
+  if (!e->flags.responded && !c.closing) return await_answer(s, c, e);
+  http.exchange = nullptr;
+  c.closing ? give_back_exchange(s, e) : end_exchange(s, c, e);
 }
 
 // Runs a whole request. False when the connection cannot go on with the next one now.
@@ -135,12 +151,8 @@ bool run_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
     end_exchange(s, c, e);
     return go_on;
   }
-  // Somebody will answer later.
   if (!e->flags.detached && !detach_exchange(*e)) return refuse_request(s, c, e, 503, "Out of memory."), false;
-  http.exchange = e;
-  enter(s, c, HttpPhase::response);
-  if (e->flags.is_upgrade) s.reactor.arm(c, s.limits.handshake_ms);
-  return false;
+  return await_answer(s, c, e), false;
 }
 
 // Not all of the body is here: the connection waits for the rest.
@@ -193,29 +205,6 @@ bool take_request(Sessions& s, net::Connection& c, const uint8_t*& at, const uin
   return run_exchange(s, c, e);
 }
 
-void release_held(HttpState& http) noexcept {
-  if (http.held) http.held->release();
-  http.held = nullptr;
-  http.held_begin = http.held_end = 0;
-}
-
-// Keeps what is not parsed yet. `at` lies in the held block already, or in the receive buffer.
-void hold(Sessions& s, net::Connection& c, const uint8_t* at, const uint8_t* end) noexcept {
-  HttpState& http = c.state<HttpState>();
-  const uint32_t size = static_cast<uint32_t>(end - at);
-  if (size == 0) return release_held(http);
-  if (http.held && at >= http.held->data() && at <= http.held->data() + http.held->capacity) {
-    http.held_begin = static_cast<uint32_t>(at - http.held->data());
-    return;
-  }
-  base::Block* block = s.reactor.blocks.acquire(size * 2 < 4096 ? 2048 : size * 2);
-  if (!block) return s.reactor.abort(c);
-  std::memcpy(block->data(), at, size);
-  release_held(http);
-  http.held = block;
-  http.held_end = size;
-}
-
 // Where the connection stands after the requests that could be run: waits for the rest of a head, or goes on later.
 void after_requests(Sessions& s, net::Connection& c, bool stopped_early) noexcept {
   HttpState& http = c.state<HttpState>();
@@ -262,25 +251,9 @@ void run_requests(Sessions& s, net::Connection& c, const uint8_t* at, const uint
 void peer_ended(Sessions& s, net::Connection& c) noexcept {
   HttpState& http = c.state<HttpState>();
   s.reactor.pause(c, net::kPauseEof);
-  if (http.phase == HttpPhase::response) return;  // what was asked is still answered
+  if (http.phase == HttpPhase::response && !s.limits.half_close_is_abort) return;  // what was asked is still answered
   if (c.out && http.phase != HttpPhase::lingering) return s.reactor.finish(c);
   s.reactor.abort(c);
-}
-
-// Room behind what is held, for the next read.
-bool grow_held(Sessions& s, HttpState& http) noexcept {
-  if (http.held_begin > 0) {
-    std::memmove(http.held->data(), http.held->data() + http.held_begin, http.held_end - http.held_begin);
-    http.held_end -= http.held_begin;
-    http.held_begin = 0;
-  }
-  if (http.held_end < http.held->capacity) return true;
-  base::Block* block = s.reactor.blocks.acquire(http.held->capacity * 2);
-  if (!block) return false;
-  std::memcpy(block->data(), http.held->data(), http.held_end);
-  http.held->release();
-  http.held = block;
-  return true;
 }
 
 void read_requests(Sessions& s, net::Connection& c) noexcept {
@@ -396,6 +369,18 @@ bool passed(const net::Reactor& reactor, uint32_t since_ms, uint32_t timeout_ms,
   return false;
 }
 
+// The application owes an answer.
+void check_answer(Sessions& s, net::Connection& c, uint32_t& left_ms) noexcept {
+  const HttpState& http = c.state<HttpState>();
+  Exchange* e = http.exchange;
+  if (e->flags.is_upgrade && passed(s.reactor, http.since_ms, s.limits.handshake_ms, left_ms)) {
+    return refuse_request(s, c, e, 408, "The handshake took too long.");
+  }
+  const uint32_t answer_ms = answer_time_left(s, *e, http.since_ms);
+  if (answer_ms == 0) return answer_overdue(*e);
+  if (answer_ms < left_ms) left_ms = answer_ms;
+}
+
 // What is due now; false: nothing, and left_ms says when to look again.
 void check_phase(Sessions& s, net::Connection& c, uint32_t& left_ms) noexcept {
   HttpState& http = c.state<HttpState>();
@@ -411,8 +396,7 @@ void check_phase(Sessions& s, net::Connection& c, uint32_t& left_ms) noexcept {
       if (!passed(r, c.last_seen_ms, s.limits.body_timeout_ms, left_ms)) return;
       return refuse_request(s, c, http.exchange, 408, "The body of the request took too long.");
     case HttpPhase::response:
-      if (!http.exchange->flags.is_upgrade || !passed(r, http.since_ms, s.limits.handshake_ms, left_ms)) return;
-      return refuse_request(s, c, http.exchange, 408, "The handshake took too long.");
+      return check_answer(s, c, left_ms);
     case HttpPhase::lingering:
       if (!c.out && passed(r, http.since_ms, kLingerMs, left_ms)) s.reactor.abort(c);
       return;
@@ -436,7 +420,10 @@ void on_broken(net::Reactor&, net::Connection&, int) {}
 void on_reap(net::Reactor& reactor, net::Connection& c) {
   Sessions& s = sessions_of(reactor);
   HttpState& http = c.state<HttpState>();
-  if (http.exchange) give_back_exchange(s, http.exchange);
+  if (Exchange* e = http.exchange) {
+    if (e->aborted && !e->flags.responded) s.http.on_aborted(s.http.context, *e);
+    give_back_exchange(s, e);
+  }
   http.exchange = nullptr;
   release_held(http);
 }

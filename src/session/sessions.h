@@ -25,6 +25,8 @@ struct HttpLimits {
   uint32_t keep_alive_ms = 60'000;
   uint32_t handshake_ms = 10'000;
   uint32_t close_ms = 5'000;
+  uint32_t answer_ms = 0;  // for an answer that comes later; 0: no limit
+  bool half_close_is_abort = false;
 };
 
 // The application's side of HTTP. Called with the connection's cork open.
@@ -36,6 +38,11 @@ struct HttpSink {
   void (*on_upgrade)(void* context, Exchange& exchange) = nullptr;
   // Whether any route would take this request: asked before "100 Continue" is sent.
   bool (*has_route)(void* context, Exchange& exchange) = nullptr;
+  // A request that the library refuses and no step has seen: runs the steps that are for every request, then
+  // send_refusal(). It is answered on return, or a step will go on later.
+  void (*on_refused)(void* context, Exchange& exchange) = nullptr;
+  // The connection has ended and the answer was still owed: calls the exchange's `aborted`.
+  void (*on_aborted)(void* context, Exchange& exchange) = nullptr;
 };
 
 struct Sessions {

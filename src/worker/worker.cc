@@ -130,6 +130,8 @@ void Worker::take_options() noexcept {
   limits.keep_alive_ms = base::to_ms(options.keep_alive_timeout);
   limits.handshake_ms = base::to_ms(options.handshake_timeout);
   limits.close_ms = base::to_ms(options.close_timeout);
+  limits.answer_ms = base::to_ms(options.handler_timeout);
+  limits.half_close_is_abort = options.half_close_is_abort;
   reactor.write_timeout_ms = base::to_ms(options.write_timeout);
 }
 

@@ -27,7 +27,8 @@ namespace martlet::test {
 
 class SteppedServer {
  public:
-  explicit SteppedServer(const std::function<void(App&)>& set_up) : replaced_(sys::syscalls) {
+  explicit SteppedServer(const std::function<void(App&)>& set_up, const AppOptions& options = {})
+      : replaced_(sys::syscalls), app_(options) {
     sys::syscalls.clock_gettime = read_clock;
     set_up(app_);
     const auto port = app_.listen("127.0.0.1", 0);

@@ -1,0 +1,102 @@
+// See http_refusal.h.
+#include "session/http_refusal.h"
+
+#include <cstring>
+
+#include "base/bytes.h"
+#include "net/reactor.h"
+#include "session/http_response.h"
+#include "session/sessions.h"
+
+namespace martlet::session {
+
+namespace {
+
+bool describes_body(std::string_view name) noexcept {
+  constexpr std::string_view kContent = "content-";
+  if (base::equals_lower(name.substr(0, kContent.size()), kContent)) {
+    return !base::equals_lower(name.substr(0, 23), "content-security-policy");  // -report-only as well
+  }
+  return base::equals_lower(name, "etag") || base::equals_lower(name, "last-modified") ||
+         base::equals_lower(name, "expires");
+}
+
+// A line of Exchange::fields, without its end.
+bool stays(std::string_view line) noexcept {
+  const size_t colon = line.find(':');
+  const std::string_view name = line.substr(0, colon);
+  if (base::equals_lower(name, "cache-control")) return line.find("no-store", colon) != line.npos;
+  return !describes_body(name);
+}
+
+// What has come of the body is of no use, and its share of the receive budget is others'.
+void drop_body(Sessions& s, Exchange& e) noexcept {
+  e.body = {};
+  e.chunks.shrink(0);
+  if (e.kept) {
+    base::Block* head = s.reactor.blocks.acquire(e.head.head_bytes);
+    if (!head) return;
+    std::memcpy(head->data(), e.base, e.head.head_bytes);
+    e.kept->release();
+    e.kept = head;
+    e.base = head->data();
+  }
+  s.receiving_bytes -= e.charged;
+  e.charged = 0;
+}
+
+}  // namespace
+
+void drop_body_fields(Exchange& e) noexcept {
+  e.content_type_bytes = 0;
+  e.type_in_fields = false;
+  size_t kept = 0;
+  for (size_t at = 0; at < e.fields.size();) {
+    const size_t end = e.fields.text().find("\r\n", at) + 2;
+    if (stays(e.fields.text().substr(at, end - 2 - at))) {
+      std::memmove(e.fields.data() + kept, e.fields.data() + at, end - at);
+      kept += end - at;
+    }
+    at = end;
+  }
+  if (kept < e.fields.size()) e.fields.truncate(kept);
+}
+
+void run_refusal(Sessions& s, Exchange& e, const Exchange::Refusal& refusal) noexcept {
+  e.refusal = refusal;
+  e.flags.refused = true;
+  e.flags.close_after = true;
+  e.flags.in_handler = true;
+  drop_body(s, e);
+  e.route ? send_refusal(e) : s.http.on_refused(s.http.context, e);
+  const bool later = !e.flags.responded && !e.connection->closing;
+  if (later && !detach_exchange(e)) send_refusal(e);
+  e.flags.in_handler = false;
+}
+
+void send_refusal(Exchange& e) noexcept {
+  drop_body_fields(e);
+  if (!e.refusal.extra.empty()) {
+    e.flags.owns_more = true;
+    e.fields.append(e.refusal.extra);
+  }
+  e.status = static_cast<uint16_t>(e.refusal.status);
+  send_response(e, base::as_bytes(e.refusal.cause), BodyType::text);
+}
+
+uint32_t answer_time_left(const Sessions& s, const Exchange& e, uint32_t since_ms) noexcept {
+  const uint32_t limit = e.flags.timed ? e.answer_ms : s.limits.answer_ms;
+  if (limit == 0) return kNoLimit;
+  const uint32_t spent = s.reactor.now_ms() - (e.flags.timed ? e.answer_since_ms : since_ms);
+  return spent < limit ? limit - spent : 0;
+}
+
+void answer_overdue(Exchange& e) noexcept {
+  e.sessions->stats.handler_timeouts++;
+  if (e.flags.refused) return send_refusal(e);
+  drop_body_fields(e);
+  e.status = 503;
+  send_response(e, base::as_bytes("The server took too long to answer."), BodyType::text);
+}
+
+}  // namespace martlet::session
