@@ -64,6 +64,11 @@ void http_forms(App& app, Counter& counter) {
   app.get("/later/chain", [&app](Request&, Response& res) {
     app.after(10ms, [later = res.defer()] { later.status(201).set("X-Late", "1").type("text").send("later"); });
   });
+  app.get("/poll", [](Request&, Response& res) {
+    auto later = res.defer({.deadline = 30s});
+    later.on_aborted([] {});
+    res.on_aborted([later] { later.end(); });
+  });
   app.get("/chain", [](Request&, Response& res) {
     Response& same = res.status(201).set("X-One", "1").type("json");
     same.json("{}");
@@ -145,7 +150,7 @@ void handle_forms(App& app, WebSocket ws, const Message& msg) {
 
 TEST_CASE("api_forms: an application with every form of route, handler and option") {
   Counter counter;
-  App app({.head_timeout = 5s, .max_body_bytes = 10_MiB, .max_connections = 100});
+  App app({.half_close_is_abort = true, .handler_timeout = 1min, .head_timeout = 5s, .max_body_bytes = 10_MiB, .max_connections = 100});
   http_forms(app, counter);
   ws_forms(app);
   const TimerId timer = app.every(1s, [] {});
