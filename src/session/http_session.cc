@@ -122,8 +122,9 @@ void refuse_request(Sessions& s, net::Connection& c, Exchange* e, int status, st
   http.exchange = e;
   run_refusal(s, *e, {status, cause, extra});
   if (!e->flags.responded && !c.closing) return await_answer(s, c, e);
+  if (!c.closing) return settle_exchange(*e);
   http.exchange = nullptr;
-  c.closing ? give_back_exchange(s, e) : end_exchange(s, c, e);
+  give_back_exchange(s, e);
 }
 
 // Runs a whole request. False when the connection cannot go on with the next one now.
