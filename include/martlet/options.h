@@ -38,6 +38,13 @@ struct AppOptions {
   Compression compression = {};
   // What this worker's connections may own for CompressionMode::dedicated, in bytes.
   size_t compression_budget_bytes = size_t{64} << 20;
+  // After the last answer on a connection (413, or any other that closes it; a WebSocket's 1009 or 1008) what its peer
+  // still sends is read and thrown away, as most clients read the answer only when they have sent everything, and closing
+  // at once would reset the connection under it. This is how long that goes on while nothing comes: for the gaps of a
+  // slow network, and for a peer that has nothing more to send and has only to close.
+  milliseconds discard_idle_timeout = std::chrono::seconds(2);
+  // How long it goes on in all, from the moment when the answer has left. An upload of 256 MiB at 70 Mbit/s.
+  milliseconds discard_timeout = std::chrono::seconds(30);
   // How long drain() waits for what is in flight before it cuts it.
   milliseconds drain_deadline = std::chrono::seconds(5);
   // Whether a client that ends its sending direction while its answer is owed has gone: then the connection ends at once
@@ -60,6 +67,13 @@ struct AppOptions {
   // Connections at the same time; the ones above it are accepted, answered 503 and closed. 0: what RLIMIT_NOFILE
   // (raised to its hard limit) allows, less a reserve of 64.
   uint32_t max_connections = 0;
+  // How much is thrown away of one connection after its last answer, in bytes; see discard_timeout. The TCP connection
+  // ends above it, perhaps with a reset. What people upload by mistake fits in; a peer who sends more will not stop.
+  size_t max_discard_bytes = size_t{256} << 20;
+  // On how many connections of this worker input is thrown away at the same time; the others end with the first bytes
+  // that come after their last answer. A connection on which nothing comes is not counted. Each costs a turn of the loop
+  // one read of 64 KiB (about 10 µs), so that all of them together delay the others' answers by some 3 ms at most.
+  uint32_t max_discarding = 256;
   // Request line and fields together, in bytes; at most 65,535. 431 above it (414 when the target alone is too long).
   uint32_t max_head_bytes = 16 * 1024;
   // Fields of a head, at most 100. 431 above it.

@@ -33,10 +33,13 @@ struct Protocol {
   // The transport is broken, or what it did not take could not be kept (kNoMemory): the connection is already marked
   // for reaping.
   void (*on_broken)(Reactor&, Connection&, int os_code);
-  // Last call: gives back what it owns; user callbacks about the end run here.
+  // Last call: gives back what it owns; user callbacks about the end run here. After Reactor::end_session() it binds the
+  // protocol that the connection goes on with.
   void (*on_reap)(Reactor&, Connection&);
   // Server-to-client bytes are WebSocket frames, so that whole unsent ones can be dropped.
   bool framed;
+  // It reads on however much output waits.
+  bool always_reads = false;
 };
 
 // Why reading is off. Reading goes on when no reason is left.
@@ -63,6 +66,7 @@ struct Connection {
   bool finish : 1 = false;     // close when the output has left
   bool reset : 1 = false;      // close with a reset
   bool surplus : 1 = false;    // above the limit of connections: only here to be told so
+  bool goes_on : 1 = false;    // with `closing`: only the session is reaped
   const Protocol* protocol = nullptr;
   OutQueue* out = nullptr;  // null: nothing waits
   alignas(8) unsigned char session[kSessionBytes] = {};

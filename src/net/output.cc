@@ -151,7 +151,7 @@ void queue_cork(Reactor& reactor, Connection& c, size_t sent) noexcept {
 
 // After a write that left something, or onto a queue that waits: ask for writability and watch the progress.
 void wait_writable(Reactor& reactor, Connection& c) noexcept {
-  if (c.out->bytes >= Reactor::kPauseReadingBytes) c.pause |= kPauseOutput;
+  if (c.out->bytes >= Reactor::kPauseReadingBytes && !c.protocol->always_reads) c.pause |= kPauseOutput;
   if (!c.out->blocked) reactor.arm(c, reactor.write_timeout_ms);
   c.out->blocked = true;
   reactor.update_interest(c);

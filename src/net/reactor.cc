@@ -272,6 +272,10 @@ void Reactor::reap() noexcept {
   for (uint32_t i = 0; i < closing_.size(); i++) {
     Connection& c = *connections.live(closing_[i]);
     c.protocol->on_reap(*this, c);
+    if (c.goes_on) {
+      go_on(c);
+      continue;
+    }
     discard_output(*this, c);
     wheel_.cancel(c.slot);
     forget(c.surplus);
@@ -282,14 +286,30 @@ void Reactor::reap() noexcept {
   if (!accepting_) resume_accepting();
 }
 
+// The session has been reaped, the connection lives.
+void Reactor::go_on(Connection& c) noexcept {
+  c.goes_on = false;
+  c.closing = false;
+  c.pause &= kPauseEof;
+  if (c.out && !c.out->blocked) mark_dirty(c);  // this turn's flush has passed it over
+  update_interest(c);
+}
+
 // Connections ---------------------------------------------------------------------------------------------------------
 
 void Reactor::abort(Connection& c, bool with_reset) noexcept {
+  c.goes_on = false;
   if (c.closing) return;
   c.closing = true;
   c.reset = with_reset;
   closing_.push(c.slot);
   rouse();
+}
+
+void Reactor::end_session(Connection& c) noexcept {
+  if (c.closing) return;
+  abort(c);
+  c.goes_on = true;
 }
 
 void Reactor::finish(Connection& c) noexcept {

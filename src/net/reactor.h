@@ -163,6 +163,9 @@ class Reactor {
   }
   // Ends the connection at once: nothing more is read, written or dispatched; it is reaped at the end of the turn.
   void abort(Connection& c, bool with_reset = false) noexcept;
+  // Ends its session: that is reaped at the end of the turn, and nothing is dispatched to it any more. The connection with
+  // its output goes on, with the protocol that on_reap binds. For the end of the connection's own dispatch, or outside it.
+  void end_session(Connection& c) noexcept;
   // Ends it when its output has left.
   void finish(Connection& c) noexcept;
   // Ends it because the transport failed.
@@ -210,6 +213,7 @@ class Reactor {
   void run_timers() noexcept;
   void flush_dirty() noexcept;
   void reap() noexcept;
+  void go_on(Connection& c) noexcept;
   bool accept_from(uint32_t index) noexcept;
   void take_connection(int fd) noexcept;
   bool admit() noexcept;

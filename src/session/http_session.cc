@@ -8,6 +8,7 @@
 #include "net/output.h"
 #include "net/reactor.h"
 #include "proto/ws_handshake.h"
+#include "session/discard.h"
 #include "session/http_body.h"
 #include "session/http_held.h"
 #include "session/http_refusal.h"
@@ -22,9 +23,7 @@ namespace {
 constexpr size_t kReadBytes = kBodyReadBytes;         // per readiness
 constexpr uint32_t kHeldBytes = uint32_t{64} << 10;  // above it reading stops
 constexpr int kRequestBudget = 256;                 // per dispatch
-constexpr uint32_t kLingerMs = 2000;
 constexpr uint32_t kDrainGraceMs = 1000;
-constexpr uint32_t kLingerBytes = uint32_t{64} << 10;
 
 // Exchanges -----------------------------------------------------------------------------------------------------------
 
@@ -52,31 +51,11 @@ void enter(Sessions& s, net::Connection& c, HttpPhase phase) noexcept {
 
 // Errors --------------------------------------------------------------------------------------------------------------
 
-// The last answer: the sending side is shut when it is out, and what still comes is thrown away for a while. Closing at
-// once while the client sends would make the kernel send a reset, which may overtake the answer (RFC 9112 §9.6).
+// The last answer was given: what still comes is thrown away for a while, see discard.h.
 void linger(Sessions& s, net::Connection& c) noexcept {
   if (c.pause & net::kPauseEof) return s.reactor.finish(c);  // nothing more can come
   enter(s, c, HttpPhase::lingering);
-  s.reactor.resume(c, net::kPauseInput);
-  HttpState& http = c.state<HttpState>();
-  if (http.held) http.held->release();
-  http.held = nullptr;
-  s.reactor.arm(c, kLingerMs);
-}
-
-// Once everything is written (or is queued) at the end of a dispatch.
-void shut_after_output(Sessions& s, net::Connection& c) noexcept {
-  if (c.closing) return;
-  if (c.out) {
-    s.reactor.resume(c, net::kPauseOutput);  // the rest of the input is to be thrown away, not to wait
-    return;
-  }
-  HttpState& http = c.state<HttpState>();
-  if (http.shut) return;
-  http.shut = true;
-  http.since_ms = s.reactor.now_ms();
-  sys::shutdown_sending(c.fd);
-  s.reactor.arm(c, kLingerMs);
+  if (s.reactor.cork.owner != &c) s.reactor.end_session(c);  // else when the answer has left the cork
 }
 
 void refuse(Sessions& s, net::Connection& c, int status, std::string_view cause, std::string_view extra = {},
@@ -312,25 +291,13 @@ void read_body(Sessions& s, net::Connection& c) noexcept {
   if (!c.closing && http.phase == HttpPhase::response) hold(s, c, at, end);
 }
 
-void discard_input(Sessions& s, net::Connection& c) noexcept {
-  HttpState& http = c.state<HttpState>();
-  const sys::IoResult io = sys::receive(c.fd, s.reactor.receive_buffer, kReadBytes);
-  if (io.status == sys::IoStatus::would_block) return;
-  http.discarded_bytes += static_cast<uint32_t>(io.bytes);
-  if (io.end_of_stream() && c.out) {  // it still reads
-    s.reactor.pause(c, net::kPauseEof);
-    return s.reactor.finish(c);
-  }
-  if (io.status == sys::IoStatus::failed || io.bytes == 0 || http.discarded_bytes > kLingerBytes) s.reactor.abort(c);
-}
-
 void finish_dispatch(Sessions& s, net::Connection& c) noexcept {
   if (c.protocol != &http_protocol) {
     return end_websocket_dispatch(s, c);
   }
   net::close_cork(s.reactor, c);
   if (c.closing) return;
-  if (c.state<HttpState>().phase == HttpPhase::lingering) shut_after_output(s, c);
+  if (c.state<HttpState>().phase == HttpPhase::lingering) s.reactor.end_session(c);
 }
 
 // Entry points --------------------------------------------------------------------------------------------------------
@@ -338,7 +305,6 @@ void finish_dispatch(Sessions& s, net::Connection& c) noexcept {
 void on_readable(net::Reactor& reactor, net::Connection& c) {
   Sessions& s = sessions_of(reactor);
   const HttpPhase phase = c.state<HttpState>().phase;
-  if (phase == HttpPhase::lingering) return discard_input(s, c);
   // Requests are held and on the ready list: reading goes on after them. Else each turn of a flood would move what is
   // held to the front of its block, for a few requests' room.
   if (c.in_ready && c.state<HttpState>().held) return;
@@ -358,7 +324,6 @@ void on_ready(net::Reactor& reactor, net::Connection& c) {
 
 void on_drained(net::Reactor& reactor, net::Connection& c) {
   HttpState& http = c.state<HttpState>();
-  if (http.phase == HttpPhase::lingering) return shut_after_output(sessions_of(reactor), c);
   if (http.phase == HttpPhase::idle) http.since_ms = reactor.now_ms();  // it has the answer only now
   if (http.held && !http.exchange) reactor.mark_ready(c);
 }
@@ -398,9 +363,7 @@ void check_phase(Sessions& s, net::Connection& c, uint32_t& left_ms) noexcept {
       return refuse_request(s, c, http.exchange, 408, "The body of the request took too long.");
     case HttpPhase::response:
       return check_answer(s, c, left_ms);
-    case HttpPhase::lingering:
-      if (!c.out && passed(r, http.since_ms, kLingerMs, left_ms)) s.reactor.abort(c);
-      return;
+    case HttpPhase::lingering: return;
   }
 }
 
@@ -427,6 +390,7 @@ void on_reap(net::Reactor& reactor, net::Connection& c) {
   }
   http.exchange = nullptr;
   release_held(http);
+  if (c.goes_on) start_discarding(s, c, kAnyWords);
 }
 
 }  // namespace

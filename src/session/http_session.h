@@ -17,7 +17,7 @@ enum class HttpPhase : uint8_t {
   idle,       // between requests
   body,       // a body is coming
   response,   // the application owes an answer
-  lingering,  // an error was answered: what still comes is thrown away
+  lingering,  // the last answer was given: the session ends with this dispatch, and discard.h has the connection
 };
 
 struct HttpState {
@@ -28,10 +28,8 @@ struct HttpState {
   uint32_t scanned = 0;          // how far the head at held_begin was looked through
   uint32_t request_number = 0;
   uint32_t since_ms = 0;         // when the phase began
-  uint32_t discarded_bytes = 0;  // while lingering
   HttpPhase phase = HttpPhase::head;
   bool got_bytes = false;
-  bool shut = false;  // lingering: our direction is closed
 };
 
 extern const net::Protocol http_protocol;

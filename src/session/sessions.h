@@ -27,6 +27,11 @@ struct HttpLimits {
   uint32_t close_ms = 5'000;
   uint32_t answer_ms = 0;  // for an answer that comes later; 0: no limit
   bool half_close_is_abort = false;
+  // See discard.h; `discarding`: connections at the same time.
+  uint64_t discard_bytes = uint64_t{256} << 20;
+  uint32_t discard_ms = 30'000;
+  uint32_t discard_idle_ms = 2'000;
+  uint32_t discarding = 256;
 };
 
 // The application's side of HTTP. Called with the connection's cork open.
@@ -56,6 +61,7 @@ struct Sessions {
   WsCompression* compression = nullptr;  // the application's; null when no route compresses
   bool draining = false;
   uint64_t receiving_bytes = 0;  // charged to the receive budget
+  uint32_t discarding = 0;       // connections whose input is thrown away
 
   proto::HttpParser parser;
   base::NodePool<Exchange, 4> exchanges;

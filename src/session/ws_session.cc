@@ -7,6 +7,7 @@
 #include "codec/utf8.h"
 #include "net/output.h"
 #include "net/reactor.h"
+#include "session/discard.h"
 #include "session/http_session.h"
 #include "session/ws_input.h"
 #include "sys/socket.h"
@@ -15,7 +16,7 @@ namespace martlet::session {
 
 namespace {
 
-constexpr uint32_t kLingerMs = 2000;      // after an error, and for a slow consumer's last words
+constexpr uint32_t kSlowWordsMs = 2000;   // for a slow consumer's last words to leave
 constexpr size_t kSlowBytes = net::Reactor::kPauseReadingBytes;  // queued: "backpressure"
 
 // Decides why the connection ends; the first word counts.
@@ -230,10 +231,7 @@ void fail_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string_
     keep_close_reason(s, c, reason);
   }
   ws.failing = true;
-  ws.since_ms = s.reactor.now_ms();
-  s.reactor.resume(c, net::kPauseOutput | net::kPauseInput);
-  s.reactor.arm(c, kLingerMs);
-  if (!c.out && s.reactor.cork.owner != &c) s.reactor.mark_dirty(c);
+  s.reactor.mark_ready(c);  // the session ends with its dispatch, which may be this one
 }
 
 namespace {
@@ -322,26 +320,20 @@ void feed_websocket(Sessions& s, net::Connection& c, const uint8_t* at, const ui
 
 void end_websocket_dispatch(Sessions& s, net::Connection& c) noexcept {
   net::close_cork(s.reactor, c);
-  if (c.closing || c.out) return;
-  // After a failure, and when the Close is out, nothing more comes from us.
+  if (c.closing) return;
   const WsState& ws = c.state<WsState>();
-  if (ws.failing || ws.want_drain) [[unlikely]] ws_protocol.on_drained(s.reactor, c);
+  if (ws.failing) [[unlikely]] return s.reactor.end_session(c);  // nothing more is said or listened to
+  if (ws.want_drain && !c.out) [[unlikely]] ws_protocol.on_drained(s.reactor, c);
 }
 
 // Deadlines and entry points ------------------------------------------------------------------------------------------
 
 namespace {
 
-void discard_input(Sessions& s, net::Connection& c) noexcept {
-  const sys::IoResult io = sys::receive(c.fd, s.reactor.receive_buffer, net::Reactor::kReceiveBytes);
-  if (io.status == sys::IoStatus::would_block) return;
-  if (io.status == sys::IoStatus::failed || io.bytes == 0) s.reactor.abort(c);
-}
-
 void on_readable(net::Reactor& reactor, net::Connection& c) {
   Sessions& s = sessions_of(reactor);
   WsState& ws = c.state<WsState>();
-  if (ws.failing) [[unlikely]] return discard_input(s, c);
+  if (ws.failing) [[unlikely]] return;
   net::open_cork(reactor, c);
   if (ws.input) [[unlikely]] {
     read_on(s, c);
@@ -362,7 +354,8 @@ void on_readable(net::Reactor& reactor, net::Connection& c) {
 
 void on_ready(net::Reactor& reactor, net::Connection& c) {
   WsState& ws = c.state<WsState>();
-  if (!ws.input || !ws.input->held || ws.failing) return;
+  if (ws.failing) return reactor.end_session(c);
+  if (!ws.input || !ws.input->held) return;
   if (c.out) return reactor.pause(c, net::kPauseInput);  // on_drained goes on
   net::open_cork(reactor, c);
   take_held(sessions_of(reactor), c);
@@ -372,10 +365,7 @@ void on_ready(net::Reactor& reactor, net::Connection& c) {
 void on_drained(net::Reactor& reactor, net::Connection& c) {
   Sessions& s = sessions_of(reactor);
   WsState& ws = c.state<WsState>();
-  if (ws.failing) {
-    sys::shutdown_sending(c.fd);
-    return;
-  }
+  if (ws.failing) return;
   reactor.resume(c, net::kPauseInput);
   if (ws.input && ws.input->held) reactor.mark_ready(c);
   if (!ws.want_drain || ws.ready != ReadyState::open) return;
@@ -391,10 +381,10 @@ uint32_t left_of(uint32_t now_ms, uint32_t since_ms, uint32_t timeout_ms) noexce
 // Closing: how long until the TCP connection is ended; 0 when it has been.
 uint32_t check_closing(Sessions& s, net::Connection& c) noexcept {
   WsState& ws = c.state<WsState>();
-  const uint32_t left = left_of(s.reactor.now_ms(), ws.since_ms, ws.failing ? kLingerMs : s.limits.close_ms);
+  const uint32_t left = left_of(s.reactor.now_ms(), ws.since_ms, s.limits.close_ms);
   if (left == 0) {
-    if (!ws.failing && ws.cause == CloseCause::local_close) ws.cause = CloseCause::close_timeout;
-    s.reactor.abort(c, ws.failing);
+    if (ws.cause == CloseCause::local_close) ws.cause = CloseCause::close_timeout;
+    s.reactor.abort(c);
   }
   return left;
 }
@@ -428,6 +418,7 @@ uint32_t check_heartbeat(Sessions& s, net::Connection& c) noexcept {
 void on_deadline(net::Reactor& reactor, net::Connection& c) {
   Sessions& s = sessions_of(reactor);
   WsState& ws = c.state<WsState>();
+  if (ws.failing) return;
   const uint32_t write_left = net::write_time_left(reactor, c);
   if (write_left == 0) return abort_websocket(s, c, CloseCause::write_timeout);
   if (c.closing) return;
@@ -456,6 +447,7 @@ void on_reap(net::Reactor& reactor, net::Connection& c) {
   ws.route->sink->on_close(*ws.route, c, close);
   release_input(s, c);
   if (ws.deflate) s.compression->give_back(ws.deflate);
+  if (c.goes_on) start_discarding(s, c, close.cause == CloseCause::slow_consumer ? kSlowWordsMs : s.limits.discard_ms);
 }
 
 }  // namespace

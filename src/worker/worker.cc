@@ -132,6 +132,10 @@ void Worker::take_options() noexcept {
   limits.close_ms = base::to_ms(options.close_timeout);
   limits.answer_ms = base::to_ms(options.handler_timeout);
   limits.half_close_is_abort = options.half_close_is_abort;
+  limits.discard_bytes = options.max_discard_bytes;
+  limits.discard_ms = base::to_ms(options.discard_timeout);
+  limits.discard_idle_ms = base::to_ms(options.discard_idle_timeout);
+  limits.discarding = options.max_discarding;
   reactor.write_timeout_ms = base::to_ms(options.write_timeout);
 }
 

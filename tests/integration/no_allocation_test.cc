@@ -315,6 +315,18 @@ TEST_CASE("no allocation: HTTP keep-alive") {
   }
 }
 
+TEST_CASE("no allocation: what is sent after a refusal and thrown away") {
+  WatchedServer watched(http_routes);
+  Client client = watched.server.connect();
+  REQUIRE(watched.server.exchange(client, "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 99999999\r\n\r\n", 1));
+  REQUIRE(client.read_response().status == 413);
+  watched.takes_nothing([&] {
+    client.send_some(kBig, milliseconds(0));
+    watched.server.turn();
+    return watched.server.app().stats().open_connections == 1;
+  });
+}
+
 TEST_CASE("no allocation: a request that comes in pieces") {
   WatchedServer watched(http_routes);
   Client client = watched.server.connect();
