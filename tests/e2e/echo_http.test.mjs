@@ -1,8 +1,8 @@
-// echo_http.test.mjs: examples/echo as curl sees it.
+// echo_http.test.mjs: examples/echo as curl sees it, and clients that send all before they read.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -81,6 +81,50 @@ test('curl: a body of 1 MiB and a byte is 413', async () => {
   for (const extra of [[], ['--header', 'Expect:'], ['--header', 'Transfer-Encoding: chunked']]) {
     const { responses } = await curl('--data-binary', '@' + big, ...extra, echo.http + '/echo');
     assert.equal(responses.at(-1)?.status, 413, extra.join(' '));
+  }
+});
+
+// Who is refused at the first byte and sends a hundred million more must get to read why, and no reset: the server reads
+// and throws away what comes.
+const mebibytes = [2, 8, 20, 100];
+
+test('curl: however large the body is that is refused, it reads the 413', async () => {
+  const big = file('');
+  for (const size of mebibytes) {
+    truncateSync(big, size << 20);
+    for (const extra of [[], ['--header', 'Expect:'], ['--header', 'Transfer-Encoding: chunked']]) {
+      const { code, responses, stderr } = await curl('--data-binary', '@' + big, ...extra, echo.http + '/echo');
+      assert.deepEqual([code, responses.at(-1)?.status], [0, 413], `${size} MiB ${extra.join(' ')} ${stderr}`);
+    }
+  }
+});
+
+test('Python: http.client sends everything before it reads, and reads the 413', async () => {
+  const program = `
+import http.client, sys
+for size in map(int, sys.argv[2:]):
+    for chunked in (False, True):
+        c = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]), timeout=30)
+        body = (bytes(1 << 16) for _ in range(size * 16)) if chunked else bytes(size << 20)
+        c.request('POST', '/echo', body=body, encode_chunked=chunked, headers={'Transfer-Encoding': 'chunked'} if chunked else {})
+        r = c.getresponse()
+        print(size, r.status, len(r.read()) == int(r.getheader('Content-Length')))
+`;
+  const python = process.env.PYTHON ?? 'python3';
+  const out = await new Promise((resolve) => execFile(python, ['-c', program, String(echo.port), ...mebibytes.map(String)], { timeout: 60000 },
+    (error, stdout, stderr) => resolve(stdout + stderr)));
+  assert.equal(out, mebibytes.map((size) => `${size} 413 True\n`.repeat(2)).join(''));
+});
+
+test('Node: fetch reads the 413 of an upload from memory and from a stream', async () => {
+  for (const size of mebibytes) {
+    let left = size << 4;
+    const stream = new ReadableStream({ pull: (to) => (left-- > 0 ? to.enqueue(new Uint8Array(1 << 16)) : to.close()) });
+    for (const body of [Buffer.alloc(size << 20), stream]) {
+      const answer = await within(fetch(echo.http + '/echo', { method: 'POST', body, duplex: 'half' }), `${size} MiB by fetch`);
+      assert.equal(answer.status, 413, `${size} MiB`);
+      assert.match(await answer.text(), /larger/);
+    }
   }
 });
 

@@ -27,8 +27,9 @@ test('ws: text and binary of every length class come back as what they were', as
   await client.end();
 });
 
-test('ws: a message of 1 MiB and a byte is 1009', async () => {
+test('ws: a message of 1 MiB and a byte, or of 100 MiB, is 1009', async () => {
   for (const send of [(ws) => ws.send(Buffer.alloc(MiB + 1)),
+    (ws) => ws.send(Buffer.alloc(100 * MiB)),  // it sends on while the Close is on its way
     (ws) => { ws.send(Buffer.alloc(MiB), { fin: false }); ws.send(Buffer.alloc(1), { fin: true }); }]) {
     const client = await open();
     send(client.ws);
