@@ -4,6 +4,8 @@
 #   CXX=g++                or clang++
 #   OPT='-O3'              optimisation
 #   WERROR=1               warnings are errors (what CI does)
+#   -j1                    one job at a time; as many as there are processors when nothing is said
+#   PIC=1                  code that can be part of a shared object (docs/embedding.md)
 #   V=1                    show the commands
 #   DEBUG=1                a debug build; make debug sets it
 #   SANITIZE=              address,undefined or thread; make asan and make tsan set it
@@ -15,7 +17,7 @@ BUILD ?= build
 
 WARN := -Wall -Wextra -Wshadow -Wconversion $(if $(WERROR),-Werror)
 CXXFLAGS ?= $(OPT) $(if $(DEBUG),$(if $(SANITIZE),-g1,-g),-g1)
-override CXXFLAGS += -std=c++20 -Iinclude -pthread -ffunction-sections -fdata-sections $(if $(DEBUG),-DMARTLET_DEBUG=1)
+override CXXFLAGS += -std=c++20 -Iinclude -pthread -ffunction-sections -fdata-sections $(if $(PIC),-fPIC) $(if $(DEBUG),-DMARTLET_DEBUG=1)
 LDFLAGS ?= $(if $(filter Darwin,$(shell uname -s)),-Wl$(comma)-dead_strip,-Wl$(comma)--gc-sections)
 comma := ,
 # -iquote, not -I: a system header <sys/socket.h> must not find src/sys/socket.h. Examples do without: they are users.
@@ -26,8 +28,10 @@ LIB_OBJECTS := $(LIB_SOURCES:%.cc=$(BUILD)/obj/%.o)
 EXAMPLE_SOURCES := $(sort $(wildcard examples/*.cc))
 EXAMPLES := $(EXAMPLE_SOURCES:%.cc=$(BUILD)/%)
 LIB := $(BUILD)/libmartlet.a
+# For a recipe that links.
+LIB_LIBS = $(LIB) $$(cat $(BUILD)/atomic.libs)
 
-SAY = $(if $(V),,@echo '  $(subst $(BUILD)/,,$@)' && )
+include mk/progress.mk
 
 .DELETE_ON_ERROR:
 .PHONY: all lib examples debug run clean help FORCE
@@ -39,21 +43,32 @@ examples: $(EXAMPLES) ## build/examples/*
 debug: ## both under build/debug, to develop with: mistakes of the caller abort, views kept for too long read as 0xDD
 	+$(MAKE) --no-print-directory all BUILD=$(BUILD)/debug DEBUG=1
 
-run: $(BUILD)/examples/chat ## the chat demo on http://localhost:3000
-	$(BUILD)/examples/chat
+run: $(BUILD)/examples/chat ## the chat demo on http://localhost:3000, or another PORT=
+	$(BUILD)/examples/chat$(PORT:%= --port %)
 
 # test.mk behind fuzz.mk and bench.mk: older makes take the first rule that fits, not the closest.
 include mk/sanitize.mk mk/zlib.mk mk/kqueue.mk mk/fuzz.mk mk/coverage.mk mk/bench.mk mk/test.mk mk/lint.mk mk/install.mk mk/zig.mk mk/static.mk mk/macos.mk mk/check.mk
 
 # What was built last, and how: objects are compiled anew when the flags change, the library when a source goes away.
-$(BUILD)/flags: REMEMBER = $(CXX) $(CXXFLAGS) $(LDFLAGS) $(WARN)
+FLAGS_NOW = $(strip $(CXX) $(CXXFLAGS) $(LDFLAGS) $(WARN))
+$(BUILD)/flags: REMEMBER = $(FLAGS_NOW)
 $(BUILD)/objects: REMEMBER = $(LIB_OBJECTS)
-$(BUILD)/flags $(BUILD)/objects: FORCE
+$(BUILD)/flags: $(call FORCE_IF_NEW,$(BUILD)/flags,$(FLAGS_NOW))
+$(BUILD)/objects: $(call FORCE_IF_NEW,$(BUILD)/objects,$(LIB_OBJECTS))
+$(BUILD)/flags $(BUILD)/objects:
 	@mkdir -p $(@D)
 	@echo $(call quote,$(REMEMBER)) | cmp -s - $@ || echo $(call quote,$(REMEMBER)) > $@
 quote = '$(subst ','\'',$(1))'
 
-$(LIB): $(LIB_OBJECTS) $(BUILD)/objects
+# What a program needs beside the library: -latomic where the machine has no instructions for atomics of 64 bits (armel,
+# mipsel, armv6), else nothing.
+$(BUILD)/atomic.libs: $(BUILD)/flags
+	@printf '#include <atomic>\n#include <cstdint>\nstd::atomic<uint64_t> n;\nint main() { return static_cast<int>(n.fetch_add(1)); }\n' > $(@D)/atomic.cc
+	@try() { $(CXX) $(CXXFLAGS) $(LDFLAGS) -o $(@D)/atomic.program $(@D)/atomic.cc $$1 2>/dev/null; }; \
+	  if try; then echo; elif try -latomic; then echo -latomic; else echo; fi > $@
+	@rm -f $(@D)/atomic.cc $(@D)/atomic.program
+
+$(LIB): $(LIB_OBJECTS) $(BUILD)/objects $(BUILD)/atomic.libs
 	@rm -f $@
 	$(SAY)$(AR) rcs $@ $(LIB_OBJECTS)
 
@@ -67,7 +82,7 @@ $(BUILD)/obj/examples/%.o: examples/%.cc $(BUILD)/flags
 
 $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $< $(LIB)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $< $(LIB_LIBS)
 
 clean: ## remove build/
 	rm -rf $(BUILD)

@@ -24,7 +24,7 @@ bench-budgets: $(BENCHES) ## set the budgets to what messages cost now, and 3 %
 bench-compression: $(BUILD)/bench/compression_bench ## speed and ratio of deflate and inflate, beside zlib and libdeflate
 	@$<
 
-$(LIBDEFLATE_FLAGS): FORCE
+$(LIBDEFLATE_FLAGS): $(FORCE_UNLESS_COUNTING)
 	@mkdir -p $(@D)
 	@printf '#include <libdeflate.h>\nint main() { return libdeflate_alloc_decompressor() == nullptr; }\n' | \
 	  $(CXX) -std=c++20 -x c++ - -o $@.program -ldeflate 2>/dev/null && echo -DMARTLET_BENCH_LIBDEFLATE=1 > $@.new || echo > $@.new
@@ -41,6 +41,6 @@ $(BUILD)/obj/tests/bench/%.o: tests/bench/%.cc $(BUILD)/flags
 
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(BENCH_LIBS)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $< $(LIB_LIBS) $(BENCH_LIBS)
 
 -include $(BENCH_SOURCES:%.cc=$(BUILD)/obj/%.d)

@@ -8,9 +8,9 @@
 VALGRIND ?= valgrind
 NEWEST_CLANG ?= $(shell for n in `seq 40 -1 15`; do command -v clang++-$$n && break; done)
 CHECKS ?= check-libcxx check-newest-clang check-no-exceptions check-unoptimised check-lto check-meson-clang memcheck \
-  check-kqueue $(if $(wildcard mk/macos.mk),check-macos) check-static-all check-targets coverage
+  check-kqueue $(if $(wildcard mk/macos.mk),check-macos) check-cross check-static-all check-targets coverage
 
-.PHONY: check-all memcheck check-libcxx check-newest-clang check-no-exceptions check-unoptimised check-lto check-meson-clang
+.PHONY: check-all memcheck check-libcxx check-newest-clang check-no-exceptions check-unoptimised check-lto check-meson-clang check-cross
 
 check-all: ## all of CHECKS in mk/check.mk, a line for each, a last one that sums up; goes on after a failure (about 35 min on two cores)
 	+@MAKE='$(MAKE)' mk/check_all.sh $(BUILD)/check $(CHECKS)
@@ -43,6 +43,16 @@ check-no-exceptions: ## -fno-exceptions -fno-rtti for examples and unit tests as
 
 check-unoptimised: ## all tests with -O0 (3 min)
 	+$(call whole,O0,OPT=-O0)
+
+# Machines whose atomics of 64 bits are calls into libatomic, by the compilers of Debian's g++-TRIPLET.
+CROSS_TARGETS ?= arm-linux-gnueabi mipsel-linux-gnu
+
+check-cross: $(CROSS_TARGETS:%=cross-%) ## library, hello and installed package for armel and mipsel, with Debian's cross compilers (2 min)
+
+cross-%:
+	@command -v $*-g++ >/dev/null || { echo 'make check-cross needs $*-g++ (Debian: g++-$*); CROSS_TARGETS= says which' >&2; exit 1; }
+	+$(MAKE) --no-print-directory lib $(BUILD)/cross-$*/examples/hello BUILD=$(BUILD)/cross-$* CXX='$(CROSS_CCACHE) $*-g++' AR=$*-ar OPT=-O1 WERROR=1
+	+CXX=$*-g++ AR=$*-ar QEMU='$(subst %,$(firstword $(subst -, ,$*)),$(QEMU))' MAKE='$(MAKE)' tests/install/cross.sh $(BUILD)/cross-$*
 
 check-lto: ## all tests with -O3 -flto (5 min)
 	+$(call whole,lto,OPT='-O3 -flto=auto')

@@ -30,6 +30,6 @@ $(BUILD)/obj/tests/fuzz/%.o: tests/fuzz/%.cc $(BUILD)/flags $(ZLIB_FLAGS)
 
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(SAY)$(CXX) $(CXXFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(LIB) $(ZLIB_LIBS)
+	$(SAY)$(CXX) $(CXXFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(LIB_LIBS) $(ZLIB_LIBS)
 
 -include $(FUZZ_SOURCES:%.cc=$(BUILD)/obj/%.d)

@@ -6,11 +6,15 @@ INCLUDEDIR ?= $(PREFIX)/include
 VERSION := $(shell sed -n 's/^.define MARTLET_VERSION "\(.*\)"/\1/p' include/martlet/config.h)
 
 CMAKEDIR := $(LIBDIR)/cmake/martlet
-FILL = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g'
+FILL = sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|g' -e 's|@VERSION@|$(VERSION)|g' \
+  -e "s|@ATOMIC@|$$(cat $(BUILD)/atomic.libs)|g"
 
-.PHONY: install check-install
+.PHONY: install install-files check-install
 
-install: $(LIB) ## headers, library, martlet.pc and CMake package under PREFIX= (/usr/local), DESTDIR=
+install: $(LIB) install-files ## headers, library, martlet.pc and CMake package under PREFIX= (/usr/local), DESTDIR=
+
+# What is built already, whatever for.
+install-files: $(if $(filter install,$(MAKECMDGOALS)),$(LIB))
 	mkdir -p $(DESTDIR)$(INCLUDEDIR)/martlet $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(CMAKEDIR)
 	install -m 644 include/martlet/*.h $(DESTDIR)$(INCLUDEDIR)/martlet/
 	install -m 644 $(LIB) $(DESTDIR)$(LIBDIR)/

@@ -26,7 +26,7 @@ static-native: $(STATIC_EXAMPLES:%=$(BUILD)/static-native/examples/%)
 
 $(BUILD)/static-native/examples/%: $(BUILD)/obj/examples/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -static -s -o $@ $< $(LIB)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -static -s -o $@ $< $(LIB_LIBS)
 
 # zig optimises its C libraries at link time (LTO) only when the link compiles something too: an empty file saves 15 kB.
 $(BUILD)/empty.cc:
@@ -71,4 +71,4 @@ portable-tests: $(BUILD)/portable_tests
 	$(RUN) $< $(TEST_ARGS)
 
 $(BUILD)/portable_tests: $(PORTABLE_TESTS:%.cc=$(BUILD)/obj/%.o) $(LIB)
-	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $^ $(ZLIB_LIBS)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB_LIBS) $(ZLIB_LIBS)

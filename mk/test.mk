@@ -40,7 +40,7 @@ unit: $(BUILD)/unit_tests ## tests of single files and regressions
 integration: $(BUILD)/integration_tests ## tests of whole servers in one process
 	$(RUN) $(BUILD)/integration_tests $(TEST_ARGS)
 
-$(DOCTEST_FLAGS): FORCE
+$(DOCTEST_FLAGS): $(FORCE_UNLESS_COUNTING)
 	@mkdir -p $(@D)
 	@CXX=$(call quote,$(CXX)) third_party/doctest/find.sh > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
@@ -66,9 +66,9 @@ $(BUILD)/obj/tests/%.o: tests/%.cc $(BUILD)/flags $(DOCTEST_FLAGS) $(ZLIB_FLAGS)
 	$(SAY)$(CXX) $(CXXFLAGS) $(TEST_FLAGS) $(PRELUDE_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/unit_tests: $(UNIT_OBJECTS) $(LIB)
-	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(UNIT_OBJECTS) $(LIB) $(ZLIB_LIBS)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(UNIT_OBJECTS) $(LIB_LIBS) $(ZLIB_LIBS)
 
 $(BUILD)/integration_tests: $(INTEGRATION_OBJECTS) $(LIB)
-	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(INTEGRATION_OBJECTS) $(LIB)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(INTEGRATION_OBJECTS) $(LIB_LIBS)
 
 -include $(UNIT_OBJECTS:.o=.d) $(INTEGRATION_OBJECTS:.o=.d)

@@ -7,7 +7,7 @@ ZLIB_FLAGS := $(BUILD)/zlib.flags
 # For a recipe that links.
 ZLIB_LIBS = $$(! grep -q ZLIB $(ZLIB_FLAGS) || echo -lz)
 
-$(ZLIB_FLAGS): FORCE
+$(ZLIB_FLAGS): $(FORCE_UNLESS_COUNTING)
 	@mkdir -p $(@D)
 	@printf '#include <zlib.h>\nint main() { return zlibVersion() == nullptr; }\n' | \
 	  $(CXX) -std=c++20 -x c++ - -o $@.program -lz 2>/dev/null && echo -DMARTLET_TEST_ZLIB=1 > $@.new || echo > $@.new

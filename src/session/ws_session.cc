@@ -57,7 +57,7 @@ bool make_room(Sessions& s, net::Connection& c) noexcept {
   switch (limits.slow_consumer) {
     case SlowConsumerPolicy::drop_newest: return false;
     case SlowConsumerPolicy::drop_oldest: {
-      const size_t over = net::unsent_bytes(s.reactor, c) - limits.unsent_bytes + 1;
+      const size_t over = net::unsent_bytes(s.reactor, c) - static_cast<size_t>(limits.unsent_bytes) + 1;
       s.stats.messages_dropped += net::drop_frames(s.reactor, c, over);
       ws.want_drain = true;
       return net::unsent_bytes(s.reactor, c) < limits.unsent_bytes;
