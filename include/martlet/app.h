@@ -1,6 +1,7 @@
 // martlet/app.h: the application: routes, middleware, listening, running.
 #pragma once
 
+#include <martlet/config.h>
 #include <martlet/error.h>
 #include <martlet/function.h>
 #include <martlet/loop.h>
@@ -22,18 +23,23 @@
 
 namespace martlet {
 
+namespace detail {
+template <typename F>
+inline constexpr bool is_handler = std::is_invocable_v<std::decay_t<F>&, Request&, Response&>;
+template <typename F>
+inline constexpr bool is_middleware = !is_handler<F> && std::is_invocable_v<std::decay_t<F>&, Request&, Response&, Next>;
+}  // namespace detail
+
 // A step of a route's chain: a handler (Request&, Response&) or a middleware (Request&, Response&, Next).
 class Step {
  public:
   template <typename F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, Step> && std::is_invocable_v<std::decay_t<F>&, Request&, Response&>)
-  Step(F&& handler) : handler_(std::forward<F>(handler)) {}
+    requires(!std::is_same_v<std::remove_cvref_t<F>, Step> && detail::is_handler<F>)
+  MARTLET_THUNK Step(F&& handler) : handler_(std::forward<F>(handler)), middleware_() {}
 
   template <typename F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, Step> &&
-             !std::is_invocable_v<std::decay_t<F>&, Request&, Response&> &&
-             std::is_invocable_v<std::decay_t<F>&, Request&, Response&, Next>)
-  Step(F&& middleware) : middleware_(std::forward<F>(middleware)) {}
+    requires(!std::is_same_v<std::remove_cvref_t<F>, Step> && detail::is_middleware<F>)
+  MARTLET_THUNK Step(F&& middleware) : handler_(), middleware_(std::forward<F>(middleware)) {}
 
  private:
   friend class App;
@@ -72,16 +78,16 @@ class App {
 
   // Middleware for all later routes, HTTP and WebSocket upgrades alike, in order of registration.
   template <typename F>
-  App& use(F&& middleware) {
-    add_use("", Step(std::forward<F>(middleware)));
-    return *this;
+  MARTLET_THUNK App& use(F&& middleware) {
+    return use(std::string_view(), std::forward<F>(middleware));
   }
   // Only for requests whose path lies below this prefix, whole segments compared: "/admin" (or "/admin/*") guards "/admin"
   // and "/admin/x", of a route "/*", too. However it is spelled: for a prefix, doubled slashes are one, and '\', %5C and
   // %2F are slashes, as for a file system or a server behind this one.
   template <typename F>
-  App& use(std::string_view prefix, F&& middleware) {
-    add_use(prefix, Step(std::forward<F>(middleware)));
+  MARTLET_THUNK App& use(std::string_view prefix, F&& middleware) {
+    static_assert(std::is_constructible_v<Step, F>, "a middleware is called with (Request&, Response&, Next) or (Request&, Response&)");
+    if constexpr (std::is_constructible_v<Step, F>) add_use(prefix, Step(std::forward<F>(middleware)));
     return *this;
   }
 
@@ -90,31 +96,33 @@ class App {
   // methods of that path in Allow, and OPTIONS 204 with them, unless it has a route; a method that HTTP does not know, 501.
   // OPTIONS * (RFC 9110 §9.3.7), for which there may be a route of the path "*", tells the methods of the whole App.
   template <typename... Steps>
-  App& get(std::string_view path, Steps&&... steps) { return route("GET", path, std::forward<Steps>(steps)...); }
+  MARTLET_THUNK App& get(std::string_view path, Steps&&... steps) { return route("GET", path, std::forward<Steps>(steps)...); }
   template <typename... Steps>
-  App& post(std::string_view path, Steps&&... steps) { return route("POST", path, std::forward<Steps>(steps)...); }
+  MARTLET_THUNK App& post(std::string_view path, Steps&&... steps) { return route("POST", path, std::forward<Steps>(steps)...); }
   template <typename... Steps>
-  App& put(std::string_view path, Steps&&... steps) { return route("PUT", path, std::forward<Steps>(steps)...); }
+  MARTLET_THUNK App& put(std::string_view path, Steps&&... steps) { return route("PUT", path, std::forward<Steps>(steps)...); }
   template <typename... Steps>
-  App& patch(std::string_view path, Steps&&... steps) { return route("PATCH", path, std::forward<Steps>(steps)...); }
+  MARTLET_THUNK App& patch(std::string_view path, Steps&&... steps) { return route("PATCH", path, std::forward<Steps>(steps)...); }
   template <typename... Steps>
-  App& del(std::string_view path, Steps&&... steps) { return route("DELETE", path, std::forward<Steps>(steps)...); }
+  MARTLET_THUNK App& del(std::string_view path, Steps&&... steps) { return route("DELETE", path, std::forward<Steps>(steps)...); }
   template <typename... Steps>
-  App& head(std::string_view path, Steps&&... steps) { return route("HEAD", path, std::forward<Steps>(steps)...); }
+  MARTLET_THUNK App& head(std::string_view path, Steps&&... steps) { return route("HEAD", path, std::forward<Steps>(steps)...); }
   template <typename... Steps>
-  App& options(std::string_view path, Steps&&... steps) { return route("OPTIONS", path, std::forward<Steps>(steps)...); }
+  MARTLET_THUNK App& options(std::string_view path, Steps&&... steps) { return route("OPTIONS", path, std::forward<Steps>(steps)...); }
   // Any method.
   template <typename... Steps>
-  App& all(std::string_view path, Steps&&... steps) { return route("", path, std::forward<Steps>(steps)...); }
+  MARTLET_THUNK App& all(std::string_view path, Steps&&... steps) { return route("", path, std::forward<Steps>(steps)...); }
 
   // A WebSocket route with one set of handlers for all its connections. A request for its path that asks for no upgrade
   // goes to the HTTP routes; where none takes it, GET and HEAD get 426 (RFC 9110 §15.5.22).
   App& ws(std::string_view path, WsHandlers handlers);
   // A WebSocket route whose function runs once per connection and sets that connection's handlers.
   template <typename F>
-    requires std::is_invocable_v<std::decay_t<F>&, WebSocket, Request&>
-  App& ws(std::string_view path, F&& on_open, WsOptions options = {}) {
-    add_ws(path, Function<void(WebSocket, Request&)>(std::forward<F>(on_open)), std::move(options));
+    requires(!std::is_same_v<std::remove_cvref_t<F>, WsHandlers>)
+  MARTLET_THUNK App& ws(std::string_view path, F&& on_open, WsOptions options = {}) {
+    constexpr bool fits = std::is_invocable_v<std::decay_t<F>&, WebSocket, Request&>;
+    static_assert(fits, "the function of a WebSocket route is called with (WebSocket, Request&)");
+    if constexpr (fits) add_ws(path, Function<void(WebSocket, Request&)>(std::forward<F>(on_open)), std::move(options));
     return *this;
   }
 
@@ -160,7 +168,7 @@ class App {
   // On the App's thread: the room of this name; not ok() when it has no members.
   Room room(std::string_view name) const noexcept;
   // On the App's thread: all rooms, in no particular order. Walks them all: not for every request.
-  std::vector<RoomInfo> rooms() const;
+  MARTLET_LAYOUT std::vector<RoomInfo> rooms() const;
   // Whom to send to: a room, the connections of a WebSocket route (by its pattern), everybody. Any thread.
   Audience to(std::string_view room) const noexcept;
   Audience to(const Room& room) const noexcept;
@@ -187,10 +195,14 @@ class App {
   struct Impl;
 
   template <typename... Steps>
-  App& route(std::string_view method, std::string_view path, Steps&&... steps) {
+  MARTLET_THUNK App& route(std::string_view method, std::string_view path, Steps&&... steps) {
     static_assert(sizeof...(Steps) > 0, "a route needs a handler");
-    Step list[] = {Step(std::forward<Steps>(steps))...};
-    add_route(method, path, list, sizeof...(Steps));
+    static_assert((std::is_constructible_v<Step, Steps> && ...),
+                  "a handler is called with (Request&, Response&), a middleware before it with (Request&, Response&, Next)");
+    if constexpr (sizeof...(Steps) > 0 && (std::is_constructible_v<Step, Steps> && ...)) {
+      Step list[] = {Step(std::forward<Steps>(steps))...};
+      add_route(method, path, list, sizeof...(Steps));
+    }
     return *this;
   }
   void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options);

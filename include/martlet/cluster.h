@@ -1,6 +1,7 @@
 // martlet/cluster.h: several processes, where a crash must not take everybody along.
 #pragma once
 
+#include <martlet/config.h>
 #include <martlet/function.h>
 
 #include <chrono>
@@ -50,7 +51,7 @@ int supervise_processes(uint32_t processes, Function<void(uint32_t, int&)> fn, c
 // environment and memory are copies of ours; it has a process group of its own, so that a terminal's Ctrl-C comes once.
 template <typename F>
   requires std::is_invocable_r_v<int, std::decay_t<F>&, uint32_t>
-int supervise(uint32_t processes, F&& fn, const SuperviseOptions& options = {}) {
+MARTLET_THUNK int supervise(uint32_t processes, F&& fn, const SuperviseOptions& options = {}) {
   return supervise_processes(
       processes, [call = std::forward<F>(fn)](uint32_t index, int& status) mutable { status = call(index); }, options);
 }

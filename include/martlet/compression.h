@@ -5,6 +5,8 @@
 //   app.ws("/chat", {.options = {.compression = false}});         but not here
 #pragma once
 
+#include <martlet/config.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -45,9 +47,9 @@ enum class Compress : uint8_t {
 // macOS 12.0 to 12.2, which are Safari 15.0 to 15.3, all other browsers and web views of such an iPhone or iPad, and
 // applications that name the system (CFNetwork with Darwin 21.0 to 21.3, "iOS 15.1"). Who hides it cannot be told: a web
 // view on macOS, a browser on an iPad that asks for desktop pages under another name than Safari's.
-std::vector<std::string> broken_deflate_agents();
+MARTLET_LAYOUT std::vector<std::string> broken_deflate_agents();
 
-struct Deflate {
+struct MARTLET_LAYOUT Deflate {
   // Clients whose User-Agent contains one of these are served uncompressed. A star stands for any characters.
   std::vector<std::string> broken_agents = broken_deflate_agents();
   // Of what clients send us, 8 to 15: what is kept for each client is two to this power, in bytes. For `dedicated`, with
@@ -62,7 +64,7 @@ struct Deflate {
 };
 
 // The option: nothing said, off, or a Deflate. Where a route says nothing, that of the App is meant, and there off.
-class Compression {
+class MARTLET_LAYOUT Compression {
  public:
   Compression() noexcept = default;
   Compression(const Compression& other);

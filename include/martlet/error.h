@@ -4,6 +4,8 @@
 // CloseCause. Errors of the program (run() inside a callback) abort with a message.
 #pragma once
 
+#include <martlet/config.h>
+
 #include <cstdint>
 #include <new>
 #include <string>
@@ -54,16 +56,16 @@ class [[nodiscard]] Result {
 
   bool ok() const noexcept { return ok_; }
   explicit operator bool() const noexcept { return ok_; }
-  T& operator*() & noexcept { return check(), value_; }
-  const T& operator*() const& noexcept { return check(), value_; }
-  T&& operator*() && noexcept { return check(), std::move(value_); }
-  T* operator->() noexcept { return check(), &value_; }
-  const T* operator->() const noexcept { return check(), &value_; }
+  T& operator*() & noexcept { return expect_value(), value_; }
+  const T& operator*() const& noexcept { return expect_value(), value_; }
+  T&& operator*() && noexcept { return expect_value(), std::move(value_); }
+  T* operator->() noexcept { return expect_value(), &value_; }
+  const T* operator->() const noexcept { return expect_value(), &value_; }
   // No error (a false Error) when there is a value.
   Error error() const noexcept { return ok_ ? Error() : error_; }
 
  private:
-  void check() const noexcept;
+  void expect_value() const noexcept;
   bool ok_;
   union {
     T value_;
@@ -75,7 +77,7 @@ class [[nodiscard]] Result {
 [[noreturn]] void fail_result_access(const Error& error) noexcept;
 
 template <typename T>
-void Result<T>::check() const noexcept {
+void Result<T>::expect_value() const noexcept {
   if (!ok_) fail_result_access(error_);
 }
 

@@ -37,7 +37,7 @@ class Function<void(Args...)> {
 
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, Function> && std::is_invocable_v<std::decay_t<F>&, Args...>)
-  Function(F&& callee) {
+  MARTLET_THUNK Function(F&& callee) {
     using Stored = std::decay_t<F>;
     if constexpr (fits<Stored>()) {
       new (storage_) Stored(std::forward<F>(callee));
@@ -87,7 +87,7 @@ class Function<void(Args...)> {
   }
 
   template <typename Stored>
-  static bool call(void* storage, Args... args) {
+  MARTLET_THUNK static bool call(void* storage, Args... args) {
 #if MARTLET_HAS_EXCEPTIONS
     try {
       stored<Stored>(storage)(std::forward<Args>(args)...);

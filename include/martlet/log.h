@@ -1,6 +1,7 @@
 // martlet/log.h: what the library has to say. Peers cannot make it log without bound: repeated lines are rate-limited.
 #pragma once
 
+#include <martlet/config.h>
 #include <martlet/function.h>
 
 #include <cstdint>

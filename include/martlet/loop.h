@@ -1,6 +1,8 @@
 // martlet/loop.h: timers of the loop.
 #pragma once
 
+#include <martlet/config.h>
+
 #include <cstdint>
 
 namespace martlet {

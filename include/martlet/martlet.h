@@ -1,10 +1,10 @@
 // martlet/martlet.h: everything an application needs.
 #pragma once
 
+#include <martlet/config.h>
 #include <martlet/app.h>
 #include <martlet/cluster.h>
 #include <martlet/compression.h>
-#include <martlet/config.h>
 #include <martlet/error.h>
 #include <martlet/function.h>
 #include <martlet/log.h>

@@ -1,6 +1,8 @@
 // martlet/middleware.h: Next, what a middleware calls to let the request through.
 #pragma once
 
+#include <martlet/config.h>
+
 #include <cstdint>
 
 namespace martlet {

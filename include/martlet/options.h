@@ -2,6 +2,7 @@
 // initialisers; members stand in alphabetical order, as those need one order to remember.
 #pragma once
 
+#include <martlet/config.h>
 #include <martlet/compression.h>
 
 #include <chrono>
@@ -29,7 +30,7 @@ enum class SlowConsumerPolicy : uint8_t {
 };
 
 // Of an App. All limits are tested before memory is spent. A time of 0 has passed at once; a very long one is none.
-struct AppOptions {
+struct MARTLET_LAYOUT AppOptions {
   // How long the body of a request may pause between two bytes. Then 408.
   milliseconds body_timeout = std::chrono::seconds(30);
   // How long a WebSocket's close handshake may take; then the TCP connection ends.
@@ -96,7 +97,7 @@ struct DeferOptions {
 };
 
 // Of one WebSocket route.
-struct WsOptions {
+struct MARTLET_LAYOUT WsOptions {
   // Of this route's messages; when nothing is said, as AppOptions::compression.
   Compression compression = {};
   // A silent peer is pinged, no later than after this long; any inbound byte counts as life. Pings are spread, so that
@@ -126,7 +127,7 @@ struct WsOptions {
 };
 
 // Where to listen.
-struct ListenOptions {
+struct MARTLET_LAYOUT ListenOptions {
   // Connections the kernel may hold before they are accepted.
   int backlog = 4096;
   // A numeric address: "127.0.0.1", "0.0.0.0", "::" (IPv6 and IPv4), "::1", or "unix:/path" (port is then ignored).
@@ -149,7 +150,7 @@ struct RunOptions {
 };
 
 // Of App::drain() and Server::drain().
-struct DrainOptions {
+struct MARTLET_LAYOUT DrainOptions {
   // What is left after this long is cut.
   milliseconds deadline = std::chrono::seconds(5);
   // A text message that WebSockets are sent before their Close, for example "the server restarts"; none when empty.

@@ -1,6 +1,8 @@
 // martlet/request.h: one HTTP request, as its handler sees it.
 #pragma once
 
+#include <martlet/config.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>

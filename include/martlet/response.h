@@ -1,6 +1,7 @@
 // martlet/response.h: the answer to one request, now or later.
 #pragma once
 
+#include <martlet/config.h>
 #include <martlet/function.h>
 #include <martlet/options.h>
 

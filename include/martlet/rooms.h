@@ -1,6 +1,7 @@
 // martlet/rooms.h: rooms, and sending to many at once.
 #pragma once
 
+#include <martlet/config.h>
 #include <martlet/websocket.h>
 
 #include <cstddef>
@@ -13,7 +14,7 @@
 namespace martlet {
 
 // A room and how many connections are in it, as App::rooms() lists them.
-struct RoomInfo {
+struct MARTLET_LAYOUT RoomInfo {
   std::string name;
   size_t size = 0;
 };

@@ -1,6 +1,7 @@
 // martlet/server.h: every core. A Server runs one App per worker thread, all on the same port; rooms span them.
 #pragma once
 
+#include <martlet/config.h>
 #include <martlet/app.h>
 #include <martlet/error.h>
 #include <martlet/function.h>
@@ -40,7 +41,7 @@ enum class RestartOn : uint8_t { never, sighup, sigusr2 };
 
 // Of a Server. Its workers' Apps are made with `app`; max_connections there is for all of them together, the other
 // limits are each worker's own.
-struct ServerOptions {
+struct MARTLET_LAYOUT ServerOptions {
   AppOptions app = {};
   // As in ListenOptions; so are host, only_ipv6, port and unix_mode.
   int backlog = 4096;
@@ -113,8 +114,7 @@ class Server {
   // Runs until a drain has ended or close() was called: start() and wait(). Answers the exit status for main: 0 when
   // drained or closed, 1 (and a line on standard error) when a worker could not start.
   template <typename SetUp>
-    requires std::is_invocable_v<SetUp&, App&>
-  int run(SetUp&& set_up, RunOptions run_options = {}) {
+  MARTLET_THUNK int run(SetUp&& set_up, RunOptions run_options = {}) {
     if (Error error = start(std::forward<SetUp>(set_up))) return report(error);
     return wait(run_options);
   }
@@ -122,9 +122,12 @@ class Server {
   // Binds, starts the workers, and answers when all of them serve; or the first error, when none runs any more. May be
   // called again after the Server has ended.
   template <typename SetUp>
-    requires std::is_invocable_v<SetUp&, App&>
-  Error start(SetUp&& set_up) {
-    if constexpr (std::is_same_v<std::invoke_result_t<SetUp&, App&>, Error>) {
+  MARTLET_THUNK Error start(SetUp&& set_up) {
+    constexpr bool fits = std::is_invocable_v<SetUp&, App&>;
+    static_assert(fits, "what sets up the App of each worker is called with (App&)");
+    if constexpr (!fits) {
+      return Error();
+    } else if constexpr (std::is_same_v<std::invoke_result_t<SetUp&, App&>, Error>) {
       return start_workers([fn = std::forward<SetUp>(set_up)](App& app, Error& error) mutable { error = fn(app); });
     } else {
       return start_workers([fn = std::forward<SetUp>(set_up)](App& app, Error&) mutable { fn(app); });

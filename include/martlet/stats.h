@@ -1,6 +1,8 @@
 // martlet/stats.h: counters of one App, or of a Server's workers together. All count from its start, but those named `open_`.
 #pragma once
 
+#include <martlet/config.h>
+
 #include <cstdint>
 
 namespace martlet {

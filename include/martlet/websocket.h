@@ -1,6 +1,7 @@
 // martlet/websocket.h: WebSocket connections (RFC 6455).
 #pragma once
 
+#include <martlet/config.h>
 #include <martlet/function.h>
 #include <martlet/options.h>
 
@@ -244,7 +245,7 @@ class WebSocket {
 };
 
 // The handlers of a route, shared by all its connections: an idle connection then owns nothing of its own.
-struct WsHandlers {
+struct MARTLET_LAYOUT WsHandlers {
   // Runs exactly once per connection whose open handler ran.
   Function<void(WebSocket, const CloseInfo&)> close = {};
   // See WebSocket::on_drain.
@@ -267,6 +268,6 @@ template <>
 struct std::hash<martlet::WebSocket> {
   size_t operator()(const martlet::WebSocket& ws) const noexcept {
     const uint64_t mixed = (uint64_t{ws.generation_} << 32 | ws.slot_) * 0x9E3779B97F4A7C15u + ws.worker_;
-    return static_cast<size_t>(mixed ^ mixed >> 29);
+    return std::hash<uint64_t>()(mixed ^ mixed >> 29);
   }
 };

@@ -14,7 +14,7 @@ void set_up(App& app) {
   app.get("/little", [](Request&) {});                                     // FAILS IN ANOTHER FILE
   app.get("/much", [](Request&, Response&, Next, int) {});                 // FAILS IN ANOTHER FILE
   app.use([](int) {});                                                     // FAILS IN ANOTHER FILE
-  app.ws("/ws", [](WebSocket, Response&) {});                              // FAILS
+  app.ws("/ws", [](WebSocket, Response&) {});                              // FAILS IN ANOTHER FILE
   app.ws("/ws", {.message = [](const Message&) {}});                       // FAILS
   app.on_error([](std::string) {});                                        // FAILS
   app.after(5, [] {});                                                     // FAILS
@@ -22,6 +22,12 @@ void set_up(App& app) {
   app.post([](int) {});                                                    // FAILS
   App copy = app;                                                          // FAILS
   App moved = std::move(app);                                              // FAILS
+}
+
+int every_core(Server& server) {
+  if (Error error = server.start([](App& app) { app.close(); })) return report(error);
+  if (Error error = server.start([](App&) { return Error(); })) return report(error);
+  return server.run([](int) {});                                           // FAILS IN ANOTHER FILE
 }
 
 void values(const Function<void()>& function, const Result<int>& result) {

@@ -43,5 +43,40 @@ for source in tests/compile_fail/*.cc; do
   done <"$work/errors"
 done
 
+# Errors of beginners, and how long the answer is at most: what is wrong, and where. SAYS is in it.
+says() { # WHAT, LINES, SAYS, OPTIONS...; the program from stdin
+  what=$1 most=$2 says=$3
+  shift 3
+  cat >"$work/beginner.cc"
+  LC_ALL=C $CXX -std=c++20 -Iinclude -fsyntax-only -fno-diagnostics-color "$@" "$work/beginner.cc" >"$work/log" 2>&1 && complain "$what compiles"
+  [ "$(wc -l <"$work/log")" -le "$most" ] && grep -q "$says" "$work/log" && return
+  complain "$what: more than $most lines, or none that says '$says':"
+  cat "$work/log" >&2
+}
+says 'a program of C++17' 10 'needs C++20' -std=c++17 <<'CC'
+#include <martlet/martlet.h>
+int main() { martlet::App app; }
+CC
+for header in include/martlet/*.h; do
+  echo "#include <martlet/${header##*/}>" | says "$header with C++17" 12 'needs C++20' -std=c++17
+done
+while read -r line; do
+  says "$line" 15 'is called with (' <<CC
+#include <martlet/martlet.h>
+using namespace martlet;
+void set_up(App& app, Server& server) {
+  $line
+  static_cast<void>(app), static_cast<void>(server);
+}
+CC
+done <<'LINES'
+app.get("/", [](Request&) {});
+app.post("/", [](Request&, Response&) {}, 42);
+app.use([](int) {});
+app.use("/admin", [](Request) {});
+app.ws("/", [](WebSocket, Response&) {});
+server.run([](int) {});
+LINES
+
 [ "$failures" -eq 0 ] || exit 1
 echo "compile_fail: $(cat tests/compile_fail/*.cc | grep -c '// FAILS') lines are refused by $CXX"

@@ -2,7 +2,8 @@
 """Checks what the design promises and the compiler does not see.
 
     tests/lint/lint.py [ROOT]             the rules below, over src/, include/, examples/ and tests/
-    tests/lint/lint.py --headers [ROOT]   compiles every header alone, with each compiler of $LINT_CXX (g++ clang++)
+    tests/lint/lint.py --headers [ROOT]   compiles every header alone, with each compiler of $LINT_CXX (g++ clang++), and the
+                                          public ones in use, as strictly as their users may, with each that is there
 
 Findings are printed as path:line: [rule] message; the exit status is 1 when there are any. Standard library only.
 
@@ -11,6 +12,7 @@ The rules
                 those of LOW_HEADERS are visible everywhere, the others from session up
   system        only src/sys includes headers of the operating system; intrinsics are for src/simd; the public headers
                 name no operating system; <iostream> and <regex> are for nobody, <coroutine> for task.h alone
+  layout        what holds or returns containers in a public header is marked MARTLET_LAYOUT (config.h says why)
   umbrella      martlet.h includes every public header and nothing else
   words         std::function, shared_ptr, RTTI and the like, which cost size or portability
   function-size 60 lines from brace to brace; 100 where the comment above says "switch-shaped" and no case has more
@@ -30,6 +32,7 @@ import bisect
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -87,6 +90,11 @@ EXCEPTIONS = {
     ("src/sys/socket.cc", "ifdef"): "the one file where the variants are a line each",
     ("include/martlet/function.h", "ifdef"): "try does not compile without exceptions, and the thunk must be in the user's unit",
 }
+
+# Containers whose layout or name depends on how a unit is compiled; strings as well where they lie inside something (what
+# returns one is told apart by the library's own tag).
+CONTAINER = r"std::(?:vector|deque|list|forward_list|map|set|multimap|multiset|unordered_\w+|bitset)\b"
+STRING = r"std::(?:string\b(?!_view)|basic_string\b)"
 
 FUNCTION_LINES, SWITCH_LINES, CASE_LINES, FILE_LINES = 60, 100, 5, 500
 
@@ -264,6 +272,8 @@ def check_layering(file):
         own = os.path.basename(file.path)
         if name.startswith("martlet/"):
             header = name[len("martlet/") :]
+            if header == "needs C++20":
+                continue  # where config.h ends the compilation
             if public and own in LOW_HEADERS and header not in LOW_HEADERS:
                 yield file.path, line, "layering", f"{own} lies below {header}"
             if folder and folder not in SEES_ALL_PUBLIC and header not in LOW_HEADERS:
@@ -310,6 +320,45 @@ def check_umbrella(files):
     rest = re.search(r"\S", umbrella.code)
     if rest:
         yield umbrella.path, umbrella.line(rest.start()), "umbrella", "martlet.h holds nothing but includes"
+
+
+def statements(file, begin, end):
+    """(position, text) of each statement between two positions, what is in its brackets left out."""
+    start, text, i = begin, "", begin
+    while i < end:
+        if file.code[i] in "({[" and i in file.closer:
+            text += file.code[i] + file.code[file.closer[i]]
+            i = file.closer[i]
+        else:
+            text += file.code[i]
+        if file.code[i] == ";" or text.endswith(":") and not text.endswith("::") and re.search(r"\b(?:public|private|protected):$", text):
+            yield start, text.strip()
+            start, text = i + 1, ""
+        elif text.endswith("{}") and re.search(r"\)[^=]*\{\}$", text):  # the body of a function
+            yield start, text.strip()
+            start, text = i + 1, ""
+        i += 1
+
+
+def check_layout(files):
+    """Members and results of public headers, and what is made of marked types."""
+    public = [f for f in files if f.path.startswith("include/martlet/") and f.stray is None]
+    types = [(f, m) for f in public for m in re.finditer(r"\b(?:struct|class)\s+(MARTLET_LAYOUT\s+)?(\w+)(?:\s+final)?[^;{}()<>]*\{", f.code)]
+    marked = "|".join(sorted({m.group(2) for _, m in types if m.group(1)}) or ["(?!)"])
+    holds = re.compile(rf"{CONTAINER}|{STRING}|\b(?:{marked})\b(?!\s*[&*])")
+    returns = re.compile(rf"{CONTAINER}\s*<[^;(){{}}=]*>\s+\w+\s*\(")
+    for file, m in types:
+        for at, text in statements(file, m.end(), file.closer[m.end() - 1]):
+            if m.group(1) or re.match(r"(?:friend|using|template|static|struct|class|enum)\b", text):
+                continue
+            if "(" not in text and holds.search(text.split("=")[0]):
+                yield file.path, file.line(at + len(re.match(r"\s*", file.code[at:]).group())), "layout", f"{m.group(2)} holds a container: struct MARTLET_LAYOUT {m.group(2)}"
+    for file in public:
+        inside = [(m.end(), file.closer[m.end() - 1]) for f, m in types if f is file and m.group(1)]
+        for m in returns.finditer(file.code):
+            before = file.code[: m.start()].rsplit("\n", 1)[-1]
+            if "MARTLET_LAYOUT" not in before and not any(a < m.start() < b for a, b in inside):
+                yield file.path, file.line(m.start()), "layout", "it returns a container: MARTLET_LAYOUT before its type"
 
 
 def check_words(file):
@@ -400,22 +449,48 @@ def all_findings(root):
         yield from check_words(file)
         yield from check_ifdef(file)
     yield from check_umbrella(files)
+    yield from check_layout(files)
 
 
 # ---------------------------------------------------------------- headers alone
 
 
+STRICT = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast -Weffc++".split()
+STRICT_GCC = ["-Wuseless-cast"]
+# What headers of users and systems define (AssertMacros.h of Apple, windows.h, Xlib.h, <sys/sysmacros.h>), after the standard
+# headers and before ours. A name of ours that meets one of them does not compile.
+MACROS = ["%s(...)" % name for name in "assert check check_noerr debug_string dprintf major makedev max min minor require require_noerr verify verify_noerr".split()]
+MACROS += "Always Bool Complex DELETE ERROR False IN None OPTIONAL OUT Status Success True far interface linux near small unix".split()
+
+
+def macros_before(files):
+    """The start of a unit: the standard headers that the public ones include, and then the macros, each of them nonsense."""
+    standard = sorted({name for f in files for _, _, name in f.includes if not name.startswith("martlet/")})
+    return "".join(f"#include <{name}>\n" for name in standard) + "".join(f"#undef {m.split('(')[0]}\n#define {m} }}}}]]) a macro\n" for m in MACROS)
+
+
 def header_jobs(root, compilers):
     """(what, command, source) for each header and compiler. Public ones also without exceptions and RTTI."""
-    warnings = "-std=c++20 -Wall -Wextra -Wshadow -Wconversion -Werror -fsyntax-only -Iinclude -x c++ -".split()
+    common = "-std=c++20 -Werror -fsyntax-only -Iinclude".split()
+    warnings = common + "-Wall -Wextra -Wshadow -Wconversion -x c++ -".split()
+    public = [File(root, path) for path in collect(root) if path.startswith("include/")]
     for path in collect(root):
         if not path.endswith(".h") or path.startswith(("tests/", "examples/")):
             continue
-        public = path.startswith("include/")
-        include = f"#include <{path[len('include/'):]}>\n" if public else f'#include "{path[len("src/"):]}"\n'
+        is_public = path.startswith("include/")
+        include = f"#include <{path[len('include/'):]}>\n" if is_public else f'#include "{path[len("src/"):]}"\n'
         for compiler in compilers:
-            for extra in ([], ["-fno-exceptions", "-fno-rtti"]) if public else (["-iquote", "src", "-fno-exceptions", "-fno-rtti"],):
+            for extra in ([], ["-fno-exceptions", "-fno-rtti"]) if is_public else (["-iquote", "src", "-fno-exceptions", "-fno-rtti"],):
                 yield f"{path} ({' '.join([compiler] + extra)})", shlex.split(compiler) + extra + warnings, include
+            if path == "include/martlet/martlet.h":
+                yield f"{path} behind macros of its words ({compiler})", shlex.split(compiler) + warnings, macros_before(public) + include
+    in_use = os.path.join(root, "tests/lint/headers_in_use.cc")
+    if not os.path.exists(in_use):  # a tree of selftest.py
+        return
+    for compiler in sorted(set(compilers + strict_compilers())):
+        strict = common + STRICT + ([] if "clang" in compiler else STRICT_GCC) + [in_use]
+        for extra in [], ["-fno-exceptions", "-fno-rtti"]:
+            yield f"headers_in_use.cc ({' '.join([compiler] + extra + STRICT)})", shlex.split(compiler) + extra + strict, ""
 
 
 def check_headers(root, compilers):
@@ -432,6 +507,12 @@ def check_headers(root, compilers):
             if code:
                 failures.append(f"{what} does not compile alone:\n{errors}")
     return count, failures
+
+
+def strict_compilers():
+    """Those of the versions that are promised, as far as they are installed."""
+    names = [f"g++-{n}" for n in range(11, 20)] + [f"clang++-{n}" for n in range(14, 40)]
+    return [name for name in names if shutil.which(name)]
 
 
 def usable_compilers():

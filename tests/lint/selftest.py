@@ -65,6 +65,12 @@ CASES = [
     ("a header missing in the umbrella", {**UMBRELLA, "include/martlet/loop.h": HEADER}, ["include/martlet/martlet.h:1 umbrella"]),
     ("a stranger in the umbrella", {**UMBRELLA, "include/martlet/martlet.h": HEADER + "#include <martlet/app.h>\n#include <string>\n"}, ["include/martlet/martlet.h:4 umbrella"]),
     ("code in the umbrella", {**UMBRELLA, "include/martlet/martlet.h": HEADER + "#include <martlet/app.h>\nint x;\n"}, ["include/martlet/martlet.h:4 umbrella"]),
+    # layout
+    ("a container in a public struct", {"include/martlet/app.h": HEADER + "struct A {\n  int a = 0;\n  std::vector<int> b = {};\n  std::string c;\n};\n"}, ["include/martlet/app.h:5 layout", "include/martlet/app.h:6 layout"]),
+    ("marked", {"include/martlet/app.h": HEADER + "struct MARTLET_LAYOUT A {\n  std::vector<int> b = {};\n  std::vector<int> c() const;\n};\n"}, []),
+    ("what holds what is marked", {"include/martlet/app.h": HEADER + "struct MARTLET_LAYOUT A {\n  std::string b;\n};\nclass B {\n public:\n  explicit B(A a);\n  A* c;\n private:\n  A d;\n};\n"}, ["include/martlet/app.h:11 layout"]),
+    ("a function that returns a container", {"include/martlet/app.h": HEADER + "std::vector<int> a(int);\nMARTLET_LAYOUT std::vector<int> b();\nvoid c(const std::vector<int>& d);\nstd::string e();\n"}, ["include/martlet/app.h:3 layout"]),
+    ("views are no containers", {"include/martlet/app.h": HEADER + "struct A {\n  std::string_view b;\n  std::span<const int> c;\n  void d(const std::string& e);\n};\n"}, []),
     # words
     ("std::function", source("std::function<void()> f;\n"), ["src/base/x.cc:2 words"]),
     ("shared_ptr", source("std::shared_ptr<int> a;\nauto b = make_shared<int>();\n"), ["src/base/x.cc:2 words", "src/base/x.cc:3 words"]),

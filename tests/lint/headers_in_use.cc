@@ -1,0 +1,66 @@
+// Every template of the public headers, instantiated: lint.py compiles this with the strictest warnings a user might have, as
+// errors, and behind headers that define macros with the names of ours. It is not linked. Nothing here may warn of its own.
+#include <martlet/martlet.h>
+
+#include <array>
+#include <unordered_set>
+
+namespace {
+
+using namespace martlet;
+using namespace martlet::literals;
+
+void by_name(Request&, Response& res) { res.send("x"); }
+
+struct Large {
+  std::array<char, 64> text = {};
+  void operator()(Request&, Response& res) const { res.send({text.data(), text.size()}); }
+};
+
+struct MoveOnly {
+  MoveOnly() = default;
+  MoveOnly(const MoveOnly&) = delete;
+  MoveOnly& operator=(const MoveOnly&) = delete;
+  MoveOnly(MoveOnly&&) = default;
+  MoveOnly& operator=(MoveOnly&&) = default;
+};
+
+void routes(App& app) {
+  app.use([](Request&, Response&, Next next) { next(); });
+  app.use("/admin", [](Request&, Response& res, Next) { res.status(403).end(); });
+  app.get("/a", by_name).post("/b", Large()).put("/c", &by_name).patch("/d", by_name).del("/e", by_name);
+  app.head("/f", by_name).options("/g", by_name).all("/h", [](Request&, Response&, Next next) { next(); }, Large());
+  app.ws("/i", {.message = [](WebSocket ws, const Message& m) { ws.send(m); }, .options = {.max_message_bytes = 1_MiB}});
+  app.ws("/j", [](WebSocket ws, Request&) { ws.on_close([](WebSocket, const CloseInfo&) {}); }, {.heartbeat_interval = 20s});
+  app.on_error([](const HandlerFailure&) {});
+}
+
+int value(Result<int> made) {
+  const Result<int> moved = std::move(made);
+  Result<MoveOnly> other = MoveOnly();
+  MoveOnly taken = *std::move(other);
+  MoveOnly& again = *other;
+  again = std::move(taken);
+  return moved ? *moved : moved.error().os_code();
+}
+
+}  // namespace
+
+int headers_in_use();
+
+int headers_in_use() {
+  App app({.compression = Deflate{.threshold = 100}, .head_timeout = 5s});
+  routes(app);
+  Function<void()> fn([large = Large()] { static_cast<void>(large); });
+  fn = Function<void()>(nullptr);
+  if (!fn || fn()) app.post(std::move(fn));
+  std::unordered_set<WebSocket> sockets;
+  sockets.insert(app.find("x"));
+  const Audience all = app.everybody().except(WebSocket());
+  if (all.send("x") != SendStatus::ok) app.after(5ms, [] {});
+  Server server({.port = 1, .workers = per_core});
+  if (Error error = server.start([](App& each) -> Error { routes(each); return {}; })) return report(error);
+  const int status = server.run([](App& each) { routes(each); });
+  set_log_sink([](LogLevel, std::string_view) {});
+  return value(1) + status + supervise(2, [](uint32_t index) { return static_cast<int>(index); });
+}
