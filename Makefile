@@ -15,9 +15,14 @@ AR ?= ar
 OPT ?= $(if $(DEBUG),-O0,-O3)
 BUILD ?= build
 
+# Of g++, symbols that are unique in a process keep the shared object that has them from ever being unloaded.
+ifdef PIC
+PIC_FLAGS := -fPIC $(shell $(CXX) -fno-gnu-unique -fsyntax-only -x c++ /dev/null 2>/dev/null && echo -fno-gnu-unique)
+endif
+
 WARN := -Wall -Wextra -Wshadow -Wconversion $(if $(WERROR),-Werror)
 CXXFLAGS ?= $(OPT) $(if $(DEBUG),$(if $(SANITIZE),-g1,-g),-g1)
-override CXXFLAGS += -std=c++20 -Iinclude -pthread -ffunction-sections -fdata-sections $(if $(PIC),-fPIC) $(if $(DEBUG),-DMARTLET_DEBUG=1)
+override CXXFLAGS += -std=c++20 -Iinclude -pthread -ffunction-sections -fdata-sections $(PIC_FLAGS) $(if $(DEBUG),-DMARTLET_DEBUG=1)
 LDFLAGS ?= $(if $(filter Darwin,$(shell uname -s)),-Wl$(comma)-dead_strip,-Wl$(comma)--gc-sections)
 comma := ,
 # -iquote, not -I: a system header <sys/socket.h> must not find src/sys/socket.h. Examples do without: they are users.

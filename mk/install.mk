@@ -22,5 +22,7 @@ install-files: $(if $(filter install,$(MAKECMDGOALS)),$(LIB))
 	$(FILL) mk/martletConfig.cmake.in > $(DESTDIR)$(CMAKEDIR)/martletConfig.cmake
 	$(FILL) mk/martletConfigVersion.cmake.in > $(DESTDIR)$(CMAKEDIR)/martletConfigVersion.cmake
 
-check-install: $(LIB) ## install into a temporary folder and build a program against it, with pkg-config and with CMake
-	+CXX=$(call quote,$(CXX)) MAKE=$(call quote,$(MAKE)) BUILD=$(BUILD) tests/install/run.sh
+# Each is a script: as installed; as sources within CMake; within a shared object; beside units of other settings.
+check-install: $(LIB) ## a user's program against what was installed, as a subproject, in a shared object, compiled otherwise
+	+for check in run sources shared settings; do \
+	  CXX=$(call quote,$(CXX)) MAKE=$(call quote,$(MAKE)) BUILD=$(BUILD) tests/install/$$check.sh || exit 1; done

@@ -17,17 +17,7 @@ stage=${STAGE:-$scratch/stage}
 version=$(sed -n 's/^.define MARTLET_VERSION "\(.*\)"/\1/p' include/martlet/config.h)
 
 mkdir "$scratch/user"
-cat >"$scratch/user/main.cc" <<'CC'
-#include <martlet/martlet.h>
-
-#include <cstdio>
-
-int main() {
-  martlet::App app;
-  app.get("/", [](martlet::Request&, martlet::Response& res) { res.send("Hello, World!"); });
-  std::printf("martlet %s\n", MARTLET_VERSION);
-}
-CC
+cp tests/install/user.cc "$scratch/user/main.cc"
 cat >"$scratch/user/CMakeLists.txt" <<'CMAKE'
 cmake_minimum_required(VERSION 3.13)
 project(user CXX)
@@ -57,6 +47,12 @@ cmake --build "$scratch/cmake" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exi
 test "$("$scratch/cmake/user")" = "martlet $version"
 rm -rf "$scratch/cmake"
 ! with_cmake 99.0 || { echo "CMake accepted version 99.0"; exit 1; }
+
+# /lib is a link to /usr/lib on most systems, and CMake looks there: the headers are not in /include.
+ln -s usr/lib "$stage/lib"
+cmake -S "$scratch/user" -B "$scratch/cmake" -DWANTED= -Dmartlet_DIR="$stage/lib/cmake/martlet" -DCMAKE_CXX_COMPILER="${CXX:-c++}" >"$scratch/log" 2>&1 &&
+  cmake --build "$scratch/cmake" >"$scratch/log" 2>&1 || { cat "$scratch/log"; echo "CMake: not through a link to the folder"; exit 1; }
+rm -rf "$scratch/cmake" "$stage/lib"
 echo "CMake: ok"
 
 # Both ways in which a project asks for a subproject. It gets the library, and no example or test of ours.
@@ -69,7 +65,10 @@ executable('by_name', 'main.cc',
   dependencies: dependency('martlet', version: '>=$version', fallback: ['martlet', 'martlet_dep']))
 executable('by_variable', 'main.cc', dependencies: subproject('martlet').get_variable('martlet_dep'))
 MESON
-{ CXX=${CXX:-c++} meson setup "$scratch/meson/build" "$scratch/meson" && ninja -C "$scratch/meson/build"; } >"$scratch/log" 2>&1 ||
+# A project that is debugged has an optimised library unless it says otherwise.
+CXX=${CXX:-c++} meson setup "$scratch/meson/optimised" "$scratch/meson" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+[ "$(grep -c '"command".*libmartlet.a.p.*-O3' "$scratch/meson/optimised/compile_commands.json")" -gt 20 ] || { echo "as a subproject it is not optimised"; exit 1; }
+{ CXX=${CXX:-c++} meson setup -Dmartlet:optimised=false "$scratch/meson/build" "$scratch/meson" && ninja -C "$scratch/meson/build"; } >"$scratch/log" 2>&1 ||
   { cat "$scratch/log"; exit 1; }
 for program in by_name by_variable; do
   test "$("$scratch/meson/build/$program")" = "martlet $version"
