@@ -8,10 +8,10 @@ trap 'rm -rf "$scratch"' EXIT
 build=${BUILD:-build}
 ${MAKE:-make} --no-print-directory lib PIC=1 OPT=-O0 BUILD="$build/pic" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
 
-# A user's units need -fno-gnu-unique as the library has it, with g++. -z text: code that must be changed when it is loaded is an error.
+# A user's units need -fno-gnu-unique as the library has it, with g++. -z text: code that must be changed when it is loaded is an error; -z defs: so is what is missing.
 # shellcheck disable=SC2086  # words
 unique=$(${CXX:-c++} -fno-gnu-unique -fsyntax-only -x c++ /dev/null 2>/dev/null && echo -fno-gnu-unique) || true
-${CXX:-c++} -std=c++20 -O0 -fPIC $unique -shared -Iinclude -pthread -Wl,-z,text -o "$scratch/plugin.so" tests/install/plugin.cc \
+${CXX:-c++} -std=c++20 -O0 -fPIC $unique -shared -Iinclude -pthread -Wl,-z,text -Wl,-z,defs -o "$scratch/plugin.so" tests/install/plugin.cc \
   "$build/pic/libmartlet.a" $(cat "$build/pic/atomic.libs")
 ${CXX:-c++} -std=c++20 -Wall -Wextra -o "$scratch/host" tests/install/host.cc -ldl
 "$scratch/host" "$scratch/plugin.so"
