@@ -228,7 +228,7 @@ class Chat {
     const Result<uint16_t> bound = app_.listen(host, port);
     if (!bound) return report(bound.error());
     const bool ipv6 = host.find(':') != host.npos;
-    std::printf(ipv6 ? "chat on http://[%s]:%u\n" : "chat on http://%s:%u\n", std::string(host).c_str(),
+    std::printf(ipv6 ? "chat: listening on http://[%s]:%u\n" : "chat: listening on http://%s:%u\n", std::string(host).c_str(),
                 unsigned{*bound});
     std::fflush(stdout);
     return app_.run();

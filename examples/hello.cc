@@ -1,5 +1,7 @@
 // The smallest server: three routes and an echoing WebSocket on http://localhost:3000.
 #include <martlet/martlet.h>
+
+#include <cstdio>
 using namespace martlet;
 
 int main() {
@@ -11,5 +13,6 @@ int main() {
   app.ws("/echo", {.message = [](WebSocket ws, const Message& msg) { ws.send(msg); }});
 
   if (auto port = app.listen(3000); !port) return report(port.error());
+  std::puts("listening on http://localhost:3000");
   return app.run();
 }

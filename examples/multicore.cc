@@ -37,7 +37,7 @@ int main(int argc, char** argv) {
   };
 
   if (Error error = server.start(set_up)) return report(error);
-  std::printf("%u workers on http://localhost:%u\n", server.workers(), server.port());
+  std::printf("%u workers, listening on http://127.0.0.1:%u\n", server.workers(), server.port());
   std::fflush(stdout);
   return server.wait();
 }

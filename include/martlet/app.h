@@ -57,7 +57,7 @@ struct HandlerFailure {
 
 // An application on one thread: the one that calls run(). All calls that set it up (use, get, ws, …, on_error) come
 // before listen(), from one thread; later ones abort. post(), drain() and close() may be called from any thread.
-// A route or prefix that is not of the form below is logged, and is the Error that listen() answers.
+// A route or prefix that is not of the form below is the Error that listen() answers; further ones are logged.
 //
 // In a Server (server.h) there is an App for each worker. What is said there of rooms, routes, everybody and connections
 // means all of them; drain() and close() do, too.
@@ -129,7 +129,8 @@ class App {
   // Runs when a handler threw; the peer gets 500 or a close with 1011 without it, too.
   App& on_error(Function<void(const HandlerFailure&)> handler);
 
-  // Listens; may be called more than once, also again after a failure. Answers the port (0 for a Unix socket).
+  // Listens; may be called more than once, also again after a failure. Answers the port (0 for a Unix socket). Where it
+  // listens is logged (info). Without a host, on all addresses of this machine: see ListenOptions::host.
   Result<uint16_t> listen(uint16_t port);
   Result<uint16_t> listen(std::string_view host, uint16_t port);
   Result<uint16_t> listen(const ListenOptions& options);

@@ -6,7 +6,9 @@
 
 #include <martlet/config.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <new>
 #include <string>
 #include <string_view>
@@ -21,20 +23,26 @@ class [[nodiscard]] Error {
   constexpr Error() noexcept = default;
   // `what` must be a string literal (it is kept by address); `os_code` is an errno value, or 0.
   constexpr Error(const char* what, int os_code = 0) noexcept : what_(what), os_code_(os_code) {}
+  // One that names what it is about: Error::of({"bind ", "127.0.0.1:3000"}, EADDRINUSE). The pieces are copied, one after
+  // the other, control characters as '.'; of what is longer than kTextBytes the end is left out ("...").
+  static Error of(std::initializer_list<std::string_view> pieces, int os_code = 0) noexcept;
+  // How long such a text may be: an address or the path of a Unix socket, with some words around it.
+  static constexpr size_t kTextBytes = 159;
 
   // True when there is an error.
-  constexpr explicit operator bool() const noexcept { return what_ != nullptr; }
+  constexpr explicit operator bool() const noexcept { return what_ != nullptr || text_[0] != '\0'; }
 
-  // What was being done, in a few words; empty when there is no error.
-  constexpr std::string_view what() const noexcept { return what_ ? std::string_view(what_) : std::string_view(); }
+  // What was being done, to what, in a few words; empty when there is no error. Valid as long as this Error.
+  constexpr std::string_view what() const noexcept { return what_ ? std::string_view(what_) : std::string_view(text_); }
   // The operating system's error number, 0 when it was not the operating system.
   constexpr int os_code() const noexcept { return os_code_; }
-  // A sentence for a person: "bind: Address already in use". Allocates the string.
+  // A sentence for a person: "bind 127.0.0.1:3000: Address already in use". Allocates the string.
   std::string message() const;
 
  private:
-  const char* what_ = nullptr;
+  const char* what_ = nullptr;  // null also where the text is our own
   int os_code_ = 0;
+  char text_[kTextBytes + 1] = {};
 };
 
 // A value or an Error. Asking for the value of an error aborts with the error's message.

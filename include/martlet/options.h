@@ -65,8 +65,9 @@ struct MARTLET_LAYOUT AppOptions {
   milliseconds keep_alive_timeout = std::chrono::seconds(60);
   // A request body in memory, in bytes. 413 above it.
   size_t max_body_bytes = size_t{1} << 20;
-  // Connections at the same time; the ones above it are accepted, answered 503 and closed. 0: what RLIMIT_NOFILE
-  // (raised to its hard limit) allows, less a reserve of 64.
+  // Connections at the same time; the ones above it are accepted, answered 503 and closed, which the log says. 0: what
+  // RLIMIT_NOFILE allows (see raise_descriptor_limit), less a reserve of 64, and of 8 for each worker of a Server. Never
+  // more than that.
   uint32_t max_connections = 0;
   // How much is thrown away of one connection after its last answer, in bytes; see discard_timeout. The TCP connection
   // ends above it, perhaps with a reset. What people upload by mistake fits in; a peer who sends more will not stop.
@@ -79,6 +80,11 @@ struct MARTLET_LAYOUT AppOptions {
   uint32_t max_head_bytes = 16 * 1024;
   // Fields of a head, at most 100. 431 above it.
   uint32_t max_header_fields = 100;
+  // Whether listen() raises the process's soft limit on open files (RLIMIT_NOFILE) to what max_connections and the reserve
+  // need; to the hard limit where max_connections is 0. The usual 1,024 would be a poor server. It is the whole process's, and
+  // that of children which the program starts itself (those of supervise() and a restart have the former one again): off
+  // for a program whose other parts, or children, use select().
+  bool raise_descriptor_limit = true;
   // What this worker may hold of bodies and messages of 64 KiB and more, in bytes: while they arrive, and a body also
   // until its request is answered. Counted is what has arrived, not what was announced, so that peers who announce much
   // and send little keep nobody else out. The one whose next bytes do not fit any more gets 503, or a WebSocket 1013;
@@ -130,13 +136,16 @@ struct MARTLET_LAYOUT WsOptions {
 struct MARTLET_LAYOUT ListenOptions {
   // Connections the kernel may hold before they are accepted.
   int backlog = 4096;
-  // A numeric address: "127.0.0.1", "0.0.0.0", "::" (IPv6 and IPv4), "::1", or "unix:/path" (port is then ignored).
-  std::string host = "0.0.0.0";
-  // With "::": IPv6 only.
+  // "*" or "": all addresses of this machine, IPv6 and IPv4, where it has both. "localhost": 127.0.0.1 and ::1, so that
+  // nobody else on the network reaches it. A numeric address: "127.0.0.1", "0.0.0.0" (all, IPv4 alone), "::" (IPv6 and
+  // IPv4), "::1". Or "unix:/path" (port is then ignored).
+  std::string host = "*";
+  // With "*", "localhost" and "::": IPv6 only.
   bool only_ipv6 = false;
-  // 0: any free port; App::port() tells which.
+  // 0: any free port, the same one for both families; App::port() tells which.
   uint16_t port = 0;
-  // Several processes or workers share the port (SO_REUSEPORT).
+  // Several processes want to share the port (SO_REUSEPORT): those that all say so, and are of the same user, can.
+  // False: nobody else may listen there.
   bool reuse_port = false;
   // Permission bits of a Unix socket's file, for example 0660. -1: as the umask says.
   int unix_mode = -1;
@@ -144,8 +153,9 @@ struct MARTLET_LAYOUT ListenOptions {
 
 // Of App::run().
 struct RunOptions {
-  // SIGTERM and SIGINT drain the App; a second one ends it at once. One App of a process at a time can have them: run()
-  // of another then fails. False: the signals are left alone.
+  // SIGTERM and SIGINT drain the App; a second one ends it at once. Where several Apps and Servers of a process run, each on
+  // its thread, all drain. One that was ignored when the program was started (SIGINT by a shell's `&`) stays
+  // ignored. False: the signals are left alone.
   bool handle_signals = true;
 };
 

@@ -46,17 +46,21 @@ struct MARTLET_LAYOUT ServerOptions {
   // As in ListenOptions; so are host, only_ipv6, port and unix_mode.
   int backlog = 4096;
   Balance balance = Balance::kernel;
-  std::string host = "0.0.0.0";
+  std::string host = "*";
   bool only_ipv6 = false;
   // Each worker runs on one processor and stays there. Better for caches when the machine is ours alone, worse when it is
   // shared.
   bool pin_workers = false;
   uint16_t port = 0;
-  // An error of start() in a process of supervise().
+  // An error of start() in a process of supervise(). A signal that was ignored when the program was started (SIGHUP by
+  // nohup) stays ignored, which the log says.
   RestartOn restart_on = RestartOn::never;
   // How long a successor may take until it serves; then it is killed and we go on.
   milliseconds restart_timeout = std::chrono::seconds(30);
-  // Other processes may listen on the port, too (SO_REUSEPORT), as those of supervise() do.
+  // Other processes that say the same may listen on the port, too (SO_REUSEPORT), as those of supervise() do. False: start()
+  // fails when anybody listens there, and who comes later cannot; the workers share the port among themselves all the same.
+  // Linux keeps no other program of the same user from joining a Server of several workers when that one uses SO_REUSEPORT,
+  // but it does keep Apps and Servers of this library. FreeBSD: those who start in the same instant may both succeed.
   bool reuse_port = false;
   // Of each worker's thread, in bytes. Handlers run on it. The same everywhere, as the system's default is 8 MiB here and
   // 128 KiB there.

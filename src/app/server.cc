@@ -8,6 +8,8 @@
 #include "net/worker_registry.h"
 #include "realtime/realtime.h"
 #include "sys/inherit.h"
+#include "sys/listeners.h"
+#include "sys/log_line.h"
 #include "sys/notify.h"
 #include "sys/processors.h"
 #include "sys/program.h"
@@ -26,6 +28,7 @@ Server::Server(ServerOptions options) : impl_(new Impl(std::move(options))) {}
 Server::~Server() {
   close();
   impl_->join_all();
+  impl_->let_claims_go();
   delete impl_;
 }
 
@@ -80,6 +83,7 @@ Error Server::Impl::start() {
   successor.emplace();
   Error error = watch_restart();
   if (!error) error = make_listeners();
+  const std::string where = error ? std::string() : sys::describe_listeners(options.host, sockets);  // while all are open
   if (!error) error = start_members();
   if (error) {
     signals.reset();
@@ -87,6 +91,7 @@ Error Server::Impl::start() {
     close_listeners();
     return error;
   }
+  sys::log_line(LogLevel::info, "listening on " + where);
   sys::report_ready();
   (void)sys::notify_service_manager(sys::kNotifyReady);
   return {};

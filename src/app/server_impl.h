@@ -13,6 +13,7 @@
 
 #include "sys/poller.h"
 #include "sys/process.h"
+#include "sys/socket.h"
 #include "sys/successor.h"
 #include "sys/thread.h"
 #include "sys/waker.h"
@@ -53,10 +54,13 @@ struct Server::Impl {
   // Listening (server_listen.cc)
   Error make_listeners();
   Error inherit(std::vector<int>& sockets);
-  Error bind_sockets(std::vector<int>& sockets, uint32_t count);
+  Error add_missing(std::vector<int>& sockets);
+  sys::ListenAddress address() const noexcept;
+  Error bind_sockets(std::vector<int>& sockets, uint32_t each);
   Error place_listeners(const std::vector<int>& sockets);
   Error steer(const std::vector<int>& sockets);
   void close_listeners() noexcept;
+  void let_claims_go() noexcept;
 
   // Waiting (server_wait.cc)
   int wait(const RunOptions& run_options);
@@ -82,6 +86,7 @@ struct Server::Impl {
   uint32_t count = 0;  // of members
   std::atomic<uint32_t> alive{0};
   std::vector<int> sockets;  // all that listen, in order; the workers own them once they run
+  std::vector<int> claims;   // on their ports, while they listen (port_claim.h)
   std::vector<int> processors;
   uint16_t port = 0;
 

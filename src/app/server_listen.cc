@@ -1,11 +1,13 @@
 // The listening sockets of a Server: bound by it, handed down by systemd, or taken over from a predecessor; and which
-// worker accepts from which.
+// worker accepts from which. Where the host stands for two addresses, the sockets of the first come first, as many as
+// there are workers; then those of the second.
 //
 //   sockets ≥ workers   each worker has its own, some have more: the kernel's hash spreads connections over sockets
 //   sockets < workers   the workers that have none are given connections by those that accept (Placing::least)
 #include "app/server_impl.h"
 #include "realtime/realtime.h"
 #include "sys/inherit.h"
+#include "sys/listeners.h"
 #include "sys/processors.h"
 #include "sys/socket.h"
 #include "sys/steering.h"
@@ -26,27 +28,46 @@ Error Server::Impl::inherit(std::vector<int>& inherited) {
   if (got == 0 && options.use_systemd_sockets) got = sys::inherited_listeners(inherited.data(), kMostInherited);
   inherited.resize(static_cast<size_t>(got));
   if (inherited.empty()) return {};
+  claims = sys::take_claims();
   port = sys::local_port(inherited[0]);
-  // More workers than before: where the port is shared already, they get sockets of their own.
-  if (inherited.size() < count && sys::shares_port(inherited[0])) {
-    return bind_sockets(inherited, count - static_cast<uint32_t>(inherited.size()));
+  return add_missing(inherited);
+}
+
+// More workers than before: where a port is shared already, they get sockets of their own.
+Error Server::Impl::add_missing(std::vector<int>& inherited) {
+  std::vector<int> all;
+  for (size_t i = 0, end = 0; i < inherited.size(); i = end) {
+    const std::string name = sys::local_name(inherited[i]);
+    for (end = i + 1; end < inherited.size() && sys::local_name(inherited[end]) == name;) end++;
+    all.insert(all.end(), inherited.begin() + static_cast<ptrdiff_t>(i), inherited.begin() + static_cast<ptrdiff_t>(end));
+    const auto had = static_cast<uint32_t>(end - i);
+    if (had >= count || !sys::shares_port(inherited[i])) continue;
+    const size_t before = all.size();
+    const Error error = sys::listen_beside(inherited[i], address(), count - had, all);
+    if (!error) continue;
+    for (size_t made = before; made < all.size(); made++) sys::close_socket(all[made]);
+    return error;
   }
+  inherited.swap(all);
   return {};
 }
 
-Error Server::Impl::bind_sockets(std::vector<int>& bound, uint32_t more) {
+sys::ListenAddress Server::Impl::address() const noexcept {
   sys::ListenAddress address;
   address.host = options.host;
+  address.port = options.port;
   address.backlog = options.backlog;
   address.only_ipv6 = options.only_ipv6;
   address.unix_mode = options.unix_mode;
-  address.reuse_port = options.reuse_port || more > 1 || !bound.empty();
-  for (uint32_t i = 0; i < more; i++) {
-    address.port = bound.empty() ? options.port : sys::local_port(bound[0]);
-    Result<int> fd = sys::listen_on(address);
-    if (!fd) return fd.error();
-    bound.push_back(*fd);
-  }
+  address.reuse_port = options.reuse_port;
+  return address;
+}
+
+Error Server::Impl::bind_sockets(std::vector<int>& bound, uint32_t each) {
+  Result<sys::HostSockets> made = sys::listen_on_host(address(), each);
+  if (!made) return made.error();
+  bound = std::move(made->listeners);
+  claims = std::move(made->claims);
   port = sys::local_port(bound[0]);
   return {};
 }
@@ -54,8 +75,13 @@ Error Server::Impl::bind_sockets(std::vector<int>& bound, uint32_t more) {
 Error Server::Impl::steer(const std::vector<int>& all) {
   if (options.balance != Balance::by_processor) return {};
   if (count > processors.size()) return Error("Balance::by_processor: more workers than processors");
-  if (all.size() != count) return Error("Balance::by_processor needs a socket for each worker");
-  return sys::steer_by_processor(all[0], processors.data(), static_cast<int>(count));
+  const auto name = [&all](size_t i) { return sys::local_name(all[i]); };
+  for (size_t i = 0; i < all.size(); i += count) {
+    const bool whole = i + count <= all.size() && name(i) == name(i + count - 1) && (i == 0 || name(i) != name(i - 1));
+    if (!whole) return Error("Balance::by_processor needs a socket for each worker");
+    if (Error error = sys::steer_by_processor(all[i], processors.data(), static_cast<int>(count))) return error;
+  }
+  return {};
 }
 
 Error Server::Impl::place_listeners(const std::vector<int>& all) {
@@ -75,6 +101,7 @@ Error Server::Impl::make_listeners() {
   }
   if (!error) return place_listeners(sockets);
   for (const int fd : sockets) sys::close_socket(fd);
+  let_claims_go();
   return error;
 }
 
@@ -84,6 +111,13 @@ void Server::Impl::close_listeners() noexcept {
     for (const int fd : members[i].listeners) sys::close_socket(fd);
     members[i].listeners.clear();
   }
+  let_claims_go();
+}
+
+// Nobody listens any more, or the successor does, which has its own.
+void Server::Impl::let_claims_go() noexcept {
+  for (const int fd : claims) sys::close_socket(fd);
+  claims.clear();
 }
 
 }  // namespace martlet

@@ -45,6 +45,7 @@ int Server::Impl::wait(const RunOptions& run_options) {
   }
   give_up_successor();
   join_all();
+  let_claims_go();
   poller.close();
   signals.reset();
   return error ? report(error) : 0;
@@ -62,7 +63,12 @@ Error Server::Impl::watch_restart() {
   if (Error error = signals->open()) return error;
   if (options.restart_on == RestartOn::never) return {};
   if (Error error = may_restart()) return error;
-  return signals->watch(options.restart_on == RestartOn::sighup ? sys::hangup_signal : sys::user2_signal);
+  const int number = options.restart_on == RestartOn::sighup ? sys::hangup_signal : sys::user2_signal;
+  if (Error error = signals->watch(number)) return error;
+  if (signals->ignored(number)) {
+    sys::log_line(LogLevel::warn, "the signal of restart_on was ignored when the program was started, and still is (nohup?)");
+  }
+  return {};
 }
 
 Error Server::Impl::watch_signals(const RunOptions& run_options) {
@@ -178,6 +184,7 @@ void Server::Impl::look_at_workers() noexcept {
 
 // A drain that no successor follows.
 void Server::Impl::tell_stopping() noexcept {
+  if (group->draining.load(std::memory_order_relaxed)) let_claims_go();
   if (told_stopping || successor->state() == sys::Successor::State::ready) return;
   if (!group->draining.load(std::memory_order_relaxed)) return;
   told_stopping = true;
@@ -206,7 +213,9 @@ void Server::Impl::begin_restart() noexcept {
     const std::lock_guard listening(group->listeners);
     if (group->draining.load(std::memory_order_relaxed)) return;
     (void)sys::notify_reloading();
-    error = successor->start(sockets.data(), static_cast<int>(sockets.size()));
+    std::vector<int> handed = sockets;
+    handed.insert(handed.end(), claims.begin(), claims.end());
+    error = successor->start(handed.data(), static_cast<int>(handed.size()));
   }
   if (!error) error = poller.add(successor->ready_fd(), kSuccessor, sys::kReadable);
   successor_until_ns = sys::monotonic_ns() + ns_of(options.restart_timeout);

@@ -7,9 +7,35 @@
 
 namespace martlet {
 
+namespace {
+
+// What is not to be seen would cut the text off, or make lines of its own in a log.
+char printable(char letter) noexcept {
+  const auto byte = static_cast<unsigned char>(letter);
+  return byte < 0x20 || byte == 0x7f ? '.' : letter;
+}
+
+}  // namespace
+
+Error Error::of(std::initializer_list<std::string_view> pieces, int os_code) noexcept {
+  Error error;
+  error.os_code_ = os_code;
+  size_t size = 0;
+  for (const std::string_view piece : pieces) {
+    const size_t fits = piece.size() < kTextBytes - size ? piece.size() : kTextBytes - size;
+    for (size_t i = 0; i < fits; i++) error.text_[size + i] = printable(piece[i]);
+    size += fits;
+    if (fits == piece.size()) continue;
+    std::memcpy(error.text_ + kTextBytes - 3, "...", 3);
+    break;
+  }
+  if (size == 0) error.what_ = "error";  // nothing said is an error all the same
+  return error;
+}
+
 std::string Error::message() const {
-  if (!what_) return "no error";
-  std::string text(what_);
+  if (!*this) return "no error";
+  std::string text(what());
   if (os_code_ != 0) text.append(": ").append(std::strerror(os_code_));
   return text;
 }

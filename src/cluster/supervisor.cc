@@ -56,8 +56,9 @@ class Supervisor {
     signals_ = std::make_unique<sys::SignalWatcher>();
     poller_ = std::make_unique<sys::Poller>();
     if (Error error = signals_->open()) return error;
-    for (const int number : {sys::child_signal, sys::terminate_signal, sys::interrupt_signal, sys::hangup_signal,
-                             sys::user1_signal, sys::user2_signal}) {
+    if (Error error = signals_->watch_always(sys::child_signal)) return error;
+    for (const int number : {sys::terminate_signal, sys::interrupt_signal, sys::hangup_signal, sys::user1_signal,
+                             sys::user2_signal}) {
       if (Error error = signals_->watch(number)) return error;
     }
     if (Error error = poller_->open()) return error;

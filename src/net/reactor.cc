@@ -6,6 +6,8 @@
 
 #include "base/check.h"
 #include "sys/clock.h"
+#include "sys/listeners.h"
+#include "sys/log_line.h"
 #include "sys/socket.h"
 
 namespace martlet::net {
@@ -80,13 +82,20 @@ Result<uint16_t> Reactor::listen(const ListenOptions& options) noexcept {
   address.reuse_port = options.reuse_port;
   address.only_ipv6 = options.only_ipv6;
   address.unix_mode = options.unix_mode;
-  Result<int> fd = sys::listen_on(address);
-  if (!fd) return fd.error();
-  if (Error error = listen_on(*fd)) {
-    sys::close_socket(*fd);
-    return error;
+  Result<sys::HostSockets> made = sys::listen_on_host(address, 1);
+  if (!made) return made.error();
+  const size_t before = listeners_.size();
+  Error error;
+  for (const int fd : made->listeners) {
+    if (!error) error = listen_on(fd);
+    if (error) sys::close_socket(fd);
   }
-  return listeners_.back().port;
+  if (!error) {
+    sys::log_line(LogLevel::info, "listening on " + sys::describe_listeners(address.host, made->listeners));
+    return listeners_[before].port;
+  }
+  for (; listeners_.size() > before; listeners_.pop_back()) sys::close_socket(listeners_.back().fd);
+  return error;
 }
 
 Error Reactor::listen_on(int fd) noexcept {

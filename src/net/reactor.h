@@ -117,6 +117,7 @@ class Reactor {
   // Aborts and reaps every connection: the close handlers run here. The last thing done to a reactor.
   void end_all() noexcept;
   Error watch_signal(int number) noexcept;
+  uint32_t max_connections() const noexcept { return max_connections_; }
 
   // One turn; waits at most timeout_ns (-1: until there is something to do).
   void turn(int64_t timeout_ns) noexcept;

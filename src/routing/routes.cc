@@ -27,10 +27,11 @@ uint8_t method_of(std::string_view name) {
 
 }  // namespace
 
-// The first one is what listen() answers.
+// The first one is what listen() answers, and whoever is answered says it; of the others nobody would hear.
 void RoutedWorker::refuse_route(const char* what, std::string_view path) {
-  sys::log_line(LogLevel::error, std::string("route \"").append(path).append("\": ").append(what));
-  if (!mistake) mistake = Error(what);
+  const Error error = Error::of({"route \"", path, "\": ", what});
+  if (mistake) sys::log_line(LogLevel::error, error.what());
+  else mistake = error;
 }
 
 void RoutedWorker::add_use(std::string_view prefix, Step step) {

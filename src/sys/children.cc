@@ -1,6 +1,8 @@
 // See children.h.
 #include "sys/children.h"
 
+#include "sys/process.h"
+
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,6 +70,7 @@ Result<int> fork_child() noexcept {
   if (pid < 0) return Error("fork", errno);
   if (pid > 0) return static_cast<int>(pid);
   supervised = true;
+  restore_descriptor_limit();
   ::setpgid(0, 0);
   die_with_parent();
   if (::getppid() != parent) ::_exit(1);  // it died before it could be watched

@@ -15,7 +15,10 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "sys/port_claim.h"
 #include "sys/syscalls.h"
 
 namespace martlet::sys {
@@ -25,6 +28,7 @@ namespace {
 constexpr int kFirstOfSystemd = 3;  // SD_LISTEN_FDS_START
 
 int ready_pipe = -1;
+std::vector<int> claims;  // that came with the listeners, until they are asked for
 
 // The value of a variable, which is gone then; empty when it was unset.
 std::string take_variable(const char* name) noexcept {
@@ -68,19 +72,22 @@ bool is_listening_stream(int fd) noexcept {
   return errno == ENOPROTOOPT && syscalls.getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0;
 }
 
-// Collects listening sockets; what is none is left alone.
+// Collects listening sockets, and the claims on their ports; what is neither is left alone.
 struct Taken {
   int* out;
   int max;
   int count = 0;
 
   void add(int fd) noexcept {
-    if (!is_listening_stream(fd)) return;
+    if (!is_listening_stream(fd)) return keep_claim(fd);
     if (count == max || syscalls.set_flags(fd) != 0) {
       syscalls.close(fd);
     } else {
       out[count++] = fd;
     }
+  }
+  static void keep_claim(int fd) noexcept {
+    if (is_claim(fd) && syscalls.set_flags(fd) == 0) claims.push_back(fd);
   }
 };
 
@@ -121,6 +128,8 @@ int take_over(int* listeners, int max) noexcept {
   } while (take_character(text, ','));
   return taken.count;
 }
+
+std::vector<int> take_claims() noexcept { return std::exchange(claims, {}); }
 
 // The predecessor may be gone, and no signal must come of that. A SIGPIPE that our write has raised waits for this very
 // thread, so it can be taken back.

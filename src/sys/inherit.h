@@ -3,6 +3,8 @@
 // changes the environment: at start, from one thread, while no other reads it.
 #pragma once
 
+#include <vector>
+
 namespace martlet::sys {
 
 // The variable a predecessor speaks through: "PID:READY:FD,FD,...", the process it is meant for, the descriptor on which
@@ -21,6 +23,9 @@ int inherited_listeners(int* out, int max) noexcept;
 // how many they are, 0 when we succeed nobody. All of them must be served: connections may wait in each. Those
 // beyond `max` are closed, and what waits there is lost.
 int take_over(int* listeners, int max) noexcept;
+
+// The claims on their ports (port_claim.h) that came with them; once.
+std::vector<int> take_claims() noexcept;
 
 // Tells the predecessor that we serve, so that it drains. Nothing when there is none, and the second time. It
 // having died meanwhile is no matter. From the thread that called take_over().

@@ -115,8 +115,10 @@ struct Address {
   int family() const noexcept { return any.sa_family; }
 };
 
+constexpr Error no_address("no address");
+
 Error parse_unix_path(std::string_view path, Address& out) noexcept {
-  if (path.empty() || path.find('\0') != path.npos) return Error("not a path of a unix socket", EINVAL);
+  if (path.empty() || path.find('\0') != path.npos) return no_address;
   if (path.size() >= sizeof out.local.sun_path) return Error("path of a unix socket is too long", ENAMETOOLONG);
   out.local.sun_family = AF_UNIX;
   std::memcpy(out.local.sun_path, path.data(), path.size());
@@ -132,12 +134,12 @@ uint32_t parse_zone(const char* zone) noexcept {
   return failure == std::errc() && stop == end ? number : ::if_nametoindex(zone);
 }
 
-// "unix:/path", an IPv4 or IPv6 address in figures, or localhost (which is 127.0.0.1: there is no resolver).
+// "unix:/path", an IPv4 or IPv6 address in figures, or localhost (which is 127.0.0.1 here: there is no resolver).
 Error parse_address(std::string_view host, uint16_t port, Address& out) noexcept {
   if (host.substr(0, kUnixPrefix.size()) == kUnixPrefix) return parse_unix_path(host.substr(kUnixPrefix.size()), out);
   if (host == "localhost") host = "127.0.0.1";
   char text[INET6_ADDRSTRLEN + 1 + IF_NAMESIZE];
-  if (host.size() >= sizeof text || host.find('\0') != host.npos) return Error("not a numeric address", EINVAL);
+  if (host.size() >= sizeof text || host.find('\0') != host.npos) return no_address;
   std::memcpy(text, host.data(), host.size());
   text[host.size()] = '\0';
   if (::inet_pton(AF_INET, text, &out.v4.sin_addr) == 1) {
@@ -149,15 +151,63 @@ Error parse_address(std::string_view host, uint16_t port, Address& out) noexcept
   char* zone = std::strchr(text, '%');
   if (zone) *zone = '\0';
   const uint32_t scope = zone ? parse_zone(zone + 1) : 0;
-  if (::inet_pton(AF_INET6, text, &out.v6.sin6_addr) != 1 || (zone && scope == 0)) {
-    return Error("not a numeric address", EINVAL);
-  }
+  if (::inet_pton(AF_INET6, text, &out.v6.sin6_addr) != 1 || (zone && scope == 0)) return no_address;
   out.v6.sin6_family = AF_INET6;
   out.v6.sin6_port = htons(port);
   out.v6.sin6_scope_id = scope;
   out.size = sizeof out.v6;
   return {};
 }
+
+uint16_t port_of(const Address& address) noexcept {
+  if (address.family() == AF_INET) return ntohs(address.v4.sin_port);
+  if (address.family() == AF_INET6) return ntohs(address.v6.sin6_port);
+  return 0;
+}
+
+// The same, with an error that names it.
+Error parse_address_to(const char* verb, std::string_view host, uint16_t port, Address& out) noexcept {
+  const Error error = parse_address(host, port, out);
+  if (!error) return {};
+  if (error.os_code()) return Error::of({verb, ": ", error.what(), ": ", host}, error.os_code());
+  return Error::of({verb, ": '", host, "' is no address"});
+}
+
+// "127.0.0.1:3000", "[::1]:3000", "unix:/path"; empty when it is none of these.
+class AddressText {
+ public:
+  explicit AddressText(const Address& address) noexcept {
+    if (address.family() == AF_UNIX) {
+      constexpr socklen_t kHead = offsetof(sockaddr_un, sun_path);
+      const size_t most = address.size > kHead ? address.size - kHead : 0;
+      add(kUnixPrefix);
+      add(std::string_view(address.local.sun_path, ::strnlen(address.local.sun_path, most)));
+      return;
+    }
+    const bool six = address.family() == AF_INET6;
+    const void* number = six ? static_cast<const void*>(&address.v6.sin6_addr) : &address.v4.sin_addr;
+    char figures[INET6_ADDRSTRLEN];
+    if ((!six && address.family() != AF_INET) || !::inet_ntop(address.family(), number, figures, sizeof figures)) return;
+    add(six ? std::string_view("[") : std::string_view());
+    add(std::string_view(figures));
+    if (six && address.v6.sin6_scope_id) {
+      add(std::string_view("%"));
+      add(address.v6.sin6_scope_id);
+    }
+    add(std::string_view(six ? "]:" : ":"));
+    add(uint32_t{port_of(address)});
+  }
+  std::string_view view() const noexcept { return {text_, size_}; }
+
+ private:
+  void add(uint32_t number) noexcept {
+    size_ = static_cast<size_t>(std::to_chars(text_ + size_, text_ + sizeof text_, number).ptr - text_);
+  }
+  void add(std::string_view piece) noexcept { size_ += piece.copy(text_ + size_, sizeof text_ - size_); }
+
+  char text_[kUnixPrefix.size() + sizeof(sockaddr_un)];
+  size_t size_ = 0;
+};
 
 // The address of our end or of the peer's; `out.size` is 0 when there is none.
 Address name_of(int (*call)(int, sockaddr*, socklen_t*), int fd) noexcept {
@@ -168,12 +218,6 @@ Address name_of(int (*call)(int, sockaddr*, socklen_t*), int fd) noexcept {
     out.size = 0;
   }
   return out;
-}
-
-uint16_t port_of(const Address& address) noexcept {
-  if (address.family() == AF_INET) return ntohs(address.v4.sin_port);
-  if (address.family() == AF_INET6) return ntohs(address.v6.sin6_port);
-  return 0;
 }
 
 bool set_option(int fd, int level, int option, int value) noexcept {
@@ -230,11 +274,11 @@ Error bind_to(int fd, const Address& address, int unix_mode) noexcept {
       errno = EADDRINUSE;  // the probe has overwritten it
     }
   }
-  if (bound != 0) return Error("bind", errno);
+  if (bound != 0) return Error::of({"bind ", AddressText(address).view()}, errno);
   // Before listen(), so that nobody connects under the umask's permissions.
   if (address.family() == AF_UNIX && unix_mode >= 0 &&
       ::chmod(address.local.sun_path, static_cast<mode_t>(unix_mode)) != 0) {
-    return Error("chmod", errno);
+    return Error::of({"chmod ", address.local.sun_path}, errno);
   }
   return {};
 }
@@ -243,13 +287,15 @@ Error bind_to(int fd, const Address& address, int unix_mode) noexcept {
 
 Result<int> listen_on(const ListenAddress& wanted) noexcept {
   Address address;
-  if (Error error = parse_address(wanted.host, wanted.port, address)) return error;
+  if (Error error = parse_address_to("listen", wanted.host, wanted.port, address)) return error;
   Result<int> made = new_socket(address.family());
   if (!made) return made.error();
   const int fd = *made;
   Error error = set_listen_options(fd, address.family(), wanted);
   if (!error) error = bind_to(fd, address, wanted.unix_mode);
-  if (!error && syscalls.listen(fd, wanted.backlog) != 0) error = Error("listen", errno);
+  if (!error && syscalls.listen(fd, wanted.backlog) != 0) {
+    error = Error::of({"listen on ", AddressText(address).view()}, errno);
+  }
   if (!error) return fd;
   syscalls.close(fd);
   return error;
@@ -268,6 +314,17 @@ bool shares_port(int fd) noexcept {
   socklen_t size = sizeof shares;
   return syscalls.getsockopt(fd, SOL_SOCKET, kReusePort, &shares, &size) == 0 && shares != 0;
 }
+
+bool share_port(int fd) noexcept {
+#if defined(__linux__)
+  return set_option(fd, SOL_SOCKET, kReusePort, 1);
+#else
+  (void)fd;
+  return false;
+#endif
+}
+
+std::string local_name(int fd) { return std::string(AddressText(name_of(syscalls.getsockname, fd)).view()); }
 
 uint16_t local_port(int fd) noexcept { return port_of(name_of(syscalls.getsockname, fd)); }
 
@@ -358,7 +415,7 @@ uint16_t peer_port(int fd) noexcept { return port_of(name_of(syscalls.getpeernam
 
 Result<int> connect_to(std::string_view host, uint16_t port) noexcept {
   Address address;
-  if (Error error = parse_address(host, port, address)) return error;
+  if (Error error = parse_address_to("connect", host, port, address)) return error;
   Result<int> made = new_socket(address.family());
   if (!made) return made.error();
   const int fd = *made;
@@ -366,7 +423,7 @@ Result<int> connect_to(std::string_view host, uint16_t port) noexcept {
   const int connected = syscalls.connect(fd, &address.any, address.size);
   // After EINTR the connection goes on being made, as after EINPROGRESS.
   if (connected == 0 || errno == EINPROGRESS || errno == EINTR) return fd;
-  const Error error("connect", errno);
+  const Error error = Error::of({"connect ", AddressText(address).view()}, errno);
   syscalls.close(fd);
   return error;
 }

@@ -36,12 +36,13 @@ IoResult receive_pieces(int fd, const IoPiece* pieces, int count) noexcept;
 IoResult transmit(int fd, const void* data, size_t size) noexcept;
 IoResult transmit_pieces(int fd, const IoPiece* pieces, int count) noexcept;
 
-// Where to listen: "127.0.0.1", "::1", "::" (dual stack unless only_ipv6), "0.0.0.0", or "unix:/path".
+// Where to listen: "127.0.0.1", "::1", "::" (dual stack unless only_ipv6), "0.0.0.0", or "unix:/path". What stands for
+// several addresses is the business of listeners.h.
 struct ListenAddress {
   std::string_view host = "127.0.0.1";
   uint16_t port = 0;          // 0: any free port
   int backlog = 4096;
-  bool reuse_port = false;    // SO_REUSEPORT (SO_REUSEPORT_LB on FreeBSD)
+  bool reuse_port = false;    // SO_REUSEPORT (SO_REUSEPORT_LB on FreeBSD); else an error when anybody listens there
   bool only_ipv6 = false;
   int unix_mode = -1;         // permission bits of a Unix socket's file; -1: the umask's
 };
@@ -55,6 +56,13 @@ bool reuse_port_balances() noexcept;
 
 // Whether another socket may be bound to this one's port (it was made with reuse_port).
 bool shares_port(int fd) noexcept;
+
+// Lets further sockets be bound (with reuse_port) to the port of one that was alone there and listens. False where the
+// system wants to be told before bind: all but Linux.
+bool share_port(int fd) noexcept;
+
+// What a socket is bound to: "127.0.0.1:3000", "[::1]:3000", "unix:/path".
+std::string local_name(int fd);
 
 // The port a listening socket is bound to; 0 for a Unix socket.
 uint16_t local_port(int fd) noexcept;

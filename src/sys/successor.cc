@@ -32,6 +32,7 @@
 
 #include "base/check.h"
 #include "sys/inherit.h"
+#include "sys/process.h"
 #include "sys/program.h"
 #include "sys/syscalls.h"
 
@@ -179,6 +180,7 @@ void close_others(const std::vector<int>& kept, int highest) noexcept {
   close_others(launch.kept, launch.highest);
   for (const int fd : launch.handed) (void)::fcntl(fd, F_SETFD, 0);
   reset_signals(launch.ignored_signals);
+  restore_descriptor_limit();
   ::execve(launch.path, launch.arguments.data(), launch.environment.data());
   const int code = errno;
   unsigned char report[1 + sizeof code] = {kExecFailedByte};
@@ -264,7 +266,8 @@ Successor::State Successor::read() noexcept {
   } else if (got == sizeof report && report[0] == kExecFailedByte) {
     int code;
     std::memcpy(&code, report + 1, sizeof code);
-    fail(Error("exec of the successor", code), false);
+    const Program* program = remembered_program();
+    fail(Error::of({"exec of the successor ", program ? std::string_view(program->path) : std::string_view()}, code), false);
   } else {
     // It is ending, as a rule. If it has only closed the pipe, it would go on with our sockets, beside us.
     fail(Error("the successor ended before it served"), true);

@@ -25,8 +25,8 @@ class Successor {
   Successor& operator=(const Successor&) = delete;
 
   // Starts the remembered program (program.h) with the same arguments and our environment. The child has the given
-  // sockets, the three standard descriptors and its end of a pipe, no other descriptor; an empty signal mask, and default
-  // actions but for the signals that were ignored when we were started. An error when it cannot fork; whether
+  // sockets, the three standard descriptors and its end of a pipe, no other descriptor; an empty signal mask, default
+  // actions but for the signals that were ignored when we were started, and the limit on descriptors of then. An error when it cannot fork; whether
   // the program could be run shows in read(). Not while one waits or is ready.
   Error start(const int* listeners, int count) noexcept;
 

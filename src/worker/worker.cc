@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "base/limits.h"
@@ -69,15 +70,19 @@ void wrong_thread(const char* what) noexcept {
 
 namespace {
 
-constexpr uint32_t kReservedDescriptors = 64;  // for listeners, the poller, and what the program opens
 constexpr uint64_t kDrainStepNs = 20'000'000;
 
 void on_accept(void* context, net::Connection& c, bool over_limit) {
   auto& w = *static_cast<Worker*>(context);
+  if (over_limit) [[unlikely]] w.tell_limit();
   session::start_http(w.sessions, c, over_limit);
 }
 
-void on_refuse(void* context, int fd) { session::refuse_at_once(static_cast<Worker*>(context)->sessions, fd); }
+void on_refuse(void* context, int fd) {
+  auto& w = *static_cast<Worker*>(context);
+  w.tell_limit();
+  session::refuse_at_once(w.sessions, fd);
+}
 
 void before_flush(void* context) {
   auto& w = *static_cast<Worker*>(context);
@@ -147,13 +152,7 @@ Error Worker::open() {
   if (!inbox) return Error("no worker number or descriptor is left");
   take_options();
   if (Error error = seam->open(*this)) return error;
-  const uint64_t descriptors = sys::raise_descriptor_limit();
-  uint64_t most = descriptors > 2 * kReservedDescriptors ? descriptors - kReservedDescriptors : descriptors / 2;
-  if (options.max_connections && options.max_connections < most) most = options.max_connections;
-  if (most > UINT32_MAX / 4) most = UINT32_MAX / 4;
-  char line[96];
-  std::snprintf(line, sizeof line, "at most %llu connections", static_cast<unsigned long long>(most));
-  sys::log_line(LogLevel::info, line);
+  const uint32_t most = make_room();
   net::ReactorHooks hooks{this, on_accept, on_refuse, before_flush, on_signal, nullptr};
   if (group) {
     Seat& own = group->seats[seat];
@@ -162,7 +161,7 @@ Error Worker::open() {
       hooks.place = [](void* w, int fd) { return static_cast<Worker*>(w)->place_connection(fd); };
     }
   }
-  if (Error error = reactor.open(hooks, *inbox, static_cast<uint32_t>(most))) return error;
+  if (Error error = reactor.open(hooks, *inbox, most)) return error;
   opened = true;
   reactor.rest();  // what is posted before the first turn shows at fd()
   return {};
@@ -255,6 +254,7 @@ void Worker::drain_step() noexcept {
 }
 
 void Worker::end() noexcept {
+  sys::release_descriptors(std::exchange(claimed_descriptors, 0));
   if (!inbox) return;
   over = true;
   if (group && !draining) group->begin_drain(0);  // no restart hands listeners over that are about to be closed

@@ -54,6 +54,8 @@ struct Worker {
   // Set-up --------------------------------------------------------------------------------------------------------
   Result<uint16_t> listen(const ListenOptions& listen_options);
   Error open();
+  uint32_t make_room() noexcept;  // for connections; how many there may be (limit.cc)
+  void tell_limit() noexcept;
   void register_inbox() noexcept;
   void take_options() noexcept;
 
@@ -91,6 +93,8 @@ struct Worker {
   Outgoing outgoing;
   std::atomic<const std::string*>* calling = nullptr;  // what is called now, where a watchdog looks
   uint64_t show_at_ns = 0;
+  uint64_t claimed_descriptors = 0;
+  uint64_t limit_told_ns = 0;  // when the log has last said that the limit of connections is reached
   Stats stats;
   net::Reactor reactor;
   session::Sessions sessions{reactor, stats};

@@ -8,6 +8,8 @@
 #include <string>
 #include <type_traits>
 
+#include "support/stderr_text.h"
+
 using martlet::Error;
 using martlet::Result;
 
@@ -16,6 +18,12 @@ namespace {
 Result<int> half(int n) {
   if (n % 2) return Error("half: an odd number");
   return n / 2;
+}
+
+// What report() prints.
+std::string reported(const Error& error) {
+  martlet::test::StderrText printed;
+  return martlet::report(error) == 1 ? printed.take() : std::string();
 }
 
 // Counts what is alive, to see that a Result destroys what it holds, once.
@@ -46,6 +54,33 @@ TEST_CASE("error: none is false, one says what and why") {
   static_assert(literal && literal.os_code() == 3);
 }
 
+TEST_CASE("error: one that names what it is about carries the text itself") {
+  std::string name = "127.0.0.1:3000";
+  const Error error = Error::of({"bind ", name}, EADDRINUSE);
+  name.assign(name.size(), 'x');
+  CHECK(bool(error));
+  CHECK(error.what() == "bind 127.0.0.1:3000");
+  CHECK(error.message().starts_with("bind 127.0.0.1:3000: "));
+  CHECK(error.message().size() > error.what().size() + 2);
+  const Error copy = error;
+  CHECK(copy.what() == error.what());
+  CHECK(copy.what().data() != error.what().data());
+  CHECK(copy.os_code() == EADDRINUSE);
+  CHECK(Error::of({"listen: '", "foo", "' is no address"}).message() == "listen: 'foo' is no address");
+  CHECK(Error::of({std::string_view("a\0b\n\x7f", 5), "c\xc3\xa9"}).what() == "a.b..c\xc3\xa9");
+  CHECK(bool(Error::of({})));
+  CHECK_FALSE(Error::of({""}).what().empty());
+}
+
+TEST_CASE("error: a text that is too long is cut, and says so") {
+  const std::string fits(Error::kTextBytes, 'a');
+  CHECK(Error::of({fits}).what() == fits);
+  CHECK(Error::of({fits.substr(1), "b", ""}).what() == fits.substr(1) + "b");
+  for (const Error& cut : {Error::of({fits, "b"}), Error::of({fits + "b"}), Error::of({"", fits, "", "b", "c"})}) {
+    CHECK(cut.what() == fits.substr(3) + "...");
+  }
+}
+
 TEST_CASE("error: a Result holds a value or an Error") {
   const auto good = half(8);
   REQUIRE(good);
@@ -55,7 +90,8 @@ TEST_CASE("error: a Result holds a value or an Error") {
   const auto bad = half(7);
   CHECK_FALSE(bad);
   CHECK(bad.error().what() == "half: an odd number");
-  CHECK(martlet::report(bad.error()) == 1);
+  CHECK(reported(bad.error()) == "martlet: half: an odd number\n");
+  CHECK(reported(Error::of({"bind ", "::"}, EACCES)).starts_with("martlet: bind ::: "));
   Result<std::string> text = std::string("hello");
   CHECK(text->size() == 5);
   *text += " you";

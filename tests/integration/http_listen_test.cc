@@ -16,6 +16,7 @@
 #include "support/aborts.h"
 #include "support/client.h"
 #include "support/server.h"
+#include "support/stderr_text.h"
 #include "sys/syscalls.h"
 
 #if MARTLET_SYS_EPOLL
@@ -75,7 +76,7 @@ TEST_CASE("http_listen: what cannot be listened on is an error with its reason, 
     CHECK_FALSE(taken.ok());
     CHECK(taken.error().os_code() == EADDRINUSE);
     CHECK(taken.error().message().find("bind") != std::string::npos);
-    for (const char* host : {"", "nowhere", "127.0.0.1.1", "256.0.0.1", "::g", "unix:", "127.0.0.1 "}) {
+    for (const char* host : {" ", "nowhere", "127.0.0.1.1", "256.0.0.1", "::g", "unix:", "127.0.0.1 "}) {
       CAPTURE(host);
       const auto bad = app.listen(host, 0);
       CHECK_FALSE(bad.ok());
@@ -318,8 +319,11 @@ TEST_CASE("http_listen: a route or prefix that is none is the error that listen(
     App app;
     set_up(app);
     set_log_level(LogLevel::off);
-    const bool good = app.listen("127.0.0.1", 0).ok();
+    const auto listening = app.listen("127.0.0.1", 0);
+    const bool good = listening.ok();
+    StderrText printed;
     CHECK(app.run({.handle_signals = false}) == !good);
+    CHECK(printed.take() == (good ? "" : "martlet: " + listening.error().message() + "\n"));
     set_log_level(LogLevel::warn);
     return good;
   };

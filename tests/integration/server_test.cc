@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "support/multi_server.h"
+#include "support/stderr_text.h"
 
 using namespace martlet;
 using namespace martlet::literals;
@@ -75,8 +76,10 @@ TEST_CASE("server: an error of one worker's start ends all and is the answer") {
     Server server(local(2, other.port()));
     const Error error = server.start([](App& app) { who(app, 0); });
     REQUIRE(error);
-    CHECK(error.what() == "bind");
+    CHECK(error.what() == "bind 127.0.0.1:" + std::to_string(other.port()));
+    StderrText printed;
     CHECK(server.run([](App&) {}) == 1);
+    CHECK(printed.take() == "martlet: " + error.message() + "\n");
   }
   SUBCASE("a bad route, on the last worker") {
     Server server(local(3));

@@ -30,7 +30,7 @@ class MultiServer {
               RunOptions run = {.handle_signals = false})
       : descriptors_before_(open_descriptors()) {
     options.workers = workers;
-    if (options.host == "0.0.0.0") options.host = "127.0.0.1";
+    if (options.host == "*") options.host = "127.0.0.1";
     server_ = std::make_unique<Server>(std::move(options));
     std::promise<bool> started;
     thread_ = std::thread([this, set_up = std::move(set_up), run, &started] {

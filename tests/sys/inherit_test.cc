@@ -14,9 +14,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "support/environment.h"
 #include "support/in_child.h"
+#include "sys/port_claim.h"
 
 using namespace martlet::sys;
 using martlet::test::in_child;
@@ -184,6 +186,26 @@ TEST_CASE("take over: more than wanted are closed, and what is no listener is le
     return 0;
   }) == 0);
 }
+
+#if defined(__linux__)
+TEST_CASE("take over: the claims on ports come along") {
+  CHECK(in_child([] {
+    int ends[2];
+    MARTLET_EXPECT(::pipe(ends) == 0);
+    const int a = new_listener();
+    const int claim = claim_port(a);
+    MARTLET_EXPECT(claim >= 0 && ::fcntl(claim, F_SETFD, 0) == 0);
+    set_take_over(::getpid(), ":" + std::to_string(ends[1]) + ":" + std::to_string(a) + "," + std::to_string(claim));
+    int out[2] = {-1, -1};
+    MARTLET_EXPECT(take_over(out, 2) == 1);
+    MARTLET_EXPECT(out[0] == a);
+    MARTLET_EXPECT(is_ready_to_use(claim));
+    MARTLET_EXPECT(take_claims() == std::vector<int>{claim});
+    MARTLET_EXPECT(take_claims().empty());
+    return 0;
+  }) == 0);
+}
+#endif
 
 TEST_CASE("take over: a predecessor that died raises no signal") {
   CHECK(in_child([] {

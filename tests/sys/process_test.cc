@@ -10,11 +10,16 @@
 
 #include <atomic>
 #include <cerrno>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
+
+#include "support/in_child.h"
 
 using namespace martlet::sys;
+using martlet::test::in_child;
 
 namespace {
 
@@ -40,21 +45,53 @@ bool is_readable(int fd) {
 
 }  // namespace
 
-TEST_CASE("process: the descriptor limit goes up to the hard limit") {
-  rlimit before;
-  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
-  rlimit lowered = before;
-  lowered.rlim_cur = before.rlim_max < 256 ? before.rlim_max : 256;
-  REQUIRE(::setrlimit(RLIMIT_NOFILE, &lowered) == 0);
-  const uint64_t limit = raise_descriptor_limit();
-  rlimit after;
-  REQUIRE(::getrlimit(RLIMIT_NOFILE, &after) == 0);
-  CHECK(after.rlim_cur == limit);
-  CHECK(limit >= lowered.rlim_cur);
-  CHECK(raise_descriptor_limit() == limit);
-#if defined(__linux__)
-  CHECK(after.rlim_cur == before.rlim_max);
-#endif
+namespace {
+
+rlim_t soft_limit() {
+  rlimit limit;
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
+}  // namespace
+
+TEST_CASE("process: the descriptor limit goes up as far as all together need, and no further than the hard limit") {
+  CHECK(in_child([] {
+    rlimit limit;
+    MARTLET_EXPECT(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = 100;
+    limit.rlim_max = 400;
+    MARTLET_EXPECT(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    MARTLET_EXPECT(descriptor_limit() == 100);
+    MARTLET_EXPECT(claim_descriptors(60) == 100);  // there are enough
+    MARTLET_EXPECT(claim_descriptors(40) == 100);
+    MARTLET_EXPECT(claim_descriptors(1) == 101);
+    MARTLET_EXPECT(soft_limit() == 101);
+    release_descriptors(41);
+    MARTLET_EXPECT(claim_descriptors(50) == 110);  // 60 and 50
+    release_descriptors(50);
+    MARTLET_EXPECT(soft_limit() == 110);  // never lowered
+    MARTLET_EXPECT(claim_descriptors(340) == 400);
+    MARTLET_EXPECT(claim_descriptors(1) == 400);
+    MARTLET_EXPECT(claim_descriptors(kAllDescriptors) == 400);
+    MARTLET_EXPECT(claim_descriptors(kAllDescriptors) == 400);
+    release_descriptors(kAllDescriptors);
+    MARTLET_EXPECT(descriptor_limit() == 400);
+    restore_descriptor_limit();
+    MARTLET_EXPECT(soft_limit() == 100);
+    return 0;
+  }) == 0);
+}
+
+TEST_CASE("process: a limit that nobody has raised is not restored to anything") {
+  CHECK(in_child([] {
+    rlimit limit;
+    MARTLET_EXPECT(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = limit.rlim_cur < 77 ? limit.rlim_cur : 77;
+    MARTLET_EXPECT(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    restore_descriptor_limit();
+    MARTLET_EXPECT(soft_limit() == limit.rlim_cur);
+    return 0;
+  }) == 0);
 }
 
 TEST_CASE("process: random bytes fill exactly what was asked for") {
@@ -94,7 +131,8 @@ TEST_CASE("signals: they arrive in the pipe, and the former action comes back") 
     REQUIRE(!watcher.open());
     CHECK(!watcher.watch(SIGUSR1));
     CHECK(!watcher.watch(SIGUSR1));  // again is harmless
-    CHECK(!watcher.watch(SIGUSR2));
+    CHECK(!watcher.watch_always(SIGUSR2));
+    CHECK_FALSE(watcher.ignored(SIGUSR2));
     CHECK(watcher.next() == 0);
     CHECK(!is_readable(watcher.fd()));
     ::raise(SIGUSR1);
@@ -115,21 +153,66 @@ TEST_CASE("signals: they arrive in the pipe, and the former action comes back") 
   install(SIGUSR2, SIG_DFL);
 }
 
-TEST_CASE("signals: one watcher at a time for a signal") {
-  SignalWatcher second;
-  REQUIRE(!second.open());
+TEST_CASE("signals: one that was ignored stays ignored") {
+  install(SIGUSR1, SIG_IGN);
   {
-    SignalWatcher first;
-    REQUIRE(!first.open());
-    CHECK(!first.watch(SIGUSR1));
-    CHECK(second.watch(SIGUSR1).os_code() == EBUSY);
+    SignalWatcher watcher;
+    REQUIRE(!watcher.open());
+    CHECK(!watcher.watch(SIGUSR1));
+    CHECK(watcher.ignored(SIGUSR1));
+    CHECK_FALSE(watcher.ignored(SIGUSR2));
+    CHECK((handler_of(SIGUSR1) == SIG_IGN));
     ::raise(SIGUSR1);
-    CHECK(first.next() == SIGUSR1);
-    CHECK(second.next() == 0);
+    CHECK(watcher.next() == 0);
   }
-  CHECK(!second.watch(SIGUSR1));
+  CHECK((handler_of(SIGUSR1) == SIG_IGN));
+  install(SIGUSR1, SIG_DFL);
+}
+
+TEST_CASE("signals: every watcher of a signal is told, and the last one restores the action") {
+  install(SIGUSR1, former_handler);
+  former_calls = 0;
+  auto first = std::make_unique<SignalWatcher>();
+  SignalWatcher other;
+  {
+    SignalWatcher second;
+    REQUIRE(!first->open());
+    REQUIRE(!second.open());
+    REQUIRE(!other.open());
+    CHECK(!first->watch(SIGUSR1));
+    CHECK(!second.watch(SIGUSR1));
+    CHECK(!other.watch(SIGUSR2));
+    ::raise(SIGUSR1);
+    CHECK(first->next() == SIGUSR1);
+    CHECK(second.next() == SIGUSR1);
+    CHECK(other.next() == 0);
+    first.reset();
+    ::raise(SIGUSR1);
+    CHECK(second.next() == SIGUSR1);
+    CHECK(second.next() == 0);
+    CHECK(former_calls == 0);
+  }
+  CHECK((handler_of(SIGUSR1) == former_handler));
+  ::raise(SIGUSR2);
+  CHECK(other.next() == SIGUSR2);
+  install(SIGUSR1, SIG_DFL);
+}
+
+TEST_CASE("signals: so many watchers and no more; one that goes makes room") {
+  std::vector<std::unique_ptr<SignalWatcher>> all;
+  for (int i = 0; i < SignalWatcher::kMost; i++) {
+    all.push_back(std::make_unique<SignalWatcher>());
+    REQUIRE(!all.back()->open());
+    REQUIRE(!all.back()->watch(SIGUSR1));
+  }
+  SignalWatcher more;
+  REQUIRE(!more.open());
+  CHECK(more.watch(SIGUSR1).os_code() == EBUSY);
+  all.erase(all.begin() + 17);
+  CHECK(!more.watch(SIGUSR1));
   ::raise(SIGUSR1);
-  CHECK(second.next() == SIGUSR1);
+  CHECK(more.next() == SIGUSR1);
+  for (auto& one : all) CHECK(one->next() == SIGUSR1);
 }
 
 TEST_CASE("signals: what cannot be watched") {
@@ -165,7 +248,7 @@ TEST_CASE("signals: a watcher that goes away while signals arrive") {
   for (int i = 0; i < 200; i++) {
     SignalWatcher watcher;
     REQUIRE(!watcher.open());
-    CHECK(!watcher.watch(SIGUSR1));
+    CHECK(!watcher.watch_always(SIGUSR1));
   }
   stop.store(true);
   sender.join();

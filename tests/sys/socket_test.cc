@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -131,12 +132,42 @@ TEST_CASE("socket: what is not a numeric address") {
   for (std::string_view host : {std::string_view(""), std::string_view("example.org"), std::string_view("127.0.0"),
                                 std::string_view("1.2.3.4.5"), std::string_view("::1%"), std::string_view("::g"),
                                 std::string_view(nul), std::string_view("unix:")}) {
-    CHECK(listen_on({.host = host}).error().os_code() == EINVAL);
-    CHECK(connect_to(host, 1).error().os_code() == EINVAL);
+    std::string name(host);
+    std::replace(name.begin(), name.end(), '\0', '.');
+    CHECK(listen_on({.host = host}).error().what() == "listen: '" + name + "' is no address");
+    CHECK(connect_to(host, 1).error().what() == "connect: '" + name + "' is no address");
   }
-  CHECK(listen_on({.host = std::string(300, '1')}).error().os_code() == EINVAL);
+  CHECK(listen_on({.host = std::string(300, '1')}).error().what().starts_with("listen: '1111"));
   CHECK(listen_on({.host = "unix:/" + std::string(300, 'x')}).error().os_code() == ENAMETOOLONG);
 }
+
+TEST_CASE("socket: an error names what it is about") {
+  const int first = listen_or_fail({});
+  const std::string name = "127.0.0.1:" + std::to_string(local_port(first));
+  CHECK(local_name(first) == name);
+  CHECK(listen_on({.port = local_port(first)}).error().what() == "bind " + name);
+  CHECK(listen_on({.host = "192.0.2.7", .port = 81}).error().what() == "bind 192.0.2.7:81");
+  CHECK(listen_on({.host = "2001:db8::1", .port = 81}).error().what().ends_with("[2001:db8::1]:81"));
+  CHECK(listen_on({.host = "unix:/no/such/folder"}).error().what() == "bind unix:/no/such/folder");
+  const std::string longest = "unix:/" + std::string(106, 'x');
+  CHECK(listen_on({.host = longest + "/y"}).error().os_code() == ENAMETOOLONG);
+  CHECK(local_name(-1) == "");
+  close_socket(first);
+}
+
+#if defined(__linux__)
+TEST_CASE("socket: a port that one socket had for itself can be shared from then on") {
+  const int first = listen_or_fail({});
+  CHECK_FALSE(shares_port(first));
+  CHECK(listen_on({.port = local_port(first), .reuse_port = true}).error().os_code() == EADDRINUSE);
+  CHECK(share_port(first));
+  CHECK(shares_port(first));
+  const int second = listen_or_fail({.port = local_port(first), .reuse_port = true});
+  CHECK(listen_on({.port = local_port(first)}).error().os_code() == EADDRINUSE);
+  close_socket(first);
+  close_socket(second);
+}
+#endif
 
 TEST_CASE("socket: localhost needs no resolver") {
   const int listener = listen_or_fail({.host = "localhost"});
