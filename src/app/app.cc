@@ -82,7 +82,7 @@ int App::run(RunOptions options) {
 
 bool App::poll_once(milliseconds timeout) {
   realtime::RealtimeWorker& w = *impl_;
-  if (w.over || w.open()) return false;
+  if (w.over || (!w.opened && w.open())) return false;
   constexpr int64_t kNsPerMs = 1'000'000;
   const int64_t longest = INT64_MAX / kNsPerMs;
   w.turn(timeout.count() < 0 ? -1 : (timeout.count() < longest ? int64_t{timeout.count()} : longest) * kNsPerMs);
