@@ -14,7 +14,7 @@ QEMU ?= qemu-%-static
 PORTABLE_TESTS := $(wildcard $(patsubst %,tests/%/*_test.cc,base simd codec json proto) tests/support/*.cc) \
   tests/net/timer_wheel_test.cc tests/routing/router_test.cc
 
-.PHONY: static static-map static-savings static-memory check-static check-static-all check-targets check-s390x portable-tests
+.PHONY: static check-parts static-map static-savings static-memory check-static check-static-all check-targets check-s390x portable-tests
 
 # Objects that only lead to examples are kept, like the others.
 .SECONDARY: $(EXAMPLE_SOURCES:%.cc=$(BUILD)/obj/%.o)
@@ -28,6 +28,14 @@ $(BUILD)/static-native/examples/%: $(BUILD)/obj/examples/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -static -s -o $@ $< $(LIB_LIBS)
 
+# The same with their symbols.
+$(BUILD)/static-native/symbols/%: $(BUILD)/obj/examples/%.o $(LIB)
+	@mkdir -p $(@D)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -static -o $@ $< $(LIB_LIBS)
+
+check-parts: $(BUILD)/static-native/symbols/hello $(BUILD)/static-native/symbols/echo ## what the static hello does not use is not in it
+	tests/static/parts.sh $^
+
 # zig optimises its C libraries at link time (LTO) only when the link compiles something too: an empty file saves 15 kB.
 $(BUILD)/empty.cc:
 	@mkdir -p $(@D)
@@ -40,6 +48,7 @@ static-%-musl: zig $(BUILD)/empty.cc
 check-static: ## the static echo, native and musl, serves out of an empty chroot and has kept its size (2 min)
 	+$(MAKE) --no-print-directory static STATIC_EXAMPLES=echo STATIC_TARGETS='native x86_64-linux-musl'
 	tests/static/run.sh $(BUILD) native x86_64-linux-musl
+	+$(MAKE) --no-print-directory check-parts
 
 check-static-all: ## the same for all targets and examples (2.5 min)
 	+$(MAKE) --no-print-directory static
