@@ -6,19 +6,14 @@
 namespace martlet::worker {
 
 bool Parts::add(Worker& w, Part& part, const PartKey& key, const PartHooks& hooks) noexcept {
-  const bool good = turn_ended.add(hooks.turn_ended, part) && opened.add(hooks.opened, part) &&
-                    received.add(hooks.received, part) && joined.add(hooks.joined, part) && left.add(hooks.left, part) &&
-                    published.add(hooks.published, part) && closed.add(hooks.closed, part) &&
-                    worker_ends.add(hooks.worker_ends, part);
-  if (!good) {
-    turn_ended.remove(part);
-    opened.remove(part);
-    received.remove(part);
-    joined.remove(part);
-    left.remove(part);
-    published.remove(part);
-    closed.remove(part);
-    worker_ends.remove(part);
+  const Wanted all[] = {wanted(hooks.turn_ended, turn_ended), wanted(hooks.opened, opened), wanted(hooks.received, received),
+                        wanted(hooks.joined, joined),         wanted(hooks.left, left),     wanted(hooks.published, published),
+                        wanted(hooks.closed, closed),         wanted(hooks.worker_ends, worker_ends)};
+  for (const Wanted& one : all) {
+    if (!one.hook || one.list->push({one.hook, &part})) continue;
+    for (const Wanted& other : all) {
+      if (!other.list->empty() && other.list->back().part == &part) other.list->truncate(other.list->size() - 1);
+    }
     return false;
   }
   part.key = &key;

@@ -72,6 +72,12 @@ struct Part {
   Part* next = nullptr;
 };
 
+// A hook of whatever form, and whose it is.
+struct HookEntry {
+  void (*hook)();
+  Part* part;
+};
+
 // The parts that want one hook, in the order in which they came.
 template <typename... Args>
 class HookList {
@@ -81,20 +87,12 @@ class HookList {
   bool empty() const noexcept { return entries_.empty(); }
   void operator()(Args... args) const {
     if (entries_.empty()) [[likely]] return;
-    for (const Entry& entry : entries_) entry.hook(*entry.part, args...);
+    for (const HookEntry& entry : entries_) reinterpret_cast<Hook>(entry.hook)(*entry.part, args...);
   }
 
  private:
   friend class Parts;
-  struct Entry {
-    Hook hook;
-    Part* part;
-  };
-  bool add(Hook hook, Part& part) noexcept { return !hook || entries_.push({hook, &part}); }
-  void remove(const Part& part) noexcept {
-    while (!entries_.empty() && entries_.back().part == &part) entries_.truncate(entries_.size() - 1);
-  }
-  base::GrowingArray<Entry> entries_;
+  base::GrowingArray<HookEntry> entries_;  // of one type for all forms: its code is there once
 };
 
 class Parts {
@@ -132,6 +130,14 @@ class Parts {
   HookList<> worker_ends;
 
  private:
+  struct Wanted {
+    void (*hook)();
+    base::GrowingArray<HookEntry>* list;
+  };
+  template <typename... Args>
+  static Wanted wanted(void (*hook)(Part&, Args...), HookList<Args...>& list) noexcept {
+    return {reinterpret_cast<void (*)()>(hook), &list.entries_};
+  }
   bool add(Worker& w, Part& part, const PartKey& key, const PartHooks& hooks) noexcept;
 
   Part* first_ = nullptr;
