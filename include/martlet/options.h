@@ -31,7 +31,8 @@ enum class SlowConsumerPolicy : uint8_t {
 
 // Of an App. All limits are tested before memory is spent. A time of 0 has passed at once; a very long one is none.
 struct MARTLET_LAYOUT AppOptions {
-  // How long the body of a request may pause between two bytes. Then 408.
+  // How long the body of a request may pause between two bytes. Then 408. Like all times for which a peer is waited for
+  // it leaves out what the worker itself stood still.
   milliseconds body_timeout = std::chrono::seconds(30);
   // How long a WebSocket's close handshake may take; then the TCP connection ends.
   milliseconds close_timeout = std::chrono::seconds(5);
@@ -61,8 +62,9 @@ struct MARTLET_LAYOUT AppOptions {
   milliseconds head_timeout = std::chrono::seconds(10);
   // How long a WebSocket handshake may take, a middleware that decides later included. Then 408.
   milliseconds handshake_timeout = std::chrono::seconds(10);
-  // How long an idle keep-alive connection is held.
-  milliseconds keep_alive_timeout = std::chrono::seconds(60);
+  // How long an idle keep-alive connection is held; who asks for it by a Connection field is told. More than the 60 s
+  // after which common proxies let go, so that it is they who close and no request meets a close of ours.
+  milliseconds keep_alive_timeout = std::chrono::seconds(75);
   // A request body in memory, in bytes. 413 above it.
   size_t max_body_bytes = size_t{1} << 20;
   // Connections at the same time; the ones above it are accepted, answered 503 and closed, which the log says. 0: what
@@ -80,6 +82,9 @@ struct MARTLET_LAYOUT AppOptions {
   uint32_t max_head_bytes = 16 * 1024;
   // Fields of a head, at most 100. 431 above it.
   uint32_t max_header_fields = 100;
+  // The least rate of a request's body, in bytes a second, after a grace of 10 s: whatever has come counts, the first
+  // 10 s do not. 408 below it. Else a byte now and then would hold a connection for ever. 0: any rate.
+  uint32_t min_body_rate = 500;
   // Whether listen() raises the process's soft limit on open files (RLIMIT_NOFILE) to what max_connections and the reserve
   // need; to the hard limit where max_connections is 0. The usual 1,024 would be a poor server. It is the whole process's, and
   // that of children which the program starts itself (those of supervise() and a restart have the former one again): off
@@ -91,6 +96,9 @@ struct MARTLET_LAYOUT AppOptions {
   // the others go on. What is announced with more than the whole budget is refused at once. Keeps many half-sent large
   // messages, and many large bodies before a slow handler, from using up the machine.
   size_t receive_budget_bytes = size_t{256} << 20;
+  // How long a request may take from its first byte (from the connection's start for the first request, if its head
+  // comes in parts) to the last one of its body. Then 408. 0: no limit.
+  milliseconds request_timeout = std::chrono::minutes(5);
   // A write that makes no progress for this long ends the connection.
   milliseconds write_timeout = std::chrono::seconds(60);
 };

@@ -18,7 +18,7 @@ constexpr uint64_t kSuccessor = 2;
 constexpr uint64_t kNsPerMs = 1'000'000;
 
 uint64_t ns_of(milliseconds time) noexcept {
-  constexpr int64_t kLongest = 1'000'000'000;  // eleven days
+  constexpr int64_t kLongest = int64_t{1} << 42;  // 139 years: no overflow of nanoseconds
   const int64_t ms = time.count();
   return ms <= 0 ? 0 : static_cast<uint64_t>(ms < kLongest ? ms : kLongest) * kNsPerMs;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.h"
 #include "cluster/restarts.h"
 #include "sys/children.h"
 #include "sys/clock.h"
@@ -149,8 +150,7 @@ class Supervisor {
     if (stopping_) return;
     stopping_ = true;
     stop_signal_ = number;
-    const auto ms = options_.stop_timeout.count();
-    kill_at_ns_ = sys::monotonic_ns() + (ms > 0 ? static_cast<uint64_t>(ms) * 1'000'000 : 0);
+    kill_at_ns_ = sys::monotonic_ns() + uint64_t{base::to_ms(options_.stop_timeout)} * 1'000'000;
     signal_all(number);
   }
 

@@ -5,6 +5,7 @@
 
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "net/reactor.h"
 
 namespace martlet::net {
@@ -368,13 +369,11 @@ void offer_output(Reactor& reactor, Connection& c) noexcept {
 
 uint32_t write_time_left(Reactor& reactor, Connection& c) noexcept {
   if (!c.out || !c.out->blocked) return UINT32_MAX;
-  uint32_t spent = reactor.now_ms() - c.out->progress_ms;
-  if (spent >= reactor.write_timeout_ms) {
-    flush_queue(reactor, c);
-    if (!c.out || c.closing) return UINT32_MAX;
-    spent = reactor.now_ms() - c.out->progress_ms;
-  }
-  return spent >= reactor.write_timeout_ms ? 0 : reactor.write_timeout_ms - spent;
+  const uint32_t left = base::time_left(reactor.now_ms(), c.out->progress_ms, reactor.write_timeout_ms);
+  if (left > 0) return left;
+  flush_queue(reactor, c);
+  if (!c.out || c.closing) return UINT32_MAX;
+  return base::time_left(reactor.now_ms(), c.out->progress_ms, reactor.write_timeout_ms);
 }
 
 namespace {

@@ -61,9 +61,9 @@ Error Reactor::open(const ReactorHooks& hooks, Inbox& inbox, uint32_t max_connec
   hooks_ = hooks;
   inbox_ = &inbox;
   max_connections_ = max_connections;
-  start_ns_ = sys::monotonic_ns();
-  read_clock();
-  wheel_.start(WheelBuckets::tick_of(now_ns_));
+  start_ns_ = now_ns_ = back_by_ns_ = sys::monotonic_ns();
+  now_ms_ = 0;
+  wheel_.start(WheelBuckets::tick_of(loop_ns()));
   buffers_.reset(new (std::nothrow) uint8_t[kReceiveHeadroom + kReceiveBytes + Cork::kBytes]);
   if (!buffers_) return Error("receive buffer: out of memory");
   receive_buffer = buffers_.get() + kReceiveHeadroom;
@@ -142,12 +142,14 @@ void Reactor::turn(int64_t timeout_ns) noexcept {
   // For this turn only: a frame that the program keeps may be released when this pool is gone.
   base::BlockPool* const outer = base::BlockPool::current();
   base::BlockPool::set_current(&blocks);
+  refresh_clock();
   resting_ = false;
   const int64_t wait_ns = poll_timeout(timeout_ns);  // 8
   if (shared_.turn_since_ns) shared_.turn_since_ns->store(0, std::memory_order_relaxed);
   const int events = poller_.wait(wait_ns);  // 1
   inbox_->awake(false);
-  read_clock();                                                 // 2
+  const bool late = read_clock();                               // 2
+  if (wait_ns > 0) overslept_ = late;
   if (shared_.turn_since_ns) shared_.turn_since_ns->store(now_ns_, std::memory_order_relaxed);
   for (int i = 0; i < events; i++) dispatch(poller_.event(i));  // 3
   dispatch_ready();
@@ -160,9 +162,22 @@ void Reactor::turn(int64_t timeout_ns) noexcept {
   base::BlockPool::set_current(outer);
 }
 
-void Reactor::read_clock() noexcept {
-  now_ns_ = sys::monotonic_ns();
-  now_ms_ = static_cast<uint32_t>((now_ns_ - start_ns_) / 1'000'000);
+bool Reactor::read_clock() noexcept {
+  const uint64_t now_ns = sys::monotonic_ns();
+  const bool late = now_ns > back_by_ns_ + kSlackNs;
+  if (late) [[unlikely]] stood_still(now_ns);
+  now_ns_ = now_ns;
+  now_ms_ = static_cast<uint32_t>((loop_ns() - start_ns_) / 1'000'000);
+  return late;
+}
+
+// Gives everybody the time back. Of a sleep that ended late nothing counts, as the standstill may have begun with it;
+// but when they all end late that is how things are here, and what was planned counts. So it does with who owns the
+// loop: they come back at their own pace.
+void Reactor::stood_still(uint64_t now_ns) noexcept {
+  const uint64_t counts_until_ns = overslept_ || resting_ ? back_by_ns_ : now_ns_;
+  lost_ns_ += now_ns - counts_until_ns - kSlackNs;
+  back_by_ns_ = now_ns;
 }
 
 bool Reactor::must_not_sleep() const noexcept {
@@ -170,32 +185,38 @@ bool Reactor::must_not_sleep() const noexcept {
 }
 
 int64_t Reactor::poll_timeout(int64_t timeout_ns) noexcept {
+  expect_back(0);  // what was done since the clock was read was work
   if (timeout_ns == 0 || must_not_sleep()) return 0;
+  read_clock();
   const int64_t timer_ns = next_timer_ns();
   if (timer_ns >= 0 && (timeout_ns < 0 || timer_ns < timeout_ns)) timeout_ns = timer_ns;
-  return inbox_->try_sleep() ? timeout_ns : 0;
+  if (!inbox_->try_sleep()) timeout_ns = 0;
+  expect_back(timeout_ns);
+  return timeout_ns;
 }
 
 void Reactor::rest() noexcept {
   resting_ = true;
   const bool idle = inbox_->try_sleep();
   if (!idle || must_not_sleep()) inbox_->gate().notify();
+  expect_back(0);
+  next_timer_ns();
 }
 
 int64_t Reactor::next_timer_ns() noexcept {
-  // The connections' timeouts are coarse: the turn's own clock does. The user's are not.
-  const uint64_t now = timers.size() || resting_ ? sys::monotonic_ns() : now_ns_;
-  int64_t next = timers.ns_until_next(now);
-  const int64_t wheel = wheel_.ns_until_next(now);
+  refresh_clock();
+  int64_t next = timers.ns_until_next(now_ns_);
+  const int64_t wheel = wheel_.ns_until_next(loop_ns());
   if (wheel >= 0 && (next < 0 || wheel < next)) next = wheel;
   if (look_again_ns_) {
-    const int64_t left = look_again_ns_ > now ? static_cast<int64_t>(look_again_ns_ - now) : 0;
+    const int64_t left = look_again_ns_ > now_ns_ ? static_cast<int64_t>(look_again_ns_ - now_ns_) : 0;
     if (next < 0 || left < next) next = left;
   }
   if (!accepting_) {
     const int64_t again = static_cast<int64_t>(static_cast<int32_t>(accept_again_ms_ - now_ms_)) * 1'000'000;
     if (next < 0 || again < next) next = again > 0 ? again : 0;
   }
+  if (resting_) expect_back(next);
   return next;
 }
 
@@ -233,6 +254,10 @@ inline void Reactor::read_from(Connection& c) noexcept {
   }
 }
 
+void Reactor::hear(Connection& c) noexcept {
+  if (!c.pause) read_from(c);
+}
+
 void Reactor::dispatch_ready() noexcept {
   const uint32_t count = ready_.size();
   for (uint32_t i = 0; i < count; i++) {
@@ -245,7 +270,7 @@ void Reactor::dispatch_ready() noexcept {
 }
 
 void Reactor::run_timers() noexcept {
-  const uint32_t tick = WheelBuckets::tick_of(now_ns_);
+  const uint32_t tick = WheelBuckets::tick_of(loop_ns());
   timers_due_ = wheel_.expire(tick, kTimerBudget, [this](uint32_t slot) {
     Connection& c = *connections.live(slot);
     if (!c.closing) c.protocol->on_deadline(*this, c);
@@ -341,13 +366,13 @@ void Reactor::update_interest(Connection& c) noexcept {
 }
 
 void Reactor::arm(Connection& c, uint32_t after_ms) noexcept {
-  const uint32_t tick = WheelBuckets::deadline_of(now_ns_ + uint64_t{after_ms} * 1'000'000);
+  const uint32_t tick = WheelBuckets::deadline_of(loop_ns() + uint64_t{after_ms} * 1'000'000);
   if (c.wheel.linked() && !tick_is_after(c.wheel.deadline_tick, tick)) return;
   wheel_.schedule(c.slot, tick);
 }
 
 void Reactor::arm_spread(Connection& c, uint32_t interval_ms) noexcept {
-  const uint32_t tick = WheelBuckets::tick_of(now_ns_);
+  const uint32_t tick = WheelBuckets::tick_of(loop_ns());
   wheel_.schedule(c.slot, WheelBuckets::spread_tick(c.slot, tick, WheelBuckets::ticks_of_ms(interval_ms)));
 }
 

@@ -12,6 +12,11 @@
 //
 // Bytes are written at two places and by one function: a connection's own output when its dispatch (3) ends, and
 // everybody else's in 6. No connection, session or callback is destroyed anywhere but in 7.
+//
+// Two times. now_ns() is the monotonic clock: the user's timers go by it. now_ms() and the wheel, by which peers are
+// judged, leave out what the loop stood still: in a handler that blocks, in a debugger, in a frozen process or machine.
+// A peer could not be heard then, and perhaps could not speak. What counts of one turn's work is kSlackNs at most; a
+// poll that ends later than was planned by more than that counts as little, as nobody can say when the standstill began.
 // One thread owns a reactor: the one that calls turn(). post() (through the inbox) is for all.
 #pragma once
 
@@ -96,6 +101,7 @@ class Reactor {
   static constexpr size_t kReceiveHeadroom = 256;  // writable bytes before the receive buffer
   static constexpr int kAcceptsPerTurn = 64;
   static constexpr size_t kPauseReadingBytes = size_t{64} << 10;  // of unsent output
+  static constexpr uint64_t kSlackNs = 100'000'000;  // a turn's work, or a poll's delay, that is no standstill
 
   Reactor() noexcept = default;
   ~Reactor();
@@ -121,7 +127,7 @@ class Reactor {
 
   // One turn; waits at most timeout_ns (-1: until there is something to do).
   void turn(int64_t timeout_ns) noexcept;
-  // How long until something is due that fd() does not show; -1: nothing.
+  // How long until something is due that fd() does not show; -1: nothing. Who rests is expected to be back by then.
   int64_t next_timer_ns() noexcept;
   // For those who own the loop: the worker rests until the next turn(). From here on fd() becomes readable when there
   // is mail or its own thread makes work for it, and is when work was left over.
@@ -131,7 +137,8 @@ class Reactor {
   // There is to be a turn at this time, if there is none before; 0: not any more.
   void look_again(uint64_t at_ns) noexcept { look_again_ns_ = at_ns; }
 
-  // Time, as of this turn; between turns, of the last refresh_clock().
+  // Time, as of this turn; between turns, of the last refresh_clock(). The milliseconds are those of the loop's own
+  // time, without its standstills: for deadlines of connections.
   uint64_t now_ns() const noexcept { return now_ns_; }
   uint32_t now_ms() const noexcept { return now_ms_; }
   // Before the worker's own thread does something between turns: deadlines must not count from the last one.
@@ -189,6 +196,9 @@ class Reactor {
   void arm(Connection& c, uint32_t after_ms) noexcept;
   // The first heartbeat: a moment within the interval that differs from connection to connection.
   void arm_spread(Connection& c, uint32_t interval_ms) noexcept;
+  // Before a peer is given up for its silence: one read of what it may have said since it was last listened to. It may
+  // end the connection or bind another protocol.
+  void hear(Connection& c) noexcept;
 
   Connection* find(base::SlotId id) noexcept {
     Connection* c = connections.find(id);
@@ -221,7 +231,14 @@ class Reactor {
   void forget(bool surplus) noexcept;
   void pause_accepting() noexcept;
   void resume_accepting() noexcept;
-  void read_clock() noexcept;
+  // True: it was read much later than it was to be.
+  bool read_clock() noexcept;
+  void stood_still(uint64_t now_ns) noexcept;
+  uint64_t loop_ns() const noexcept { return now_ns_ - lost_ns_; }
+  // The clock is to be read again within this time; -1: there is nothing that could be missed.
+  void expect_back(int64_t within_ns) noexcept {
+    back_by_ns_ = within_ns < 0 ? UINT64_MAX - kSlackNs : now_ns_ + static_cast<uint64_t>(within_ns);
+  }
   int64_t poll_timeout(int64_t timeout_ns) noexcept;
   bool must_not_sleep() const noexcept;
   // Work was made between two turns.
@@ -241,6 +258,8 @@ class Reactor {
   std::unique_ptr<uint8_t[]> buffers_;
   uint64_t start_ns_ = 0;
   uint64_t now_ns_ = 0;
+  uint64_t lost_ns_ = 0;     // the standstills together
+  uint64_t back_by_ns_ = 0;  // when the clock is to be read again; when that is much later, the loop has stood still
   uint32_t now_ms_ = 0;
   uint32_t max_connections_ = 0;
   uint32_t surplus_ = 0;  // connections above the limit that are being refused
@@ -253,6 +272,7 @@ class Reactor {
   bool mail_due_ = false;
   bool turn_wanted_ = false;
   bool resting_ = false;  // between rest() and the next turn()
+  bool overslept_ = false;  // the last poll that was to wait ended late
 
   struct WheelAccess {
     base::SlotTable<Connection>* connections;

@@ -62,6 +62,7 @@ struct RequestHead {
   BodyFraming framing = BodyFraming::none;
   uint8_t minor_version = 1;   // of HTTP/1.x: 0, or 1, which all later ones are read as
   bool keep_alive = true;      // by version and Connection (RFC 9112 §9.3)
+  bool asks_keep_alive = false;  // Connection has the token "keep-alive"
   bool expects_continue = false;
   bool connection_upgrade = false;  // Connection has the token "upgrade"
   uint8_t field_count = 0;

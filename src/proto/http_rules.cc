@@ -138,21 +138,20 @@ bool is_keep_alive(std::string_view text) noexcept {
 // RFC 9110 §7.6.1, and §9.3 of RFC 9112.
 void settle_connection(const uint8_t* base, RequestHead& head) noexcept {
   if (head.count(FieldName::connection) == 1 && is_keep_alive(head.value(base, *head.find(FieldName::connection)))) {
-    head.keep_alive = true;
+    head.keep_alive = head.asks_keep_alive = true;
     return;
   }
   bool close = false;
-  bool keep_alive = head.minor_version == 1;
   for (size_t i = 0; i < head.field_count; i++) {
     if (head.fields[i].name != FieldName::connection) continue;
     TokenList options(head.value(base, head.fields[i]));
     for (std::string_view option; options.next(option);) {
       close = close || base::equals_lower(option, "close");
-      keep_alive = keep_alive || is_keep_alive(option);
+      head.asks_keep_alive = head.asks_keep_alive || is_keep_alive(option);
       head.connection_upgrade = head.connection_upgrade || base::equals_lower(option, "upgrade");
     }
   }
-  head.keep_alive = keep_alive && !close;
+  head.keep_alive = (head.minor_version == 1 || head.asks_keep_alive) && !close;
 }
 
 // RFC 9110 §10.1.1: a 100-continue of HTTP/1.0 is ignored, any other expectation cannot be met.
@@ -228,6 +227,7 @@ bool settle_head(const uint8_t* base, RequestHead& head, HttpError& error) noexc
   head.framing = BodyFraming::none;
   head.content_length = 0;
   head.keep_alive = head.minor_version == 1;
+  head.asks_keep_alive = false;
   head.connection_upgrade = false;
   head.expects_continue = false;
   head.host_field = -1;

@@ -3,6 +3,7 @@
 
 #include <new>
 
+#include "base/limits.h"
 #include "net/output.h"
 #include "net/reactor.h"
 #include "sys/socket.h"
@@ -13,11 +14,6 @@ namespace {
 
 // Per readiness. Others must not wait for what nobody wants.
 constexpr size_t kReadBytes = size_t{64} << 10;
-
-uint32_t left_of(uint32_t now_ms, uint32_t since_ms, uint32_t timeout_ms) noexcept {
-  const uint32_t spent = now_ms - since_ms;
-  return spent >= timeout_ms ? 0 : timeout_ms - spent;
-}
 
 // The output has left.
 void shut(Sessions& s, net::Connection& c) noexcept {
@@ -65,11 +61,11 @@ void on_drained(net::Reactor& reactor, net::Connection& c) {
 uint32_t time_left(Sessions& s, net::Connection& c) noexcept {
   const DiscardState& d = c.state<DiscardState>();
   const uint32_t now = s.reactor.now_ms();
-  if (!d.shut) return d.most_words_ms == kAnyWords ? kAnyWords : left_of(now, d.since_ms, d.most_words_ms);
-  const uint32_t left = left_of(now, d.since_ms, s.limits.discard_ms);
+  if (!d.shut) return d.most_words_ms == kAnyWords ? kAnyWords : base::time_left(now, d.since_ms, d.most_words_ms);
+  const uint32_t left = base::time_left(now, d.since_ms, s.limits.discard_ms);
   // Once more before it is called silent: a loop that was kept busy may not have got to it.
-  if (left && left_of(now, c.last_seen_ms, s.limits.discard_idle_ms) == 0) on_readable(s.reactor, c);
-  const uint32_t idle_left = left_of(now, c.last_seen_ms, s.limits.discard_idle_ms);
+  if (left && base::time_left(now, c.last_seen_ms, s.limits.discard_idle_ms) == 0) on_readable(s.reactor, c);
+  const uint32_t idle_left = base::time_left(now, c.last_seen_ms, s.limits.discard_idle_ms);
   return idle_left < left ? idle_left : left;
 }
 

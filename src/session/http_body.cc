@@ -75,6 +75,8 @@ Body begin_body(Sessions& s, Exchange& e, const uint8_t* at, const uint8_t* end,
   return keep_body(s, e, at, have, wanted) ? kComing : kTooMuch;
 }
 
+size_t received_bytes(const Exchange& e) noexcept { return in_chunks(e) ? e.chunks.size() : e.body_have; }
+
 std::span<uint8_t> body_room(Sessions& s, Exchange& e) noexcept {
   if (in_chunks(e)) return {s.reactor.receive_buffer, kBodyReadBytes};
   const size_t missing = static_cast<size_t>(e.head.content_length) - e.body_have;

@@ -32,6 +32,9 @@ struct Body {
 // The body of the request whose head begins at `at`, as far as it lies in [at, end); `next` is set to what follows it.
 Body begin_body(Sessions& s, Exchange& e, const uint8_t* at, const uint8_t* end, const uint8_t*& next) noexcept;
 
+// How much is here of a body that is coming.
+size_t received_bytes(const Exchange& e) noexcept;
+
 // Where the next read of a body that is coming goes. Not empty.
 std::span<uint8_t> body_room(Sessions& s, Exchange& e) noexcept;
 

@@ -104,7 +104,7 @@ void put_start(Sessions& s, Writer& out, int status) noexcept {
 }
 
 // Status line, date, connection, content type, content length and the empty line fit into this.
-constexpr size_t kLibraryHead = 256;
+constexpr size_t kLibraryHead = 320;
 
 }  // namespace
 
@@ -119,7 +119,7 @@ namespace {
 
 // The fields of the common answer, up to the value of Content-Length.
 inline bool put_common(Sessions& s, const Exchange& e, Writer& out, BodyType type) noexcept {
-  const bool common = e.status == 200 && e.content_type_bytes == 0 && !e.type_in_fields && e.head.minor_version == 1;
+  const bool common = e.status == 200 && e.content_type_bytes == 0 && !e.type_in_fields;
   if (!common || (type != BodyType::text && type != BodyType::json)) return false;
   refresh_date(s);
   if (type == BodyType::text) {
@@ -145,8 +145,6 @@ void put_fields(Sessions& s, const Exchange& e, Writer& out, BodyType type, bool
   put_start(s, out, e.status);
   if (e.flags.offers_upgrade) {
     out.put(!keep_alive ? kUpgradeAndClose : e.head.minor_version == 0 ? kUpgradeAndKeepAlive : kUpgradeAlone);
-  } else if (keep_alive && e.head.minor_version == 0) {
-    out.put("Connection: keep-alive\r\n");
   }
   const std::string_view own(e.content_type, e.content_type_bytes);
   const std::string_view content_type = own.empty() ? type_name(type) : own;
@@ -156,6 +154,17 @@ void put_fields(Sessions& s, const Exchange& e, Writer& out, BodyType type, bool
     out.put("\r\n");
   }
   if (!no_body) out.put("Content-Length: ");
+}
+
+// Nothing is said where the version says it. Who names keep-alive may be one that needs to hear it (HTTP/1.0), or that
+// wants to know for how long: a request that is sent just when we close is lost.
+[[gnu::noinline]] void put_connection(const Sessions& s, const Exchange& e, Writer& out, bool keep_alive) noexcept {
+  if (e.flags.offers_upgrade) return;  // one Connection field has said it
+  if (keep_alive) {
+    out.put({s.keep_alive_lines, s.keep_alive_bytes});
+  } else {
+    out.put("Connection: close\r\n");
+  }
 }
 
 }  // namespace
@@ -178,7 +187,7 @@ void send_response(Exchange& e, base::ByteSpan body, BodyType type) noexcept {
     out.put(static_cast<uint64_t>(body.size()));
     out.put("\r\n");
   }
-  if (!keep_alive && !e.flags.offers_upgrade) out.put("Connection: close\r\n");
+  if (!(keep_alive & !e.head.asks_keep_alive)) put_connection(s, e, out, keep_alive);
   if (!e.fields.empty()) out.put(e.fields.text());
   out.put("\r\n");
   if (!head_only && !body.empty()) out.put(base::as_text(body));

@@ -5,12 +5,14 @@
 #include <cstring>
 #include <span>
 
+#include "base/limits.h"
 #include "net/output.h"
 #include "net/reactor.h"
 #include "proto/ws_handshake.h"
 #include "session/discard.h"
 #include "session/http_body.h"
 #include "session/http_held.h"
+#include "session/http_pace.h"
 #include "session/http_refusal.h"
 #include "session/http_response.h"
 #include "session/ws_session.h"
@@ -137,9 +139,12 @@ bool run_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
 
 // Not all of the body is here: the connection waits for the rest.
 void wait_for_body(Sessions& s, net::Connection& c, Exchange* e) noexcept {
-  c.state<HttpState>().exchange = e;
+  HttpState& http = c.state<HttpState>();
+  http.exchange = e;
+  http.request_ms = http.phase == HttpPhase::head ? http.since_ms : s.reactor.now_ms();
   enter(s, c, HttpPhase::body);
-  s.reactor.arm(c, s.limits.body_timeout_ms);
+  uint32_t left_ms = base::kNeverMs;
+  s.reactor.arm(c, body_passed(s, c, left_ms) ? 0 : left_ms);
   if (e->head.expects_continue && e->head.minor_version == 1) send_continue(s, c);
 }
 
@@ -324,15 +329,9 @@ void on_ready(net::Reactor& reactor, net::Connection& c) {
 
 void on_drained(net::Reactor& reactor, net::Connection& c) {
   HttpState& http = c.state<HttpState>();
-  if (http.phase == HttpPhase::idle) http.since_ms = reactor.now_ms();  // it has the answer only now
+  // It has the answer only now, and it may not have been read meanwhile.
+  if (http.phase != HttpPhase::response) http.since_ms = http.request_ms = reactor.now_ms();
   if (http.held && !http.exchange) reactor.mark_ready(c);
-}
-
-bool passed(const net::Reactor& reactor, uint32_t since_ms, uint32_t timeout_ms, uint32_t& left_ms) noexcept {
-  const uint32_t spent = reactor.now_ms() - since_ms;
-  if (spent >= timeout_ms) return true;
-  if (timeout_ms - spent < left_ms) left_ms = timeout_ms - spent;
-  return false;
 }
 
 // The application owes an answer.
@@ -356,10 +355,10 @@ void check_phase(Sessions& s, net::Connection& c, uint32_t& left_ms) noexcept {
       if (!c.out && passed(r, http.since_ms, s.limits.keep_alive_ms, left_ms)) s.reactor.finish(c);
       return;
     case HttpPhase::head:
-      if (!passed(r, http.since_ms, s.limits.head_timeout_ms, left_ms)) return;
+      if (c.pause || !passed(r, http.since_ms, s.limits.head_timeout_ms, left_ms)) return;  // paused: it is not read
       return http.got_bytes ? refuse(s, c, 408, "The head of the request took too long.") : s.reactor.abort(c);
     case HttpPhase::body:
-      if (!passed(r, c.last_seen_ms, s.limits.body_timeout_ms, left_ms)) return;
+      if (c.pause || !body_passed(s, c, left_ms)) return;
       return refuse_request(s, c, http.exchange, 408, "The body of the request took too long.");
     case HttpPhase::response:
       return check_answer(s, c, left_ms);
@@ -371,7 +370,8 @@ void on_deadline(net::Reactor& reactor, net::Connection& c) {
   Sessions& s = sessions_of(reactor);
   uint32_t left_ms = net::write_time_left(reactor, c);
   if (left_ms == 0) return reactor.abort(c, true);
-  if (c.closing) return;
+  if (!c.closing && is_overdue(s, c)) reactor.hear(c);
+  if (c.closing || c.protocol != &http_protocol) return;
   if (left_ms > s.limits.keep_alive_ms) left_ms = s.limits.keep_alive_ms;
   net::open_cork(reactor, c);
   check_phase(s, c, left_ms);

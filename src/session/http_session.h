@@ -28,6 +28,7 @@ struct HttpState {
   uint32_t scanned = 0;          // how far the head at held_begin was looked through
   uint32_t request_number = 0;
   uint32_t since_ms = 0;         // when the phase began
+  uint32_t request_ms = 0;       // when the request began whose body is coming
   HttpPhase phase = HttpPhase::head;
   bool got_bytes = false;
 };

@@ -22,7 +22,9 @@ struct HttpLimits {
   uint64_t receive_budget_bytes = uint64_t{256} << 20;
   uint32_t head_timeout_ms = 10'000;
   uint32_t body_timeout_ms = 30'000;
-  uint32_t keep_alive_ms = 60'000;
+  uint32_t min_body_rate = 500;        // bytes a second, after a grace; 0: any
+  uint32_t request_timeout_ms = 300'000;
+  uint32_t keep_alive_ms = 75'000;
   uint32_t handshake_ms = 10'000;
   uint32_t close_ms = 5'000;
   uint32_t answer_ms = 0;  // for an answer that comes later; 0: no limit
@@ -53,6 +55,8 @@ struct HttpSink {
 struct Sessions {
   Sessions(net::Reactor& r, Stats& counters) noexcept;
   ~Sessions();
+  // Sets the limit, and what clients are told of it.
+  void set_keep_alive(uint32_t keep_alive_ms) noexcept;
 
   net::Reactor& reactor;
   Stats& stats;
@@ -71,6 +75,9 @@ struct Sessions {
   // "HTTP/1.1 200 OK\r\nDate: …\r\nContent-Type: …\r\nContent-Length: " of the present second: for text, for JSON.
   char ok_text[128];
   char ok_json[128];
+  // "Connection: keep-alive\r\nKeep-Alive: timeout=…\r\n", for those who asked.
+  char keep_alive_lines[64];
+  uint32_t keep_alive_bytes = 0;
   int64_t date_second = -1;
   uint64_t date_until_ns = 0;
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <new>
 
+#include "base/limits.h"
 #include "codec/utf8.h"
 #include "net/output.h"
 #include "net/reactor.h"
@@ -373,15 +374,10 @@ void on_drained(net::Reactor& reactor, net::Connection& c) {
   if (ws.route->sink->on_drain && !ws.route->sink->on_drain(*ws.route, c)) handler_failed(s, c);
 }
 
-uint32_t left_of(uint32_t now_ms, uint32_t since_ms, uint32_t timeout_ms) noexcept {
-  const uint32_t spent = now_ms - since_ms;
-  return spent >= timeout_ms ? 0 : timeout_ms - spent;
-}
-
 // Closing: how long until the TCP connection is ended; 0 when it has been.
 uint32_t check_closing(Sessions& s, net::Connection& c) noexcept {
   WsState& ws = c.state<WsState>();
-  const uint32_t left = left_of(s.reactor.now_ms(), ws.since_ms, s.limits.close_ms);
+  const uint32_t left = base::time_left(s.reactor.now_ms(), ws.since_ms, s.limits.close_ms);
   if (left == 0) {
     if (ws.cause == CloseCause::local_close) ws.cause = CloseCause::close_timeout;
     s.reactor.abort(c);
@@ -403,16 +399,26 @@ uint32_t check_heartbeat(Sessions& s, net::Connection& c) noexcept {
   if (c.pause) return half;  // we do not read, so it cannot show life: the progress of the output is watched instead
   uint32_t next = UINT32_MAX;
   if (limits.heartbeat_timeout_ms) {
-    next = left_of(now, c.last_seen_ms, limits.heartbeat_timeout_ms);
+    next = base::time_left(now, c.last_seen_ms, limits.heartbeat_timeout_ms);
     if (next == 0) return abort_websocket(s, c, CloseCause::heartbeat_timeout), 0;
   }
   if (!limits.heartbeat_interval_ms) return next;
   uint32_t look_in = half;
-  if (left_of(now, c.last_seen_ms, half) == 0) {
+  if (base::time_left(now, c.last_seen_ms, half) == 0) {
     send_frame(s, c, proto::Opcode::ping, nullptr, 0);
     look_in = limits.heartbeat_interval_ms;
   }
   return look_in < next ? look_in : next;
+}
+
+// Whether the peer is about to be given up for what it has not said.
+bool is_overdue(const Sessions& s, net::Connection& c) noexcept {
+  const WsState& ws = c.state<WsState>();
+  if (ws.failing) return false;
+  const uint32_t now = s.reactor.now_ms();
+  if (ws.ready != ReadyState::open) return base::time_left(now, ws.since_ms, s.limits.close_ms) == 0;
+  const uint32_t timeout_ms = ws.route->limits.heartbeat_timeout_ms;
+  return timeout_ms && base::time_left(now, c.last_seen_ms, timeout_ms) == 0;
 }
 
 void on_deadline(net::Reactor& reactor, net::Connection& c) {
@@ -421,7 +427,8 @@ void on_deadline(net::Reactor& reactor, net::Connection& c) {
   if (ws.failing) return;
   const uint32_t write_left = net::write_time_left(reactor, c);
   if (write_left == 0) return abort_websocket(s, c, CloseCause::write_timeout);
-  if (c.closing) return;
+  if (!c.closing && is_overdue(s, c)) reactor.hear(c);
+  if (c.closing || c.protocol != &ws_protocol || ws.failing) return;
   const uint32_t left = ws.ready == ReadyState::open ? check_heartbeat(s, c) : check_closing(s, c);
   if (c.closing) return;
   const uint32_t next = left < write_left ? left : write_left;

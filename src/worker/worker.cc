@@ -132,7 +132,10 @@ void Worker::take_options() noexcept {
   limits.receive_budget_bytes = base::at_most_everything(options.receive_budget_bytes);
   limits.head_timeout_ms = base::to_ms(options.head_timeout);
   limits.body_timeout_ms = base::to_ms(options.body_timeout);
-  limits.keep_alive_ms = base::to_ms(options.keep_alive_timeout);
+  limits.min_body_rate = options.min_body_rate;
+  limits.request_timeout_ms =
+      options.request_timeout == milliseconds(0) ? base::kNeverMs : base::to_ms(options.request_timeout);
+  sessions.set_keep_alive(base::to_ms(options.keep_alive_timeout));
   limits.handshake_ms = base::to_ms(options.handshake_timeout);
   limits.close_ms = base::to_ms(options.close_timeout);
   limits.answer_ms = base::to_ms(options.handler_timeout);
@@ -213,7 +216,8 @@ void Worker::begin_drain(const DrainOptions& drain) noexcept {
 void Worker::say_goodbyes(uint64_t now_ns) noexcept {
   const uint64_t passed = now_ns - drain_since_ns;
   const uint64_t all = reactor.connections.extent();
-  const uint64_t due = passed >= spread_ns ? all : all * passed / spread_ns;
+  // In milliseconds: the product of a long time and many connections must not wrap.
+  const uint64_t due = passed >= spread_ns ? all : all * (passed / 1'000'000) / (spread_ns / 1'000'000);
   for (; goodbyes < due; goodbyes++) {
     net::Connection* c = reactor.connections.at(goodbyes);
     if (c && !c->closing && c->protocol == &session::ws_protocol) say_goodbye(*c);

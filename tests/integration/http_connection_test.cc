@@ -23,6 +23,7 @@ std::string get_number(size_t n) {
   std::string request = "GET /n/";
   return request.append(std::to_string(n)).append(" HTTP/1.1\r\nHost: t\r\n\r\n");
 }
+int told_status(std::string_view path) { return path == "/missing" ? 404 : path == "/none" ? 204 : 200; }
 std::string answer(size_t n) {
   std::string text = "answer ";
   return text.append(std::to_string(n));
@@ -112,6 +113,47 @@ TEST_CASE("http_connection: HTTP/1.0 closes, unless it asks for keep-alive") {
     }
     CHECK(client.request("GET /n/2 HTTP/1.0\r\nHost: t\r\n\r\n").body == "answer 2");
     CHECK(client.closed_by_peer());
+  }
+}
+
+TEST_CASE("http_connection: who names keep-alive is told for how long, in every kind of answer; others are not") {
+  TestServer server([](App& app) {
+    numbered(app);
+    app.get("/json", [](Request&, Response& res) { res.json("{}"); });
+    app.get("/none", [](Request&, Response& res) { res.status(204).send(""); });
+    app.get("/own", [](Request&, Response& res) { res.type("text/x").send("own"); });
+  });
+  for (const char* path : {"/n/1", "/json", "/none", "/own", "/missing"}) {
+    for (const char* version : {"1.0", "1.1"}) {
+      CAPTURE(path);
+      CAPTURE(version);
+      const std::string start = std::string("GET ") + path + " HTTP/" + version + "\r\nHost: t\r\n";
+      Client client(server.port());
+      for (const char* value : {"keep-alive", "Keep-Alive, x"}) {
+        const HttpResponse told = client.request(start + "Connection: " + value + "\r\n\r\n");
+        CHECK(told.field("connection") == "keep-alive");
+        CHECK(told.field("keep-alive") == "timeout=75");
+        CHECK(told.count("connection") == 1);
+      }
+      const HttpResponse closed = client.request(start + "Connection: keep-alive, close\r\n\r\n");
+      CHECK(closed.closes());
+      CHECK(closed.count("keep-alive") == 0);
+      Client other(server.port());
+      const HttpResponse plain = other.request(start + "\r\n");
+      CHECK(plain.status == told_status(path));
+      CHECK(plain.count("keep-alive") == 0);
+      CHECK(plain.field("connection") == (version[2] == '0' ? "close" : ""));
+    }
+  }
+}
+
+TEST_CASE("http_connection: a keep-alive time is told in whole seconds, and one below a second is not") {
+  for (const auto& [time, told] : {std::pair<int, const char*>{1'000, "timeout=1"}, {1'999, "timeout=1"}, {999, ""}}) {
+    TestServer server(numbered, {.app = {.keep_alive_timeout = milliseconds(time)}});
+    Client client(server.port());
+    const HttpResponse response = client.request("GET /n/1 HTTP/1.1\r\nHost: t\r\nConnection: keep-alive\r\n\r\n");
+    CHECK(response.field("keep-alive") == told);
+    CHECK(response.field("connection") == "keep-alive");
   }
 }
 

@@ -348,7 +348,8 @@ namespace {
 
 void echo_route(App& app) {
   app.ws("/echo", {.message = [](WebSocket ws, const Message& msg) { ws.send(msg); },
-                   .options = {.max_message_bytes = 4_MiB, .max_unsent_bytes = 64_MiB}});
+                   .options = {.heartbeat_interval = milliseconds(4000),  // for a clock that a test moves
+                               .max_message_bytes = 4_MiB, .max_unsent_bytes = 64_MiB}});
 }
 
 std::vector<WsClient> open_many(WatchedServer& watched, std::string_view target, int count) {
@@ -426,8 +427,10 @@ TEST_CASE("no allocation: pings of both sides") {
   const std::string heartbeat = server_frame(kPing, "");
   const std::string alive = ws_frame(kPong, "");
   watched.takes_nothing([&] {
-    SteppedServer::advance(milliseconds(31'000));
-    watched.server.turn();
+    for (int i = 0; i < 2; i++) {  // not at once: that would be a standstill, which is nobody's silence
+      SteppedServer::advance(milliseconds(2'500));
+      watched.server.turn();
+    }
     return watched.answers(client, "", heartbeat) && client.send(alive) && watched.answers(client, ping, pong);
   });
 }

@@ -210,6 +210,18 @@ TEST_CASE("supervisor: signals are passed on, and what will not end is killed") 
   CHECK(s.all_gone(2));
 }
 
+TEST_CASE("supervisor: the longest time to stop in is no short one") {
+  Supervised s(1, [](uint32_t, Board& board) {
+    board.reached = 1;
+    const int status = wait_for_signal();
+    std::this_thread::sleep_for(milliseconds(200));
+    return status;
+  }, {.stop_timeout = milliseconds::max()});
+  REQUIRE(eventually([&] { return s.board.reached == 1; }));
+  s.signal(SIGTERM);
+  CHECK(s.wait() == 0);
+}
+
 TEST_CASE("supervisor: a second SIGTERM kills") {
   Supervised s(1, [](uint32_t, Board& board) {
     ::signal(SIGTERM, SIG_IGN);

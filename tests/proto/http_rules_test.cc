@@ -151,24 +151,24 @@ TEST_CASE("http_rules: Connection decides whether the connection stays") {
   struct Row {
     const char* version;
     const char* fields;
-    bool keep_alive, upgrade;
+    bool keep_alive, upgrade, asks = false;
   };
   const std::vector<Row> rows = {
       {"1.1", "", true, false},
       {"1.0", "", false, false},
       {"1.1", "Connection: close", false, false},
       {"1.1", "Connection: Close", false, false},
-      {"1.1", "Connection: keep-alive", true, false},
-      {"1.0", "Connection: keep-alive", true, false},
-      {"1.0", "Connection: Keep-Alive", true, false},
+      {"1.1", "Connection: keep-alive", true, false, true},
+      {"1.0", "Connection: keep-alive", true, false, true},
+      {"1.0", "Connection: Keep-Alive", true, false, true},
       {"1.0", "Connection: keep-alivf", false, false},
       {"1.0", "Connection: keep_alive", false, false},
-      {"1.1", "Connection: keep-alive, close", false, false},
-      {"1.0", "Connection: keep-alive\r\nConnection: close", false, false},
-      {"1.1", "Connection: keep-alive\r\nA: b\r\nConnection: close", false, false},
+      {"1.1", "Connection: keep-alive, close", false, false, true},
+      {"1.0", "Connection: keep-alive\r\nConnection: close", false, false, true},
+      {"1.1", "Connection: keep-alive\r\nA: b\r\nConnection: close", false, false, true},
       {"1.1", "Connection: Upgrade", true, true},
-      {"1.1", "Connection: keep-alive, Upgrade", true, true},
-      {"1.1", "Connection: keep-alive\r\nConnection: upgrade", true, true},
+      {"1.1", "Connection: keep-alive, Upgrade", true, true, true},
+      {"1.1", "Connection: keep-alive\r\nConnection: upgrade", true, true, true},
       {"1.1", "Connection: ,, ,UPGRADE ,close", false, true},
       {"1.1", "Connection: closed, upgraded", true, false},
       {"1.1", "Connection:", true, false},
@@ -179,6 +179,7 @@ TEST_CASE("http_rules: Connection decides whether the connection stays") {
     REQUIRE(p.done());
     CHECK(p.head.keep_alive == row.keep_alive);
     CHECK(p.head.connection_upgrade == row.upgrade);
+    CHECK(p.head.asks_keep_alive == row.asks);
   }
 }
 

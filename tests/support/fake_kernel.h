@@ -69,6 +69,9 @@ class FakeKernel {
   std::map<int, FakePeer>& peers() { return peers_; }
 
   void advance_ms(uint64_t ms) { now_ns_ += ms * 1'000'000; }
+  uint64_t now_ms() const { return now_ns_ / 1'000'000; }
+  // A wait that may wait and finds nothing takes its time, and so much more.
+  void oversleep_ms(uint64_t ms) { late_ms_ = ms; }
 
   // The nth call from now on (0: the next) that can fail does, with this errno; 0: none.
   void fail_call(int n, int error) {
@@ -271,7 +274,11 @@ class FakeKernel {
     s.accept4 = [](int, sockaddr*, socklen_t*, int) { return here->accept(); };
     s.epoll_create1 = [](int) { return here->fails() ? -1 : here->fresh(); };
     s.epoll_ctl = [](int, int operation, int fd, epoll_event* event) { return here->control(operation, fd, event); };
-    s.epoll_wait = [](int, epoll_event* events, int most, int) { return here->wait(events, most); };
+    s.epoll_wait = [](int, epoll_event* events, int most, int timeout_ms) {
+      const int count = here->wait(events, most);
+      if (count == 0 && timeout_ms > 0) here->advance_ms(static_cast<uint64_t>(timeout_ms) + here->late_ms_);
+      return count;
+    };
     s.eventfd = [](unsigned, int) {
       if (here->fails()) return -1;
       const int fd = here->fresh();
@@ -297,6 +304,7 @@ class FakeKernel {
   bool hesitated_ = false;
   bool idle_ = false;
   uint64_t now_ns_ = 1'000'000'000;
+  uint64_t late_ms_ = 0;
 };
 
 }  // namespace martlet::test
