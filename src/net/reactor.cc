@@ -142,13 +142,12 @@ void Reactor::turn(int64_t timeout_ns) noexcept {
   // For this turn only: a frame that the program keeps may be released when this pool is gone.
   base::BlockPool* const outer = base::BlockPool::current();
   base::BlockPool::set_current(&blocks);
-  refresh_clock();
-  resting_ = false;
   const int64_t wait_ns = poll_timeout(timeout_ns);  // 8
   if (shared_.turn_since_ns) shared_.turn_since_ns->store(0, std::memory_order_relaxed);
   const int events = poller_.wait(wait_ns);  // 1
   inbox_->awake(false);
   const bool late = read_clock();                               // 2
+  resting_ = false;
   if (wait_ns > 0) overslept_ = late;
   if (shared_.turn_since_ns) shared_.turn_since_ns->store(now_ns_, std::memory_order_relaxed);
   for (int i = 0; i < events; i++) dispatch(poller_.event(i));  // 3
@@ -162,21 +161,30 @@ void Reactor::turn(int64_t timeout_ns) noexcept {
   base::BlockPool::set_current(outer);
 }
 
-bool Reactor::read_clock() noexcept {
+bool Reactor::look_at_clock() noexcept {
   const uint64_t now_ns = sys::monotonic_ns();
   const bool late = now_ns > back_by_ns_ + kSlackNs;
   if (late) [[unlikely]] stood_still(now_ns);
   now_ns_ = now_ns;
+  return late;
+}
+
+bool Reactor::read_clock() noexcept {
+  const bool late = look_at_clock();
   now_ms_ = static_cast<uint32_t>((loop_ns() - start_ns_) / 1'000'000);
   return late;
 }
 
 // Gives everybody the time back. Of a sleep that ended late nothing counts, as the standstill may have begun with it;
 // but when they all end late that is how things are here, and what was planned counts. So it does with who owns the
-// loop: they come back at their own pace.
+// loop: they come back at their own pace, and are late when something was due.
 void Reactor::stood_still(uint64_t now_ns) noexcept {
-  const uint64_t counts_until_ns = overslept_ || resting_ ? back_by_ns_ : now_ns_;
-  lost_ns_ += now_ns - counts_until_ns - kSlackNs;
+  uint64_t counts_until_ns = overslept_ ? back_by_ns_ : now_ns_;
+  if (resting_) {
+    const int64_t due_ns = until_due_ns();
+    counts_until_ns = due_ns < 0 ? now_ns : now_ns_ + static_cast<uint64_t>(due_ns);
+  }
+  if (now_ns > counts_until_ns + kSlackNs) lost_ns_ += now_ns - counts_until_ns - kSlackNs;
   back_by_ns_ = now_ns;
 }
 
@@ -187,8 +195,9 @@ bool Reactor::must_not_sleep() const noexcept {
 int64_t Reactor::poll_timeout(int64_t timeout_ns) noexcept {
   expect_back(0);  // what was done since the clock was read was work
   if (timeout_ns == 0 || must_not_sleep()) return 0;
-  read_clock();
-  const int64_t timer_ns = next_timer_ns();
+  look_at_clock();
+  resting_ = false;
+  const int64_t timer_ns = until_due_ns();
   if (timer_ns >= 0 && (timeout_ns < 0 || timer_ns < timeout_ns)) timeout_ns = timer_ns;
   if (!inbox_->try_sleep()) timeout_ns = 0;
   expect_back(timeout_ns);
@@ -196,15 +205,19 @@ int64_t Reactor::poll_timeout(int64_t timeout_ns) noexcept {
 }
 
 void Reactor::rest() noexcept {
-  resting_ = true;
+  expect_back(0);
   const bool idle = inbox_->try_sleep();
   if (!idle || must_not_sleep()) inbox_->gate().notify();
-  expect_back(0);
-  next_timer_ns();
+  look_at_clock();
+  resting_ = true;
 }
 
 int64_t Reactor::next_timer_ns() noexcept {
   refresh_clock();
+  return until_due_ns();
+}
+
+int64_t Reactor::until_due_ns() const noexcept {
   int64_t next = timers.ns_until_next(now_ns_);
   const int64_t wheel = wheel_.ns_until_next(loop_ns());
   if (wheel >= 0 && (next < 0 || wheel < next)) next = wheel;
@@ -216,7 +229,6 @@ int64_t Reactor::next_timer_ns() noexcept {
     const int64_t again = static_cast<int64_t>(static_cast<int32_t>(accept_again_ms_ - now_ms_)) * 1'000'000;
     if (next < 0 || again < next) next = again > 0 ? again : 0;
   }
-  if (resting_) expect_back(next);
   return next;
 }
 

@@ -231,7 +231,8 @@ class Reactor {
   void forget(bool surplus) noexcept;
   void pause_accepting() noexcept;
   void resume_accepting() noexcept;
-  // True: it was read much later than it was to be.
+  // True: it was read much later than it was to be. Looking leaves the milliseconds as they are.
+  bool look_at_clock() noexcept;
   bool read_clock() noexcept;
   void stood_still(uint64_t now_ns) noexcept;
   uint64_t loop_ns() const noexcept { return now_ns_ - lost_ns_; }
@@ -239,6 +240,7 @@ class Reactor {
   void expect_back(int64_t within_ns) noexcept {
     back_by_ns_ = within_ns < 0 ? UINT64_MAX - kSlackNs : now_ns_ + static_cast<uint64_t>(within_ns);
   }
+  int64_t until_due_ns() const noexcept;
   int64_t poll_timeout(int64_t timeout_ns) noexcept;
   bool must_not_sleep() const noexcept;
   // Work was made between two turns.
