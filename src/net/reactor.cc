@@ -61,7 +61,8 @@ Error Reactor::open(const ReactorHooks& hooks, Inbox& inbox, uint32_t max_connec
   hooks_ = hooks;
   inbox_ = &inbox;
   max_connections_ = max_connections;
-  start_ns_ = now_ns_ = back_by_ns_ = sys::monotonic_ns();
+  now_ns_ = lost_ns_ = sys::monotonic_ns();
+  late_after_ns_ = now_ns_ + kSlackNs;
   now_ms_ = 0;
   wheel_.start(WheelBuckets::tick_of(loop_ns()));
   buffers_.reset(new (std::nothrow) uint8_t[kReceiveHeadroom + kReceiveBytes + Cork::kBytes]);
@@ -158,34 +159,37 @@ void Reactor::turn(int64_t timeout_ns) noexcept {
   hooks_.before_flush(hooks_.context);
   flush_dirty();                                              // 6
   reap();                                                     // 7
+  // Who gives the loop a time to wait has it back now: what is done from here on is not this turn's work.
+  if (timeout_ns > 0) look_at_clock();
   base::BlockPool::set_current(outer);
 }
 
-bool Reactor::look_at_clock() noexcept {
+inline bool Reactor::look_at_clock() noexcept {
   const uint64_t now_ns = sys::monotonic_ns();
-  const bool late = now_ns > back_by_ns_ + kSlackNs;
+  const bool late = now_ns > late_after_ns_;
   if (late) [[unlikely]] stood_still(now_ns);
   now_ns_ = now_ns;
+  late_after_ns_ = now_ns + kSlackNs;  // until it is known how long is slept
   return late;
 }
 
 bool Reactor::read_clock() noexcept {
   const bool late = look_at_clock();
-  now_ms_ = static_cast<uint32_t>((loop_ns() - start_ns_) / 1'000'000);
+  now_ms_ = static_cast<uint32_t>(loop_ns() / 1'000'000);
   return late;
 }
 
 // Gives everybody the time back. Of a sleep that ended late nothing counts, as the standstill may have begun with it;
 // but when they all end late that is how things are here, and what was planned counts. So it does with who owns the
-// loop: they come back at their own pace, and are late when something was due.
-void Reactor::stood_still(uint64_t now_ns) noexcept {
-  uint64_t counts_until_ns = overslept_ ? back_by_ns_ : now_ns_;
+// loop: they come back at their own pace, and are late when something was due. (When they do all the waiting, the clock
+// is not looked at before they go, and what their handlers took is part of it.)
+[[gnu::noinline, gnu::cold]] void Reactor::stood_still(uint64_t now_ns) noexcept {
+  uint64_t counts_until_ns = overslept_ ? late_after_ns_ : now_ns_ + kSlackNs;
   if (resting_) {
     const int64_t due_ns = until_due_ns();
-    counts_until_ns = due_ns < 0 ? now_ns : now_ns_ + static_cast<uint64_t>(due_ns);
+    counts_until_ns = due_ns < 0 ? now_ns : now_ns_ + static_cast<uint64_t>(due_ns) + kSlackNs;
   }
-  if (now_ns > counts_until_ns + kSlackNs) lost_ns_ += now_ns - counts_until_ns - kSlackNs;
-  back_by_ns_ = now_ns;
+  if (now_ns > counts_until_ns) lost_ns_ += now_ns - counts_until_ns;
 }
 
 bool Reactor::must_not_sleep() const noexcept {
@@ -193,23 +197,21 @@ bool Reactor::must_not_sleep() const noexcept {
 }
 
 int64_t Reactor::poll_timeout(int64_t timeout_ns) noexcept {
-  expect_back(0);  // what was done since the clock was read was work
   if (timeout_ns == 0 || must_not_sleep()) return 0;
   look_at_clock();
   resting_ = false;
   const int64_t timer_ns = until_due_ns();
   if (timer_ns >= 0 && (timeout_ns < 0 || timer_ns < timeout_ns)) timeout_ns = timer_ns;
   if (!inbox_->try_sleep()) timeout_ns = 0;
-  expect_back(timeout_ns);
+  if (timeout_ns > 0) late_after_ns_ += static_cast<uint64_t>(timeout_ns);
+  if (timeout_ns < 0) late_after_ns_ = UINT64_MAX;  // nothing is due that could be missed
   return timeout_ns;
 }
 
 void Reactor::rest() noexcept {
-  expect_back(0);
+  resting_ = true;
   const bool idle = inbox_->try_sleep();
   if (!idle || must_not_sleep()) inbox_->gate().notify();
-  look_at_clock();
-  resting_ = true;
 }
 
 int64_t Reactor::next_timer_ns() noexcept {

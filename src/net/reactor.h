@@ -127,7 +127,7 @@ class Reactor {
 
   // One turn; waits at most timeout_ns (-1: until there is something to do).
   void turn(int64_t timeout_ns) noexcept;
-  // How long until something is due that fd() does not show; -1: nothing. Who rests is expected to be back by then.
+  // How long until something is due that fd() does not show; -1: nothing.
   int64_t next_timer_ns() noexcept;
   // For those who own the loop: the worker rests until the next turn(). From here on fd() becomes readable when there
   // is mail or its own thread makes work for it, and is when work was left over.
@@ -236,10 +236,6 @@ class Reactor {
   bool read_clock() noexcept;
   void stood_still(uint64_t now_ns) noexcept;
   uint64_t loop_ns() const noexcept { return now_ns_ - lost_ns_; }
-  // The clock is to be read again within this time; -1: there is nothing that could be missed.
-  void expect_back(int64_t within_ns) noexcept {
-    back_by_ns_ = within_ns < 0 ? UINT64_MAX - kSlackNs : now_ns_ + static_cast<uint64_t>(within_ns);
-  }
   int64_t until_due_ns() const noexcept;
   int64_t poll_timeout(int64_t timeout_ns) noexcept;
   bool must_not_sleep() const noexcept;
@@ -258,10 +254,9 @@ class Reactor {
   SlotList dirty_;
   SlotList closing_;
   std::unique_ptr<uint8_t[]> buffers_;
-  uint64_t start_ns_ = 0;
   uint64_t now_ns_ = 0;
-  uint64_t lost_ns_ = 0;     // the standstills together
-  uint64_t back_by_ns_ = 0;  // when the clock is to be read again; when that is much later, the loop has stood still
+  uint64_t lost_ns_ = 0;        // the time before the start, and the standstills
+  uint64_t late_after_ns_ = 0;  // a clock that is looked at only after this has stood still
   uint32_t now_ms_ = 0;
   uint32_t max_connections_ = 0;
   uint32_t surplus_ = 0;  // connections above the limit that are being refused

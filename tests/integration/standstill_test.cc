@@ -99,7 +99,12 @@ TEST_CASE("standstill: each peer has its time, not less and not much more, howev
     Town town;
     uint64_t lived_ms = 0;
     const auto stand_still = [&] {
-      blocks ? (town.say(Town::other, "GET /block HTTP/1.1\r\nHost: t\r\n\r\n"), town.turns()) : town.oversleep();
+      if (blocks) {
+        town.say(Town::other, "GET /block HTTP/1.1\r\nHost: t\r\n\r\n");
+        town.app.poll_once(milliseconds(1));
+      } else {
+        town.oversleep();
+      }
       town.turns();
     };
     struct Step {
