@@ -231,15 +231,15 @@ TEST_CASE("http_refusals: a body and a handshake that take too long; a refusal t
     app.use("/held", [&](Request&, Response&, Next next) { kept = next; });
     app.post("/", [](Request&, Response& res) { res.send("taken"); });
     app.ws("/held", {});
-  }, {.body_timeout = 30s, .handler_timeout = 100s, .handshake_timeout = 10s});
+  }, {.body_timeout = 30s, .handler_timeout = 100s, .handshake_timeout = 10s, .min_body_rate = 0});
   const auto after = [&](const std::string& request, milliseconds just_before) {
     Client client = server.connect();
     REQUIRE(client.send(request));
     for (int i = 0; i < 5; i++) server.turn();
-    SteppedServer::advance(just_before);
+    server.live(just_before);
     for (int i = 0; i < 3; i++) server.turn();
     CHECK(client.stays_silent(1ms));
-    SteppedServer::advance(1s);
+    server.live(1s);
     for (int i = 0; i < 3; i++) server.turn();
     const HttpResponse got = client.read_response();
     CHECK(got.field("x-seen") == "1");

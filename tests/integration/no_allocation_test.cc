@@ -427,7 +427,7 @@ TEST_CASE("no allocation: pings of both sides") {
   const std::string heartbeat = server_frame(kPing, "");
   const std::string alive = ws_frame(kPong, "");
   watched.takes_nothing([&] {
-    for (int i = 0; i < 2; i++) {  // not at once: that would be a standstill, which is nobody's silence
+    for (int i = 0; i < 2; i++) {  // not at once: that would be a standstill
       SteppedServer::advance(milliseconds(2'500));
       watched.server.turn();
     }

@@ -54,6 +54,14 @@ class SteppedServer {
     app_.poll_once(turn_timeout);
     if (after_turn) after_turn();
   }
+  // Time passes and the server turns all the while: a clock that jumps is a standstill, which is nobody's silence.
+  void live(milliseconds time) {
+    constexpr milliseconds kStep{50};
+    for (; time > milliseconds(0); time -= kStep) {
+      advance(time < kStep ? time : kStep);
+      turn();
+    }
+  }
   // Turns, waiting for the sockets in between, until the condition holds. False when it does not in time.
   template <typename F>
   bool turn_until(F condition, milliseconds patience = kPatience) {
