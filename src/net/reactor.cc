@@ -147,9 +147,8 @@ void Reactor::turn(int64_t timeout_ns) noexcept {
   if (shared_.turn_since_ns) shared_.turn_since_ns->store(0, std::memory_order_relaxed);
   const int events = poller_.wait(wait_ns);  // 1
   inbox_->awake(false);
-  const bool late = read_clock();                               // 2
+  read_clock();                                                 // 2
   resting_ = false;
-  if (wait_ns > 0) overslept_ = late;
   if (shared_.turn_since_ns) shared_.turn_since_ns->store(now_ns_, std::memory_order_relaxed);
   for (int i = 0; i < events; i++) dispatch(poller_.event(i));  // 3
   dispatch_ready();
@@ -164,19 +163,16 @@ void Reactor::turn(int64_t timeout_ns) noexcept {
   base::BlockPool::set_current(outer);
 }
 
-inline bool Reactor::look_at_clock() noexcept {
+inline void Reactor::look_at_clock() noexcept {
   const uint64_t now_ns = sys::monotonic_ns();
-  const bool late = now_ns > late_after_ns_;
-  if (late) [[unlikely]] stood_still(now_ns);
+  if (now_ns > late_after_ns_) [[unlikely]] stood_still(now_ns);
   now_ns_ = now_ns;
   late_after_ns_ = now_ns + kSlackNs;  // until it is known how long is slept
-  return late;
 }
 
-bool Reactor::read_clock() noexcept {
-  const bool late = look_at_clock();
+void Reactor::read_clock() noexcept {
+  look_at_clock();
   now_ms_ = static_cast<uint32_t>(loop_ns() / 1'000'000);
-  return late;
 }
 
 // Gives everybody the time back. Of a sleep that ended late nothing counts, as the standstill may have begun with it;
@@ -184,7 +180,8 @@ bool Reactor::read_clock() noexcept {
 // loop: they come back at their own pace, and are late when something was due. (When they do all the waiting, the clock
 // is not looked at before they go, and what their handlers took is part of it.)
 [[gnu::noinline, gnu::cold]] void Reactor::stood_still(uint64_t now_ns) noexcept {
-  uint64_t counts_until_ns = overslept_ ? late_after_ns_ : now_ns_ + kSlackNs;
+  if (late_after_ns_ > now_ns_ + kSlackNs) overslept_ = true;  // it was a sleep
+  uint64_t counts_until_ns = overslept_before_ ? late_after_ns_ : now_ns_ + kSlackNs;
   if (resting_) {
     const int64_t due_ns = until_due_ns();
     counts_until_ns = due_ns < 0 ? now_ns : now_ns_ + static_cast<uint64_t>(due_ns) + kSlackNs;
@@ -200,6 +197,8 @@ int64_t Reactor::poll_timeout(int64_t timeout_ns) noexcept {
   if (timeout_ns == 0 || must_not_sleep()) return 0;
   look_at_clock();
   resting_ = false;
+  overslept_before_ = overslept_;
+  overslept_ = false;
   const int64_t timer_ns = until_due_ns();
   if (timer_ns >= 0 && (timeout_ns < 0 || timer_ns < timeout_ns)) timeout_ns = timer_ns;
   if (!inbox_->try_sleep()) timeout_ns = 0;

@@ -231,9 +231,8 @@ class Reactor {
   void forget(bool surplus) noexcept;
   void pause_accepting() noexcept;
   void resume_accepting() noexcept;
-  // True: it was read much later than it was to be. Looking leaves the milliseconds as they are.
-  bool look_at_clock() noexcept;
-  bool read_clock() noexcept;
+  void look_at_clock() noexcept;  // leaves the milliseconds as they are
+  void read_clock() noexcept;
   void stood_still(uint64_t now_ns) noexcept;
   uint64_t loop_ns() const noexcept { return now_ns_ - lost_ns_; }
   int64_t until_due_ns() const noexcept;
@@ -269,7 +268,8 @@ class Reactor {
   bool mail_due_ = false;
   bool turn_wanted_ = false;
   bool resting_ = false;  // between rest() and the next turn()
-  bool overslept_ = false;  // the last poll that was to wait ended late
+  bool overslept_ = false;         // the last poll that was to wait ended late,
+  bool overslept_before_ = false;  // and the one before it
 
   struct WheelAccess {
     base::SlotTable<Connection>* connections;

@@ -76,7 +76,7 @@ struct Sessions {
   char ok_text[128];
   char ok_json[128];
   // "Connection: keep-alive\r\nKeep-Alive: timeout=…\r\n", for those who asked.
-  char keep_alive_lines[64];
+  char keep_alive_lines[64] = {};
   uint32_t keep_alive_bytes = 0;
   int64_t date_second = -1;
   uint64_t date_until_ns = 0;
