@@ -110,15 +110,16 @@ struct Numbers {
 
 void App::drain(DrainOptions options) {
   const Numbers all(impl_->first);
+  const worker::DrainRequest request = worker::request_of(options);
   for (uint32_t worker = all.first; worker < all.end; worker++) {
-    realtime::post_to(worker, [options](realtime::RealtimeWorker& w) { w.begin_drain(options); });
+    worker::order_drain(worker, request);
   }
 }
 
 void App::close() {
   const Numbers all(impl_->first);
   for (uint32_t worker = all.first; worker < all.end; worker++) {
-    realtime::post_to(worker, [](realtime::RealtimeWorker& w) { w.over = true; });
+    worker::order_end(worker);
   }
 }
 
@@ -235,9 +236,7 @@ SendStatus App::send_to(std::string_view id, std::span<const std::byte> bytes) c
 void App::close_all(CloseCode code, std::string_view reason) {
   const Numbers all(impl_->first);
   for (uint32_t worker = all.first; worker < all.end; worker++) {
-    realtime::post_to(worker, [code, text = std::string(reason)](realtime::RealtimeWorker& w) {
-      w.for_each_websocket([&](net::Connection& c) { w.handle(c).close(code, text); });
-    });
+    realtime::order_close_all(worker, code, reason);
   }
 }
 

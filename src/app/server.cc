@@ -209,7 +209,7 @@ Server::Impl::Numbers Server::Impl::numbers() const noexcept {
 void Server::Impl::end_workers() noexcept {
   const Numbers all = numbers();
   for (uint32_t number = all.first; number < all.end; number++) {
-    realtime::post_to(number, [](realtime::RealtimeWorker& w) { w.over = true; });
+    worker::order_end(number);
   }
 }
 

@@ -103,8 +103,9 @@ void Server::Impl::on_signal(int number) noexcept {
 
 void Server::Impl::drain(const DrainOptions& drain_options) {
   const Numbers all = numbers();
+  const worker::DrainRequest request = worker::request_of(drain_options);
   for (uint32_t number = all.first; number < all.end; number++) {
-    realtime::post_to(number, [drain_options](realtime::RealtimeWorker& w) { w.begin_drain(drain_options); });
+    worker::order_drain(number, request);
   }
 }
 

@@ -11,13 +11,15 @@
 // An inbox outlives its worker (worker_registry.h). It begins and ends closed; a closed inbox refuses mail.
 // Workers of one Server have rings to each other besides (lanes.h); one gate stands for all ways into a worker.
 // What a worker that does not turn may be kept waiting with is bounded: messages (Mail::bytes) are refused above
-// kMostWaiting. Commands are small, and never refused.
+// kMostWaiting. Commands are small, and never refused. Those that end a worker are a part of its inbox (Order): they
+// arrive also when memory is out.
 // post() and notify() from any thread, everything else on the worker's.
 #pragma once
 
 #include <martlet/error.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "base/ring.h"
@@ -32,6 +34,17 @@ struct Mail {
   void (*run)(Mail* mail, void* worker) = nullptr;
   // Its worker has closed before it ran.
   void (*drop)(Mail* mail) = nullptr;
+};
+
+// A command that is never lost for want of memory. It is on its way once at a time: whoever has to give it fills it in
+// and posts it when take() says so, else the one that is on its way stands for it. Its `run` and `drop` give it back by
+// leave(), when they have read what it says.
+struct Order final : Mail {
+  std::atomic<bool> given{false};
+  alignas(std::max_align_t) unsigned char words[32];  // what it says
+
+  [[nodiscard]] bool take() noexcept { return !given.exchange(true, std::memory_order_acquire); }
+  void leave() noexcept { given.store(false, std::memory_order_release); }
 };
 
 // Decides whether a worker must be woken, and wakes it.
@@ -118,6 +131,11 @@ class alignas(base::kCacheLine) Inbox {
   uint32_t worker() const noexcept { return worker_; }
   uint32_t first() const noexcept { return first_; }
   uint32_t members() const noexcept { return members_; }
+
+  // For any thread, by worker/orders.h.
+  Order drain_order;
+  Order end_order;
+  Order close_all_order;
 
  private:
   static Mail closed_mark;  // stands in pushed_ for "closed"; never run

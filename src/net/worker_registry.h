@@ -2,7 +2,7 @@
 //
 // A number is given once and never again in the life of the process, and its inbox is never freed, so a handle may
 // be used from any thread and at any time after its Server has gone: the inbox is closed then, and says so. What a
-// finished worker leaves behind is one Inbox (three cache lines), no descriptor.
+// finished worker leaves behind is one Inbox (half a kilobyte), no descriptor.
 //
 // Inboxes lie in chunks that do not move; a lookup is two loads. Numbers begin at 1; 0 is "no worker".
 #pragma once

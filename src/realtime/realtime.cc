@@ -23,6 +23,7 @@ void deliver(worker::Worker& w) noexcept { deliver_published(realtime_of(w)); }
 void send_notice(worker::Worker& worker, std::string_view text) noexcept {
   RealtimeWorker& w = realtime_of(worker);
   const SharedFrame notice = SharedFrame::text(text);
+  if (!notice) return;
   w.for_each_websocket([&](net::Connection& c) { w.handle(c).send(notice); });
 }
 

@@ -95,6 +95,9 @@ SendStatus post_to(uint32_t number, F fn, size_t bytes = 0) noexcept {
       number, [fn = std::move(fn)](worker::Worker& w) mutable { fn(realtime_of(w)); }, bytes);
 }
 
+// Closes all WebSockets of that worker, from any thread; when memory is out, without the reason (close_all.cc).
+void order_close_all(uint32_t number, CloseCode code, std::string_view reason) noexcept;
+
 // What happens to connections (websocket_events.cc) ---------------------------------------------------------------------
 extern const session::WsSink ws_sink;
 // The same where a watchdog looks or parts listen.

@@ -102,7 +102,7 @@ void on_signal(void* context, int) {
     w.over = true;  // asked a second time
   } else {
     w.signalled = true;
-    w.begin_drain({.deadline = w.options.drain_deadline});
+    w.begin_drain({.deadline_ms = base::to_ms(w.options.drain_deadline)});
   }
 }
 
@@ -196,18 +196,17 @@ void Worker::turn(int64_t timeout_ns) noexcept {
   }
 }
 
-void Worker::begin_drain(const DrainOptions& drain) noexcept {
+void Worker::begin_drain(DrainRequest drain) noexcept {
   if (draining || over) return;
   draining = true;
   sessions.draining = true;
   drain_since_ns = sys::monotonic_ns();
-  cut_at_ns = drain_since_ns + uint64_t{base::to_ms(drain.deadline)} * 1'000'000;
-  const milliseconds spread = drain.spread < drain.deadline ? drain.spread : drain.deadline;
-  spread_ns = uint64_t{base::to_ms(spread)} * 1'000'000;
+  cut_at_ns = drain_since_ns + uint64_t{drain.deadline_ms} * 1'000'000;
+  spread_ns = uint64_t{drain.spread_ms < drain.deadline_ms ? drain.spread_ms : drain.deadline_ms} * 1'000'000;
   if (group) group->begin_drain(cut_at_ns);
   reactor.accept_waiting();  // the kernel has told these clients that they are connected
   reactor.stop_listening();
-  if (!drain.notice.empty()) seam->send_notice(*this, drain.notice);
+  if (!drain.notice.text().empty()) seam->send_notice(*this, drain.notice.text());
   say_goodbyes(drain_since_ns);
   // Requests that the kernel holds already are read first: idle connections end at the next step.
 }

@@ -19,6 +19,7 @@
 #include "session/sessions.h"
 #include "session/ws_session.h"
 #include "worker/group.h"
+#include "worker/orders.h"
 #include "worker/parcel.h"
 #include "worker/parts.h"
 
@@ -61,7 +62,7 @@ struct Worker {
 
   // Running -------------------------------------------------------------------------------------------------------
   void turn(int64_t timeout_ns) noexcept;
-  void begin_drain(const DrainOptions& drain) noexcept;
+  void begin_drain(DrainRequest drain) noexcept;
   void keep_draining() noexcept;
   void drain_step() noexcept;
   bool is_drained() noexcept;
@@ -170,9 +171,6 @@ struct Command final : net::Mail {
   explicit Command(F&& f) noexcept : fn(std::move(f)) {}
   F fn;
 };
-
-// Hands it to the worker of this number. When the answer is not yes, the mail is still the caller's.
-net::Posted post_mail(uint32_t number, net::Mail* mail) noexcept;
 
 // Runs fn(Worker&) on the worker of this number, in a later turn: posted; closed when that worker is over, dropped when
 // memory is out, or when `bytes` say that it is a message and too much waits for that worker already. What fn carries is

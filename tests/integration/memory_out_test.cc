@@ -15,6 +15,7 @@
 
 #include "support/failing_alloc.h"
 #include "support/fake_kernel.h"
+#include "support/multi_server.h"
 #include "support/ws_client.h"
 
 using namespace martlet;
@@ -162,6 +163,68 @@ TEST_CASE("memory out: a close from another thread arrives, if need be without i
     const std::string heard = hall.heard(kGuest);
     CHECK((heard.empty() || heard.find("\x0f\xa0") != std::string::npos));
   });
+}
+
+TEST_CASE("memory out: drain, close_all and close of another thread are not lost") {
+  FailingAlloc memory;
+  const auto from_another_thread = [](const auto& act) {
+    std::thread([&] {
+      FailingAlloc::left = 0;
+      act();
+      act();  // the first one is on its way still
+      FailingAlloc::left = SIZE_MAX;
+    }).join();
+  };
+  {
+    Hall hall;
+    from_another_thread([&] { hall.app.close_all(static_cast<CloseCode>(4001), "a reason"); });
+    hall.turn();
+    CHECK(hall.heard(kBystander).ends_with("\x88\x02\x0f\xa1"));
+    hall.let_guest_in();
+    from_another_thread([&] { hall.app.close_all(static_cast<CloseCode>(4002), ""); });  // and may be given again
+    hall.turn();
+    CHECK(hall.heard(kGuest).ends_with("\x88\x02\x0f\xa2"));
+  }
+  {
+    Hall hall;
+    from_another_thread([&] { hall.app.drain({.deadline = std::chrono::minutes(1), .notice = "soon"}); });
+    hall.turn();
+    CHECK(hall.heard(kBystander).find("\x03\xe9") != std::string::npos);
+    CHECK(hall.app.poll_once(milliseconds(0)));
+    from_another_thread([&] { hall.app.close(); });
+    CHECK_FALSE(hall.app.poll_once(milliseconds(0)));
+    from_another_thread([&] { hall.app.close(); });  // nobody hears it
+  }
+  CHECK(FailingAlloc::held == 0);
+}
+
+// Worker 0 tells worker 1 by the lane between them, the Server by the inboxes.
+TEST_CASE("memory out: a drain reaches all workers of a Server") {
+  for (const bool by_a_worker : {true, false}) {
+    CAPTURE(by_a_worker);
+    FailingAlloc memory;
+    {
+      MultiServer server(2, [](App& app, uint32_t worker) {
+        app.ws("/w", {.open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); }});
+      });
+      WsClient other = server.client_of(1, "/w");
+      const DrainOptions how{.notice = "a notice that there is no memory for, and that is longer than a small string"};
+      const auto drain = [&how](const auto& whom) {
+        FailingAlloc::left = 0;
+        whom(how);
+        FailingAlloc::left = SIZE_MAX;
+      };
+      if (by_a_worker) {
+        server.on_worker(0, [&](App& app) { drain([&](const DrainOptions& options) { app.drain(options); }); });
+      } else {
+        drain([&](const DrainOptions& options) { server.server().drain(options); });
+      }
+      CHECK(other.read_close() == 1001);
+      other.tcp.close();
+      CHECK(server.wait_until_over() == 0);
+    }
+    CHECK(FailingAlloc::held == 0);
+  }
 }
 
 TEST_CASE("memory out: an answer from another thread is whole, a 503, or none") {
