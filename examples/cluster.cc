@@ -34,11 +34,8 @@ int main(int argc, char** argv) {
     if (std::strcmp(argv[i], "--port") == 0) port = std::strtoul(argv[i + 1], nullptr, 10);
     else if (std::strcmp(argv[i], "--processes") == 0) processes = std::strtoul(argv[i + 1], nullptr, 10);
   }
-  if (port == 0) {  // one that is free now: all processes must agree on it before they start
-    App probe;
-    auto free = probe.listen({.host = "127.0.0.1", .reuse_port = true});
-    if (!free) return report(free.error());
-    port = *free;
-  }
-  return supervise(static_cast<uint32_t>(processes), [port](uint32_t index) { return serve(index, static_cast<uint16_t>(port)); });
+  // Ours as long as we live; port 0: one that is free. All processes must agree on it before they start.
+  auto held = HeldPort::take("127.0.0.1", static_cast<uint16_t>(port));
+  if (!held) return report(held.error());
+  return supervise(static_cast<uint32_t>(processes), [number = held->port()](uint32_t index) { return serve(index, number); });
 }

@@ -3,6 +3,7 @@
 #include <martlet/error.h>
 #include <martlet/log.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -25,6 +26,19 @@ std::string describe(uint32_t index, const sys::Ended& ended) {
   char text[96];
   std::snprintf(text, sizeof text, "process %u (pid %d) ended with %s %d", index, ended.pid,
                 ended.signal ? "signal" : "status", ended.signal ? ended.signal : ended.status);
+  return text;
+}
+
+// What is done about it, and why.
+std::string backing_off(uint32_t ends_in_a_row, uint64_t wait_ms) {
+  char text[112];
+  const auto wait = static_cast<unsigned long long>(wait_ms);
+  if (ends_in_a_row > 1) {
+    std::snprintf(text, sizeof text, "; it ended %u times in a row: backing off, to be started again in %llu ms",
+                  ends_in_a_row, wait);
+  } else {
+    std::snprintf(text, sizeof text, "; to be started again in %llu ms", wait);
+  }
   return text;
 }
 
@@ -56,6 +70,7 @@ class Supervisor {
   Error watch() {
     signals_ = std::make_unique<sys::SignalWatcher>();
     poller_ = std::make_unique<sys::Poller>();
+    if (Error error = lifeline_.open(stop_ms())) return error;
     if (Error error = signals_->open()) return error;
     if (Error error = signals_->watch_always(sys::child_signal)) return error;
     for (const int number : {sys::terminate_signal, sys::interrupt_signal, sys::hangup_signal, sys::user1_signal,
@@ -92,8 +107,7 @@ class Supervisor {
       if (pid) {
         child.pid = *pid;
       } else {
-        log(LogLevel::error, "supervise: " + pid.error().message());
-        try_again(i, {}, now);
+        try_again(i, "process " + std::to_string(i) + " could not be started: " + pid.error().message(), now);
       }
     }
   }
@@ -106,6 +120,7 @@ class Supervisor {
     signals_.reset();
     poller_.reset();
     held.reset();
+    if (Error error = lifeline_.hold()) sys::exit_child(report(error));
     int status = 1;
     if (!fn_(index, status)) log(LogLevel::error, "supervise: the process's function threw");
     sys::exit_child(status);
@@ -133,15 +148,18 @@ class Supervisor {
         const bool in_peace = ended.signal ? ended.signal == stop_signal_ : ended.status == 0;
         good_ = good_ && in_peace;  // one that had no handler yet was ended by the signal itself
       } else {
-        log(LogLevel::warn, describe(i, ended));
-        try_again(i, ended, sys::monotonic_ns());
+        try_again(i, describe(i, ended), sys::monotonic_ns());
       }
     }
   }
 
-  void try_again(uint32_t index, const sys::Ended& ended, uint64_t now) {
-    if (children_[index].restarts.ended(now, children_[index].start_at_ns)) return;
-    log(LogLevel::error, "supervise: giving up, " + describe(index, ended) + " again and again");
+  void try_again(uint32_t index, const std::string& why, uint64_t now) {
+    Child& child = children_[index];
+    if (child.restarts.ended(now, child.start_at_ns)) {
+      const uint64_t wait_ms = (child.start_at_ns - now) / 1'000'000;
+      return log(LogLevel::warn, why + backing_off(child.restarts.ends_in_a_row(), wait_ms));
+    }
+    log(LogLevel::error, "supervise: giving up, " + why + " again and again");
     good_ = false;
     stop(sys::terminate_signal);
   }
@@ -150,8 +168,13 @@ class Supervisor {
     if (stopping_) return;
     stopping_ = true;
     stop_signal_ = number;
-    kill_at_ns_ = sys::monotonic_ns() + uint64_t{base::to_ms(options_.stop_timeout)} * 1'000'000;
+    kill_at_ns_ = sys::monotonic_ns() + stop_ms() * 1'000'000;
     signal_all(number);
+  }
+
+  // At most a year: sums of times do not wrap.
+  uint64_t stop_ms() const noexcept {
+    return static_cast<uint64_t>(std::clamp<int64_t>(options_.stop_timeout.count(), 0, int64_t{1} << 35));
   }
 
   void signal_all(int number) const {
@@ -170,6 +193,7 @@ class Supervisor {
   std::vector<Child> children_;
   std::unique_ptr<sys::SignalWatcher> signals_;
   std::unique_ptr<sys::Poller> poller_;
+  sys::Lifeline lifeline_;
   uint64_t kill_at_ns_ = 0;
   int stop_signal_ = 0;
   bool stopping_ = false;

@@ -3,7 +3,7 @@
 
 #include <martlet/error.h>
 
-#include <string>
+#include <cstdint>
 
 namespace martlet::sys {
 
@@ -24,8 +24,30 @@ class SignalsHeld {
   alignas(16) unsigned char mask_[256];
 };
 
-// 0 in the child, which leads a process group of its own and gets SIGTERM when its parent dies (where the system has
-// that). Buffers of stdio are flushed before, so that nothing is printed twice.
+// How children hear of their parent's death: a pipe that only the parent could write to, so that it ends with it, however
+// it died and on every system. A thread of each child waits for that. It sends its process SIGTERM, and what has not
+// ended after `patience_ms` it kills: a signal of the kernel's own for this (Linux, FreeBSD) is one, and can be ignored.
+class Lifeline {
+ public:
+  Lifeline() noexcept = default;
+  Lifeline(const Lifeline&) = delete;
+  Lifeline& operator=(const Lifeline&) = delete;
+  ~Lifeline();
+
+  // In the parent, once; its children share it.
+  Error open(uint64_t patience_ms) noexcept;
+  // In the child, before anything else runs there. An error: it would outlive its parent.
+  Error hold() noexcept;
+
+ private:
+  struct Watch;
+  int read_fd_ = -1;
+  int write_fd_ = -1;
+  uint64_t patience_ms_ = 0;
+};
+
+// 0 in the child, which leads a process group of its own. Buffers of stdio are flushed before, so that nothing is printed
+// twice.
 Result<int> fork_child() noexcept;
 // Ends the child at once: buffers of stdio are written, what the parent registered for its own end does not run.
 [[noreturn]] void exit_child(int status) noexcept;

@@ -243,7 +243,8 @@ Result<int> new_socket(int family) noexcept {
 
 Error set_listen_options(int fd, int family, const ListenAddress& wanted) noexcept {
   if (family == AF_UNIX) return {};
-  if (!set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1)) return Error("SO_REUSEADDR", errno);
+  // With it, Linux would give the port away to anybody who sets it, too, as long as nobody listens.
+  if (wanted.listens && !set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1)) return Error("SO_REUSEADDR", errno);
   if (wanted.reuse_port && !set_option(fd, SOL_SOCKET, kReusePort, 1)) return Error("SO_REUSEPORT", errno);
   // OpenBSD has no dual stack and refuses to be asked for it; an IPv6 listener is what there is then.
   if (family == AF_INET6 && !set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, wanted.only_ipv6) && wanted.only_ipv6) {
@@ -293,12 +294,20 @@ Result<int> listen_on(const ListenAddress& wanted) noexcept {
   const int fd = *made;
   Error error = set_listen_options(fd, address.family(), wanted);
   if (!error) error = bind_to(fd, address, wanted.unix_mode);
-  if (!error && syscalls.listen(fd, wanted.backlog) != 0) {
+  if (!error && wanted.listens && syscalls.listen(fd, wanted.backlog) != 0) {
     error = Error::of({"listen on ", AddressText(address).view()}, errno);
   }
   if (!error) return fd;
   syscalls.close(fd);
   return error;
+}
+
+bool bound_socket_holds_port() noexcept {
+#if defined(__linux__)
+  return true;
+#else
+  return false;
+#endif
 }
 
 bool reuse_port_balances() noexcept {

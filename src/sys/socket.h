@@ -45,11 +45,16 @@ struct ListenAddress {
   bool reuse_port = false;    // SO_REUSEPORT (SO_REUSEPORT_LB on FreeBSD); else an error when anybody listens there
   bool only_ipv6 = false;
   int unix_mode = -1;         // permission bits of a Unix socket's file; -1: the umask's
+  bool listens = true;        // false: the port is held, and nobody can connect
 };
 
 // A bound and listening socket. A Unix socket's stale file (nobody listens on it) is replaced. TCP_NODELAY is set on
 // the listener where accepted sockets inherit it.
 Result<int> listen_on(const ListenAddress& address) noexcept;
+
+// Whether a socket that is bound with reuse_port and does not listen keeps a port for those that will, and gets no
+// connection itself. Elsewhere it may be given connections, which nobody accepts.
+bool bound_socket_holds_port() noexcept;
 
 // Whether the kernel spreads new connections over all sockets that share a port (ListenAddress::reuse_port).
 bool reuse_port_balances() noexcept;

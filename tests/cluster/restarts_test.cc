@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 using martlet::SuperviseOptions;
 using martlet::cluster::Restarts;
 using std::chrono::milliseconds;
@@ -60,4 +62,22 @@ TEST_CASE("restarts: a limit of one gives up at once, and odd times are survived
   odd.started(5);
   CHECK(odd.ended(6, again));
   CHECK(again == 6);
+}
+
+TEST_CASE("restarts: by default nobody gives up, and the waits grow to half a minute") {
+  Restarts restarts{SuperviseOptions()};
+  uint64_t now = 1'000 * kMs;
+  for (uint32_t i = 0; i < 1000; i++) {
+    restarts.started(now);
+    uint64_t again = 0;
+    REQUIRE(restarts.ended(now + kMs, again));
+    CHECK(restarts.ends_in_a_row() == i + 1);
+    CHECK(again - now - kMs == std::min(uint64_t{100} << std::min(i, 20u), uint64_t{30'000}) * kMs);
+    now = again;
+  }
+  restarts.started(now);
+  uint64_t again = 0;
+  REQUIRE(restarts.ended(now + 60'000 * kMs, again));  // it had settled
+  CHECK(restarts.ends_in_a_row() == 1);
+  CHECK(again == now + 60'100 * kMs);
 }

@@ -43,7 +43,7 @@ bool lives(int pid) { return pid > 0 && ::kill(pid, 0) == 0; }
 class Supervised {
  public:
   Supervised(uint32_t processes, const std::function<int(uint32_t, Board&)>& fn, const SuperviseOptions& options = {},
-             bool as_of_a_terminal = false)
+             bool as_of_a_terminal = false, const std::function<void()>& set_up = {})
       : board(new_board()) {
     std::fflush(stdout);
     pid_ = ::fork();
@@ -51,6 +51,7 @@ class Supervised {
     if (as_of_a_terminal) ::setpgid(0, 0);
     for (const int number : {SIGABRT, SIGSEGV, SIGILL, SIGFPE, SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
     set_log_level(LogLevel::off);
+    if (set_up) set_up();
     const int status = supervise(processes, [&](uint32_t index) {
       if (index < Board::kMost) board.pids[index] = ::getpid();
       board.starts++;
@@ -280,13 +281,77 @@ TEST_CASE("supervisor: 0 processes are as many as there are processors for us") 
   CHECK(s.board.starts == expected);
 }
 
-#if defined(__linux__)
-TEST_CASE("supervisor: when it is killed itself, its processes end") {
+TEST_CASE("supervisor: when it is killed itself, its processes drain and end") {
   const uint16_t port = free_port();
   Supervised s(2, [port](uint32_t i, Board& board) { return serve(i, board, port); });
   REQUIRE(eventually([&] { return s.board.reached == 2; }));
+  WsClient client(port, "/w");
+  REQUIRE(client.open());
+  client.read_message();
+  s.signal(SIGKILL);
+  CHECK(s.wait() == -2);
+  CHECK(client.read_close() == 1001);
+  client.send_close(1001);
+  CHECK(s.all_gone(2));
+}
+
+TEST_CASE("supervisor: when it is killed itself, a process that ignores SIGTERM is killed after the stop_timeout, not before") {
+  Supervised s(2, [](uint32_t, Board& board) {
+    ::signal(SIGTERM, SIG_IGN);
+    board.reached++;
+    return wait_for_signal();
+  }, {.stop_timeout = milliseconds(300)});
+  REQUIRE(eventually([&] { return s.board.reached == 2; }));
+  const auto begin = Clock::now();
   s.signal(SIGKILL);
   CHECK(s.wait() == -2);
   CHECK(s.all_gone(2));
+  CHECK(Clock::now() - begin >= milliseconds(290));
+}
+
+TEST_CASE("supervisor: the log says how a process ended, and that and how long it is left alone") {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  {
+    Supervised s(1, [](uint32_t, Board&) { return 7; },
+                 {.backoff_first = milliseconds(20), .crash_limit = 3}, false, [&] {
+      set_log_level(LogLevel::warn);
+      set_log_sink([fd = ends[1]](LogLevel, std::string_view line) {
+        (void)!::write(fd, (std::string(line) + '\n').data(), line.size() + 1);
+      });
+    });
+    CHECK(s.wait() == 1);
+  }
+  ::close(ends[1]);
+  std::string log;
+  char piece[512];
+  for (ssize_t n; (n = ::read(ends[0], piece, sizeof piece)) > 0;) log.append(piece, static_cast<size_t>(n));
+  ::close(ends[0]);
+  CAPTURE(log);
+  CHECK(log.find("ended with status 7; to be started again in 20 ms\n") != std::string::npos);
+  CHECK(log.find("ended with status 7; it ended 2 times in a row: backing off, to be started again in 40 ms\n") != std::string::npos);
+  CHECK(log.find("giving up, process 0 (pid ") != std::string::npos);
+}
+
+#if defined(__linux__)
+TEST_CASE("supervisor: a held port is nobody else's, and gets no connection") {
+  auto held = HeldPort::take("127.0.0.1");
+  REQUIRE(held.ok());
+  const uint16_t port = held->port();
+  REQUIRE(port != 0);
+  App other;
+  CHECK_FALSE(other.listen({.host = "127.0.0.1", .port = port}).ok());
+  for (int round = 0; round < 2; round++) {
+    Supervised s(2, [port](uint32_t i, Board& board) { return serve(i, board, port); });
+    REQUIRE(eventually([&] { return s.board.reached == 2; }));
+    for (int i = 0; i < 100; i++) CHECK(Client(port).get("/").status == 200);
+    s.signal(SIGTERM);
+    CHECK(s.wait() == 0);
+    CHECK_FALSE(other.listen({.host = "127.0.0.1", .port = port}).ok());  // nor between two lives of all processes
+  }
+  HeldPort moved = std::move(*held);
+  CHECK(moved.port() == port);
+  CHECK(HeldPort::take("127.0.0.1", port).ok());  // those who share it may hold it, too
+  CHECK_FALSE(HeldPort::take("not an address").ok());
 }
 #endif
