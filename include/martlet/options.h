@@ -122,7 +122,7 @@ struct MARTLET_LAYOUT WsOptions {
   // Whether url, origin and user agent are kept for the life of the connection. Costs a block per connection; the
   // per-connection form of App::ws keeps them whatever this says.
   bool keep_request = false;
-  // Connections of this route at the same time; 503 above it. 0: no limit of its own.
+  // Connections of this route at the same time, on all workers of a Server together; 503 above it. 0: no limit of its own.
   uint32_t max_connections = 0;
   // Fragments of one message that carry little: each 16 bytes of it allow one more, and its last one is not counted. So
   // it bounds what a message can cost beyond its bytes, and nobody who sends something. 1008 above it.

@@ -39,8 +39,8 @@ enum class Balance : uint8_t {
 // Which signal restarts (see Server::restart) while the Server is in run() or wait().
 enum class RestartOn : uint8_t { never, sighup, sigusr2 };
 
-// Of a Server. Its workers' Apps are made with `app`; max_connections there is for all of them together, the other
-// limits are each worker's own.
+// Of a Server. Its workers' Apps are made with `app`; max_connections there (and in WsOptions) is for all of them together,
+// the other limits are each worker's own.
 struct MARTLET_LAYOUT ServerOptions {
   AppOptions app = {};
   // As in ListenOptions; so are host, only_ipv6, port and unix_mode.

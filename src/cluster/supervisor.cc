@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "base/limits.h"
 #include "cluster/restarts.h"
 #include "sys/children.h"
 #include "sys/clock.h"

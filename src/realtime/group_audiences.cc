@@ -1,5 +1,7 @@
 // Audiences whose members are on several workers of a group: how they are found by what the directory knows of them, and
 // what comes for them from other workers.
+#include <utility>
+
 #include "base/short_array.h"
 #include "realtime/realtime.h"
 #include "session/ws_session.h"
@@ -30,35 +32,33 @@ worker::Directory::Found RealtimeWorker::everybody_found() const noexcept {
   return group->directory.find(worker::AudienceKind::all, {});
 }
 
-bool RealtimeWorker::enter_route(WsRouteEntry& route) noexcept {
-  if (!group) return true;
+RealtimeWorker::Entered RealtimeWorker::enter_route(WsRouteEntry& route) noexcept {
+  const uint32_t limit = route.handlers.options.max_connections;
+  const uint32_t most = limit ? limit : UINT32_MAX;
+  if (!group) return route.connections < most ? Entered::yes : Entered::full;
   worker::Directory& directory = group->directory;
   if (!all_shared) all_shared = directory.enter(worker::AudienceKind::all, {}, seat);
   if (all_shared && !route.shared) route.shared = directory.enter(worker::AudienceKind::route, route.pattern, seat);
-  if (!route.shared) {
-    if (all_shared && stats.open_websockets == 0) {
-      directory.leave(*all_shared, seat);
-      all_shared = nullptr;
-    }
-    return false;
+  if (!route.shared || !route.shared->add_member_below(most)) {
+    const Entered answer = route.shared ? Entered::full : Entered::no_memory;
+    let_go_of_entries(route);
+    return answer;
   }
   all_shared->add_member();
-  route.shared->add_member();
-  return true;
+  return Entered::yes;
 }
 
 void RealtimeWorker::leave_route(WsRouteEntry& route) noexcept {
   if (!group) return;
   all_shared->remove_member();
   route.shared->remove_member();
-  if (route.connections == 0) {
-    group->directory.leave(*route.shared, seat);
-    route.shared = nullptr;
-  }
-  if (stats.open_websockets == 0) {
-    group->directory.leave(*all_shared, seat);
-    all_shared = nullptr;
-  }
+  let_go_of_entries(route);
+}
+
+// Those that no connection of this worker needs.
+void RealtimeWorker::let_go_of_entries(WsRouteEntry& route) noexcept {
+  if (route.shared && route.connections == 0) group->directory.leave(*std::exchange(route.shared, nullptr), seat);
+  if (all_shared && stats.open_websockets == 0) group->directory.leave(*std::exchange(all_shared, nullptr), seat);
 }
 
 // Puts the frames of an item into this worker's log, for its members of that audience.

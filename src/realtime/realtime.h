@@ -65,8 +65,9 @@ struct RealtimeWorker : routing::RoutedWorker {
 
   // Of the group (group_audiences.cc) -----------------------------------------------------------------------------------
   AudienceLog* find_audience(worker::AudienceKind kind, base::SlotId entry) noexcept;
-  // A first connection comes to a route, or the last one goes: others are told by the directory. False: no memory.
-  bool enter_route(WsRouteEntry& route) noexcept;
+  // A connection comes to a route, or goes; of the first and the last one others are told by the directory.
+  enum class Entered : uint8_t { yes, full, no_memory };
+  Entered enter_route(WsRouteEntry& route) noexcept;
   void leave_route(WsRouteEntry& route) noexcept;
   worker::Directory::Found everybody_found() const noexcept;
 
@@ -79,6 +80,7 @@ struct RealtimeWorker : routing::RoutedWorker {
   std::vector<std::unique_ptr<WsRouteEntry>> ws_routes;
 
  private:
+  void let_go_of_entries(WsRouteEntry& route) noexcept;
   bool share_room(RoomRecord& room) noexcept;
 };
 

@@ -259,16 +259,16 @@ void accept_websocket(routing::RoutedWorker& worker, session::Exchange& e, sessi
   RealtimeWorker& w = realtime_of(worker);
   WsRouteEntry& route = entry_of(to);
   if (e.flags.responded) return;
-  const uint32_t most = route.handlers.options.max_connections;
   if (!origin_allowed(route, e)) return refuse(e, 403, "This origin is not allowed.");
-  if (most && route.connections >= most) return refuse(e, 503, "Too many connections.");
-  session::WsExtras* extras = route.keep_request ? keep_request(e) : nullptr;
-  if (route.keep_request && !extras) return refuse(e, 503, "Out of memory.");
-  net::Connection& c = *e.connection;
-  if (!w.enter_route(route)) {
-    base::destroy(extras);
+  using Entered = RealtimeWorker::Entered;
+  const Entered entered = w.enter_route(route);
+  if (entered == Entered::full) return refuse(e, 503, "Too many connections.");
+  session::WsExtras* extras = entered == Entered::yes && route.keep_request ? keep_request(e) : nullptr;
+  if (entered == Entered::no_memory || (route.keep_request && !extras)) {
+    if (entered == Entered::yes) w.leave_route(route);
     return refuse(e, 503, "Out of memory.");
   }
+  net::Connection& c = *e.connection;
   session::DeflateDecision decision;
   decide_compression(w, e, route, decision);
   if (!send_switching(e, route, {decision.answer, decision.answer_size})) {

@@ -14,10 +14,9 @@
 
 #include "sys/clock.h"
 #include "sys/log_line.h"
+#include "sys/process.h"
 #include "sys/syscalls.h"
 #include "sys/thread.h"
-
-#include "sys/process.h"
 
 namespace martlet::sys {
 

@@ -68,6 +68,14 @@ struct DirectoryEntry {
   }
   // A member came or went, on a worker that holds the entry.
   void add_member() noexcept { members.fetch_add(1, std::memory_order_relaxed); }
+  // The same, unless there are so many already: on all workers together never one too many, and none refused in vain.
+  [[nodiscard]] bool add_member_below(uint32_t most) noexcept {
+    uint32_t now = members.load(std::memory_order_relaxed);
+    while (now < most) {
+      if (members.compare_exchange_weak(now, now + 1, std::memory_order_relaxed)) return true;
+    }
+    return false;
+  }
   void remove_member() noexcept { members.fetch_sub(1, std::memory_order_relaxed); }
 };
 

@@ -259,6 +259,59 @@ TEST_CASE("server_order: max_connections counts all workers") {
   CHECK(Client(server.port()).get("/").status == 503);
 }
 
+TEST_CASE("server_order: max_connections of a route counts all workers, exactly, whoever comes and goes at the same time") {
+  constexpr uint32_t kMost = 7;
+  std::atomic<uint32_t> open{0}, most_open{0};
+  MultiServer server(4, [&](App& app, uint32_t) {
+    app.ws("/few", {.close = [&](WebSocket, const CloseInfo&) { open--; },
+                    .open = [&](WebSocket, Request&) {
+                      const uint32_t now = ++open;
+                      for (uint32_t most = most_open; now > most && !most_open.compare_exchange_weak(most, now);) {
+                      }
+                    },
+                    .options = {.max_connections = kMost}});
+    app.ws("/many", {.options = {.max_connections = kMost + 1}});
+  });
+  const auto storm = [&server](int tries, bool stay) {
+    std::mutex mutex;
+    std::vector<WsClient> in;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; i++) {
+      threads.emplace_back([&] {
+        for (int n = 0; n < tries; n++) {
+          WsClient client(server.port(), "/few");
+          const std::lock_guard lock(mutex);
+          if (!client.open()) {
+            CHECK(client.handshake.status == 503);
+          } else if (stay) {
+            in.push_back(std::move(client));
+          }
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    return in;
+  };
+  for (int round = 0; round < 5; round++) {
+    storm(10, false);
+    CHECK(eventually([&] { return server.stats().open_websockets == 0; }));
+    std::vector<WsClient> in = storm(6, true);
+    CHECK(in.size() == kMost);
+    CHECK(open == kMost);
+    CHECK(WsClient(server.port(), "/few").handshake.status == 503);
+    CHECK(WsClient(server.port(), "/many").open());
+    in.erase(in.begin(), in.begin() + 2);
+    CHECK(eventually([&] { return open == kMost - 2; }));
+    CHECK(eventually([&] { return server.stats().open_websockets == kMost - 2; }));
+    for (int i = 0; i < 2; i++) in.emplace_back(server.port(), "/few");
+    for (WsClient& client : in) CHECK(client.open());
+    CHECK(WsClient(server.port(), "/few").handshake.status == 503);
+    in.clear();
+    CHECK(eventually([&] { return server.stats().open_websockets == 0; }));
+  }
+  CHECK(most_open == kMost);
+}
+
 TEST_CASE("server_order: a handler that makes a socket of another worker join, and then sends to the room, reaches it") {
   Hall hall(2, {0, 1, 0});
   for (int i = 0; i < 200; i++) {
