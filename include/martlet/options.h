@@ -62,6 +62,11 @@ struct MARTLET_LAYOUT AppOptions {
   milliseconds head_timeout = std::chrono::seconds(10);
   // How long a WebSocket handshake may take, a middleware that decides later included. Then 408.
   milliseconds handshake_timeout = std::chrono::seconds(10);
+  // Buffers that this worker keeps for reuse when nobody uses them, in bytes. What a burst needed above it goes back to the
+  // system a few seconds after the burst. Enough for some dozens of connections in mid-message; 0 keeps none, and more
+  // than 96 MiB are never kept. What it keeps anyway: a receive buffer of 512 KiB, and small records that grow with
+  // the number of connections.
+  size_t idle_memory_bytes = size_t{2} << 20;
   // How long an idle keep-alive connection is held; who asks for it by a Connection field is told. More than the 60 s
   // after which common proxies let go, so that it is they who close and no request meets a close of ours.
   milliseconds keep_alive_timeout = std::chrono::seconds(75);

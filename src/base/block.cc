@@ -44,16 +44,28 @@ void Block::release() noexcept {
   }
   if (home && home == current_pool) {
     home->recycle(this);
+  } else if (current_pool) {
+    current_pool->give_back(this);
   } else {
     deallocate(this);
   }
+}
+
+Block* BlockPool::make(size_t capacity, uint8_t size_class) noexcept {
+  blocks_made_++;
+  return make_block(capacity, size_class, this);
+}
+
+void BlockPool::give_back(Block* block) noexcept {
+  given_back_bytes_ += block->capacity;
+  deallocate(block);
 }
 
 Block* BlockPool::acquire(size_t capacity) noexcept {
   const uint8_t size_class = class_of(capacity);
   if (size_class == kLarge) return take_large(capacity);
   Block* block = free_[size_class];
-  if (!block) return make_block(kSmallest << size_class, size_class, this);
+  if (!block) return make(kSmallest << size_class, size_class);
   free_[size_class] = block->next;
   if (--free_count_[size_class] < low_water_[size_class]) low_water_[size_class] = free_count_[size_class];
   kept_bytes_ -= block->capacity;
@@ -74,12 +86,12 @@ Block* BlockPool::take_large(size_t capacity) noexcept {
     return block;
   }
   if (capacity > SIZE_MAX / 2) return nullptr;
-  return make_block((capacity + kLargeStep - 1) / kLargeStep * kLargeStep, kLarge, this);
+  return make((capacity + kLargeStep - 1) / kLargeStep * kLargeStep, kLarge);
 }
 
 void BlockPool::recycle(Block* block) noexcept {
   if (kept_bytes_ + block->capacity > kKeepBytes) {
-    deallocate(block);
+    give_back(block);
     return;
   }
   if constexpr (kDebug) std::memset(block->data(), kSpoiled, block->capacity);
@@ -89,14 +101,14 @@ void BlockPool::recycle(Block* block) noexcept {
   free_count_[block->size_class]++;
 }
 
-void BlockPool::trim() noexcept {
-  for (int c = 0; c <= kClasses; c++) {
-    for (uint32_t n = (low_water_[c] + 1) / 2; n > 0 && free_[c]; n--) {
+void BlockPool::trim(size_t keep) noexcept {
+  for (int c = kClasses; c >= 0; c--) {
+    for (uint32_t n = low_water_[c]; n > 0 && free_[c] && kept_bytes_ > keep; n--) {
       Block* block = free_[c];
       free_[c] = block->next;
       free_count_[c]--;
       kept_bytes_ -= block->capacity;
-      deallocate(block);
+      give_back(block);
     }
     low_water_[c] = free_count_[c];
   }

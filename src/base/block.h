@@ -62,10 +62,16 @@ class BlockPool {
   static void set_current(BlockPool* pool) noexcept;
   static BlockPool* current() noexcept;
 
-  // Gives half of what is kept and was not used since the last call back to the allocator.
-  void trim() noexcept;
+  // Gives what is kept above `keep` bytes, and was not used since the last call, back to the allocator; the largest
+  // blocks first.
+  void trim(size_t keep) noexcept;
 
   size_t kept_bytes() const noexcept { return kept_bytes_; }
+  // What this thread has given back to the allocator, which may keep it from the system, since the last
+  // forget_given_back(); and how many blocks came from there.
+  size_t given_back_bytes() const noexcept { return given_back_bytes_; }
+  void forget_given_back() noexcept { given_back_bytes_ = 0; }
+  uint32_t blocks_made() const noexcept { return blocks_made_; }
 
   // How much may be kept for reuse, small classes and large blocks together.
   static constexpr size_t kKeepBytes = size_t{96} << 20;
@@ -73,12 +79,16 @@ class BlockPool {
  private:
   friend struct Block;
   void recycle(Block* block) noexcept;
+  void give_back(Block* block) noexcept;
+  Block* make(size_t capacity, uint8_t size_class) noexcept;
   Block* take_large(size_t capacity) noexcept;
 
   Block* free_[kClasses + 1] = {};
   uint32_t free_count_[kClasses + 1] = {};
   uint32_t low_water_[kClasses + 1] = {};  // the fewest that lay free since the last trim
   size_t kept_bytes_ = 0;
+  size_t given_back_bytes_ = 0;
+  uint32_t blocks_made_ = 0;
 };
 
 }  // namespace martlet::base

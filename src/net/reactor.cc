@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "sys/clock.h"
+#include "sys/heap.h"
 #include "sys/listeners.h"
 #include "sys/log_line.h"
 #include "sys/socket.h"
@@ -23,7 +24,7 @@ constexpr uint32_t kMailBudget = 256;        // messages per turn
 constexpr uint32_t kMaxSurplus = 32;         // connections above the limit that are refused politely
 constexpr int kQueueBatches = 1024;          // 65,536 connections, more than a kernel's queue holds
 constexpr uint32_t kAcceptPauseMs = 50;      // after descriptors ran out
-constexpr uint64_t kTrimNs = 5'000'000'000;  // how often idle blocks are given back
+constexpr uint64_t kTrimNs = 1'000'000'000;  // how often idle memory is looked for
 
 }  // namespace
 
@@ -226,6 +227,10 @@ int64_t Reactor::until_due_ns() const noexcept {
     const int64_t left = look_again_ns_ > now_ns_ ? static_cast<int64_t>(look_again_ns_ - now_ns_) : 0;
     if (next < 0 || left < next) next = left;
   }
+  if (holds_idle_memory()) [[unlikely]] {
+    const int64_t left = next_trim_ns_ > now_ns_ ? static_cast<int64_t>(next_trim_ns_ - now_ns_) : 0;
+    if (next < 0 || left < next) next = left;
+  }
   if (!accepting_) {
     const int64_t again = static_cast<int64_t>(static_cast<int32_t>(accept_again_ms_ - now_ms_)) * 1'000'000;
     if (next < 0 || again < next) next = again > 0 ? again : 0;
@@ -290,10 +295,21 @@ void Reactor::run_timers() noexcept {
   });
   if (timers.size()) timers_due_ |= timers.run(now_ns_, kTimerBudget);
   if (!accepting_ && static_cast<int32_t>(now_ms_ - accept_again_ms_) >= 0) resume_accepting();
-  if (now_ns_ >= next_trim_ns_) {
-    blocks.trim();
-    next_trim_ns_ = now_ns_ + kTrimNs;
+  if (now_ns_ >= next_trim_ns_) give_idle_back();
+}
+
+// What was not used for a whole period goes, so that what is used again and again stays. The system gets it from the
+// allocator when there is rest: in that period no block was made, nor freed because it was another worker's.
+void Reactor::give_idle_back() noexcept {
+  next_trim_ns_ = now_ns_ + kTrimNs;
+  const bool rests = blocks.blocks_made() == blocks_made_ && blocks.given_back_bytes() == given_back_bytes_;
+  blocks.trim(idle_bytes);
+  if (rests && blocks.kept_bytes() <= idle_bytes && blocks.given_back_bytes() >= kWorthGivingBack) {
+    blocks.forget_given_back();
+    sys::give_heap_back();
   }
+  blocks_made_ = blocks.blocks_made();
+  given_back_bytes_ = blocks.given_back_bytes();
 }
 
 void Reactor::flush_dirty() noexcept {

@@ -100,6 +100,7 @@ class Reactor {
   static constexpr size_t kReceiveBytes = size_t{512} << 10;
   static constexpr size_t kReceiveHeadroom = 256;  // writable bytes before the receive buffer
   static constexpr int kAcceptsPerTurn = 64;
+  static constexpr size_t kWorthGivingBack = size_t{1} << 20;  // to the system
   static constexpr size_t kPauseReadingBytes = size_t{64} << 10;  // of unsent output
   static constexpr uint64_t kSlackNs = 100'000'000;  // a turn's work, or a poll's delay, that is no standstill
 
@@ -212,6 +213,7 @@ class Reactor {
   Cork cork;
   uint8_t* receive_buffer = nullptr;  // kReceiveBytes, with kReceiveHeadroom before it
   uint32_t write_timeout_ms = 60'000;
+  size_t idle_bytes = size_t{2} << 20;  // of blocks that nobody uses, kept for reuse
   ReactorStats stats;
   UserTimers timers;
   void* sessions = nullptr;  // what the sessions of this worker share; theirs
@@ -238,6 +240,11 @@ class Reactor {
   int64_t until_due_ns() const noexcept;
   int64_t poll_timeout(int64_t timeout_ns) noexcept;
   bool must_not_sleep() const noexcept;
+  void give_idle_back() noexcept;
+  // Memory lies idle that a turn is to come for, if none does by itself.
+  bool holds_idle_memory() const noexcept {
+    return blocks.kept_bytes() > idle_bytes || blocks.given_back_bytes() >= kWorthGivingBack;
+  }
   // Work was made between two turns.
   void rouse() noexcept {
     if (resting_) [[unlikely]] inbox_->gate().notify();
@@ -261,6 +268,8 @@ class Reactor {
   uint32_t surplus_ = 0;  // connections above the limit that are being refused
   uint32_t accept_again_ms_ = 0;
   uint64_t next_trim_ns_ = 0;
+  uint32_t blocks_made_ = 0;     // as of the last trim
+  size_t given_back_bytes_ = 0;  // the same
   uint64_t look_again_ns_ = 0;
   size_t received_ = 0;  // debug builds only
   bool accepting_ = true;

@@ -144,6 +144,7 @@ void Worker::take_options() noexcept {
   limits.discard_ms = base::to_ms(options.discard_timeout);
   limits.discard_idle_ms = base::to_ms(options.discard_idle_timeout);
   limits.discarding = options.max_discarding;
+  reactor.idle_bytes = options.idle_memory_bytes;
   reactor.write_timeout_ms = base::to_ms(options.write_timeout);
 }
 

@@ -56,13 +56,45 @@ TEST_CASE("block: released on its pool's thread it is used again, last one first
       CHECK(a->references.load() == 1);
       a->release();
       b->release();
-      pool.trim();
-      pool.trim();
-      pool.trim();
+      pool.trim(0);  // they have just been used
+      CHECK(pool.kept_bytes() == 2 * capacity);
+      pool.trim(0);
       CHECK(pool.kept_bytes() == 0);
     }
   }
   CHECK(FailingAlloc::held == 0);
+}
+
+TEST_CASE("block: a trim leaves so many bytes, and what was used since the last one; the largest go first") {
+  CurrentPool pool;
+  std::vector<Block*> blocks;
+  for (const size_t size : {512u, 1024u, 65536u, 200'000u}) {
+    for (int i = 0; i < 4; i++) blocks.push_back(pool.acquire(size));
+  }
+  CHECK(pool.blocks_made() == 16);
+  for (Block* block : blocks) block->release();
+  const size_t all = pool.kept_bytes();
+  const size_t small = 4 * 512 + 4 * 1024;
+  const size_t medium = 4 * 65536;
+  pool.trim(0);
+  CHECK(pool.kept_bytes() == all);
+  CHECK(pool.given_back_bytes() == 0);
+  Block* used = pool.acquire(1024);
+  used->release();
+  pool.trim(small + medium);
+  CHECK(pool.kept_bytes() == small + medium);
+  CHECK(pool.given_back_bytes() == all - small - medium);
+  pool.trim(small + 65536 - 1);
+  CHECK(pool.kept_bytes() == small);
+  pool.acquire(1024)->release();
+  pool.trim(0);
+  CHECK(pool.kept_bytes() == 1024);  // one of them was in use in between
+  pool.trim(0);
+  CHECK(pool.kept_bytes() == 0);
+  CHECK(pool.given_back_bytes() == all);
+  CHECK(pool.blocks_made() == 16);
+  pool.forget_given_back();
+  CHECK(pool.given_back_bytes() == 0);
 }
 
 TEST_CASE("block: it lives until its last reference") {
@@ -108,8 +140,8 @@ TEST_CASE("block: many threads share one, and it is freed exactly once") {
     first.join();
     second.join();
     CHECK(FailingAlloc::held == (pool.kept_bytes() ? 1 : 0));
-    pool.trim();
-    pool.trim();
+    pool.trim(0);
+    pool.trim(0);
     CHECK(FailingAlloc::held == 0);
   }
 }
@@ -169,27 +201,6 @@ TEST_CASE("block: a large one is not wasted on a small need") {
   CHECK(fitting == large);
   small->release();
   fitting->release();
-}
-
-TEST_CASE("block: trim gives back half of what was not used since the last one") {
-  FailingAlloc memory;
-  {
-    CurrentPool pool;
-    std::vector<Block*> blocks;
-    for (int i = 0; i < 8; i++) blocks.push_back(pool.acquire(512));
-    for (Block* block : blocks) block->release();
-    pool.trim();  // they were in use since the last trim
-    CHECK(pool.kept_bytes() == 8 * 512);
-    for (int i = 0; i < 4; i++) blocks[static_cast<size_t>(i)] = pool.acquire(512);
-    for (int i = 0; i < 4; i++) blocks[static_cast<size_t>(i)]->release();
-    pool.trim();  // four lay idle: two go
-    CHECK(pool.kept_bytes() == 6 * 512);
-    pool.trim();  // six lay idle: three go
-    CHECK(pool.kept_bytes() == 3 * 512);
-    for (int i = 0; i < 3; i++) pool.trim();
-    CHECK(pool.kept_bytes() == 0);
-    CHECK(FailingAlloc::held == 0);
-  }
 }
 
 TEST_CASE("block: the pool keeps no more than its limit") {
