@@ -45,10 +45,11 @@ test('curl: GET /hello and /hello/:name, percent-decoded', async () => {
   assert.equal((await get('/hello/Ada?x=1')).body.toString(), 'Hello Ada');
 });
 
-test('curl: paths that climb are text like any other', async () => {
-  assert.equal((await get('/../../etc/passwd', '--path-as-is')).status, 404);
-  assert.equal((await get('/hello/../../etc/passwd', '--path-as-is')).status, 404);
-  assert.equal((await get('/hello/%2e%2e%2f%2e%2e%2fetc')).body.toString(), 'Hello ../../etc');
+test('curl: paths that climb, and broken escapes, are refused', async () => {
+  for (const target of ['/../../etc/passwd', '/hello/../../etc/passwd', '/hello/%2e%2e%2f%2e%2e%2fetc', '/hello/..%5cetc', '/./hello', '/hello/%zz', '/hello/%00']) {
+    assert.equal((await get(target, '--path-as-is')).status, 400, target);
+  }
+  assert.equal((await get('/%68ello/..x', '--path-as-is')).body.toString(), 'Hello ..x');
 });
 
 test('curl: HEAD has the length and no body', async () => {
@@ -64,6 +65,9 @@ test('curl: what is not there is 404, whatever the method', async () => {
   }
   assert.equal((await get('/nothing', '--data', 'x')).status, 404);
   assert.equal((await get('/nothing', '--request', 'DELETE')).status, 404);
+  const wrong = await get('/hello', '--request', 'DELETE');
+  assert.equal(wrong.status, 405);
+  assert.equal(wrong.headers.allow, 'OPTIONS, GET, HEAD');
 });
 
 test('curl: POST /echo gives back body and content type, from nothing to 1 MiB', async () => {
