@@ -124,7 +124,7 @@ TEST_CASE("idle memory: of the workers of a Server, too") {
   trim_heap();
   const long before = resident("self");
   burst(server.port()).clear();
-  if (kFiguresTell) CHECK(eventually([&] { return resident("self") < before + 8 * kMiB; }, kSoon));
+  if (kFiguresTell) CHECK(eventually([&] { return resident("self") < before + 12 * kMiB; }, kSoon));
   MESSAGE("two workers: before " << before / 1024 << ", after the burst " << resident("self") / 1024 << " KiB");
 }
 
