@@ -20,7 +20,9 @@ ifdef PIC
 PIC_FLAGS := -fPIC $(shell $(CXX) -fno-gnu-unique -fsyntax-only -x c++ /dev/null 2>/dev/null && echo -fno-gnu-unique)
 endif
 
-WARN := -Wall -Wextra -Wshadow -Wconversion $(if $(WERROR),-Werror)
+# -Wrestrict of g++ 12 is wrong about strings that are joined (GCC PR 105651).
+NO_RESTRICT := $(if $(findstring clang,$(CXX))$(findstring zig,$(CXX)),,-Wno-restrict)
+WARN := -Wall -Wextra -Wshadow -Wconversion $(NO_RESTRICT) $(if $(WERROR),-Werror)
 CXXFLAGS ?= $(OPT) $(if $(DEBUG),$(if $(SANITIZE),-g1,-g),-g1)
 override CXXFLAGS += -std=c++20 -Iinclude -pthread -ffunction-sections -fdata-sections $(PIC_FLAGS) $(if $(DEBUG),-DMARTLET_DEBUG=1)
 LDFLAGS ?= $(if $(filter Darwin,$(shell uname -s)),-Wl$(comma)-dead_strip,-Wl$(comma)--gc-sections)

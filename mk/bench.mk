@@ -37,7 +37,7 @@ $(BUILD)/bench/compression_bench: BENCH_LIBS = $(ZLIB_LIBS) $$(! grep -q LIBDEFL
 
 $(BUILD)/obj/tests/bench/%.o: tests/bench/%.cc $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(SAY)$(CXX) $(CXXFLAGS) -Wall -Wextra $(if $(WERROR),-Werror) -iquote src -iquote tests $(BENCH_FLAGS) -MMD -MP -c -o $@ $<
+	$(SAY)$(CXX) $(CXXFLAGS) -Wall -Wextra $(NO_RESTRICT) $(if $(WERROR),-Werror) -iquote src -iquote tests $(BENCH_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(LIB)
 	@mkdir -p $(@D)

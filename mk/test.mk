@@ -11,8 +11,7 @@ TEST_OPT ?= -O0
 else ifeq ($(OPT),-O3)
 TEST_OPT ?= -O1
 endif
-# -Wrestrict of g++ 12 is wrong about strings that are joined (GCC PR 105651).
-TEST_FLAGS = $(TEST_OPT) -Wall -Wextra $(if $(findstring clang,$(CXX))$(findstring zig,$(CXX)),,-Wno-restrict) $(if $(WERROR),-Werror) -iquote src -iquote tests $$(cat $(DOCTEST_FLAGS) $(ZLIB_FLAGS))
+TEST_FLAGS = $(TEST_OPT) -Wall -Wextra $(NO_RESTRICT) $(if $(WERROR),-Werror) -iquote src -iquote tests $$(cat $(DOCTEST_FLAGS) $(ZLIB_FLAGS))
 
 # In folders like src/'s; what was once broken is in regress/.
 UNIT_TESTS := $(wildcard $(patsubst src/%,tests/%*_test.cc,$(wildcard src/*/)) tests/regress/*_test.cc)
