@@ -1,4 +1,4 @@
-# What is too slow for each day: every compiler, standard library and option that is promised, and the long checks of the
+# make check is the quick gate, for each change. The rest is too slow for each day: every compiler, standard library and option that is promised, and the long checks of the
 # other files here. Each is a target of its own with a build folder of its own, and runs all tests where not said
 # otherwise. make check-all runs them one after the other.
 #
@@ -10,10 +10,17 @@ NEWEST_CLANG ?= $(shell for n in `seq 40 -1 15`; do command -v clang++-$$n && br
 CHECKS ?= check-libcxx check-newest-clang check-no-exceptions check-unoptimised check-lto check-meson-clang memcheck \
   check-kqueue $(if $(wildcard mk/macos.mk),check-macos) check-cross check-static-all check-targets coverage
 
-.PHONY: check-all memcheck check-libcxx check-newest-clang check-no-exceptions check-unoptimised check-lto check-meson-clang check-cross
+.PHONY: check check-all check-e2e memcheck check-libcxx check-newest-clang check-no-exceptions check-unoptimised check-lto check-meson-clang check-cross
 
 check-all: ## all of CHECKS in mk/check.mk, a line for each, a last one that sums up; goes on after a failure (about 35 min on two cores)
-	+@MAKE='$(MAKE)' mk/check_all.sh $(BUILD)/check $(CHECKS)
+	+@MAKE='$(MAKE)' mk/check_all.sh check-all $(BUILD)/check $(CHECKS)
+
+# What breaks most often, with warnings as errors. The library, tests and benchmarks share their objects.
+check: ## the quick gate: build, tests, lint, budgets, the chat and the echo in use; goes on after a failure (8 min at most on two cores)
+	+@MAKE='$(MAKE) WERROR=1' mk/check_all.sh check $(BUILD)/check test all lint-rules check-headers bench-check check-e2e
+
+check-e2e: $(EXAMPLES) ## the chat and the echo, used by curl, ws, Python and Chromium (1 min)
+	tests/e2e/run.sh $(BUILD) echo_http echo_ws chat_protocol chat_page
 
 # whole FOLDER VARIABLES: library and examples, then all tests, in a folder of their own; warnings are errors
 whole = $(foreach goal,all test,$(MAKE) --no-print-directory $(goal) BUILD=$(BUILD)/$(1) WERROR=1 $(2) &&) :

@@ -1,9 +1,10 @@
 #!/bin/sh
-# check_all.sh LOGS TARGET...: makes one target after the other, whatever becomes of those before, each into its own log.
+# check_all.sh NAME LOGS TARGET...: makes one target after the other, whatever becomes of those before, each into its own log.
 # Prints a line for each, the end of the log of one that failed, and a last line that sums up. Exit status 1 when any did.
 set -u
-logs=$1
-shift
+name=$1
+logs=$2
+shift 2
 mkdir -p "$logs" || exit 1
 passed=0
 failed=
@@ -24,5 +25,5 @@ done
 
 # shellcheck disable=SC2086  # words
 set -- $failed
-echo "check-all: $passed passed, $# failed$failed, $(($(date +%s) - begin)) s"
+echo "$name: $passed passed, $# failed$failed, $(($(date +%s) - begin)) s"
 [ $# = 0 ]

@@ -5,10 +5,8 @@
 asan: ## all tests of a debug build under AddressSanitizer and UndefinedBehaviorSanitizer
 	+$(MAKE) --no-print-directory test BUILD=$(BUILD)/asan OPT=-O1 DEBUG=1 SANITIZE=address,undefined
 
-# Fault injection runs on one thread, and what a worker compresses is its own (server_deflate has two of them): minutes in
-# which this sanitizer has nothing to look for.
 tsan: ## all tests that have threads under ThreadSanitizer
-	+$(MAKE) --no-print-directory test BUILD=$(BUILD)/tsan OPT=-O1 SANITIZE=thread TEST_ARGS='-tce=faults*,ws deflate*'
+	+$(MAKE) --no-print-directory test BUILD=$(BUILD)/tsan OPT=-O1 SANITIZE=thread
 
 ifneq ($(SANITIZE),)
 override CXXFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all

@@ -16,9 +16,8 @@ TEST_FLAGS = $(TEST_OPT) -Wall -Wextra $(NO_RESTRICT) $(if $(WERROR),-Werror) -i
 # In folders like src/'s; what was once broken is in regress/.
 UNIT_TESTS := $(wildcard $(patsubst src/%,tests/%*_test.cc,$(wildcard src/*/)) tests/regress/*_test.cc)
 
-# Tests of plain functions, without threads and without the system: ThreadSanitizer has nothing to look for there, and they
-# are the same on any backend.
-ifneq ($(filter thread,$(SANITIZE))$(ON_KQUEUE),)
+# Tests of plain functions, without threads and without the system: ThreadSanitizer has nothing to look for there.
+ifneq ($(filter thread,$(SANITIZE)),)
 PLAIN_TESTS := $(shell grep -LE '"(net|sys|app|session|worker|routing|http|realtime|cluster|base/(ring|block))|<martlet/|<thread>|<future>' $(UNIT_TESTS))
 endif
 UNIT_SOURCES := $(sort $(filter-out $(PLAIN_TESTS),$(UNIT_TESTS) $(wildcard tests/support/*.cc) $(KQUEUE_UNIT_SOURCES)))

@@ -1,7 +1,9 @@
 #!/bin/sh
-# run.sh [BUILD_DIR]: checks the built examples with curl, the npm package ws, and Chromium. See README.md.
+# run.sh [BUILD_DIR [NAME...]]: checks the built examples with curl, the npm package ws, and Chromium; all of it, or the
+# NAME.test.mjs. See README.md.
 set -eu
 build=${1:-$(dirname "$0")/../../build}
+[ $# = 0 ] || shift
 BUILD_DIR=$(cd "$build" && pwd)
 export BUILD_DIR
 cd "$(dirname "$0")"
@@ -41,4 +43,9 @@ if ! cmp -s package-lock.json node_modules/.installed; then
   cp package-lock.json node_modules/.installed
 fi
 
-exec node --test --test-reporter=./reporter.mjs ./*.test.mjs
+[ $# -gt 0 ] || set -- *.test.mjs
+for name; do
+  shift
+  set -- "$@" "./${name%.test.mjs}.test.mjs"
+done
+exec node --test --test-reporter=./reporter.mjs "$@"
