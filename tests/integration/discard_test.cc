@@ -157,7 +157,9 @@ TEST_CASE("discard: a WebSocket that goes on sending reads its Close, and its ha
       {1002, ws_frame(kText, "unmasked", {.masked = false})},
   };
   int expected = 0;
-  for (const auto& [code, bytes] : failures) {
+  for (const auto& failure : failures) {
+    const auto code = failure.first;
+    const auto& bytes = failure.second;
     CAPTURE(code);
     WsClient client(server.port(), "/ws");
     REQUIRE(client.open());
