@@ -110,6 +110,14 @@ int PathReader::next() noexcept {
   return -1;
 }
 
+void PathReader::skip_doubled() noexcept {
+  while (after_slash_ && !rest_.empty()) {
+    PathReader ahead = *this;
+    if (ahead.decode() != '/') return;
+    rest_ = ahead.rest_;
+  }
+}
+
 bool lies_below(std::string_view path, std::string_view prefix) noexcept {
   PathReader have(path);
   PathReader want(prefix);
@@ -128,6 +136,7 @@ Below below(std::string_view pattern, std::string_view prefix) noexcept {
   for (;;) {
     const int wanted = want.next();
     if (wanted < 0 || (wanted == '/' && want.rest().empty())) break;
+    have.skip_doubled();  // "/a//:id" matches "/a//b", which lies below "/a/b"
     const bool varies = have.after_slash() && (have.rest().starts_with(':') || have.rest() == "*");
     if (varies) return Below::perhaps;
     if (have.next() != wanted) return Below::never;

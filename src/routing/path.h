@@ -51,6 +51,8 @@ class PathReader {
   explicit PathReader(std::string_view path) noexcept : rest_(path) {}
   // -1 at the end.
   int next() noexcept;
+  // Behind a slash: over those that follow it, which next() would pass over.
+  void skip_doubled() noexcept;
   // What has not been read, as it is written.
   std::string_view rest() const noexcept { return rest_; }
   bool after_slash() const noexcept { return after_slash_; }

@@ -473,6 +473,21 @@ TEST_CASE("http_routes: no spelling of a path gets around a guard before a wildc
   }
 }
 
+TEST_CASE("http_routes: a guard sees what a pattern with doubled slashes matches") {
+  TestServer server([](App& app) {
+    app.use("/a/b", [](Request&, Response& res, Next) { res.status(403).send("guarded"); });
+    app.get("/a//:id", says("parameter"));
+    app.get("//*", says("wildcard"));
+  });
+  Client client(server.port());
+  for (const char* target : {"/a//b", "//a/b", "//a//b/c", "//a%2Fb"}) {
+    CAPTURE(std::string(target));
+    CHECK(client.get(target).status == 403);
+  }
+  CHECK(client.get("/a//c").body == "parameter");
+  CHECK(client.get("//a/c").body == "wildcard");
+}
+
 TEST_CASE("http_routes: queries") {
   TestServer server([](App& app) {
     app.get("/q", [](Request& req, Response& res) {

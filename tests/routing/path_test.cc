@@ -113,6 +113,13 @@ TEST_CASE("path: patterns below a prefix: always, never, or to be asked for each
   CHECK(below("/:a/y", "/api/x") == Below::perhaps);  // "/api%2Fx/y" matches it
   CHECK(below("/api/:a", "/api/x/y") == Below::perhaps);
   CHECK(below("//api/x", "/api") == Below::always);
+  CHECK(below("/a//:id", "/a/b") == Below::perhaps);  // "/a//b" matches it
+  CHECK(below("/a//*", "/a/b") == Below::perhaps);
+  CHECK(below("//*", "/a") == Below::perhaps);
+  CHECK(below("/a/\\/%5C//:id/x", "/a/b") == Below::perhaps);
+  CHECK(below("/a//b", "/a/b") == Below::always);
+  CHECK(below("/a//c", "/a/b") == Below::never);
+  CHECK(below("/a//:id", "/a") == Below::always);
   CHECK(below("/a:pi", "/a") == Below::never);
   CHECK(below("*", "") == Below::always);
   CHECK(below("*", "/api") == Below::never);
