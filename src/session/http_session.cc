@@ -159,8 +159,9 @@ void wait_for_body(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   if (body.state == BodyState::whole) return true;
   if (body.state == BodyState::refused) return refuse_request(s, c, e, body.status, body.cause), false;
   if (!e->head.expects_continue || s.http.has_route(s.http.context, *e)) return wait_for_body(s, c, e), false;
-  // A final answer instead of "100 Continue" (RFC 9110 §10.1.1).
-  return refuse_request(s, c, e, 404, "Not Found"), false;
+  // A final answer instead of "100 Continue" (RFC 9110 §10.1.1), the one that there is without a body.
+  e->flags.close_after = true;
+  return run_exchange(s, c, e), false;
 }
 
 // Parses and runs one request at `at`. True: it was taken and `at` stands behind it. False: stop here.

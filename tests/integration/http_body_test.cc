@@ -185,6 +185,29 @@ TEST_CASE("http_body: Expect: 100-continue without a route gets its 404 without 
   CHECK(response.status == 404);
 }
 
+TEST_CASE("http_body: Expect: 100-continue for what no route takes gets the answer that it gets without") {
+  TestServer server([](App& app) {
+    app.post("/echo", [](Request& req, Response& res) { res.send(req.body()); });
+    app.get("/only-get/:id", [](Request&, Response& res) { res.send("got"); });
+  });
+  const auto ask = [&](std::string_view line) {
+    Client client(server.port());
+    REQUIRE(client.send(std::string(line) + " HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"));
+    const HttpResponse response = client.read_response(false, milliseconds(3000));
+    CHECK(response.closes());
+    CHECK(client.send("bytes"));
+    client.shutdown_sending();
+    CHECK(client.closed_by_peer());
+    return response;
+  };
+  CHECK(ask("PUT /only-get/1").status == 405);
+  CHECK(ask("PUT /only-get/1").field("allow") == "OPTIONS, GET, HEAD");
+  CHECK(ask("PUT /echo").field("allow") == "OPTIONS, POST");
+  CHECK(ask("POST /echo/../x").status == 400);
+  CHECK(ask("BREW /echo").status == 501);
+  CHECK(ask("PUT /nothing").status == 404);
+}
+
 TEST_CASE("http_body: Expect: 100-continue over the limit is 413 at once, unknown expectations 417, HTTP/1.0 none") {
   TestServer server(echo_bodies, {.app = {.max_body_bytes = 1000}});
   {
