@@ -143,6 +143,7 @@ void wait_for_body(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   http.exchange = e;
   http.request_ms = http.phase == HttpPhase::head ? http.since_ms : s.reactor.now_ms();
   enter(s, c, HttpPhase::body);
+  c.last_seen_ms = http.since_ms;  // it may have been held for long
   uint32_t left_ms = base::kNeverMs;
   s.reactor.arm(c, body_passed(s, c, left_ms) ? 0 : left_ms);
   if (e->head.expects_continue && e->head.minor_version == 1) send_continue(s, c);

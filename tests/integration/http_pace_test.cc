@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "support/fake_kernel.h"
 #include "support/ws_client.h"
@@ -116,6 +117,28 @@ TEST_CASE("http pace: a body that is not read, as earlier answers wait, is not l
   live(kernel, app, 9'000);
   REQUIRE(peer.got.find(" 408 ") == std::string::npos);
   peer.sends = "2";
+  live(kernel, app, 10);
+  CHECK(peer.got.ends_with("taken"));
+}
+
+TEST_CASE("http pace: a body behind an answer that came late has its time from when it is its turn") {
+  FakeKernel kernel;
+  App app;
+  std::vector<Response> later;
+  app.get("/later", [&](Request&, Response& res) { later.push_back(res.defer()); });
+  app.post("/", [](Request&, Response& res) { res.send("taken"); });
+  REQUIRE(app.listen("127.0.0.1", 9001).ok());
+  FakePeer& peer = kernel.connect(1);
+  peer.sends = "GET /later HTTP/1.1\r\nHost: t\r\n\r\n"
+               "POST / HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+  live(kernel, app, 60'000);
+  REQUIRE(later.size() == 1);
+  later[0].send("later");
+  live(kernel, app, 0);
+  CHECK(peer.got.ends_with("100 Continue\r\n\r\n"));
+  live(kernel, app, 9'000);  // a slow way there and back
+  REQUIRE(peer.got.find(" 408 ") == std::string::npos);
+  peer.sends = "ok";
   live(kernel, app, 10);
   CHECK(peer.got.ends_with("taken"));
 }
