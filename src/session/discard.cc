@@ -96,7 +96,8 @@ void start_discarding(Sessions& s, net::Connection& c, uint32_t most_words_ms) n
   if (!c.out) return shut(s, c);
   d.since_ms = s.reactor.now_ms();
   d.most_words_ms = most_words_ms;
-  if (most_words_ms != kAnyWords) s.reactor.arm(c, most_words_ms);
+  // The deadline that watched the write may be the one that has just ended the session.
+  s.reactor.arm(c, most_words_ms < s.reactor.write_timeout_ms ? most_words_ms : s.reactor.write_timeout_ms);
 }
 
 }  // namespace martlet::session

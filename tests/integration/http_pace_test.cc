@@ -143,6 +143,22 @@ TEST_CASE("http pace: a body behind an answer that came late has its time from w
   CHECK(peer.got.ends_with("taken"));
 }
 
+TEST_CASE("http pace: who takes nothing of a refusal is given up, whatever it waits behind") {
+  FakeKernel kernel;
+  App app({.body_timeout = milliseconds(10'000), .write_timeout = milliseconds(20'000)});
+  app.get("/some", [](Request&, Response& res) { res.send(std::string(20'000, 'x')); });
+  app.post("/", [](Request&, Response& res) { res.send("taken"); });
+  REQUIRE(app.listen("127.0.0.1", 9001).ok());
+  FakePeer& peer = kernel.connect(1);
+  peer.takes = 1000;
+  peer.sends = "GET /some HTTP/1.1\r\nHost: t\r\n\r\nPOST / HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\n\r\n1";
+  live(kernel, app, 15'000);
+  REQUIRE(app.stats().bad_requests == 1);  // the body did not come
+  CHECK_FALSE(peer.closed);
+  live(kernel, app, 20'000);
+  CHECK(peer.closed);
+}
+
 TEST_CASE("http pace: times of a month and of three neither wrap nor end at once") {
   constexpr uint64_t k31 = uint64_t{1} << 31, k32 = uint64_t{1} << 32;
   for (const uint64_t time : {k31 + 60'000, k32 + 60'000}) {
