@@ -82,7 +82,6 @@ void send_refusal(Exchange& e) noexcept {
   }
   e.status = static_cast<uint16_t>(e.refusal.status);
   e.flags.offers_upgrade = e.status == 426;  // what the refusal adds names Upgrade, and Connection must
-  e.flags.offers_upgrade = e.status == 426;
   send_response(e, base::as_bytes(e.refusal.cause), BodyType::text);
 }
 
