@@ -53,6 +53,10 @@ void add_fields(session::Exchange& e, std::string_view lines) noexcept {
 // RFC 9110 §10.2.1. A WebSocket is opened by GET, and by nothing else.
 void add_allow(session::Exchange& e, uint32_t methods, bool is_websocket) noexcept {
   using proto::Method;
+  constexpr size_t kMostBytes = std::string_view("Allow: OPTIONS, GET, HEAD, POST, PUT, PATCH, DELETE\r\n").size();
+  e.flags.owns_more = true;
+  // A line is there whole or not at all: what walks the lines relies on their ends.
+  if (!e.fields.reserve(kMostBytes)) return;
   add_fields(e, "Allow: OPTIONS");
   const auto has = [methods](Method method) { return (methods >> static_cast<int>(method) & 1) != 0; };
   for (const Method method : {Method::get, Method::head, Method::post, Method::put, Method::patch, Method::del}) {

@@ -112,6 +112,29 @@ TEST_CASE("memory out: a WebSocket that cannot be kept track of is refused or cl
   CHECK(needed >= 5);
 }
 
+TEST_CASE("memory out: an answer whose fields do not fit is none, or whole") {
+  for (size_t bytes = 180; bytes < 256; bytes += 5) {  // the first block of fields has 256
+    CAPTURE(bytes);
+    const size_t needed = with_failures(
+        [bytes](App& app, Hall&) {
+          app.use([bytes](Request&, Response& res, Next next) {
+            res.set("X-Long", std::string(bytes, 'x'));
+            next();
+          });
+          app.get("/here", [](Request&, Response& res) { res.send("here"); });
+          app.post("/here", [](Request&, Response& res) { res.send("here"); });
+        },
+        [](Hall& hall) {
+          hall.kernel.connect(kGuest).sends = "PUT /here HTTP/1.1\r\nHost: t\r\n\r\n";
+          hall.turn();
+          const std::string heard = hall.heard(kGuest);
+          const bool whole = heard.starts_with("HTTP/1.1 405 ") && heard.find("\r\nAllow: OPTIONS, GET, HEAD, POST\r\n") != std::string::npos;
+          CHECK((whole || (heard.empty() && hall.kernel.find(kGuest)->closed)));
+        });
+    CHECK(needed >= 2);
+  }
+}
+
 TEST_CASE("memory out: a room that cannot be entered, and a message that cannot be published") {
   const size_t needed = with_failures({}, [](Hall& hall) {
     hall.app.post([&hall] {
