@@ -204,7 +204,9 @@ TEST_CASE("rooms: many are left out on two workers, from a worker and from a thr
   const auto publish = [&](App& app, size_t first, size_t last, const std::string& text) {
     return app.to("den").except(std::span<const WebSocket>(sockets).subspan(first, last - first)).send(text);
   };
-  for (const auto& [first, last] : {std::pair<size_t, size_t>{0, 0}, {0, 20}, {3, 24}, {5, 14}}) {
+  for (const auto& out : {std::pair<size_t, size_t>{0, 0}, {0, 20}, {3, 24}, {5, 14}}) {
+    const size_t first = out.first;
+    const size_t last = out.second;
     const std::string text = std::to_string(first) + " to " + std::to_string(last);
     for (uint32_t worker = 0; worker < 2; worker++) {
       CHECK(server.on_worker(worker, [&](App& app) { return publish(app, first, last, text); }) == SendStatus::ok);
