@@ -192,13 +192,22 @@ bool take_request(Sessions& s, net::Connection& c, const uint8_t*& at, const uin
   return run_exchange(s, c, e);
 }
 
+// With requests that are held: in the next turn, or when the output has left. What a late answer has added to output that
+// waited already was not written, and has not paused anything.
+void go_on_later(Sessions& s, net::Connection& c) noexcept {
+  if (c.out && c.out->blocked && c.out->bytes >= net::Reactor::kPauseReadingBytes) {
+    s.reactor.pause(c, net::kPauseOutput);
+  }
+  if (!(c.pause & net::kPauseOutput)) s.reactor.mark_ready(c);
+}
+
 // Where the connection stands after the requests that could be run: waits for the rest of a head, or goes on later.
 void after_requests(Sessions& s, net::Connection& c, bool stopped_early) noexcept {
   HttpState& http = c.state<HttpState>();
   const uint32_t held = http.held_end - http.held_begin;
   if (http.phase == HttpPhase::idle || http.phase == HttpPhase::head) {
     if (stopped_early && held) {
-      if (!(c.pause & net::kPauseOutput)) s.reactor.mark_ready(c);
+      go_on_later(s, c);
     } else if (c.pause & net::kPauseEof) {
       s.reactor.finish(c);
     } else if (held && http.phase == HttpPhase::idle) {

@@ -159,6 +159,28 @@ TEST_CASE("http pace: who takes nothing of a refusal is given up, whatever it wa
   CHECK(peer.closed);
 }
 
+TEST_CASE("http pace: requests behind a large late answer that is not taken wait without a turn of the loop") {
+  FakeKernel kernel;
+  App app;
+  std::vector<Response> later;
+  app.get("/", [](Request&, Response& res) { res.send("up"); });
+  app.get("/later", [&](Request&, Response& res) { later.push_back(res.defer()); });
+  REQUIRE(app.listen("127.0.0.1", 9001).ok());
+  FakePeer& peer = kernel.connect(1);
+  peer.takes = 10;
+  peer.sends = "GET / HTTP/1.1\r\nHost: t\r\n\r\nGET /later HTTP/1.1\r\nHost: t\r\n\r\nGET / HTTP/1.1\r\nHost: t\r\n\r\n";
+  live(kernel, app, 0);
+  REQUIRE(later.size() == 1);
+  later[0].send(std::string(100'000, 'x'));
+  const uint64_t begun = kernel.now_ms();
+  for (int i = 0; i < 20; i++) app.poll_once(milliseconds(1000));
+  CHECK(kernel.now_ms() >= begun + 15'000);
+  peer.takes = SIZE_MAX;
+  live(kernel, app, 0);
+  CHECK(peer.got.size() > 100'000);
+  CHECK(peer.got.ends_with("up"));
+}
+
 TEST_CASE("http pace: times of a month and of three neither wrap nor end at once") {
   constexpr uint64_t k31 = uint64_t{1} << 31, k32 = uint64_t{1} << 32;
   for (const uint64_t time : {k31 + 60'000, k32 + 60'000}) {
