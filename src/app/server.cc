@@ -35,6 +35,7 @@ Server::~Server() {
 Error Server::start_workers(Function<void(App&, Error&)> set_up) {
   MARTLET_CHECK(impl_->alive.load() == 0 && "Server::start() while it runs");
   impl_->join_all();
+  impl_->let_claims_go();  // of a run that nobody waited for
   impl_->set_up = std::move(set_up);
   return impl_->start();
 }

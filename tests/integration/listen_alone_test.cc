@@ -104,6 +104,19 @@ TEST_CASE("listen_alone: on all addresses, too") {
   CHECK_FALSE(start_second(first.port(), 2));  // free again
 }
 
+TEST_CASE("listen_alone: a Server that is started again without wait() gives up the port that it had before") {
+  Server server({.host = "127.0.0.1", .workers = 2});
+  REQUIRE(!server.start(says_up));
+  const uint16_t before = server.port();
+  server.close();
+  REQUIRE(eventually([&] { return server.progress().over; }));
+  REQUIRE(!server.start(says_up));
+  if (server.port() != before) CHECK_FALSE(start_second(before, 2, true));
+  server.close();
+  CHECK(server.wait({.handle_signals = false}) == 0);
+  CHECK_FALSE(start_second(before, 2, true));
+}
+
 TEST_CASE("listen_alone: an App has its port for itself, and Servers that share one let no other in") {
   TestServer app(says_up);
   for (const uint32_t workers : {1u, 2u}) {
