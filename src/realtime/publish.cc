@@ -75,7 +75,7 @@ bool PublishLog::append_frames(base::BlockPool& pool, base::Block* block, uint8_
 
 void PublishLog::end_turn() noexcept {
   const uint32_t count = parts_.size();
-  const uint32_t keep = count && parts_.back().growing ? 1 : 0;
+  const uint32_t keep = count && parts_.back().growing && parts_.back().block->capacity <= kBlockBytes ? 1 : 0;
   for (uint32_t i = 0; i + keep < count; i++) parts_[i].block->release();
   if (keep) parts_[0] = parts_.back();
   parts_.truncate(keep);

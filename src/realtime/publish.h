@@ -111,7 +111,7 @@ class PublishLog {
     const Part& part = parts_[range.block];
     return part.data + (position - part.begin);
   }
-  // The turn is over and everything was taken: keeps the last block for the next.
+  // The turn is over and everything was taken: keeps the last block for the next, unless one message made it large.
   void end_turn() noexcept;
 
  private:

@@ -1,4 +1,4 @@
-// src/app/publish.h: the log of what was published in a turn and the ranges of an audience. Delivery is tested over
+// src/realtime/publish.h: the log of what was published in a turn and the ranges of an audience. Delivery is tested over
 // sockets in integration/rooms_test.cc.
 #include "realtime/publish.h"
 
@@ -58,6 +58,23 @@ TEST_CASE("publish: messages of one turn lie one behind the other, and the next 
   CHECK(log.begin() == third.begin);
   CHECK(log.block_of(third) == block);
   CHECK(text_at(log, third, 5) == "three");
+}
+
+TEST_CASE("publish: the block of a large message is not kept when its turn is over, whatever comes next") {
+  base::BlockPool pool;
+  base::BlockPool::set_current(&pool);
+  {
+    PublishLog log;
+    PublishedRange range;
+    REQUIRE(append(log, pool, std::string(4'000'000, 'x'), range));
+    CHECK(pool.kept_bytes() == 0);
+    log.end_turn();
+    CHECK(pool.kept_bytes() >= 4'000'000);
+    REQUIRE(append(log, pool, "small", range));
+    CHECK(text_at(log, range, 5) == "small");
+    CHECK(log.block_of(range)->capacity < 100'000);
+  }
+  base::BlockPool::set_current(nullptr);
 }
 
 TEST_CASE("publish: ranges that touch become one, ranges of two blocks never do") {
