@@ -358,6 +358,7 @@ void on_ready(net::Reactor& reactor, net::Connection& c) {
   if (ws.failing) return reactor.end_session(c);
   if (!ws.input || !ws.input->held) return;
   if (c.out) return reactor.pause(c, net::kPauseInput);  // on_drained goes on
+  c.last_seen_ms = reactor.now_ms();  // what it says next waits behind what is held
   net::open_cork(reactor, c);
   take_held(sessions_of(reactor), c);
   end_websocket_dispatch(sessions_of(reactor), c);

@@ -98,6 +98,27 @@ TEST_CASE("ws heartbeat: each half can be switched off") {
   CHECK(alone.echoes("still here"));
 }
 
+TEST_CASE("ws heartbeat: a peer whose messages we are still working through is alive") {
+  constexpr int kMessages = 8 * 1024;  // many turns' worth
+  std::atomic<int> handled = 0;
+  WsEvents events;
+  WsHandlers handlers = events.handlers({.heartbeat_interval = 0ms, .heartbeat_timeout = 300ms});
+  handlers.message = [&](WebSocket ws, const Message&) {
+    const auto until = Clock::now() + std::chrono::microseconds(150);
+    while (Clock::now() < until) {
+    }
+    if (++handled == kMessages) ws.close();
+  };
+  TestServer server([&](App& app) { app.ws("/", std::move(handlers)); });
+  WsClient client(server.port());
+  REQUIRE(client.open());
+  std::string all;
+  for (int i = 0; i < kMessages; i++) all += ws_frame(kText, "m");
+  REQUIRE(client.send(all));
+  CHECK(client.read_frame().opcode == kClose);
+  CHECK(handled == kMessages);
+}
+
 TEST_CASE("ws heartbeat: connections that came at once are not pinged at once") {
   constexpr int kClients = 60;
   Route route({.heartbeat_interval = 500ms, .heartbeat_timeout = 0ms});
