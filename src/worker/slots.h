@@ -26,7 +26,7 @@ class Slots {
   ~Slots() {
     while (Slot* slot = first_) {
       first_ = slot->next;
-      base::destroy(slot);
+      slot->destroy(slot);
     }
   }
 
@@ -57,23 +57,23 @@ class Slots {
       if ((*link)->key != &T::kKey) continue;
       Slot* gone = *link;
       *link = gone->next;
-      return base::destroy(gone);
+      return gone->destroy(gone);
     }
   }
 
  private:
+  // No virtual functions: the library has no RTTI, its users may, and sanitizers compare the two.
   struct Slot {
-    explicit Slot(const PartKey& k) noexcept : key(&k) {}
-    Slot(const Slot&) = delete;
-    Slot& operator=(const Slot&) = delete;
-    virtual ~Slot() = default;
     const PartKey* key;
+    void (*destroy)(Slot*) noexcept;
     Slot* next = nullptr;
   };
   template <typename T>
   struct Typed final : Slot {
     template <typename... Args>
-    explicit Typed(Args&&... args) noexcept : Slot(T::kKey), value(std::forward<Args>(args)...) {}
+    explicit Typed(Args&&... args) noexcept
+        : Slot{&T::kKey, [](Slot* slot) noexcept { base::destroy(static_cast<Typed*>(slot)); }},
+          value(std::forward<Args>(args)...) {}
     T value;
   };
 
