@@ -316,6 +316,7 @@ Audience::Audience(Audience&& other) noexcept
       generation_(other.generation_), name_(std::move(other.name_)), more_(std::exchange(other.more_, nullptr)),
       more_room_(std::exchange(other.more_room_, 0)) {
   if (more_) {
+    other.kind_ = Kind::none;  // it no longer knows who is left out: better nobody than them
     other.except_count_ = 0;
   } else {
     std::copy_n(other.except_, except_count_, except_);

@@ -137,6 +137,7 @@ TEST_CASE("rooms: except() takes any number, by handle, by id and as lists, howe
     CHECK(all.send("not ten") == SendStatus::ok);
     CHECK(copy.send("not eleven") == SendStatus::ok);
     all = std::move(copy);
+    CHECK(copy.send("to nobody") == SendStatus::closed);  // it has given its list away
     CHECK(all.send("not eleven") == SendStatus::ok);
     for (size_t i = 0; i < 11; i++) copy.except(ws[i]);
     copy.except(ws[11]);
