@@ -21,7 +21,7 @@ namespace {
 // What a feature would keep of a connection.
 struct Count {
   static constexpr worker::PartKey kKey{};
-  static inline int alive = 0;
+  static inline std::atomic<int> alive = 0;  // of all workers
   Count() noexcept { alive++; }
   ~Count() { alive--; }
   int messages = 0;
@@ -90,7 +90,7 @@ TEST_CASE("parts: a part hears of connections, messages, rooms, publications and
       REQUIRE(client.send_text("all"));  // nobody else is there: nothing is published
       REQUIRE(client.send_text("me"));
       CHECK(client.read_message().payload == "to everybody");
-      CHECK(server.on_thread([](App&) { return Count::alive; }) == 1);
+      CHECK(server.on_thread([](App&) { return Count::alive.load(); }) == 1);
       REQUIRE(client.send_close(1000));
       REQUIRE(server.wait_for_connections(0));
     }
@@ -98,7 +98,7 @@ TEST_CASE("parts: a part hears of connections, messages, rooms, publications and
     CHECK(heard == std::vector<std::string>{"opened", "handler", "joined den", "received all #1", "handler", "received me #2", "handler",
                                             "published 1 to den", "closed 1000", "left den"});
     CHECK(server.on_thread([](App& app) { return listener_of(app).turns; }) > 3);
-    CHECK(server.on_thread([](App&) { return Count::alive; }) == 0);
+    CHECK(server.on_thread([](App&) { return Count::alive.load(); }) == 0);
     CHECK(last_words.empty());
   }
   CHECK(last_words == "ended");
