@@ -36,6 +36,21 @@ MARTLET_JSON_INLINE JsonBlock json_rest(JsonBlock last, size_t rest) {
           last.space >> before | ~uint64_t{0} << rest, last.control >> before};
 }
 
+// The 64 bytes from data + at on. If that is past the end they are the last 64 bytes; if there are not as many, a copy.
+MARTLET_JSON_INLINE const uint8_t* json_block_at(const uint8_t* data, size_t size, size_t at, uint8_t (&copy)[64]) {
+  if (at + 64 <= size) return data + at;
+  if (size >= 64) return data + size - 64;
+  __builtin_memset(copy, 0, 64);
+  __builtin_memcpy(copy, data, size);
+  return copy;
+}
+
+// The classes of the `here` bytes from data + at on, from those of json_block_at().
+MARTLET_JSON_INLINE JsonBlock json_block_of(JsonBlock b, size_t size, size_t here) {
+  if (here == 64) return b;
+  return size >= 64 ? json_rest(b, here) : json_until(b, here);
+}
+
 // One block from two that overlap, the second of which begins at byte `at`.
 MARTLET_JSON_INLINE JsonBlock json_join(JsonBlock a, JsonBlock b, size_t at) {
   return {a.quote | b.quote << at, a.backslash | b.backslash << at, a.structural | b.structural << at,
@@ -99,16 +114,6 @@ MARTLET_JSON_INLINE JsonShort json_load_short(const uint8_t* p, size_t size) {
   if (size == 8) return {load64(p), 0};
   if (size >= 4) return {load32(p) | uint64_t{load32(p + size - 4)} << 8 * (size - 4), 0};
   return {p[0] | uint64_t{p[size / 2]} << 8 * (size / 2) | uint64_t{p[size - 1]} << 8 * (size - 1), 0};
-}
-
-// The high bit of each byte that a string must escape is set, up to the first of them at least; those behind it may be
-// wrong.
-MARTLET_JSON_INLINE uint64_t json_not_plain(uint64_t bytes) {
-  constexpr uint64_t kOnes = 0x0101010101010101u;
-  const uint64_t quote = bytes ^ kOnes * '"';
-  const uint64_t backslash = bytes ^ kOnes * '\\';
-  return (((quote - kOnes) & ~quote) | ((backslash - kOnes) & ~backslash) | ((bytes - kOnes * 0x20) & ~bytes)) &
-         kOnes * 0x80;
 }
 
 // copy_plain for less than 16 bytes. Two words that may overlap are both loaded before one is stored.

@@ -28,33 +28,21 @@ inline bool is_ascii(uint8x16_t v) { return vmaxvq_u8(v) < 0x80; }
 constexpr uint8_t kSpaceOf[kVector] = {' ', 0, 0, 0, 0, 0, 0, 0, 0, '\t', '\n', 0, 0, '\r', 0, 0};
 constexpr uint8_t kStructuralOf[kVector] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ':', '{', ',', '}', 0, 0};
 
-inline JsonBlock classify(const uint8x16_t (&bytes)[4]) {
+inline JsonBlock classify(const uint8_t* data, uint8x16_t& all) {
   uint8x16_t quote[4], backslash[4], structural[4], space[4], control[4];
   for (size_t i = 0; i < 4; i++) {
-    const uint8x16_t low = vandq_u8(bytes[i], vdupq_n_u8(0x0F));
+    const uint8x16_t bytes = vld1q_u8(data + i * kVector);
+    const uint8x16_t low = vandq_u8(bytes, vdupq_n_u8(0x0F));
+    all = vorrq_u8(all, bytes);
     // '[' and ']' become '{' and '}'; two control characters become ',' and ':' and are taken out again.
-    const uint8x16_t folded = vorrq_u8(bytes[i], vdupq_n_u8(0x20));
-    quote[i] = vceqq_u8(bytes[i], vdupq_n_u8('"'));
-    backslash[i] = vceqq_u8(bytes[i], vdupq_n_u8('\\'));
-    control[i] = vcltq_u8(bytes[i], vdupq_n_u8(0x20));
+    const uint8x16_t folded = vorrq_u8(bytes, vdupq_n_u8(0x20));
+    quote[i] = vceqq_u8(bytes, vdupq_n_u8('"'));
+    backslash[i] = vceqq_u8(bytes, vdupq_n_u8('\\'));
+    control[i] = vcltq_u8(bytes, vdupq_n_u8(0x20));
     structural[i] = vbicq_u8(vceqq_u8(vqtbl1q_u8(vld1q_u8(kStructuralOf), low), folded), control[i]);
-    space[i] = vceqq_u8(vqtbl1q_u8(vld1q_u8(kSpaceOf), low), bytes[i]);
+    space[i] = vceqq_u8(vqtbl1q_u8(vld1q_u8(kSpaceOf), low), bytes);
   }
   return {bitmap(quote), bitmap(backslash), bitmap(structural), bitmap(space), bitmap(control)};
-}
-
-inline JsonBlock classify_block(const uint8_t* data, uint8x16_t& all) {
-  const uint8x16_t bytes[4] = {vld1q_u8(data), vld1q_u8(data + 16), vld1q_u8(data + 32), vld1q_u8(data + 48)};
-  all = vorrq_u8(all, vorrq_u8(vorrq_u8(bytes[0], bytes[1]), vorrq_u8(bytes[2], bytes[3])));
-  return classify(bytes);
-}
-
-// The last `rest` < 64 bytes of `size`.
-JsonBlock classify_rest(const uint8_t* data, size_t size, size_t rest, uint8x16_t& all) {
-  if (size >= 64) return json_rest(classify_block(data + size - 64, all), rest);
-  uint8_t block[64] = {};
-  __builtin_memcpy(block, data, size);
-  return json_until(classify_block(block, all), size);
 }
 
 // The places of the set bits, eight at a time whether there are as many or not.
@@ -75,7 +63,8 @@ JsonIndexed index(JsonIndexState* state, const uint8_t* data, size_t size, uint1
   uint16_t* to = out;
   for (size_t at = 0; at < size; at += 64) {
     const size_t here = size - at < 64 ? size - at : 64;
-    const JsonBlock b = here == 64 ? classify_block(data + at, all) : classify_rest(data, size, here, all);
+    alignas(kVector) uint8_t copy[64];
+    const JsonBlock b = json_block_of(classify(json_block_at(data, size, at, copy), all), size, here);
     const JsonQuotes q = json_quotes(s, b);
     uint64_t entries;
     if (json_entries(&s, b, q, json_prefix_xor(q.quote), here, &entries)) {

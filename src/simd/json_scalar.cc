@@ -12,15 +12,56 @@ namespace {
 
 constexpr JsonClasses make_classes() {
   JsonClasses classes{};
-  for (size_t c = 0; c < 0x20; c++) classes.of[c] = kJsonControl;
-  for (const uint8_t c : std::initializer_list<uint8_t>{' ', '\t', '\n', '\r'}) classes.of[c] |= kJsonSpace;
-  for (const uint8_t c : std::initializer_list<uint8_t>{'{', '}', '[', ']', ':', ','}) classes.of[c] = kJsonStructural;
-  classes.of['"'] = kJsonQuote;
-  classes.of['\\'] = kJsonBackslash;
+  for (size_t c = 0; c < 256; c++) classes.of[c] = kJsonScalar;
+  for (const uint8_t c : std::initializer_list<uint8_t>{'{', '}', '[', ']', ':', ','}) classes.of[c] = kJsonStop;
+  for (const uint8_t c : std::initializer_list<uint8_t>{' ', '\t', '\n', '\r'}) classes.of[c] = 0;
+  for (size_t c = 0; c < 0x20; c++) classes.of[c] |= kJsonControl;
+  classes.of['"'] = kJsonQuote | kJsonStop;
+  classes.of['\\'] = kJsonBackslash | kJsonScalar;
   return classes;
 }
 
 bool is_plain(uint8_t byte) { return (json_classes.of[byte] & kJsonNotPlain) == 0; }
+
+// A walk over the bytes data[i..end).
+struct Walk {
+  const uint8_t* data;
+  size_t i, end;
+  uint16_t* out;
+  bool escaped;  // the next byte is, and it is in a string
+
+  void step_over_escaped() {
+    if (i == end) return;
+    escaped = false;
+    i++;
+  }
+
+  // Up to behind the next quote: true, or false at the end. `before` are the classes of the byte before.
+  bool outside(uint32_t* before) {
+    while (i < end) {
+      const uint32_t c = json_classes.of[data[i]];
+      // An entry that does not count is overwritten by the next one: no branch that depends on each byte.
+      *out = static_cast<uint16_t>(i++);
+      out += (c / kJsonStop | (c & ~*before)) & 1;
+      *before = c;
+      if (c & kJsonQuote) return true;
+    }
+    return false;
+  }
+
+  // Up to behind the quote that closes a string: true, or false at the end.
+  bool finish_string() {
+    while (i < end) {
+      const uint8_t byte = data[i++];
+      if (is_plain(byte)) continue;
+      *out++ = static_cast<uint16_t>(i - 1);
+      if (byte == '"') return true;
+      escaped = byte == '\\';
+      if (escaped) step_over_escaped();
+    }
+    return false;
+  }
+};
 
 JsonIndexed index(JsonIndexState* state, const uint8_t* data, size_t size, uint16_t* out) {
   const uint16_t* const end = json_index_scalar(state, data, 0, size, out);
@@ -32,6 +73,11 @@ JsonIndexed index(JsonIndexState* state, const uint8_t* data, size_t size, uint1
 
 size_t copy_plain(uint8_t* to, const uint8_t* from, size_t size) {
   size_t i = 0;
+  for (; i + 8 <= size; i += 8) {
+    const uint64_t bytes = load64(from + i);
+    if (json_not_plain(bytes) != 0) break;
+    __builtin_memcpy(to + i, &bytes, 8);
+  }
   for (; i < size && is_plain(from[i]); i++) to[i] = from[i];
   return i;
 }
@@ -42,33 +88,19 @@ constexpr JsonClasses json_classes = make_classes();
 
 uint16_t* json_index_scalar(JsonIndexState* state, const uint8_t* data, size_t at, size_t size,
                             uint16_t* out) noexcept {
-  const size_t end = at + size;
+  Walk walk{data, at, at + size, out, state->escaped != 0};
+  if (walk.escaped) walk.step_over_escaped();
   bool in_string = state->in_string != 0;
-  bool escaped = state->escaped != 0;
-  bool in_scalar = state->in_scalar != 0;
-  size_t i = at;
-  while (i < end) {
-    if (escaped) {  // only ever inside a string
-      escaped = false;
-      i++;
-    } else if (in_string) {
-      while (i < end && is_plain(data[i])) i++;
-      if (i == end) break;
-      escaped = data[i] == '\\';
-      in_string = data[i] != '"';
-      *out++ = static_cast<uint16_t>(i++);
+  auto before = static_cast<uint32_t>(state->in_scalar);
+  while (walk.i < walk.end) {
+    if (in_string) {
+      in_string = !walk.finish_string();
     } else {
-      const uint8_t c = json_classes.of[data[i]];
-      const bool scalar = (c & (kJsonSpace | kJsonStructural | kJsonQuote)) == 0;
-      // An entry that does not count is overwritten by the next one: no branch that depends on each byte.
-      *out = static_cast<uint16_t>(i++);
-      out += (c & (kJsonStructural | kJsonQuote)) != 0 || (scalar && !in_scalar);
-      in_scalar = scalar;
-      in_string = c == kJsonQuote;
+      in_string = walk.outside(&before);
     }
   }
-  *state = {in_string ? ~uint64_t{0} : 0, escaped, in_scalar};
-  return out;
+  *state = {in_string ? ~uint64_t{0} : 0, walk.escaped, before & kJsonScalar};
+  return walk.out;
 }
 
 constexpr JsonKernels json_kernels_scalar{"scalar", index, copy_plain};

@@ -30,7 +30,7 @@ inline __m128i is_space(__m128i bytes) {
 }
 
 // ORs the classes of 16 bytes into those of a block, at their place.
-inline void classify(JsonBlock& b, __m128i bytes, size_t at) {
+inline void add(JsonBlock& b, __m128i bytes, size_t at) {
   b.quote |= high_bits(equal(bytes, '"')) << at;
   b.backslash |= high_bits(equal(bytes, '\\')) << at;
   b.structural |= high_bits(is_structural(bytes)) << at;
@@ -38,33 +38,14 @@ inline void classify(JsonBlock& b, __m128i bytes, size_t at) {
   b.control |= high_bits(is_control(bytes)) << at;
 }
 
-inline JsonBlock classify_block(const uint8_t* data, __m128i& all) {
+inline JsonBlock classify(const uint8_t* data, __m128i& all) {
   JsonBlock b{};
   for (size_t at = 0; at < 64; at += kVector) {
     const __m128i bytes = load(data + at);
     all = either(all, bytes);
-    classify(b, bytes, at);
+    add(b, bytes, at);
   }
   return b;
-}
-
-// The last `rest` < 64 bytes of `size`.
-JsonBlock classify_rest(const uint8_t* data, size_t size, size_t rest, __m128i& all) {
-  if (size >= 64) return json_rest(classify_block(data + size - 64, all), rest);
-  JsonBlock b{};
-  if (size < kVector) {
-    const JsonShort text = json_load_short(data, size);
-    all = _mm_set_epi64x(static_cast<long long>(text.high), static_cast<long long>(text.low));
-    classify(b, all, 0);
-    return json_until(b, size);
-  }
-  for (size_t at = 0; at < size; at += kVector) {
-    const size_t place = at + kVector < size ? at : size - kVector;  // the last overlaps the one before it
-    const __m128i bytes = load(data + place);
-    all = either(all, bytes);
-    classify(b, bytes, place);
-  }
-  return json_until(b, size);
 }
 
 // The places of the set bits, eight at a time whether there are as many or not.
@@ -85,7 +66,8 @@ JsonIndexed index(JsonIndexState* state, const uint8_t* data, size_t size, uint1
   uint16_t* to = out;
   for (size_t at = 0; at < size; at += 64) {
     const size_t here = size - at < 64 ? size - at : 64;
-    const JsonBlock b = here == 64 ? classify_block(data + at, all) : classify_rest(data, size, here, all);
+    alignas(kVector) uint8_t copy[64];
+    const JsonBlock b = json_block_of(classify(json_block_at(data, size, at, copy), all), size, here);
     const JsonQuotes q = json_quotes(s, b);
     uint64_t entries;
     if (json_entries(&s, b, q, json_prefix_xor(q.quote), here, &entries)) {
