@@ -1,0 +1,199 @@
+// Integers leave eight digits at a time in one word, made without a branch; the zeros in front are shifted out.
+//
+// Doubles: Schubfach (Raffaello Giulietti, The Schubfach way to render doubles, 2020). The numbers that read back as the
+// double c * 2^q are those in an interval around it. k is the largest power of ten with which at least one multiple of 10^k
+// is inside; of the multiples of 10^(k+1) at most one is, and it is taken before those of 10^k, of which there are up to
+// four neighbours. Products with the table of powers are wrong by less than what could matter if their last bit collects
+// what is lost (rounding to odd).
+#include <bit>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "json/nearest.h"
+#include "json/number.h"
+#include "json/powers.h"
+
+namespace martlet::json {
+
+namespace {
+
+constexpr uint64_t kZeros = 0x3030303030303030;
+constexpr uint64_t kTenTo8 = kSmallPowers[8];
+
+// The eight digits of what is below 10^8, the first one in the lowest byte, as numbers. Fours, then pairs, then each.
+inline uint64_t split_eight(uint64_t value) noexcept {
+  const uint64_t first = value / 10000;
+  const uint64_t fours = first | (value - first * 10000) << 32;
+  const uint64_t hundreds = ((fours * 10486) >> 20) & 0x0000007F0000007F;
+  const uint64_t pairs = hundreds | (fours - hundreds * 100) << 16;
+  const uint64_t tens = ((pairs * 103) >> 10) & 0x000F000F000F000F;
+  return tens | (pairs - tens * 10) << 8;
+}
+
+inline uint8_t* put_eight(uint8_t* out, uint64_t value) noexcept {
+  base::store_le64(out, split_eight(value) | kZeros);
+  return out + 8;
+}
+
+// Below 10^8, without zeros in front.
+inline uint8_t* put_first(uint8_t* out, uint64_t value) noexcept {
+  const uint64_t digits = split_eight(value);
+  const int zeros = std::countr_zero(digits | uint64_t{1} << 56) >> 3;
+  base::store_le64(out, (digits | kZeros) >> (8 * zeros));
+  return out + 8 - zeros;
+}
+
+inline uint8_t* put_text(uint8_t* out, const char* text, size_t size) noexcept {
+  std::memcpy(out, text, size);
+  return out + size;
+}
+
+// digits * 10^exponent
+struct Decimal {
+  uint64_t digits;
+  int exponent;
+};
+
+// g * factor / 2^128, the last bit set when anything is lost. What the rounding up of g adds is less than 2.
+inline uint64_t scale_to_odd(const Wide& g, uint64_t factor) noexcept {
+  const Wide upper = multiply(g.high, factor);
+  const uint64_t low = upper.low + multiply(g.low, factor).high;
+  return (upper.high + (low < upper.low)) | (low > 1);
+}
+
+// The shortest of what is between `least` and `most` (in quarters of 10^k, as `value` is), and the closest to `value`.
+inline Decimal shortest_between(uint64_t least, uint64_t value, uint64_t most, int k) noexcept {
+  const uint64_t floor = value / 4;
+  const uint64_t tens = floor / 10;
+  const bool below = least <= 40 * tens;
+  const bool above = 40 * tens + 40 <= most;
+  if (floor >= 10 && below != above) return {tens + above, k + 1};
+  const bool floor_inside = least <= 4 * floor;
+  const bool next_inside = 4 * floor + 4 <= most;
+  const uint64_t middle = 4 * floor + 2;
+  const bool closer = value > middle || (value == middle && (floor & 1));
+  return {floor + (floor_inside != next_inside ? next_inside : closer), k};
+}
+
+// The double is stored * 2^-1074 or (2^52 + stored) * 2^(exponent - 1075).
+inline Decimal shortest(uint64_t stored, int exponent) noexcept {
+  const uint64_t c = exponent == 0 ? stored : stored | kHiddenBit;
+  const int q = (exponent == 0 ? 1 : exponent) - kExponentBias - kMantissaBits;
+  const bool odd = c & 1;                               // ties go to the even one, so that the ends belong to it
+  const bool closer_below = stored == 0 && exponent > 1;  // a power of two: the doubles below it are denser
+  // floor(log10(2^q)), or of 3/4 of it
+  const int k = closer_below ? (q * 1262611 - 524031) >> 22 : log10_of_two(q);
+  const int shift = q + log2_of_ten(-k) + 1;
+  const Wide& g = power_of_ten(-k);
+  const uint64_t least = scale_to_odd(g, (4 * c - 2 + closer_below) << shift);
+  const uint64_t value = scale_to_odd(g, 4 * c << shift);
+  const uint64_t most = scale_to_odd(g, (4 * c + 2) << shift);
+  return shortest_between(least + odd, value, most - odd, k);
+}
+
+// How many decimal digits: log10 of two from the bits, right or one too few.
+inline int count_digits(uint64_t value) noexcept {
+  const int least = (64 - std::countl_zero(value)) * 1233 >> 12;
+  return least + (value >= kSmallPowers[static_cast<size_t>(least)]);
+}
+
+// 17 digits, with zeros behind: one, and two words of eight, of which the lowest byte comes first. As numbers, in registers:
+// reading again at another place what was just written would wait for the memory.
+struct Digits {
+  uint64_t lead, first, second;
+  int count;  // without the zeros behind
+  int point;  // the value is 0.digits * 10^point
+};
+
+inline Digits spread(const Decimal& decimal) noexcept {
+  const int size = count_digits(decimal.digits);
+  const uint64_t all = decimal.digits * kSmallPowers[static_cast<size_t>(17 - size)];
+  const uint64_t upper = all / kTenTo8;
+  const uint64_t lead = upper / kTenTo8;
+  const uint64_t first = split_eight(upper - lead * kTenTo8);
+  const uint64_t second = split_eight(all - upper * kTenTo8);
+  const int zeros = second != 0 ? std::countl_zero(second) : 64 + std::countl_zero(first);
+  return {lead, first, second, 17 - zeros / 8, size + decimal.exponent};
+}
+
+inline void put_all(uint8_t* out, const Digits& digits) noexcept {
+  *out = static_cast<uint8_t>('0' + digits.lead);
+  base::store_le64(out + 1, digits.first | kZeros);
+  base::store_le64(out + 9, digits.second | kZeros);
+}
+
+// `word` with a point before its byte `at`, less its last byte.
+inline uint64_t insert_point(uint64_t word, int at) noexcept {
+  const uint64_t before = (uint64_t{1} << (8 * at)) - 1;
+  return (word & before) | uint64_t{'.'} << (8 * at) | (word & ~before) << 8;
+}
+
+// With a point behind the first `point` digits, from 1 to 16.
+inline uint8_t* put_with_point(uint8_t* out, const Digits& digits, int point) noexcept {
+  const uint64_t first = digits.first | kZeros, second = digits.second | kZeros;
+  const int at = point - 1;
+  *out = static_cast<uint8_t>('0' + digits.lead);
+  base::store_le64(out + 1, at < 8 ? insert_point(first, at) : first);
+  base::store_le64(out + 9, at < 8 ? second << 8 | first >> 56 : insert_point(second, at - 8));
+  out[17] = static_cast<uint8_t>(second >> 56);
+  return out + digits.count + 1;
+}
+
+inline uint8_t* put_scientific(uint8_t* out, const Digits& digits) noexcept {
+  uint8_t* at = put_with_point(out, digits, 1);
+  if (digits.count == 1) at = out + 1;
+  *at++ = 'e';
+  const int exponent = digits.point - 1;
+  *at = '-';
+  return put_first(at + (exponent < 0), static_cast<uint64_t>(exponent < 0 ? -exponent : exponent));
+}
+
+inline uint8_t* put_digits(uint8_t* out, const Digits& digits) noexcept {
+  constexpr int kMostPoint = 21, kLeastPoint = -5;
+  const int point = digits.point;
+  if (point > kMostPoint || point < kLeastPoint) [[unlikely]] return put_scientific(out, digits);
+  if (point <= 0) {
+    put_text(out, "0.000000", 8);
+    out += 2 - point;
+    put_all(out, digits);
+    return out + digits.count;
+  }
+  if (point < digits.count) [[likely]] return put_with_point(out, digits, point);
+  put_all(out, digits);
+  std::memset(out + 17, '0', kMostPoint - 17);
+  return put_text(out + point, ".0", 2);
+}
+
+}  // namespace
+
+uint8_t* write_natural(uint8_t* out, uint64_t value) noexcept {
+  if (value < kTenTo8) return put_first(out, value);
+  const uint64_t upper = value / kTenTo8;
+  if (upper < kTenTo8) return put_eight(put_first(out, upper), value - upper * kTenTo8);
+  const uint64_t top = upper / kTenTo8;
+  return put_eight(put_eight(put_first(out, top), upper - top * kTenTo8), value - upper * kTenTo8);
+}
+
+uint8_t* write_integer(uint8_t* out, int64_t value) noexcept {
+  const uint64_t bits = static_cast<uint64_t>(value);
+  *out = '-';
+  return write_natural(out + (value < 0), value < 0 ? 0 - bits : bits);
+}
+
+uint8_t* write_real(uint8_t* out, double value) noexcept {
+  const uint64_t bits = std::bit_cast<uint64_t>(value);
+  const uint64_t stored = bits & (kHiddenBit - 1);
+  const int exponent = static_cast<int>(bits >> kMantissaBits & 0x7FF);
+  if (exponent == 0x7FF) return put_text(out, "null", 4);
+  *out = '-';
+  out += bits >> 63;
+  if (bits << 1 == 0) return put_text(out, "0.0", 3);
+  // Whole numbers below 2^53 have no bits behind the point.
+  const int behind = kExponentBias + kMantissaBits - exponent;
+  if (static_cast<unsigned>(behind) <= kMantissaBits && (stored & ((uint64_t{1} << behind) - 1)) == 0) {
+    return put_text(write_natural(out, (stored | kHiddenBit) >> behind), ".0", 2);
+  }
+  return put_digits(out, spread(shortest(stored, exponent)));
+}
+
+}  // namespace martlet::json
