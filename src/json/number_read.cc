@@ -54,6 +54,16 @@ inline Digits read_digits(const uint8_t* at, const uint8_t* end, uint64_t value)
   return read_last_digits(at, end, value);
 }
 
+// The same for what is mostly short: the guess of how many there are lets what follows begin before they are read.
+inline Digits read_short_digits(const uint8_t* at, const uint8_t* end) noexcept {
+  uint64_t value = 0;
+  for (int n = 0; n < 4; n++, at++) {
+    if (at == end || !is_digit(*at)) return {at, value};
+    value = value * 10 + *at - '0';
+  }
+  return read_digits(at, end, value);
+}
+
 inline Number bad_at(const uint8_t* at) noexcept {
   return {at, NumberKind::bad, {0}};
 }
@@ -91,22 +101,23 @@ struct Parts {
   ptrdiff_t count;  // of digits
 };
 
-uint64_t nearest(const Parts& parts, int64_t exponent) noexcept {
+inline uint64_t nearest(Parts parts, int64_t exponent) noexcept {
   if (parts.count > kMostDigits) [[unlikely]] return nearest_of_text({parts.at, parts.end, exponent});
-  if (parts.value == 0 || exponent < kLeastPower) return 0;
-  if (exponent > kMostReadPower) return kInfinityBits;
+  if (parts.value == 0 || exponent < kLeastPower) [[unlikely]] return 0;
+  if (exponent > kMostReadPower) [[unlikely]] return kInfinityBits;
   const ScaledDecimal scaled = scale(parts.value, static_cast<int>(exponent));
   if (scaled.uncertain) [[unlikely]] return nearest_of_text({parts.at, parts.end, exponent});
   return round_scaled(scaled.product.high, scaled.binary_point, scaled.may_tie);
 }
 
-Number finish_integer(const Parts& parts, bool negative) noexcept {
+// Of up to 18 digits but 0, all fit; the others are here.
+[[gnu::noinline, gnu::cold]] Number read_large_integer(Parts parts, bool negative) noexcept {
   constexpr uint64_t kMost = INT64_MAX;
   constexpr uint64_t kTenTo19 = kSmallPowers[kMostDigits];
   // Of 20 digits, those that fit start with 1, and those that start with 1 and do not fit are small modulo 2^64.
   const bool fits = parts.count <= kMostDigits || (parts.count == kMostDigits + 1 && *parts.at == '1' && parts.value >= kTenTo19);
   const uint64_t value = parts.value;
-  if (fits && value <= kMost + negative && !(negative && value == 0)) [[likely]] {
+  if (fits && value <= kMost + negative && !(negative && value == 0)) {
     return {parts.end, NumberKind::integer, {static_cast<int64_t>(negative ? 0 - value : value)}};
   }
   if (fits && !negative) {
@@ -117,35 +128,46 @@ Number finish_integer(const Parts& parts, bool negative) noexcept {
   return real_of(parts.end, nearest(parts, 0), negative);
 }
 
+inline Number integer_of(Parts parts, bool negative) noexcept {
+  if (parts.count >= kMostDigits || (parts.value == 0 && negative)) [[unlikely]] return read_large_integer(parts, negative);
+  const auto value = static_cast<int64_t>(parts.value);
+  return {parts.end, NumberKind::integer, {negative ? -value : value}};
+}
+
+[[gnu::noinline]] Number read_with_exponent(Parts parts, const uint8_t* end, int64_t exponent, bool negative) noexcept {
+  const Exponent written = read_exponent(parts.end + 1, end);
+  if (written.bad) return bad_at(written.end);
+  return real_of(written.end, nearest(parts, exponent + written.value), negative);
+}
+
+inline bool is_exponent(const uint8_t* at, const uint8_t* end) noexcept {
+  return at != end && (*at | 0x20) == 'e';
+}
+
 }  // namespace
 
 Number read_number(const uint8_t* at, const uint8_t* end) noexcept {
-  const bool negative = at != end && *at == '-';
-  at += negative;
-  const Digits whole = read_digits(at, end, 0);
-  Parts parts{at, whole.end, whole.value, whole.end - at};
-  if (parts.count == 0) return bad_at(at);
-  if (*at == '0' && parts.count > 1) return bad_at(at + 1);
-  if (parts.end == end) return finish_integer(parts, negative);
-
-  int64_t exponent = 0;
-  const bool has_point = *parts.end == '.';
-  if (has_point) {
-    const uint8_t* point = parts.end;
-    const Digits all = read_digits(point + 1, end, parts.value);
-    exponent = point + 1 - all.end;
-    if (exponent == 0) return bad_at(point + 1);
-    parts.end = all.end;
-    parts.value = all.value;
-    parts.count -= exponent;
+  bool negative = false;
+  if (at != end && *at == '-') {
+    negative = true;
+    at++;
   }
-  if (parts.end != end && (*parts.end | 0x20) == 'e') {
-    const Exponent written = read_exponent(parts.end + 1, end);
-    if (written.bad) return bad_at(written.end);
-    return real_of(written.end, nearest(parts, exponent + written.value), negative);
+  const Digits whole = read_short_digits(at, end);
+  const ptrdiff_t count = whole.end - at;
+  if (count == 0) [[unlikely]] return bad_at(at);
+  if (*at == '0' && count > 1) [[unlikely]] return bad_at(at + 1);
+  if (whole.end == end || *whole.end != '.') {
+    const Parts parts{at, whole.end, whole.value, count};
+    if (is_exponent(whole.end, end)) [[unlikely]] return read_with_exponent(parts, end, 0, negative);
+    return integer_of(parts, negative);
   }
-  if (!has_point) return finish_integer(parts, negative);
-  return real_of(parts.end, nearest(parts, exponent), negative);
+  const uint8_t* fraction = whole.end + 1;
+  const Digits all = read_digits(fraction, end, whole.value);
+  const ptrdiff_t behind = all.end - fraction;
+  if (behind == 0) [[unlikely]] return bad_at(fraction);
+  const Parts parts{at, all.end, all.value, count + behind};
+  if (is_exponent(all.end, end)) [[unlikely]] return read_with_exponent(parts, end, -behind, negative);
+  return real_of(all.end, nearest(parts, -behind), negative);
 }
 
 }  // namespace martlet::json
