@@ -7,6 +7,10 @@
 #include <martlet/compression.h>
 #include <martlet/error.h>
 #include <martlet/function.h>
+#include <martlet/json.h>
+#include <martlet/json_forward.h>
+#include <martlet/json_types.h>
+#include <martlet/json_writer.h>
 #include <martlet/log.h>
 #include <martlet/loop.h>
 #include <martlet/middleware.h>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <martlet/config.h>
+#include <martlet/json_forward.h>
 
 #include <cstdint>
 #include <optional>
@@ -49,6 +50,15 @@ class Request {
 
   // The whole body, decoded from chunks; empty when there is none.
   std::string_view body() const noexcept;
+  // The body as JSON, whatever its Content-Type says: a Json, or an own type with json<Post>() (json.h).
+  template <typename T = Json>
+  JsonResult<T> json() const {
+    return JsonResult<T>::parse(body());
+  }
+  template <typename T = Json>
+  JsonResult<T> json(const JsonOptions& options) const {
+    return JsonResult<T>::parse(body(), options);
+  }
 
   // The peer's address ("203.0.113.7", "2001:db8::1"), asked of the kernel; empty for a Unix socket.
   std::string ip() const;

@@ -3,10 +3,12 @@
 
 #include <martlet/config.h>
 #include <martlet/function.h>
+#include <martlet/json_forward.h>
 #include <martlet/options.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -54,6 +56,10 @@ class Response {
   void send(std::span<const std::byte> bytes) const noexcept;
   // With text that is JSON already; Content-Type is application/json unless set.
   void json(std::string_view text) const noexcept;
+  // With a Json, a JsonWriter, or an own type (json.h). 503 when memory is out for the text.
+  void json(const JsonText& value) const noexcept;
+  // With an object: res.json({{"id", 7}, {"name", "Ann"}}).
+  void json(std::initializer_list<JsonMember> members) const noexcept;
   // Sends the client elsewhere: Location and a status of 301, 302, 303, 307 or 308.
   void redirect(std::string_view location, int code = 302) const noexcept;
   // Without a body.

@@ -40,6 +40,7 @@ class Room {
   SendStatus send(std::span<const std::byte> bytes, Compress compress = Compress::automatic) const noexcept;
   SendStatus send(const Message& message, Compress compress = Compress::automatic) const noexcept;
   SendStatus send(const SharedFrame& frame, Compress compress = Compress::automatic) const noexcept;
+  SendStatus send(const JsonText& json, Compress compress = Compress::automatic) const noexcept;
 
   friend constexpr bool operator==(const Room&, const Room&) noexcept = default;
 
@@ -83,6 +84,7 @@ class Audience {
   SendStatus send(std::span<const std::byte> bytes, Compress compress = Compress::automatic) const noexcept;
   SendStatus send(const Message& message, Compress compress = Compress::automatic) const noexcept;
   SendStatus send(const SharedFrame& frame, Compress compress = Compress::automatic) const noexcept;
+  SendStatus send(const JsonText& json, Compress compress = Compress::automatic) const noexcept;
 
  private:
   friend struct MessageAccess;

@@ -3,6 +3,7 @@
 
 #include <martlet/config.h>
 #include <martlet/function.h>
+#include <martlet/json_forward.h>
 #include <martlet/options.h>
 
 #include <compare>
@@ -86,6 +87,7 @@ class SharedFrame {
 
   // Copies the payload. Empty (false) when memory is out.
   static SharedFrame text(std::string_view payload) noexcept;
+  static SharedFrame text(const JsonText& json) noexcept;
   static SharedFrame binary(std::span<const std::byte> payload) noexcept;
 
   explicit operator bool() const noexcept { return block_ != nullptr; }
@@ -113,6 +115,15 @@ class Message {
   // The payload as characters; UTF-8 when is_text().
   std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
   std::span<const std::byte> bytes() const noexcept { return {reinterpret_cast<const std::byte*>(data_), size_}; }
+  // The payload as JSON: a Json, or an own type with json<Move>() (json.h).
+  template <typename T = Json>
+  JsonResult<T> json() const {
+    return JsonResult<T>::parse(text());
+  }
+  template <typename T = Json>
+  JsonResult<T> json(const JsonOptions& options) const {
+    return JsonResult<T>::parse(text(), options);
+  }
   // The message as a frame to keep or to send often. Of a large message this copies nothing.
   SharedFrame share() const noexcept;
 
@@ -168,6 +179,8 @@ class WebSocket {
   SendStatus send(const Message& message, Compress compress = Compress::automatic) const noexcept;
   // Sends a prepared frame. Nothing is copied, and it is compressed once for many receivers.
   SendStatus send(const SharedFrame& frame, Compress compress = Compress::automatic) const noexcept;
+  // Sends JSON as a text message: a Json, {{"type", "tick"}, {"n", 7}}, a JsonWriter, or an own type (json.h).
+  SendStatus send(const JsonText& json, Compress compress = Compress::automatic) const noexcept;
 
   // Starts the close handshake: what was sent before still leaves, later sends answer closed. The reason is cut to 123
   // bytes. Codes that may not be sent (RFC 6455 §7.4) become 1000. A second close does nothing.
@@ -190,6 +203,7 @@ class WebSocket {
   SendStatus broadcast(std::string_view text, Compress compress = Compress::automatic) const noexcept;
   SendStatus broadcast(std::span<const std::byte> bytes, Compress compress = Compress::automatic) const noexcept;
   SendStatus broadcast(const Message& message, Compress compress = Compress::automatic) const noexcept;
+  SendStatus broadcast(const JsonText& json, Compress compress = Compress::automatic) const noexcept;
 
   // Handlers of this connection alone; they run beside those of the route's WsHandlers, after them. Setting one again
   // replaces it (also from inside itself). One that cannot be kept because memory is out closes the connection (1013).

@@ -1,0 +1,19 @@
+// martlet/json_forward.h: the names of JSON, for headers that only pass it on. json.h has the rest.
+#pragma once
+
+#include <martlet/config.h>
+
+namespace martlet {
+
+class Json;
+class JsonReader;
+class JsonText;
+class JsonWriter;
+struct JsonError;
+struct JsonMember;
+struct JsonOptions;
+
+template <typename T = Json>
+class JsonResult;
+
+}  // namespace martlet

@@ -1,0 +1,3 @@
+// martlet/json_types.h: own types as JSON.
+#pragma once
+#include <martlet/config.h>

@@ -1,0 +1,99 @@
+// What the sixteen bytes of a value hold (Cell in martlet/json.h), and how they are made.
+//
+//   bytes 0–7       8–11      12–14                15
+//   number or       length    distance from the    kind | whose the memory is
+//   pointer         or count  start of the chunk
+//   text of a short string (0–13), length (14)     kString | kShort
+//
+// A string that is not short lies elsewhere, without a NUL behind it. The cells of an array are its elements; those of an object are name,
+// value, name, value. Memory of its own (kOwned) has a Block before the cells, and nothing before a text.
+#pragma once
+
+#include <martlet/json.h>
+
+#include <bit>
+#include <cstring>
+#include <string_view>
+
+#include "base/bytes.h"
+
+namespace martlet::json {
+
+// From here down into the private half of a Json, and of a JsonWriter.
+struct Access {
+  static Cell& cell(Json& value) noexcept { return value.cell_; }
+  static const Cell& cell(const Json& value) noexcept { return value.cell_; }
+  static Json& value(Cell& cell) noexcept { return reinterpret_cast<Json&>(cell); }
+  static const Json& value(const Cell& cell) noexcept { return reinterpret_cast<const Json&>(cell); }
+  static void move_in(Json& value, Cell& from) noexcept { value.cell_ = std::exchange(from, Cell()); }
+
+  static char* at(const JsonWriter& w) noexcept { return w.at_; }
+  static char* end(const JsonWriter& w) noexcept { return w.end_; }
+  // Room for so many bytes behind `at`, to which the text now goes; null when memory is out.
+  static char* more(JsonWriter& w, char* at, size_t size) noexcept {
+    w.at_ = at;
+    return w.grow(size) ? w.at_ : nullptr;
+  }
+  static void set_end(JsonWriter& w, char* at) noexcept { w.at_ = at; }
+  static bool lead(JsonWriter& w) noexcept { return w.room(0) && (w.lead(), true); }
+  static void fail(JsonWriter& w) noexcept { w.fail(); }
+  static const JsonFormat& format(const JsonWriter& w) noexcept { return w.format_; }
+  // The memory of a text that has outgrown the writer, or null.
+  static base::Block* block(const JsonText& text) noexcept { return text.writer_->block_; }
+};
+
+static_assert(sizeof(Json) == sizeof(Cell) && alignof(Json) == alignof(Cell));
+
+inline uint8_t kind_of(const Cell& cell) noexcept { return cell.tag & kKind; }
+inline bool is_container(const Cell& cell) noexcept { return kind_of(cell) >= kArray; }
+// How many cells an array or object has.
+inline size_t cell_count(const Cell& cell) noexcept { return size_t{cell.size} << (kind_of(cell) == kObject); }
+
+inline std::string_view text_of(const Cell& cell) noexcept {
+  if (cell.tag & kShort) return {reinterpret_cast<const char*>(&cell), cell.distance[2]};
+  return {cell.text, cell.size};
+}
+
+// A short string from fewer than 15 bytes.
+inline void set_short(Cell& cell, const char* text, size_t size) noexcept {
+  char bytes[sizeof(Cell)] = {};
+  if (size >= 8) {  // two moves that may overlap
+    std::memcpy(bytes, text, 8);
+    std::memcpy(bytes + size - 8, text + size - 8, 8);
+  } else if (size >= 4) {
+    std::memcpy(bytes, text, 4);
+    std::memcpy(bytes + size - 4, text + size - 4, 4);
+  } else {
+    for (size_t i = 0; i < size; i++) bytes[i] = text[i];
+  }
+  bytes[14] = static_cast<char>(size);
+  bytes[15] = static_cast<char>(kString | kShort);
+  std::memcpy(static_cast<void*>(&cell), bytes, sizeof bytes);
+}
+
+// The same when 16 bytes may be read at `text`: without a branch.
+inline void set_short_padded(Cell& cell, const char* text, size_t size) noexcept {
+  if constexpr (std::endian::native != std::endian::little) return set_short(cell, text, size);
+  uint64_t first, second;
+  std::memcpy(&first, text, 8);
+  std::memcpy(&second, text + 8, 8);
+  const uint64_t bits = 8 * static_cast<uint64_t>(size);
+  const uint64_t low = size < 8 ? (uint64_t{1} << (bits & 63)) - 1 : ~uint64_t{0};
+  const uint64_t high = size > 8 ? (uint64_t{1} << ((bits - 64) & 63)) - 1 : 0;
+  first &= low;
+  second = (second & high) | static_cast<uint64_t>(size) << 48 | static_cast<uint64_t>(kString | kShort) << 56;
+  auto* bytes = reinterpret_cast<char*>(&cell);
+  std::memcpy(bytes, &first, 8);
+  std::memcpy(bytes + 8, &second, 8);
+}
+
+// A member more, of null: its value; null when memory is out, which the object then says. The name must be a new one.
+Json* append_member(Cell& object, std::string_view name) noexcept;
+
+// Whether a double is an integer of 64 bits, with or without a sign.
+bool exact_integer(double real, bool& negative, uint64_t& magnitude) noexcept;
+
+// A value that is none, nobody's, and never changes.
+extern const Cell null_cell;
+
+}  // namespace martlet::json

@@ -1,0 +1,41 @@
+// Text into a JSON string: most of it is copied, eight bytes at a time, and what must be escaped is (RFC 8259 §7).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "simd/json_kernels.h"
+
+namespace martlet::json {
+
+inline constexpr size_t kEscapeBytes = 6;
+
+// The high bit of some byte is set where one of the eight is '"', '\\' or below 0x20.
+inline uint64_t special_bytes(uint64_t x) noexcept {
+  constexpr uint64_t kOnes = 0x0101010101010101u;
+  const uint64_t quote = x ^ kOnes * '"';
+  const uint64_t backslash = x ^ kOnes * '\\';
+  return ((x - kOnes * 0x20) | (quote - kOnes) | (backslash - kOnes)) & ~x & kOnes * 0x80;
+}
+
+inline bool is_special(char c) noexcept { return static_cast<uint8_t>(c) < 0x20 || c == '"' || c == '\\'; }
+
+// Copies bytes up to the first that must be escaped; how many. `to` has room for all of them.
+inline size_t copy_plain(char* to, const char* from, size_t size) noexcept {
+  if (size >= 64) return simd::json_kernels->copy_plain(reinterpret_cast<uint8_t*>(to), reinterpret_cast<const uint8_t*>(from), size);
+  size_t at = 0;
+  for (; size - at >= 8; at += 8) {
+    uint64_t word;
+    std::memcpy(&word, from + at, 8);
+    std::memcpy(to + at, &word, 8);
+    if (special_bytes(word)) break;
+  }
+  for (; at < size && !is_special(from[at]); at++) to[at] = from[at];
+  return at;
+}
+
+// The escape of a byte that must have one; its end.
+char* put_escape(char* to, char c) noexcept;
+
+}  // namespace martlet::json
