@@ -19,6 +19,7 @@ namespace {
 
 constexpr uint64_t kZeros = 0x3030303030303030;
 constexpr uint64_t kTenTo8 = kSmallPowers[8];
+constexpr uint64_t kTenTo16 = kSmallPowers[16];
 
 // The eight digits of what is below 10^8, the first one in the lowest byte, as numbers. Fours, then pairs, then each.
 inline uint64_t split_eight(uint64_t value) noexcept {
@@ -48,7 +49,7 @@ inline uint8_t* put_text(uint8_t* out, const char* text, size_t size) noexcept {
   return out + size;
 }
 
-// digits * 10^exponent
+// digits * 10^exponent; of what is not a denormal there are 16 or 17 digits.
 struct Decimal {
   uint64_t digits;
   int exponent;
@@ -61,18 +62,18 @@ inline uint64_t scale_to_odd(const Wide& g, uint64_t factor) noexcept {
   return (upper.high + (low < upper.low)) | (low > 1);
 }
 
-// The shortest of what is between `least` and `most` (in quarters of 10^k, as `value` is), and the closest to `value`.
+// The shortest of what is between `least` and `most` (in quarters of 10^k, as `value` is), and the closest to `value`. Which
+// it is is as good as random: everything is computed, and nothing is a branch.
 inline Decimal shortest_between(uint64_t least, uint64_t value, uint64_t most, int k) noexcept {
   const uint64_t floor = value / 4;
   const uint64_t tens = floor / 10;
-  const bool below = least <= 40 * tens;
-  const bool above = 40 * tens + 40 <= most;
-  if (floor >= 10 && below != above) return {tens + above, k + 1};
-  const bool floor_inside = least <= 4 * floor;
-  const bool next_inside = 4 * floor + 4 <= most;
-  const uint64_t middle = 4 * floor + 2;
-  const bool closer = value > middle || (value == middle && (floor & 1));
-  return {floor + (floor_inside != next_inside ? next_inside : closer), k};
+  const bool tens_above = 40 * tens + 40 <= most;
+  const bool tens_inside = (floor >= 10) & ((least <= 40 * tens) != tens_above);
+  const bool above = 4 * floor + 4 <= most;
+  const bool inside = (least <= 4 * floor) != above;
+  const bool closer = (value & 3) + (floor & 1) > 2;  // ties go to the even one
+  const uint64_t units = floor + (inside ? above : closer);
+  return {tens_inside ? 10 * (tens + tens_above) : units, k};
 }
 
 // The double is stored * 2^-1074 or (2^52 + stored) * 2^(exponent - 1075).
@@ -91,12 +92,6 @@ inline Decimal shortest(uint64_t stored, int exponent) noexcept {
   return shortest_between(least + odd, value, most - odd, k);
 }
 
-// How many decimal digits: log10 of two from the bits, right or one too few.
-inline int count_digits(uint64_t value) noexcept {
-  const int least = (64 - std::countl_zero(value)) * 1233 >> 12;
-  return least + (value >= kSmallPowers[static_cast<size_t>(least)]);
-}
-
 // 17 digits, with zeros behind: one, and two words of eight, of which the lowest byte comes first. As numbers, in registers:
 // reading again at another place what was just written would wait for the memory.
 struct Digits {
@@ -106,14 +101,17 @@ struct Digits {
 };
 
 inline Digits spread(const Decimal& decimal) noexcept {
-  const int size = count_digits(decimal.digits);
-  const uint64_t all = decimal.digits * kSmallPowers[static_cast<size_t>(17 - size)];
+  uint64_t all = decimal.digits;
+  const bool is_short = all < kTenTo16;
+  all = is_short ? all * 10 : all;
+  int point = 17 + decimal.exponent - is_short;
+  for (; all < kTenTo16; point--) all *= 10;  // a denormal
   const uint64_t upper = all / kTenTo8;
   const uint64_t lead = upper / kTenTo8;
   const uint64_t first = split_eight(upper - lead * kTenTo8);
   const uint64_t second = split_eight(all - upper * kTenTo8);
   const int zeros = second != 0 ? std::countl_zero(second) : 64 + std::countl_zero(first);
-  return {lead, first, second, 17 - zeros / 8, size + decimal.exponent};
+  return {lead, first, second, 17 - zeros / 8, point};
 }
 
 inline void put_all(uint8_t* out, const Digits& digits) noexcept {
