@@ -84,7 +84,8 @@ static_assert(sizeof(Cell) == 16);
 
 enum : uint8_t {
   kNull, kBoolean, kInteger, kNatural, kReal, kString, kArray, kObject,
-  kKind = 0x0f,
+  kKind = 0x07,
+  kPlain = 0x08,       // a string that is written as it is. Of a short one it always says so: equal strings are equal cells
   kShort = 0x10,       // a string that lies in the cell
   kIncomplete = 0x10,  // an array or object that memory was out for
   kBorrowed = 0x20,    // memory of a parsed document, which outlives this cell

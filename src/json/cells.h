@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "json/escape.h"
 
 namespace martlet::json {
 
@@ -54,6 +55,17 @@ inline std::string_view text_of(const Cell& cell) noexcept {
   return {cell.text, cell.size};
 }
 
+// Whether the text of a short string needs no escapes. `bytes` are those of the cell, zeros behind the text.
+inline bool is_plain(const char* bytes, size_t size) noexcept {
+  uint64_t words[2];
+  std::memcpy(words, bytes, sizeof words);
+  if constexpr (std::endian::native != std::endian::little) words[0] = __builtin_bswap64(words[0]), words[1] = __builtin_bswap64(words[1]);
+  constexpr uint64_t kBlanks = 0x2020202020202020u;
+  words[0] |= size < 8 ? kBlanks << 8 * size : 0;
+  words[1] |= size > 8 ? kBlanks << 8 * (size - 8) : kBlanks;
+  return (special_bytes(words[0]) | special_bytes(words[1])) == 0;
+}
+
 // A short string from fewer than 15 bytes.
 inline void set_short(Cell& cell, const char* text, size_t size) noexcept {
   char bytes[sizeof(Cell)] = {};
@@ -66,13 +78,14 @@ inline void set_short(Cell& cell, const char* text, size_t size) noexcept {
   } else {
     for (size_t i = 0; i < size; i++) bytes[i] = text[i];
   }
+  const uint8_t plain = is_plain(bytes, size) ? kPlain : 0;
   bytes[14] = static_cast<char>(size);
-  bytes[15] = static_cast<char>(kString | kShort);
+  bytes[15] = static_cast<char>(kString | kShort | plain);
   std::memcpy(static_cast<void*>(&cell), bytes, sizeof bytes);
 }
 
-// The same when 16 bytes may be read at `text`: without a branch.
-inline void set_short_padded(Cell& cell, const char* text, size_t size) noexcept {
+// The same of what is plain, when 16 bytes may be read at `text`: without a branch.
+inline void set_short_plain(Cell& cell, const char* text, size_t size) noexcept {
   if constexpr (std::endian::native != std::endian::little) return set_short(cell, text, size);
   uint64_t first, second;
   std::memcpy(&first, text, 8);
@@ -81,7 +94,7 @@ inline void set_short_padded(Cell& cell, const char* text, size_t size) noexcept
   const uint64_t low = size < 8 ? (uint64_t{1} << (bits & 63)) - 1 : ~uint64_t{0};
   const uint64_t high = size > 8 ? (uint64_t{1} << ((bits - 64) & 63)) - 1 : 0;
   first &= low;
-  second = (second & high) | static_cast<uint64_t>(size) << 48 | static_cast<uint64_t>(kString | kShort) << 56;
+  second = (second & high) | static_cast<uint64_t>(size) << 48 | static_cast<uint64_t>(kString | kShort | kPlain) << 56;
   auto* bytes = reinterpret_cast<char*>(&cell);
   std::memcpy(bytes, &first, 8);
   std::memcpy(bytes + 8, &second, 8);

@@ -26,12 +26,12 @@ void Document::release() noexcept {
   }
 }
 
-// A small text gets one chunk that is nearly always enough; a large one less than it takes in most cases, and then what the
-// rest takes at the rate so far, so that little is left over at the end.
+// A small text gets one chunk that is nearly always enough; a large one less than it takes in most cases, and then most of what the
+// rest takes at the rate so far, until little is left: little is left over at the end.
 size_t DocumentBuilder::chunk_bytes(size_t bytes, size_t read) const noexcept {
   const size_t rest = text_bytes_ - std::min(read, text_bytes_);
   size_t guess = text_bytes_ <= kSmallText ? text_bytes_ + kHead : text_bytes_ / 2;
-  if (taken_ != 0 && read != 0) guess = static_cast<size_t>(static_cast<double>(taken_) / static_cast<double>(read) * static_cast<double>(rest) * 1.05);
+  if (taken_ != 0 && read != 0) guess = static_cast<size_t>(static_cast<double>(taken_) / static_cast<double>(read) * static_cast<double>(rest) * (rest > kSmallText ? 0.7 : 1.05));
   guess = std::clamp(guess, kLeast, kMaxChunk / 2);
   // What begins in a chunk must lie within reach; a run that is larger begins a chunk of its own.
   return (std::max(guess, bytes + kHead) + 15) & ~size_t{15};

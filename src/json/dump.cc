@@ -40,20 +40,7 @@ char* put(char* at, std::string_view word) noexcept {
   return at + word.size();
 }
 
-// The two words of a short text, with blanks behind its end.
-bool short_is_plain(const Cell& cell) noexcept {
-  if constexpr (std::endian::native != std::endian::little) return false;
-  constexpr uint64_t kBlanks = 0x2020202020202020u;
-  uint64_t first, second;
-  std::memcpy(&first, &cell, 8);
-  std::memcpy(&second, reinterpret_cast<const char*>(&cell) + 8, 8);
-  const uint64_t bits = 8 * uint64_t{cell.distance[2]};
-  first |= bits < 64 ? kBlanks << bits : 0;
-  second = (second & 0x0000FFFFFFFFFFFFu) | (bits > 64 ? kBlanks << (bits - 64) : kBlanks);
-  return (special_bytes(first) | special_bytes(second)) == 0;
-}
-
-char* Dumper::escaped(std::string_view text, char* at) noexcept {
+[[gnu::noinline]] char* Dumper::escaped(std::string_view text, char* at) noexcept {
   while (!text.empty()) {
     at = room(at, text.size() + kEscapeBytes);
     if (!at) return nullptr;
@@ -67,18 +54,21 @@ char* Dumper::escaped(std::string_view text, char* at) noexcept {
   return at;
 }
 
-char* Dumper::text(const Cell& cell, char* at) noexcept {
+// Most are known to need no escapes.
+[[gnu::always_inline]] inline char* Dumper::text(const Cell& cell, char* at) noexcept {
   const std::string_view text = text_of(cell);
   at = room(at, text.size());
   if (!at) return nullptr;
   *at++ = '"';
-  if ((cell.tag & kShort) && short_is_plain(cell)) [[likely]] {
+  if (!(cell.tag & kPlain)) {
+    at = escaped(text, at);
+    if (!at) return nullptr;
+  } else if (cell.tag & kShort) {
     std::memcpy(at, &cell, sizeof cell);
     at += text.size();
   } else {
-    const size_t plain = copy_plain(at, text.data(), text.size());
-    at += plain;
-    if (plain < text.size() && !(at = escaped(text.substr(plain), at))) return nullptr;
+    std::memcpy(at, text.data(), text.size());
+    at += text.size();
   }
   *at++ = '"';
   return at;

@@ -174,10 +174,11 @@ MARTLET_INLINE bool Parser::string(Hot& hot, const uint8_t* at) noexcept {
     text = unescaped_.text().data();
     size = unescaped_.text().size();
     if (size <= kShortBytes) return set_short(*cell, text, size), true;
+    return long_string(*cell, text, size, kString | kBorrowed);
   }
-  if (size > kShortBytes) return long_string(*cell, text, size, place_of(hot.run.window));
+  if (size > kShortBytes) return long_string(*cell, text, size, kString | kBorrowed | kPlain);
   if (at < padded_) [[likely]] {
-    set_short_padded(*cell, text, size);
+    set_short_plain(*cell, text, size);
   } else {
     set_short(*cell, text, size);
   }
@@ -225,13 +226,13 @@ MARTLET_RARE bool Parser::unescape(const Scanner::Run& run, const uint8_t* at, c
   return !fault.what || fail(fault.place, fault.what);
 }
 
-MARTLET_INLINE bool Parser::long_string(Cell& cell, const char* text, size_t size, size_t read) noexcept {
-  char* to = builder_.text(size, read);
-  if (!to) return fail(read, kNoMemory);
+MARTLET_INLINE bool Parser::long_string(Cell& cell, const char* text, size_t size, uint8_t tag) noexcept {
+  char* to = builder_.text(size, scanner_.reached());
+  if (!to) return fail(scanner_.reached(), kNoMemory);
   std::memcpy(to, text, size);
   cell.text = to;
   cell.size = static_cast<uint32_t>(size);
-  cell.tag = kString | kBorrowed;
+  cell.tag = tag;
   builder_.set_memory(cell, to);
   return true;
 }

@@ -46,7 +46,7 @@ class Parser {
   Cell* grow(Cell* top) noexcept;
   uint32_t close_object(Cell* first, uint32_t count) noexcept;
   bool unescape(const Scanner::Run& run, const uint8_t* at, const uint8_t* stop) noexcept;
-  bool long_string(Cell& cell, const char* text, size_t size, size_t read) noexcept;
+  bool long_string(Cell& cell, const char* text, size_t size, uint8_t tag) noexcept;
   bool number(Cell& cell, const uint8_t* at) noexcept;
   bool finish(Json& result) noexcept;
 

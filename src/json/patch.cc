@@ -10,7 +10,7 @@ namespace {
 constexpr size_t kManyMembers = 32;
 
 // A member whose value has this tag goes when the patch is through.
-constexpr uint8_t kRemoved = 0x0f;
+constexpr uint8_t kRemoved = kNull | kPlain;
 
 // The value of a member, or null.
 Cell* find_value(Json& object, const NameTable* table, const Cell& name) noexcept {

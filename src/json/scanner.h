@@ -48,8 +48,8 @@ class Scanner {
     if (at_ == count_) [[unlikely]] return next_window();
     return base_ + places_[at_++];
   }
-  // Behind the last place that next() has answered, more or less: for guesses and for errors that are about memory.
-  size_t reached() const noexcept { return count_ ? base_ + places_[at_ ? at_ - 1 : 0] : base_; }
+  // About how far it has come: for guesses, and for errors that are not about the text.
+  size_t reached() const noexcept { return base_; }
   // The same as next(), without taking it.
   size_t peek() noexcept {
     const size_t place = next();
