@@ -79,6 +79,7 @@ const char* judge_pattern(std::string_view path, std::string& judged) {
   std::string sendable;
   for (const char c : path) {
     const auto byte = static_cast<unsigned char>(c);
+    if (byte <= ' ' || c == '?' || c == '#' || c == '\x7F') return "a path holds no '?', '#', space or control character";
     char escape[3];
     if (byte < 0x80) {
       sendable += c;
@@ -88,7 +89,9 @@ const char* judge_pattern(std::string_view path, std::string& judged) {
   }
   judged.resize(sendable.size());
   size_t size = 0;
-  if (!judge_path(sendable, judged.data(), size)) return "a path holds no '.' or '..' segment, no NUL, and no '%' but in escapes";
+  if (!judge_path(sendable, judged.data(), size)) {
+    return "a path holds no '.' or '..' segment, no encoded NUL, and no '%' but in escapes";
+  }
   judged.resize(size);
   return nullptr;
 }

@@ -41,8 +41,8 @@ inline bool is_unusual(std::string_view path) noexcept {
 // Writes the judged form to `out`, which has room for path.size() bytes; answers its size. False: the path is refused.
 bool judge_path(std::string_view path, char* out, size_t& size) noexcept;
 
-// The judged form of a path that a route is registered for: bytes that a request cannot carry are encoded ("/café").
-// Null, or what is wrong with it (a static sentence).
+// The judged form of a path that a route or a prefix is registered for: bytes that a request cannot carry are encoded
+// ("/café"). Null, or what is wrong with it (a static sentence): no request that is let through would ever match it.
 const char* judge_pattern(std::string_view path, std::string& judged);
 
 // A path as guards see it, character by character: decoded, '\' and encoded slashes as slashes, several as one.

@@ -25,7 +25,6 @@ const char* Pattern::parse(std::string_view text, Pattern& pattern) {
     return nullptr;
   }
   if (text.empty() || text[0] != '/') return "a path begins with '/'";
-  if (text.find_first_of("?# ") != std::string_view::npos) return "a path holds no '?', '#' or space";
   if (const char* wrong = judge_pattern(text, pattern.text)) return wrong;
   pattern.params.clear();
   std::string_view rest = text;

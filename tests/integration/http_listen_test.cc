@@ -335,15 +335,31 @@ TEST_CASE("http_listen: a route or prefix that is none is the error that listen(
     };
   };
   CHECK(listens(route("/good/:a/:b/*")));
-  for (const char* path : {"", "no-slash", "/a/*/b", "/:", "/:a/:a", "/a b", "/a?b=1", "/a#b"}) {
+  for (const char* path : {"", "no-slash", "/a/*/b", "/:", "/:a/:a", "/a b", "/a?b=1", "/a#b", "/a/../b", "/.", "/:a/%2e%2E",
+                           "/a%2f..", "/a\\.", "/100%", "/a%00", "/a\n", "/a\x7F"}) {
     CAPTURE(path);
     CHECK_FALSE(listens(route(path)));
     CHECK_FALSE(listens([path](App& app) { app.ws(path, WsHandlers{}); }));
   }
-  for (const char* prefix : {"no-slash", "/a/:b", "/*/b"}) {
+  const auto guard = [](const char* prefix) {
+    return [prefix](App& app) {
+      app.use(prefix, [](Request&, Response&, Next next) { next(); });
+      app.close();
+    };
+  };
+  for (const char* prefix : {"no-slash", "/a/:b", "/*/b", "/a/../b", "/.", "/..//*", "/a/%2e", "/a%5c../b", "/100%", "/a%00", "/a b",
+                             "/a?b=1", "/a#b", "/a\t"}) {
     CAPTURE(prefix);
-    CHECK_FALSE(listens([prefix](App& app) { app.use(prefix, [](Request&, Response&, Next next) { next(); }); }));
+    CHECK_FALSE(listens(guard(prefix)));
   }
+  for (const char* prefix : {"", "/", "/a", "/a/*", "/...", "/.well-known", "/a..b", "/caf\xC3\xA9", "/a%20b", "/%41"}) {
+    CAPTURE(prefix);
+    CHECK(listens(guard(prefix)));
+  }
+  App app;
+  guard("/a/../b")(app);
+  CHECK(app.listen("127.0.0.1", 0).error().message() ==
+        "route \"/a/../b\": a path holds no '.' or '..' segment, no encoded NUL, and no '%' but in escapes");
 }
 
 TEST_CASE("http_listen: setting up after listen() aborts with a message") {
