@@ -335,10 +335,7 @@ void Reactor::reap() noexcept {
   for (uint32_t i = 0; i < closing_.size(); i++) {
     Connection& c = *connections.live(closing_[i]);
     c.protocol->on_reap(*this, c);
-    if (c.goes_on) {
-      go_on(c);
-      continue;
-    }
+    if (c.goes_on && go_on(c)) continue;
     discard_output(*this, c);
     wheel_.cancel(c.slot);
     forget(c.surplus);
@@ -349,13 +346,18 @@ void Reactor::reap() noexcept {
   if (!accepting_) resume_accepting();
 }
 
-// The session has been reaped, the connection lives.
-void Reactor::go_on(Connection& c) noexcept {
+// The session has been reaped, the connection lives. False: it cannot, and is still marked as closing; it has its place
+// in the list of those already, and nobody is told of an end that no user's object hears of.
+bool Reactor::go_on(Connection& c) noexcept {
   c.goes_on = false;
-  c.closing = false;
   c.pause &= kPauseEof;
+  if (!tell_poller(c)) {
+    c.protocol->on_reap(*this, c);
+    return false;
+  }
+  c.closing = false;
   if (c.out && !c.out->blocked) mark_dirty(c);  // this turn's flush has passed it over
-  update_interest(c);
+  return true;
 }
 
 // Connections ---------------------------------------------------------------------------------------------------------
@@ -387,11 +389,16 @@ void Reactor::broken(Connection& c, int os_code) noexcept {
 }
 
 void Reactor::update_interest(Connection& c) noexcept {
+  if (!c.closing && !tell_poller(c)) broken(c, 0);
+}
+
+inline bool Reactor::tell_poller(Connection& c) noexcept {
   const uint8_t wanted = static_cast<uint8_t>((c.pause ? 0 : sys::kReadable) |
                                               (c.out && c.out->blocked ? sys::kWritable : 0));
-  if (wanted == c.interest || c.closing) return;
-  if (poller_.modify(c.fd, c.id().packed(), wanted)) return broken(c, 0);
+  if (wanted == c.interest) return true;
+  if (poller_.modify(c.fd, c.id().packed(), wanted)) return false;
   c.interest = wanted;
+  return true;
 }
 
 void Reactor::arm(Connection& c, uint32_t after_ms) noexcept {

@@ -226,7 +226,8 @@ class Reactor {
   void run_timers() noexcept;
   void flush_dirty() noexcept;
   void reap() noexcept;
-  void go_on(Connection& c) noexcept;
+  bool go_on(Connection& c) noexcept;
+  bool tell_poller(Connection& c) noexcept;
   bool accept_from(uint32_t index) noexcept;
   void take_connection(int fd) noexcept;
   bool admit() noexcept;

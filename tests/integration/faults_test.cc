@@ -104,6 +104,49 @@ TEST_CASE("faults: every call fails once, while reads and writes are short") {
   }
 }
 
+// Reading was off, as much was held, when the answer came that ends the session: what still comes would be thrown away.
+TEST_CASE("faults: a connection that cannot be read on when its session has ended is closed, once, and takes no place") {
+  FakeKernel kernel;
+  static bool refuses;
+  static sys::Syscalls fake;
+  refuses = false;
+  fake = sys::syscalls;
+  sys::syscalls.epoll_ctl = [](int poller, int operation, int fd, epoll_event* event) {
+    if (!refuses || operation != EPOLL_CTL_MOD) return fake.epoll_ctl(poller, operation, fd, event);
+    errno = ENOMEM;
+    return -1;
+  };
+  std::vector<Response> later;
+  App app({.max_discarding = 1});
+  app.get("/", [&](Request&, Response& res) { later.push_back(res.defer()); });
+  REQUIRE(app.listen("127.0.0.1", 9001).ok());
+  const auto turns = [&] { for (int i = 0; i < 5; i++) app.poll_once(milliseconds(0)); };
+  const auto refuse = [&](int peer, bool in_vain) {
+    kernel.connect(peer).sends = "GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n" + std::string(200'000, 'x');
+    turns();
+    REQUIRE(!later.empty());
+    CHECK(!kernel.find(peer)->sends.empty());  // it is not read on
+    refuses = in_vain;
+    for (const Response& one : later) one.status(401).send("no");
+    later.clear();
+    turns();
+    refuses = false;
+  };
+  for (int peer = 1; peer <= 300; peer++) {
+    refuse(peer, true);
+    CHECK(kernel.find(peer)->closed);
+  }
+  CHECK(app.stats().open_connections == 0);
+  CHECK(kernel.open_sockets() == 0);
+  refuse(1000, false);
+  CHECK(kernel.find(1000)->got.find(" 401 ") != std::string::npos);
+  CHECK(!kernel.find(1000)->closed);
+  CHECK(kernel.find(1000)->sends.empty());  // thrown away
+  kernel.find(1000)->ended = true;
+  turns();
+  CHECK(kernel.find(1000)->closed);
+}
+
 TEST_CASE("faults: a ping that leaves in two writes is no sign of life") {
   FakeKernel kernel;
   CloseCause cause = CloseCause::drain;
