@@ -57,10 +57,12 @@ struct PartHooks {
   void (*published)(Part& self, const realtime::Publication& what) = nullptr;
   // After the close handlers, before it leaves its rooms.
   void (*closed)(Part& self, net::Connection& c, const CloseInfo& why) = nullptr;
-  // All connections are gone; the part is destroyed with its worker.
+  // All connections are gone; the part is destroyed with its worker. Routes and rooms are still there.
   void (*worker_ends)(Part& self) = nullptr;
 };
 
+// Parts are destroyed after what the rooms above the worker had: a destructor gives back what is the part's own, and does
+// not touch rooms, routes or connections. What needs them is for `worker_ends`.
 struct Part {
   explicit Part(Worker& w) noexcept : worker(w) {}
   Part(const Part&) = delete;
