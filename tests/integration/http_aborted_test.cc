@@ -259,6 +259,13 @@ struct Clocked {
     CHECK(server.app().stats().handler_timeouts == timeouts);
     CHECK(aborted == 0);
   }
+  // Not half a second before, and not half a second after.
+  void times_out_at(milliseconds time, uint64_t timeouts) {
+    pass(time - 500ms);
+    CHECK(silent());
+    pass(1s);
+    check_503(timeouts);
+  }
 };
 
 }  // namespace
@@ -266,10 +273,7 @@ struct Clocked {
 TEST_CASE("http_aborted: handler_timeout answers 503, the connection goes on, a late answer does nothing") {
   Clocked t({.handler_timeout = 5s});
   t.ask("/later");
-  t.pass(4500ms);
-  CHECK(t.silent());
-  t.pass(1s);
-  t.check_503(1);
+  t.times_out_at(5s, 1);
   t.parked[0].send("late");
   t.server.turn();
   CHECK(t.silent());
@@ -287,17 +291,11 @@ TEST_CASE("http_aborted: handler_timeout answers 503, the connection goes on, a 
 TEST_CASE("http_aborted: a deferral's own deadline, shorter and longer than the handler_timeout") {
   Clocked t({.handler_timeout = 5s});
   t.ask("/short");
-  t.pass(1500ms);
-  CHECK(t.silent());
-  t.pass(1s);
-  t.check_503(1);
+  t.times_out_at(2s, 1);
   t.ask("/long");
   t.pass(10s);
   CHECK(t.silent());
-  t.pass(9500ms);
-  CHECK(t.silent());
-  t.pass(1s);
-  t.check_503(2);
+  t.times_out_at(10s, 2);
 }
 
 TEST_CASE("http_aborted: without a limit an answer may take days; a deadline counts from the deferral") {
@@ -313,10 +311,7 @@ TEST_CASE("http_aborted: without a limit an answer may take days; a deadline cou
   CHECK(t.silent());
   t.held[0]();  // the handler defers only now
   REQUIRE(t.parked.size() == 2);
-  t.pass(1500ms);
-  CHECK(t.silent());
-  t.pass(1s);
-  t.check_503(1);
+  t.times_out_at(2s, 1);
 }
 
 TEST_CASE("http_aborted: what waits behind a request that timed out is answered") {
