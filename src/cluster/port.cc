@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "sys/listeners.h"
 #include "sys/socket.h"
 
 namespace martlet {
@@ -13,7 +14,7 @@ Result<HeldPort> HeldPort::take(std::string_view host, uint16_t port) {
   address.port = port;
   address.reuse_port = true;
   address.listens = false;
-  Result<int> fd = sys::listen_on(address);
+  Result<int> fd = sys::join_others(address);
   if (!fd) return fd.error();
   HeldPort held;
   held.port_ = sys::local_port(*fd);

@@ -53,16 +53,6 @@ std::string name_of(const ListenAddress& address) {
 
 Error taken(const std::string& name) noexcept { return Error::of({"bind ", name}, EADDRINUSE); }
 
-// The first socket of a port that we share with others who want that, too.
-Result<int> join_others(const ListenAddress& address) {
-  if (address.port && is_claimed(name_of(address))) return taken(name_of(address));
-  Result<int> fd = listen_on(address);
-  if (!fd || !is_claimed(*fd)) return fd;
-  const Error error = taken(local_name(*fd));
-  close_socket(*fd);
-  return error;
-}
-
 // The first of several sockets of a port that is ours alone.
 Result<int> lead(ListenAddress address, std::vector<int>& claims) {
   Result<int> fd = listen_on(address);
@@ -100,6 +90,15 @@ Error listen_on_all(const Host& host, ListenAddress address, uint32_t each, Host
 }
 
 }  // namespace
+
+Result<int> join_others(const ListenAddress& address) {
+  if (address.port && is_claimed(name_of(address))) return taken(name_of(address));
+  Result<int> fd = listen_on(address);
+  if (!fd || !is_claimed(*fd)) return fd;
+  const Error error = taken(local_name(*fd));
+  close_socket(*fd);
+  return error;
+}
 
 Result<HostSockets> listen_on_host(const ListenAddress& wanted, uint32_t each) {
   const Host host = addresses_of(wanted.host, wanted.only_ipv6);

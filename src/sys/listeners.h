@@ -29,6 +29,9 @@ struct HostSockets {
 // somebody there does not. Nothing stays open after an error.
 Result<HostSockets> listen_on_host(const ListenAddress& wanted, uint32_t each);
 
+// The first socket of a port that we share with others who want that, too (`like` says reuse_port).
+Result<int> join_others(const ListenAddress& like);
+
 // Binds so many more sockets to the port and address of this one, which shares_port(). Appends them.
 Error listen_beside(int listener, const ListenAddress& like, uint32_t more, std::vector<int>& out);
 

@@ -354,4 +354,17 @@ TEST_CASE("supervisor: a held port is nobody else's, and gets no connection") {
   CHECK(HeldPort::take("127.0.0.1", port).ok());  // those who share it may hold it, too
   CHECK_FALSE(HeldPort::take("not an address").ok());
 }
+
+TEST_CASE("supervisor: a port that a Server has for itself, of one worker or of several, cannot be held") {
+  for (const uint32_t workers : {1u, 2u}) {
+    CAPTURE(workers);
+    Server server({.host = "127.0.0.1", .workers = workers});
+    REQUIRE(!server.start([](App&) {}));
+    const auto held = HeldPort::take("127.0.0.1", server.port());
+    REQUIRE_FALSE(held.ok());
+    CHECK(held.error().message() == "bind 127.0.0.1:" + std::to_string(server.port()) + ": Address already in use");
+    server.close();
+    server.wait();
+  }
+}
 #endif
