@@ -67,7 +67,8 @@ struct HandlerFailure {
 // over "*", and among equals the first registered. Segment by segment, case-sensitive; a trailing slash counts.
 // One path is judged by all, guards, routes and handlers: escapes of unreserved characters are decoded, the others have
 // upper-case digits, so that "/%68i" is "/hi" and "/caf%c3%a9" is the route "/café". A path with a "." or ".." segment in
-// any spelling, with a NUL, or with a '%' that begins no escape, is 400 before any step sees it (RFC 3986 §6.2.2).
+// any spelling, with a NUL, or with a '%' that begins no escape, is 400 before any step sees it (RFC 3986 §6.2.2), and as
+// a route or a prefix it is a mistake.
 class App {
  public:
   explicit App(AppOptions options = {});

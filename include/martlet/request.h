@@ -33,8 +33,8 @@ class Request {
   std::string_view query_string() const noexcept;
 
   // The part of the path that `:name` of the route stands for, percent-decoded; what the trailing `*` stands for with
-  // the name "*". Empty when the route has no such name. A decoded value may hold '/' and '\', though no ".." between
-  // them and no NUL.
+  // the name "*". Empty when the route has no such name. A decoded value may hold '/' and '\', and begin with one, though
+  // it has no ".." between them and no NUL.
   std::string_view param(std::string_view name) const noexcept;
   // The first value of a query parameter, decoded ('+' is a space); nothing when it is absent.
   std::optional<std::string_view> query(std::string_view name) const noexcept;
