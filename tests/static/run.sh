@@ -1,6 +1,6 @@
 #!/bin/sh
 # What make static promises: each echo is one file that serves a request out of an empty root folder; no binary grows by
-# more than 5 %; the library calls nothing that a static binary cannot have.
+# more than 5 %; what a burst took goes back to the system; the library calls nothing that a static binary cannot have.
 #
 #   tests/static/run.sh BUILD TARGET...      binaries are BUILD/static-TARGET/examples/*
 #   SIZES=new tests/static/run.sh ...        writes sizes.txt anew, from the binaries that are there
@@ -63,6 +63,12 @@ serve() { # TARGET: it answers, and ends with 0 when told to
   rm -rf "$scratch/jail"
 }
 
+idle() { # TARGET: it gives back what a burst took, if it runs here
+  case $1 in
+    native | "$(uname -m)"-*) python3 tests/static/idle.py "$build/static-$1/examples/echo" || fail "$1: memory after a burst" ;;
+  esac
+}
+
 check_size() { # TARGET PROGRAM BYTES
   was=$(awk -v t="$1" -v p="$2" '$1 == t && $2 == p { print $3 }' $sizes)
   [ -n "$was" ] || { fail "$1 $2: $sizes has no size for it"; return; }
@@ -87,6 +93,7 @@ fi
 while read -r target program bytes; do check_size "$target" "$program" "$bytes"; done <"$scratch/sizes"
 
 for target; do serve "$target"; done
+for target; do idle "$target"; done
 
 unwanted='getaddrinfo|gethostby|getpw|dlopen|_ZNSt8ios_base4Init|_ZSt4cout'
 found=$(nm -u "$build/libmartlet.a" | grep -E "$unwanted" || :)
