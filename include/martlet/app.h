@@ -83,8 +83,8 @@ class App {
     return use(std::string_view(), std::forward<F>(middleware));
   }
   // Only for requests whose path lies below this prefix, whole segments compared: "/admin" (or "/admin/*") guards "/admin"
-  // and "/admin/x", of a route "/*", too. However it is spelled: for a prefix, doubled slashes are one, and '\', %5C and
-  // %2F are slashes, as for a file system or a server behind this one.
+  // and "/admin/x", of a route "/*", too. However it is spelled: for a prefix, doubled slashes are one, '\', %5C and %2F
+  // are slashes, and what stands behind a ';' in a segment does not count, as for a file system or a server behind this one.
   template <typename F>
   MARTLET_THUNK App& use(std::string_view prefix, F&& middleware) {
     static_assert(std::is_constructible_v<Step, F>, "a middleware is called with (Request&, Response&, Next) or (Request&, Response&)");

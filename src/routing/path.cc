@@ -38,13 +38,12 @@ char* put_escape(char* out, int byte) noexcept {
 // Whether a segment of a path, as guards see it, is "." or "..", or there is a NUL, or a '%' that begins no escape.
 bool misleads(std::string_view path) noexcept {
   for (size_t at = path.find('%'); at != std::string_view::npos; at = path.find('%', at + 1)) {
-    if (escaped_byte(path.substr(at)) < 0) return true;
+    if (escaped_byte(path.substr(at)) <= 0) return true;
   }
   PathReader reader(path);
   int dots = -1;  // of the segment so far; -1: it is something else
   for (;;) {
     const int c = reader.next();
-    if (c == 0) return true;
     if (c == '/' || c < 0) {
       if (dots == 1 || dots == 2) return true;
       if (c < 0) return false;
@@ -103,9 +102,19 @@ int PathReader::decode() noexcept {
   return c == '\\' ? '/' : c;
 }
 
-int PathReader::next() noexcept {
+// The next character that is no parameter's; -1 at the end.
+int PathReader::step() noexcept {
+  bool in_parameter = false;
   while (!rest_.empty()) {
+    in_parameter = in_parameter || rest_[0] == ';';
     const int c = decode();
+    if (!in_parameter || c == '/') return c;
+  }
+  return -1;
+}
+
+int PathReader::next() noexcept {
+  for (int c; (c = step()) >= 0;) {
     const bool again = c == '/' && after_slash_;
     after_slash_ = c == '/';
     if (!again) return c;
@@ -113,10 +122,12 @@ int PathReader::next() noexcept {
   return -1;
 }
 
+bool PathReader::is_over() const noexcept { return PathReader(*this).next() < 0; }
+
 void PathReader::skip_doubled() noexcept {
   while (after_slash_ && !rest_.empty()) {
     PathReader ahead = *this;
-    if (ahead.decode() != '/') return;
+    if (ahead.step() != '/') return;
     rest_ = ahead.rest_;
   }
 }
@@ -127,7 +138,7 @@ bool lies_below(std::string_view path, std::string_view prefix) noexcept {
   for (;;) {
     const int wanted = want.next();
     const int c = have.next();
-    if (wanted < 0 || (wanted == '/' && want.rest().empty())) return c < 0 || c == '/';  // "/api/" is the same as "/api"
+    if (wanted < 0 || (wanted == '/' && want.is_over())) return c < 0 || c == '/';  // "/api/" is the same as "/api"
     if (c != wanted) return false;
   }
 }
@@ -138,7 +149,7 @@ Below below(std::string_view pattern, std::string_view prefix) noexcept {
   PathReader want(prefix);
   for (;;) {
     const int wanted = want.next();
-    if (wanted < 0 || (wanted == '/' && want.rest().empty())) break;
+    if (wanted < 0 || (wanted == '/' && want.is_over())) break;
     have.skip_doubled();  // "/a//:id" matches "/a//b", which lies below "/a/b"
     const bool varies = have.after_slash() && (have.rest().starts_with(':') || have.rest() == "*");
     if (varies) return Below::perhaps;

@@ -3,11 +3,12 @@
 //   as sent             judged          why
 //   /%68ello            /hello          escapes of unreserved characters are decoded (RFC 3986 §6.2.2.2)
 //   /caf%c3%a9          /caf%C3%A9      the others' digits are upper case (§6.2.2.1)
-//   /a/../b  /a/%2e/b   refused: 400    dot segments in any spelling, also between %2F, '\' and %5C: nobody means them
+//   /a/../b  /a/%2e/b   refused: 400    dot segments in any spelling, also between %2F, '\' and %5C, and with parameters
+//                                       ("/..;x/a"): nobody means them
 //   /100%  /%zz         refused: 400    no escape: decoding what comes behind it would make one
 //   /a%00               refused: 400    what is behind the NUL would be seen by some and not by others
-//   //a  /a%2Fb         as they are     for guards, they are "/a" and "/a/b": what a file system or a server behind this
-//                                       one would make of them (PathReader)
+//   //a  /a%2Fb  /a;x   as they are     for guards, they are "/a", "/a/b" and "/a": what a file system or a server behind
+//                                       this one would make of them (PathReader; of ';', RFC 3986 §3.3)
 //
 // Plain functions; any thread.
 #pragma once
@@ -45,12 +46,14 @@ bool judge_path(std::string_view path, char* out, size_t& size) noexcept;
 // ("/café"). Null, or what is wrong with it (a static sentence): no request that is let through would ever match it.
 const char* judge_pattern(std::string_view path, std::string& judged);
 
-// A path as guards see it, character by character: decoded, '\' and encoded slashes as slashes, several as one.
+// A path as guards see it, character by character: decoded, '\' and encoded slashes as slashes, several as one, without
+// what stands behind a ';' in a segment.
 class PathReader {
  public:
   explicit PathReader(std::string_view path) noexcept : rest_(path) {}
   // -1 at the end.
   int next() noexcept;
+  bool is_over() const noexcept;
   // Behind a slash: over those that follow it, which next() would pass over.
   void skip_doubled() noexcept;
   // What has not been read, as it is written.
@@ -59,6 +62,7 @@ class PathReader {
 
  private:
   int decode() noexcept;
+  int step() noexcept;
   std::string_view rest_;
   bool after_slash_ = false;
 };

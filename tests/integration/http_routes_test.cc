@@ -453,7 +453,8 @@ TEST_CASE("http_routes: no spelling of a path gets around a guard before a wildc
         "/%61dmin/x", "/%61%64%6d%69%6e", "/%61%64%6D%69%6E/x", "/a%64min/x", "/admi%6E", "/admin%2fx", "/admin%2Fx", "/admin%2f",
         "/%2fadmin/x", "/%2Fadmin/x", "/%2f%2fadmin", "//%61dmin/x", "/admin%5cx", "/admin%5Cx", "/admin\\x", "/\\admin/x", "\\\\admin",
         "/%5cadmin/x", "/%5C%5cadmin", "http://t/admin/x", "http://t//admin/x", "http://t/%61dmin/x", "http://t//%61dmin", "http://t/admin?x",
-        "HTTP://T//admin", "/admin/y/z", "/admin%2fy/z", "/admin%2Fq/y/z", "//admin/z"}) {
+        "HTTP://T//admin", "/admin/y/z", "/admin%2fy/z", "/admin%2Fq/y/z", "//admin/z",
+        "/admin;x", "/admin;/x", "/;x/admin/y/z", "/admin;a=b;c/y/z"}) {
     CAPTURE(std::string(target));
     const unsigned answer = status(target);
     CHECK((answer == 403 || answer == 400));
@@ -462,12 +463,13 @@ TEST_CASE("http_routes: no spelling of a path gets around a guard before a wildc
   for (const char* target :
        {"/./admin/x", "/x/../admin/x", "/%2e/admin/x", "/%2E/admin/x", "/x/%2e%2e/admin", "/x/.%2e/admin", "/x/%2E./admin/x", "/..//admin",
         "/x/..%2fadmin", "/x%2f..%2fadmin/x", "/x/..%5cadmin", "/x\\..\\admin", "/.//admin", "/admin/..", "/admin/../x", "/.", "/..", "/x/.",
-        "/%2e%2e%2fadmin", "/%2e%2fadmin", "/admin%00", "/%00/admin", "/admin%", "/%gdmin", "/%6", "/%%61dmin", "http://t/./admin",
+        "/x/..;/admin", "/..;x=y/admin", "/x/%2e%2e;/admin/y", "/%2e%2e%2fadmin", "/%2e%2fadmin", "/admin%00", "/%00/admin", "/admin%", "/%gdmin", "/%6", "/%%61dmin", "http://t/./admin",
         "http://t/x/../admin", "http://t/%2e/admin"}) {
     CAPTURE(std::string(target));
     CHECK(status(target) == 400);
   }
-  for (const char* target : {"/", "/x", "/admins", "/x/admin", "/Admin", "/.admin", "/x/..admin", "/%2561dmin", "/administrators/x"}) {
+  for (const char* target : {"/", "/x", "/admins", "/x/admin", "/Admin", "/.admin", "/x/..admin", "/%2561dmin", "/administrators/x",
+                             "/x;/admin", "/admin%3Bx", "/x;../y"}) {
     CAPTURE(std::string(target));
     CHECK(status(target) == 200);
   }

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "routing/router.h"
+
 using namespace martlet;
 using routing::Below;
 using routing::below;
@@ -39,6 +41,7 @@ TEST_CASE("path: escapes of unreserved characters are decoded, the digits of the
   CHECK(judged("/...") == "/...");
   CHECK(judged("/.well-known/x.y..z") == "/.well-known/x.y..z");
   CHECK(judged("/..a/b../c") == "/..a/b../c");
+  CHECK(judged("/a;../;..;./..%3B/b;x=%2e") == "/a;../;..;./..%3B/b;x=.");  // no segment of these is one of dots
   CHECK(judged("/%2541") == "/%2541");        // decoded once
   CHECK(judged("*") == "*");
 }
@@ -46,7 +49,8 @@ TEST_CASE("path: escapes of unreserved characters are decoded, the digits of the
 TEST_CASE("path: dot segments, NUL and what is no escape are refused in any spelling") {
   for (const char* path :
        {"/%", "/%4", "/%zz", "/%4z", "/a%", "/%%41", "/%41%", "/%25%", "/.", "/..", "/./", "/../", "/a/./b", "/a/../b", "/a/..", "/%2e", "/%2E/b", "/.%2e/b", "/%2e%2E", "/a/%2e.", "/a%2f..",
-        "/a%2f%2e%2e%2fb", "/a%2F.%2Fb", "/a\\..\\b", "/a%5c..%5Cb", "/..\\b", "/a//..//b", "/%00", "/a%00.html", "/%2e%5cb"}) {
+        "/a%2f%2e%2e%2fb", "/a%2F.%2Fb", "/a\\..\\b", "/a%5c..%5Cb", "/..\\b", "/a//..//b", "/%00", "/a%00.html", "/%2e%5cb",
+        "/..;/b", "/a/..;x=1/b", "/.;", "/a/%2e%2E;x", "/a/..;x%2fb", "/a;x/../b", "/a;%00", "/a;x%"}) {
     CAPTURE(path);
     CHECK(!judged(path));
     CHECK(is_unusual(path));
@@ -88,17 +92,19 @@ TEST_CASE("path: judging is idempotent, and never longer") {
 
 TEST_CASE("path: a path lies below a prefix by whole segments, however it is spelled") {
   for (const char* path : {"/admin", "/admin/", "/admin/x", "//admin/x", "/%61dmin", "/admin%2fx", "/admin%2Fx", "///admin///x",
-                           "/admin%5cx", "/admin\\x", "\\admin\\x", "/%2fadmin", "/%41dmin"}) {
+                           "/admin%5cx", "/admin\\x", "\\admin\\x", "/%2fadmin", "/%41dmin", "/admin;", "/admin;x=1/y", "/;x/admin",
+                           "/admin;x%2fy", "/;/;x//admin;y;z"}) {
     CAPTURE(path);
     CHECK(lies_below(path, "/admin") == (std::string_view(path) != "/%41dmin"));
   }
-  for (const char* path : {"/", "", "*", "/admins", "/adm", "/x/admin", "/Admin", "/admin%20", "/a/dmin"}) {
+  for (const char* path : {"/", "", "*", "/admins", "/adm", "/x/admin", "/Admin", "/admin%20", "/a/dmin", "/admin%3B", "/adm;in", "/x;/admin", "/a;/dmin"}) {
     CAPTURE(path);
     CHECK(!lies_below(path, "/admin"));
   }
   CHECK(lies_below("/caf%C3%A9/x", "/caf\xC3\xA9"));
   CHECK(lies_below("/a//b/c", "/a/b"));
   CHECK(lies_below("/a/b/c", "/a//b/"));
+  for (const char* all : {"/", "/%2F", "/\\", "/;x", "//"}) CHECK(lies_below("/a", all));  // whatever "/" is written as
 }
 
 TEST_CASE("path: patterns below a prefix: always, never, or to be asked for each request") {
@@ -117,10 +123,46 @@ TEST_CASE("path: patterns below a prefix: always, never, or to be asked for each
   CHECK(below("/a//*", "/a/b") == Below::perhaps);
   CHECK(below("//*", "/a") == Below::perhaps);
   CHECK(below("/a/\\/%5C//:id/x", "/a/b") == Below::perhaps);
+  CHECK(below("/;x/:id", "/b") == Below::perhaps);  // "/;x/b" is one of its paths
+  CHECK(below("/a;x/b", "/a/b") == Below::always);
+  CHECK(below("/a;x", "/a") == Below::always);
+  CHECK(below("/b;x", "/a") == Below::never);
   CHECK(below("/a//b", "/a/b") == Below::always);
   CHECK(below("/a//c", "/a/b") == Below::never);
   CHECK(below("/a//:id", "/a") == Below::always);
   CHECK(below("/a:pi", "/a") == Below::never);
   CHECK(below("*", "") == Below::always);
   CHECK(below("*", "/api") == Below::never);
+}
+
+// What a pattern matches is asked of the router: a guard's answer for the pattern must never be wrong for one of its paths.
+TEST_CASE("path: what is said of a pattern holds for every path of it") {
+  std::mt19937 random(11);
+  const auto join = [&](std::initializer_list<const char*> pieces, uint32_t most) {
+    std::string text;
+    for (uint32_t n = random() % most + 1; n > 0; n--) text += pieces.begin()[random() % pieces.size()];
+    return text;
+  };
+  int matched = 0, guarded = 0;
+  for (int round = 0; round < 200'000; round++) {
+    const std::string text = join({"/a", "/b", "/", "/:p", "/;x", "/a;x", "/a%2Fb", "/\\", "/%5C", "a"}, 4) + (random() % 4 ? "" : "/*");
+    const std::string prefix = join({"/a", "/b", "/", "/;x", "/b;y", "/a%2Fb"}, 3);
+    const std::string path = join({"/a", "/b", "/", "/;x", "/a;x", "/a%2Fb", "%2F", "/\\", "/%5C", ";x", "a"}, 5);
+    routing::Pattern pattern;
+    if (text[0] != '/' || path[0] != '/' || routing::Pattern::parse(text, pattern) != nullptr) continue;
+    routing::Router router;
+    router.add(pattern, static_cast<uint8_t>(proto::Method::get), 0);
+    routing::Router::Match match;
+    router.find(path, proto::Method::get, match);
+    if (match.route != 0) continue;
+    CAPTURE(text);
+    CAPTURE(prefix);
+    CAPTURE(path);
+    matched++;
+    guarded += lies_below(path, prefix);
+    if (lies_below(path, prefix)) REQUIRE(below(text, prefix) != Below::never);
+    else REQUIRE(below(text, prefix) != Below::always);
+  }
+  CHECK(matched > 1000);
+  CHECK(guarded > 100);
 }
