@@ -233,15 +233,16 @@ TEST_CASE("memory out: a drain reaches all workers of a Server") {
       WsClient other = server.client_of(1, "/w");
       const DrainOptions how{.notice = "a notice that there is no memory for, and that is longer than a small string"};
       const auto drain = [&how](const auto& whom) {
-        FailingAlloc::left = 0;
+        FailingAlloc::none_here = true;  // who is told has memory for what it says to its peers
         whom(how);
-        FailingAlloc::left = SIZE_MAX;
+        FailingAlloc::none_here = false;
       };
       if (by_a_worker) {
         server.on_worker(0, [&](App& app) { drain([&](const DrainOptions& options) { app.drain(options); }); });
       } else {
         drain([&](const DrainOptions& options) { server.server().drain(options); });
       }
+      CHECK(FailingAlloc::failures > 0);
       CHECK(other.read_close() == 1001);
       other.tcp.close();
       CHECK(server.wait_until_over() == 0);

@@ -27,10 +27,12 @@ class FailingAlloc {
   static inline std::atomic<long> held = 0;
   static inline std::atomic<size_t> failures = 0;
   static inline std::atomic<bool> only_once = false;
+  // Nothing succeeds on this thread: for a server whose other threads must not be hit.
+  static inline thread_local bool none_here = false;
 
  private:
   static void* allocate(size_t bytes) {
-    if (left == 0) {
+    if (none_here || left == 0) {
       failures++;
       if (only_once) left = SIZE_MAX;
       return nullptr;
