@@ -16,8 +16,8 @@ constexpr JsonClasses make_classes() {
   for (const uint8_t c : std::initializer_list<uint8_t>{'{', '}', '[', ']', ':', ','}) classes.of[c] = kJsonStop;
   for (const uint8_t c : std::initializer_list<uint8_t>{' ', '\t', '\n', '\r'}) classes.of[c] = 0;
   for (size_t c = 0; c < 0x20; c++) classes.of[c] |= kJsonControl;
-  classes.of['"'] = kJsonQuote | kJsonStop;
-  classes.of['\\'] = kJsonBackslash | kJsonScalar;
+  classes.of[uint8_t{'"'}] = kJsonQuote | kJsonStop;
+  classes.of[uint8_t{'\\'}] = kJsonBackslash | kJsonScalar;
   return classes;
 }
 

@@ -123,6 +123,14 @@ TEXT = {
     "head": b"Host: example.com\r\nA-b_c: \t d\x7f\r\n" * 3,
 }
 
+JSON = {
+    "object": b'{"id":12,"tags":["a","\\u00e9"],"ok":true,"none":null,"x":-1.5e+3}',
+    "spaces": b' [\n\t{ "a" : 1 } ,\r\n  [ ] ]\n' * 4,
+    "escapes": b'["\\\\\\"","\\\\\\\\",\\"a\\"]' * 9,
+    "controls": b'"\x01\\\n\n\x1f" \x0c\x1a,\x00"' * 5,
+    "long": b'"' + UTF8 * 20 + b'",' + b"\\" * 63 + b'"' + b"\\" * 65 + b'"',
+}
+
 CODES = {
     "empty": b"",
     "padded": b"Zm9vYg==",
@@ -240,10 +248,10 @@ SERVER = {
 
 SEEDS = {
     "http_parser": HTTP, "http_chunked": CHUNKED, "ws_handshake": HANDSHAKE, "ws_message": MESSAGES,
-    "kernels": TEXT, "base64": CODES, "percent": QUERIES, "server": SERVER,
+    "kernels": TEXT, "json_kernels": JSON, "base64": CODES, "percent": QUERIES, "server": SERVER,
     "inflate": INFLATE, "deflate": DEFLATE, "permessage_deflate": OFFERS,
 }
-STEERED = {"http_parser", "http_chunked", "ws_message", "kernels"}  # each seed whole, and cut at every byte
+STEERED = {"http_parser", "http_chunked", "ws_message", "kernels", "json_kernels"}  # each seed whole, and cut at every byte
 
 
 def main():
