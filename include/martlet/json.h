@@ -108,7 +108,7 @@ const Cell* find_member(const Cell& object, std::string_view name) noexcept;
 // Numbers are exact 64-bit integers where they are integers that fit, doubles otherwise.
 class Json {
  public:
-  enum class Kind : uint8_t { null, boolean, number, string, array, object };
+  using Kind = JsonKind;  // null, boolean, number, string, array, object
 
   // A member in braces: {"name", value}.
   using Member = JsonMember;
@@ -369,7 +369,7 @@ std::optional<T> Json::as() const {
   } else if constexpr (std::same_as<T, Json>) {
     return *this;
   } else {
-    JsonResult<T> read = to<T>(dump());
+    JsonResult<T> read = to<T>(dump(), {.depth = 1024, .max_bytes = SIZE_MAX});  // no less than a tree can be
     if (read) return std::move(*read);
   }
   return std::nullopt;

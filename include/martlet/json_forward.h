@@ -3,6 +3,8 @@
 
 #include <martlet/config.h>
 
+#include <cstdint>
+
 namespace martlet {
 
 class Json;
@@ -12,6 +14,8 @@ class JsonWriter;
 struct JsonError;
 struct JsonMember;
 struct JsonOptions;
+
+enum class JsonKind : uint8_t { null, boolean, number, string, array, object };
 
 template <typename T = Json>
 class JsonResult;

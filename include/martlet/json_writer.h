@@ -49,6 +49,7 @@ struct JsonFormat {
 namespace json {
 
 struct Access;
+struct Put;
 
 template <typename T>
 concept Text = std::convertible_to<const T&, std::string_view> && !std::same_as<T, std::nullptr_t>;
@@ -186,6 +187,7 @@ class JsonWriter {
 
  private:
   friend struct json::Access;
+  friend struct json::Put;
   // What is wanted beside the text of a name or value: a number, a comma, quotes, a colon.
   static constexpr size_t kBeside = 40;
   static constexpr uint8_t kNothing = 0, kComma = 1, kLine = 2, kCommaAndLine = 3;
