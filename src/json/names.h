@@ -14,6 +14,7 @@ namespace martlet::json {
 
 // How deep options may allow.
 inline constexpr uint32_t kMostDepth = 1024;
+inline constexpr std::string_view kNameTwice = "the object has this name already";
 
 struct NamesOutcome {
   uint32_t left = 0;              // members that are left, in order

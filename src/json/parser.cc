@@ -3,11 +3,11 @@
 #include "json/parser.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/alloc.h"
 #include "json/names.h"
 #include "json/number.h"
+#include "json/scalar.h"
 
 #define MARTLET_INLINE [[gnu::always_inline]] inline
 #define MARTLET_RARE [[gnu::noinline, gnu::cold]]
@@ -18,13 +18,6 @@ namespace {
 
 constexpr const char* kNoMemory = "memory is out";
 constexpr size_t kPadding = 24;
-
-// What may stand right behind a number or literal: white space and structure. A quote may not.
-constexpr auto kEndsScalar = [] {
-  std::array<bool, 256> ends{};
-  for (const char c : {' ', '\t', '\n', '\r', ',', ':', '[', ']', '{', '}'}) ends[static_cast<uint8_t>(c)] = true;
-  return ends;
-}();
 
 // memcpy for what is mostly a few cells.
 MARTLET_INLINE void copy_cells(Cell* to, const Cell* from, uint32_t count) noexcept {
@@ -38,8 +31,8 @@ MARTLET_INLINE void copy_cells(Cell* to, const Cell* from, uint32_t count) noexc
 }  // namespace
 
 Parser::Parser(std::string_view text, const JsonOptions& options) noexcept
-    : text_(text), options_(options), scanner_(text), builder_(text.size()), limit_(scanner_.text() + text.size()),
-      padded_(text.size() > kPadding ? limit_ - kPadding : scanner_.text()), begin_(reinterpret_cast<Cell*>(inline_)),
+    : text_(text), options_(options), scanner_(text), builder_(text.size()),
+      padded_(scanner_.text() + (text.size() > kPadding ? text.size() - kPadding : 0)), begin_(reinterpret_cast<Cell*>(inline_)),
       end_(begin_ + kInlineCells), max_depth_(std::min(options.depth, kMostDepth)) {}
 
 Parser::~Parser() {
@@ -201,8 +194,7 @@ MARTLET_INLINE bool Parser::integer(Hot& hot, const uint8_t* at) noexcept {
 }
 
 MARTLET_INLINE bool Parser::literal(Hot& hot, const uint8_t* at, std::string_view word, uint8_t tag, uint64_t value) noexcept {
-  const bool fits = static_cast<size_t>(limit_ - at) >= word.size();
-  if (!fits || std::memcmp(at, word.data(), word.size()) != 0 || !ends_scalar(at + word.size())) return fail_value(hot.top, at);
+  if (!literal_at(scanner_, place_of(at), word)) return fail_value(hot.top, at);
   Cell* cell = push(hot);
   if (!cell) return fail(place_of(at), kNoMemory);
   cell->natural = value;
@@ -213,9 +205,9 @@ MARTLET_INLINE bool Parser::literal(Hot& hot, const uint8_t* at, std::string_vie
 // Settles names that came more than once: how many cells are left.
 uint32_t Parser::close_object(Cell* first, uint32_t count) noexcept {
   const NamesOutcome outcome = settle_names(first, count / 2, options_.duplicates);
-  if (outcome.no_memory) fail(place_of(limit_), kNoMemory);
+  if (outcome.no_memory) fail(scanner_.reached(), kNoMemory);
   if (outcome.refused != kNone) {
-    fail(place_of_name(text_, static_cast<size_t>(first[-1].natural), outcome.refused), "the object has this name already");
+    fail(place_of_name(text_, static_cast<size_t>(first[-1].natural), outcome.refused), kNameTwice.data());
   }
   return outcome.left * 2;
 }
@@ -239,9 +231,8 @@ MARTLET_INLINE bool Parser::long_string(Cell& cell, const char* text, size_t siz
 
 // Any number, when it is no short integer.
 [[gnu::noinline]] bool Parser::number(Cell& cell, const uint8_t* at) noexcept {
-  const Number number = read_number(at, scanner_.text() + scanner_.limit());
-  if (number.kind == NumberKind::too_large) return fail(place_of(at), "the number is too large for a double");
-  if (number.kind == NumberKind::bad || !ends_scalar(number.end)) return fail_wanted(number.end, "this is no number");
+  Number number;
+  if (const Fault fault = number_at(scanner_, place_of(at), number); fault.what) return fail(fault.place, fault.what);
   cell.natural = number.natural;
   cell.tag = number.kind == NumberKind::integer ? kInteger : number.kind == NumberKind::natural ? kNatural : kReal;
   return true;
@@ -273,8 +264,6 @@ MARTLET_RARE Cell* Parser::grow(Cell* top) noexcept {
 }
 
 size_t Parser::place_of(const uint8_t* at) const noexcept { return static_cast<size_t>(at - scanner_.text()); }
-
-MARTLET_INLINE bool Parser::ends_scalar(const uint8_t* at) const noexcept { return at >= scanner_.text() + scanner_.limit() || kEndsScalar[*at]; }
 
 MARTLET_RARE bool Parser::fail(size_t place, const char* what) noexcept {
   where_ = place;

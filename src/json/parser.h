@@ -51,7 +51,6 @@ class Parser {
   bool finish(Json& result) noexcept;
 
   size_t place_of(const uint8_t* at) const noexcept;
-  bool ends_scalar(const uint8_t* at) const noexcept;
   bool fail(size_t place, const char* what) noexcept;
   bool fail_wanted(const uint8_t* at, const char* wanted) noexcept;
   bool fail_value(const Cell* top, const uint8_t* at) noexcept;
@@ -62,7 +61,6 @@ class Parser {
   Scanner scanner_;
   DocumentBuilder builder_;
   Unescaped unescaped_;
-  const uint8_t* limit_;   // of the text
   const uint8_t* padded_;  // up to here 24 bytes may be read
   const char* what_ = nullptr;
   size_t where_ = 0;
