@@ -52,11 +52,11 @@ class Request {
   std::string_view body() const noexcept;
   // The body as JSON, whatever its Content-Type says: a Json, or an own type with json<Post>() (json.h).
   template <typename T = Json>
-  JsonResult<T> json() const {
+  MARTLET_THUNK JsonResult<T> json() const {
     return JsonResult<T>::parse(body());
   }
   template <typename T = Json>
-  JsonResult<T> json(const JsonOptions& options) const {
+  MARTLET_THUNK JsonResult<T> json(const JsonOptions& options) const {
     return JsonResult<T>::parse(body(), options);
   }
 

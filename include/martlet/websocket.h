@@ -117,11 +117,11 @@ class Message {
   std::span<const std::byte> bytes() const noexcept { return {reinterpret_cast<const std::byte*>(data_), size_}; }
   // The payload as JSON: a Json, or an own type with json<Move>() (json.h).
   template <typename T = Json>
-  JsonResult<T> json() const {
+  MARTLET_THUNK JsonResult<T> json() const {
     return JsonResult<T>::parse(text());
   }
   template <typename T = Json>
-  JsonResult<T> json(const JsonOptions& options) const {
+  MARTLET_THUNK JsonResult<T> json(const JsonOptions& options) const {
     return JsonResult<T>::parse(text(), options);
   }
   // The message as a frame to keep or to send often. Of a large message this copies nothing.
