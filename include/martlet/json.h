@@ -170,7 +170,7 @@ class Json {
   static JsonResult<Json> parse(std::string_view text, const JsonOptions& options = {}) noexcept;
   // Reads an own type, without a tree in between (json_types.h).
   template <typename T>
-  static JsonResult<T> to(std::string_view text, const JsonOptions& options = {});
+  MARTLET_THUNK static JsonResult<T> to(std::string_view text, const JsonOptions& options = {});
 
   // What it is -------------------------------------------------------------------------------------------------------
 
@@ -324,7 +324,7 @@ template <typename T>
 class [[nodiscard]] JsonResult {
  public:
   // What Json::parse or, of own types, Json::to answers.
-  static JsonResult parse(std::string_view text, const JsonOptions& options = {}) {
+  MARTLET_THUNK static JsonResult parse(std::string_view text, const JsonOptions& options = {}) {
     if constexpr (std::same_as<T, Json>) {
       return Json::parse(text, options);
     } else {
@@ -401,6 +401,4 @@ class JsonText {
 
 }  // namespace martlet
 
-#if __has_include(<martlet/json_types.h>)
 #include <martlet/json_types.h>
-#endif

@@ -8,7 +8,10 @@
 #include <martlet/error.h>
 #include <martlet/function.h>
 #include <martlet/json.h>
+#include <martlet/json_containers.h>
 #include <martlet/json_forward.h>
+#include <martlet/json_members.h>
+#include <martlet/json_reader.h>
 #include <martlet/json_types.h>
 #include <martlet/json_writer.h>
 #include <martlet/log.h>
