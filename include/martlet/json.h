@@ -190,7 +190,8 @@ class Json {
   std::optional<T> as() const;
   // The value, or what stands in brackets when it is of another kind.
   std::string_view text_or(std::string_view other) const noexcept { return is_string() ? text() : other; }
-  std::string_view text_or(std::string&& other) const noexcept = delete;  // the view would be of what is gone
+  template <std::same_as<std::string> T>
+  std::string_view text_or(T&& other) const noexcept = delete;  // the view would be of what is gone
   int64_t int_or(int64_t other) const noexcept;
   double number_or(double other) const noexcept;
   bool bool_or(bool other) const noexcept { return is_bool() ? cell_.natural != 0 : other; }
