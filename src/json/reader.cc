@@ -70,21 +70,14 @@ bool Reader::wrong(size_t place, const char* wanted) noexcept {
   return is_value(place) ? fail_value(place, wanted) : fail_wanted(place, "a value is wanted here");
 }
 
-bool Reader::string(size_t place, std::string_view& to, bool& plain) noexcept {
-  const size_t stop = scanner_.next();
-  plain = scanner_.byte(stop) == '"';
-  if (plain) [[likely]] return to = text_.substr(place + 1, stop - place - 1), true;
-  const Fault fault = unescaped_.read(scanner_, place + 1, stop);
+bool Reader::escaped_string(size_t begin, size_t stop, std::string_view& to) noexcept {
+  const Fault fault = unescaped_.read(scanner_, begin, stop);
   to = unescaped_.text();
   return !fault.what || fail_text(fault.place, fault.what);
 }
 
-// A name and its colon.
-bool Reader::name(size_t place, bool first, std::string_view& to, bool& plain) noexcept {
-  if (scanner_.byte(place) != '"') return fail_wanted(place, first ? "a name in quotes or '}' is wanted here" : "a name in quotes is wanted here");
-  if (!string(place, to, plain)) return false;
-  const size_t colon = scanner_.next();
-  return scanner_.byte(colon) == ':' || fail_wanted(colon, "a colon is wanted here");
+bool Reader::fail_name(size_t place, bool first) noexcept {
+  return fail_wanted(place, first ? "a name in quotes or '}' is wanted here" : "a name in quotes is wanted here");
 }
 
 bool Reader::enter(size_t place) noexcept {
@@ -135,7 +128,7 @@ struct Reader::Open {
 bool Reader::skip_scalar(size_t place) noexcept {
   const uint8_t c = scanner_.byte(place);
   std::string_view text;
-  bool plain;
+  bool plain = false;
   if (c == '"') return string(place, text, plain);
   if (begins_number(c)) {
     Number number;
@@ -154,7 +147,7 @@ Reader::Step Reader::skip_into(size_t& place, Open& open) noexcept {
   open.push(object);
   if (!object) return is_value(place) || fail_wanted(place, "a value or ']' is wanted here") ? Step::more : Step::failed;
   std::string_view text;
-  bool plain;
+  bool plain = false;
   if (!name(place, true, text, plain)) return Step::failed;
   place = scanner_.next();
   return Step::more;
@@ -163,7 +156,7 @@ Reader::Step Reader::skip_into(size_t& place, Open& open) noexcept {
 // Behind a value: to the next one, or out of all that is open.
 bool Reader::skip_out(size_t& place, Open& open) noexcept {
   std::string_view text;
-  bool plain;
+  bool plain = false;
   while (open.count > 0) {
     const bool object = open.object();
     place = scanner_.next();
@@ -200,15 +193,15 @@ const JsonOptions& JsonReader::options() const noexcept { return static_cast<con
 bool JsonReader::text(std::string_view& to) noexcept {
   Reader& r = self();
   const size_t place = r.take();
-  bool plain;
+  bool plain = false;
   return r.scanner_.byte(place) == '"' ? r.string(place, to, plain) : r.wrong(place, "a string is wanted");
 }
 
 bool JsonReader::boolean(bool& to) noexcept {
   Reader& r = self();
   const size_t place = r.take();
-  to = r.scanner_.byte(place) == 't';
-  return json::literal_at(r.scanner_, place, to ? "true" : "false") || r.wrong(place, "true or false is wanted");
+  to = json::literal_at(r.scanner_, place, "true");
+  return to || json::literal_at(r.scanner_, place, "false") || r.wrong(place, "true or false is wanted");
 }
 
 bool JsonReader::integer(int64_t least, uint64_t most, uint64_t& to) noexcept {
@@ -319,7 +312,7 @@ JsonReader::Step JsonReader::enter_object(size_t& place, std::string_view& name)
   if (r.scanner_.byte(place) != '{') return r.wrong(place, "an object is wanted"), Step::failed;
   if (!r.enter(place)) return Step::failed;
   const size_t first = r.scanner_.next();
-  bool plain;
+  bool plain = false;
   if (r.scanner_.byte(first) == '}') return r.leave(place), Step::end;
   return r.name(first, true, name, plain) ? Step::more : Step::failed;
 }
@@ -328,7 +321,7 @@ JsonReader::Step JsonReader::after_member(size_t place, std::string_view& name) 
   Reader& r = self();
   const size_t at = r.scanner_.next();
   const uint8_t c = r.scanner_.byte(at);
-  bool plain;
+  bool plain = false;
   if (c == ',') return r.name(r.scanner_.next(), false, name, plain) ? Step::more : Step::failed;
   if (c == '}') return r.leave(place), Step::end;
   return r.fail_wanted(at, "a comma or '}' is wanted here"), Step::failed;

@@ -30,8 +30,23 @@ class Reader : public JsonReader {
 
   // The place of the value that comes next, which is then the last.
   size_t take() noexcept { return last_ = scanner_.next(); }
-  bool string(size_t place, std::string_view& to, bool& plain) noexcept;
-  bool name(size_t place, bool first, std::string_view& to, bool& plain) noexcept;
+  // The string whose quote is at `place`. One without escapes is where it is in the text.
+  bool string(size_t place, std::string_view& to, bool& plain) noexcept {
+    const size_t stop = scanner_.next();
+    plain = scanner_.byte(stop) == '"';
+    if (!plain) [[unlikely]] return escaped_string(place + 1, stop, to);
+    to = {text_.data() + place + 1, stop - place - 1};
+    return true;
+  }
+  bool escaped_string(size_t begin, size_t stop, std::string_view& to) noexcept;
+  // A name and its colon.
+  bool name(size_t place, bool first, std::string_view& to, bool& plain) noexcept {
+    if (scanner_.byte(place) != '"') [[unlikely]] return fail_name(place, first);
+    if (!string(place, to, plain)) [[unlikely]] return false;
+    const size_t colon = scanner_.next();
+    return scanner_.byte(colon) == ':' || fail_wanted(colon, "a colon is wanted here");
+  }
+  bool fail_name(size_t place, bool first) noexcept;
   bool enter(size_t place) noexcept;
   bool leave(size_t place) noexcept;
   bool is_value(size_t place) const noexcept;
@@ -42,6 +57,7 @@ class Reader : public JsonReader {
   bool skip_out(size_t& place, Open& open) noexcept;
 
   uint32_t find(const MemberTable& table, std::string_view name, bool plain, uint32_t guess) const noexcept;
+  static uint32_t find_any(const MemberTable& table, std::string_view name, size_t readable) noexcept;
   bool member(const MemberTable& table, void* object, uint32_t index, uint64_t& seen) noexcept;
   bool unknown(size_t place) noexcept;
   bool check_missing(const MemberTable& table, uint64_t seen, size_t place) noexcept;

@@ -9,29 +9,42 @@ namespace martlet::json {
 
 namespace {
 
-// `readable`: bytes that may be looked at from where the name begins.
-bool same_name(const MemberInfo& member, std::string_view name, size_t readable) noexcept {
-  if (name.size() != member.size) return false;
-  if (readable < 8) [[unlikely]] return std::memcmp(name.data(), member.name, name.size()) == 0;
+uint64_t load(const char* at) noexcept {
   uint64_t word;
-  std::memcpy(&word, name.data(), 8);
-  if (((word ^ member.word) & member.mask) != 0) return false;
-  return name.size() <= 8 || std::memcmp(name.data() + 8, member.name + 8, name.size() - 8) == 0;
+  std::memcpy(&word, at, 8);
+  return word;
+}
+
+// `readable`: bytes that may be looked at from where the name begins.
+inline bool same_name(const MemberInfo& member, std::string_view name, size_t readable) noexcept {
+  const size_t size = name.size();
+  if (size != member.size) return false;
+  if (readable < 8) [[unlikely]] return std::memcmp(name.data(), member.name, size) == 0;
+  if (((load(name.data()) ^ member.word) & member.mask) != 0) return false;
+  if (size <= 8) return true;
+  if (load(name.data() + size - 8) != load(member.name + size - 8)) return false;
+  if (size <= 16) return true;
+  if (load(name.data() + 8) != load(member.name + 8)) return false;
+  return size <= 24 || std::memcmp(name.data() + 16, member.name + 16, size - 24) == 0;
 }
 
 }  // namespace
 
 // Its index, or kNone.
-uint32_t Reader::find(const MemberTable& table, std::string_view name, bool plain, uint32_t guess) const noexcept {
+inline uint32_t Reader::find(const MemberTable& table, std::string_view name, bool plain, uint32_t guess) const noexcept {
   const size_t readable = plain ? text_.size() - static_cast<size_t>(name.data() - text_.data()) : name.size();
   if (guess < table.count && same_name(table.members[guess], name, readable)) [[likely]] return guess;
+  return find_any(table, name, readable);
+}
+
+uint32_t Reader::find_any(const MemberTable& table, std::string_view name, size_t readable) noexcept {
   for (uint32_t i = 0; i < table.count; i++) {
     if (same_name(table.members[i], name, readable)) return i;
   }
   return kNone;
 }
 
-bool Reader::member(const MemberTable& table, void* object, uint32_t index, uint64_t& seen) noexcept {
+inline bool Reader::member(const MemberTable& table, void* object, uint32_t index, uint64_t& seen) noexcept {
   const uint64_t bit = uint64_t{1} << index;
   const bool again = seen & bit;
   if (again && options_.duplicates == Duplicates::first) return skip();
@@ -68,7 +81,7 @@ bool JsonReader::members(void* object, const json::MemberTable& table) noexcept 
   if (r.scanner_.byte(place) != '}') {
     for (uint32_t guess = 0;;) {
       std::string_view name;
-      bool plain;
+      bool plain = false;
       if (!r.name(place, guess == 0, name, plain)) return false;
       const uint32_t index = r.find(table, name, plain, guess);
       if (!(index == Reader::kNone ? r.unknown(place) : r.member(table, object, index, seen))) return false;
