@@ -383,6 +383,7 @@ class JsonText {
   JsonText(const Json& value) noexcept { own_.value(value); }
   JsonText(std::initializer_list<JsonMember> members) noexcept : JsonText(Json(members)) {}
   template <JsonWritable T>
+    requires(!std::convertible_to<const T&, std::span<const std::byte>>)  // bytes are sent as they are
   JsonText(const T& value) {
     own_.value(value);
   }

@@ -56,6 +56,7 @@ class ServerProcess {
     ListenOptions listen = {.host = "127.0.0.1"};
     std::function<void()> before_listen = {};  // in the child
     std::function<void()> before_run = {};     // in the child, while it listens
+    uint32_t workers = 1;                      // more than one: a Server with its defaults, and `app` and `listen` do not count
   };
 
   explicit ServerProcess(const std::function<void(App&)>& set_up, const Options& options) {
@@ -140,15 +141,25 @@ class ServerProcess {
     for (const int number : {SIGABRT, SIGSEGV, SIGILL, SIGFPE, SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
     trim_heap();
     if (options.before_listen) options.before_listen();
+    if (options.workers > 1) return serve_with_workers(set_up, options.workers, report_fd);
     App app(options.app);
     set_up(app);
     const auto port = app.listen(options.listen);
     if (!port) return 100;
     if (options.before_run) options.before_run();
-    const uint16_t number = *port;
-    if (::write(report_fd, &number, sizeof number) != sizeof number) return 101;
+    return tell(*port, report_fd) ? app.run() : 101;
+  }
+
+  static int serve_with_workers(const std::function<void(App&)>& set_up, uint32_t workers, int report_fd) {
+    Server server({.host = "127.0.0.1", .workers = workers});
+    if (server.start([&](App& app) { set_up(app); })) return 100;
+    return tell(server.port(), report_fd) ? server.wait() : 101;
+  }
+
+  static bool tell(uint16_t port, int report_fd) {
+    const bool told = ::write(report_fd, &port, sizeof port) == sizeof port;
     ::close(report_fd);
-    return app.run();
+    return told;
   }
 
   pid_t pid_ = -1;
