@@ -55,14 +55,14 @@ double read(std::string_view text) {
   }
 }
 
-struct Text {
+struct RealText {
   char bytes[64];
   size_t size = 0;
   std::string_view view() const { return {bytes, size}; }
 };
 
-Text written(double value) {
-  Text text;
+RealText written(double value) {
+  RealText text;
   auto* out = reinterpret_cast<uint8_t*>(text.bytes);
   text.size = static_cast<size_t>(write_real(out, value) - out);
   text.bytes[text.size] = 0;
@@ -85,7 +85,7 @@ std::string digits_of(std::string_view text) {
 
 // Reads back as the same, here and by the C library, and no fewer or closer digits do.
 bool is_written_well(double value) {
-  const Text text = written(value);
+  const RealText text = written(value);
   if (bits_of(read(text.view())) != bits_of(value) || bits_of(std::strtod(text.bytes, nullptr)) != bits_of(value)) return false;
 #ifdef __cpp_lib_to_chars
   char shortest[64];
@@ -276,7 +276,7 @@ TEST_CASE("number: the rounding mode of the thread does not matter") {
   for (const int mode : {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO}) {
     std::fesetround(mode);
     const double tenth = read("0.1"), large = read("123456789012345678901234567890"), third = read("0.3333333333333333333");
-    const Text text = written(tenth);
+    const RealText text = written(tenth);
     std::fesetround(FE_TONEAREST);
     CHECK(bits_of(tenth) == 0x3FB999999999999A);
     CHECK(bits_of(large) == 0x45F8EE90FF6C373E);
