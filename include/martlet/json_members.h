@@ -61,7 +61,7 @@ consteval uint64_t bits_of_false() noexcept {
   return bits;
 }
 
-template <typename T, typename Described>
+template <typename T, typename Listed>
 struct MARTLET_THUNK MembersOf;
 
 template <typename T, auto... Pointers>
@@ -72,16 +72,6 @@ struct MembersOf<T, Members<T, Pointers...>> {
   static constexpr NamePlaces<kCount> kPlaces{kNames};
   template <auto Pointer>
   static constexpr bool kMayBeEmpty = may_be_empty<std::remove_cvref_t<decltype(std::declval<T&>().*Pointer)>>;
-
-  template <size_t... I>
-  static consteval auto make_list(std::index_sequence<I...>) noexcept {
-    struct List {
-      MemberInfo at[kCount + 1];
-    };
-    return List{{make_member(kNames, kPlaces.at[I], kPlaces.at[I + 1], &read_member<T, Pointers>)..., MemberInfo{"", 0, nullptr, 0, 0}}};
-  }
-  static constexpr auto kList = make_list(std::make_index_sequence<kCount>());
-  static constexpr MemberTable kTable{kList.at, kCount, bits_of_false<kMayBeEmpty<Pointers>...>()};
 
   template <auto Pointer, size_t I>
   static char* put_member(JsonWriter& out, char* at, const T& from) {
@@ -121,12 +111,32 @@ struct MembersOf<T, Members<T, Pointers...>> {
   }
 };
 
+// What the reader looks names up in: apart from the above, so that a type which can only be written is.
+template <typename T, typename Listed>
+struct MARTLET_THUNK ReadTable;
+
+template <typename T, auto... Pointers>
+struct ReadTable<T, Members<T, Pointers...>> {
+  using Of = MembersOf<T, Members<T, Pointers...>>;
+
+  template <size_t... I>
+  static consteval auto make_list(std::index_sequence<I...>) noexcept {
+    struct List {
+      MemberInfo at[Of::kCount + 1];
+    };
+    return List{{make_member(Of::kNames, Of::kPlaces.at[I], Of::kPlaces.at[I + 1], &read_member<T, Pointers>)..., MemberInfo{"", 0, nullptr, 0, 0}}};
+  }
+  static constexpr auto kList = make_list(std::make_index_sequence<Of::kCount>());
+  static constexpr MemberTable kTable{kList.at, Of::kCount, bits_of_false<Of::template kMayBeEmpty<Pointers>...>()};
+};
+
 template <typename T>
 struct OfForm<T, Form::members> {
-  using Of = MembersOf<T, std::remove_const_t<decltype(kDescribed<T>)>>;
+  using Listed = std::remove_const_t<decltype(kDescribed<T>)>;
+  using Of = MembersOf<T, Listed>;
   using Each = std::make_index_sequence<Of::kCount>;
 
-  static bool read(JsonReader& in, T& to) noexcept { return ReadParts::members(in, &to, Of::kTable); }
+  static bool read(JsonReader& in, T& to) noexcept { return ReadParts::members(in, &to, ReadTable<T, Listed>::kTable); }
   static char* put(JsonWriter& out, char* at, const T& from) { return Of::put(out, at, from, Each()); }
   static void write(JsonWriter& out, const T& from) {
     if (Put::compact(out)) return Put::all(out, from);

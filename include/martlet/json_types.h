@@ -27,6 +27,7 @@
 //   std::set, …                       arrays: what has insert() and a key_type
 //   std::map, unordered_map, …        objects: what has a key_type that is made from a std::string_view, and a mapped_type
 //   other ranges (std::span)          are written as arrays, not read
+// Runs of std::byte have none: they are sent as they are.
 //
 // How objects are read: members in any order (that of the type is the quickest); of names that come twice as JsonOptions::duplicates says (with
 // `refuse`, the text is gone over twice); names that the type has not are skipped, or refused with refuse_unknown. A member that is not in the
@@ -106,9 +107,10 @@ concept Pointer = requires(T& to) { typename T::element_type; typename T::delete
 template <typename T>
 concept Pair = requires(T& to) { typename T::first_type; typename T::second_type; to.first; to.second; };
 template <typename T>
-concept Range = requires(const T& from) { typename T::value_type; from.begin(); from.end(); } && !std::same_as<typename T::value_type, T>;
+concept Range = requires(const T& from) { typename T::value_type; from.begin(); from.end(); } && !std::same_as<typename T::value_type, T> &&
+                !std::same_as<std::remove_cv_t<typename T::value_type>, std::byte>;
 template <typename T>
-concept Fixed = std::is_array_v<T> || (Range<T> && requires(T& to) { std::tuple_size<T>::value; to[0]; });
+concept Fixed = (std::is_array_v<T> && !std::same_as<std::remove_cv_t<std::remove_all_extents_t<T>>, std::byte>) || (Range<T> && requires(T& to) { std::tuple_size<T>::value; to[0]; });
 template <typename T>
 concept Back = requires(T& to) { to.emplace_back(); } || requires(T& to, typename T::value_type& item) { to.push_back(std::move(item)); };
 template <typename T>

@@ -66,6 +66,12 @@ bool Reader::is_value(size_t place) const noexcept {
   }
 }
 
+// By its first byte.
+bool Reader::may_be_value(size_t place) const noexcept {
+  const uint8_t c = scanner_.byte(place);
+  return c == 't' || c == 'f' || c == 'n' || is_value(place);
+}
+
 bool Reader::wrong(size_t place, const char* wanted) noexcept {
   return is_value(place) ? fail_value(place, wanted) : fail_wanted(place, "a value is wanted here");
 }
@@ -145,7 +151,7 @@ Reader::Step Reader::skip_into(size_t& place, Open& open) noexcept {
   place = scanner_.next();
   if (scanner_.byte(place) == (object ? '}' : ']')) return depth_--, Step::end;
   open.push(object);
-  if (!object) return is_value(place) || fail_wanted(place, "a value or ']' is wanted here") ? Step::more : Step::failed;
+  if (!object) return may_be_value(place) || fail_wanted(place, "a value or ']' is wanted here") ? Step::more : Step::failed;
   std::string_view text;
   bool plain = false;
   if (!name(place, true, text, plain)) return Step::failed;
@@ -210,7 +216,12 @@ bool JsonReader::integer(int64_t least, uint64_t most, uint64_t& to) noexcept {
   if (!json::begins_number(r.scanner_.byte(place))) return r.wrong(place, "an integer is wanted");
   Number number;
   if (const Fault fault = number_at(r.scanner_, place, number); fault.what) return r.fail_text(fault.place, fault.what);
-  if (number.kind == NumberKind::real) return r.real_integer(number.real, least, most, to);
+  if (number.kind == NumberKind::real) {
+    // Written as an integer, it is one that no 64 bits hold: the nearest double may be the last that they do.
+    const std::string_view digits = r.text_.substr(place, static_cast<size_t>(number.end - r.scanner_.text()) - place);
+    if (number.real < 0 && digits.find_first_of(".eE") == digits.npos) return r.fail_value(place, "the integer is too small");
+    return r.real_integer(number.real, least, most, to);
+  }
   const bool negative = number.kind == NumberKind::integer && number.integer < 0;
   return r.range(negative, negative ? 0 - number.natural : number.natural, least, most, to);
 }
@@ -293,7 +304,7 @@ JsonReader::Step JsonReader::enter_array(size_t& place) noexcept {
   if (!r.enter(place)) return Step::failed;
   const size_t first = r.scanner_.peek();
   if (r.scanner_.byte(first) == ']') return r.scanner_.next(), r.leave(place), Step::end;
-  if (!r.is_value(first)) return r.fail_wanted(first, "a value or ']' is wanted here"), Step::failed;
+  if (!r.may_be_value(first)) return r.fail_wanted(first, "a value or ']' is wanted here"), Step::failed;
   return Step::more;
 }
 

@@ -17,7 +17,7 @@ void use(WebSocket ws, const std::vector<std::byte>& bytes, const SharedFrame& f
   Audience audience;                                 // FAILS
   ws.send(42);                                       // FAILS
   ws.send('x');                                      // FAILS
-  ws.send(std::vector<int>{1, 2});                   // FAILS
+  ws.send(std::vector<int>{1, 2});                   // as JSON
   ws.close(4000);                                    // FAILS
   const int status = ws.send("x");                   // FAILS
   if (ws.send("x")) return;                          // FAILS
