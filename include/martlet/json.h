@@ -184,7 +184,7 @@ class Json {
   bool is_array() const noexcept { return tag() == json::kArray; }
   bool is_object() const noexcept { return tag() == json::kObject; }
 
-  // The value as a T, or nothing when it is none: bool; integers, also from a double that is one, where they fit; float and
+  // The value as a T, or nothing when it is none: bool; integers, also from a double that is one below 2^53, where they fit; float and
   // double (nearest); std::string and std::string_view (into this value); own types.
   template <typename T>
   std::optional<T> as() const;

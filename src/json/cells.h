@@ -103,8 +103,10 @@ inline void set_short_plain(Cell& cell, const char* text, size_t size) noexcept 
 // A member more, of null: its value; null when memory is out, which the object then says. The name must be a new one.
 Json* append_member(Cell& object, std::string_view name) noexcept;
 
-// Whether a double is an integer of 64 bits, with or without a sign.
-bool exact_integer(double real, bool& negative, uint64_t& magnitude) noexcept;
+// From 2^53 on a double stands for several integers: what was read from a text may have been another one.
+inline constexpr double kSureIntegers = 9007199254740992.0;
+// Whether a double is an integer nearer to 0 than the limit, which is 2^64 at most.
+bool exact_integer(double real, double limit, bool& negative, uint64_t& magnitude) noexcept;
 
 // A value that is none, nobody's, and never changes.
 extern const Cell null_cell;

@@ -71,7 +71,7 @@ bool same_number(const Cell& a, const Cell& b) noexcept {
   const Cell& other = kind == kReal ? b : a;
   bool negative = false;
   uint64_t magnitude = 0;
-  if (kind_of(real) != kReal || !exact_integer(real.real, negative, magnitude)) return false;
+  if (kind_of(real) != kReal || !exact_integer(real.real, 18446744073709551616.0, negative, magnitude)) return false;
   const bool other_negative = kind_of(other) == kInteger && other.integer < 0;
   return negative == other_negative && magnitude == (other_negative ? 0 - other.natural : other.natural);
 }

@@ -111,7 +111,7 @@ bool Reader::range(bool negative, uint64_t magnitude, int64_t least, uint64_t mo
 bool Reader::real_integer(double real, int64_t least, uint64_t most, uint64_t& to) noexcept {
   bool negative = false;
   uint64_t magnitude = 0;
-  if (exact_integer(real, negative, magnitude)) return range(negative, magnitude, least, most, to);
+  if (exact_integer(real, kSureIntegers, negative, magnitude)) return range(negative, magnitude, least, most, to);
   if (real != std::trunc(real)) return fail_value(last_, "an integer is wanted");
   return fail_value(last_, real < 0 ? "the integer is too small" : "the integer is too large");
 }

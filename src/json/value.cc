@@ -74,8 +74,8 @@ void fail_access(const JsonError& error) noexcept {
   std::abort();
 }
 
-bool exact_integer(double real, bool& negative, uint64_t& magnitude) noexcept {
-  if (!(real > -9223372036854777856.0 && real < 18446744073709551616.0) || real != std::trunc(real)) return false;
+bool exact_integer(double real, double limit, bool& negative, uint64_t& magnitude) noexcept {
+  if (!(real > -limit && real < limit) || real != std::trunc(real)) return false;
   negative = real < 0;
   magnitude = static_cast<uint64_t>(negative ? -real : real);
   return true;
@@ -155,7 +155,7 @@ bool Json::integer_in(int64_t least, uint64_t most, uint64_t& value) const noexc
   bool negative = false;
   uint64_t magnitude = cell_.natural;
   if (tag() == json::kReal) {
-    if (!json::exact_integer(cell_.real, negative, magnitude)) return false;
+    if (!json::exact_integer(cell_.real, json::kSureIntegers, negative, magnitude)) return false;
   } else if (tag() == json::kInteger) {
     negative = cell_.integer < 0;
     if (negative) magnitude = 0 - magnitude;
