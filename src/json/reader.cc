@@ -101,7 +101,7 @@ bool Reader::leave(size_t place) noexcept {
 
 // Integers ------------------------------------------------------------------------------------------------------------
 
-bool Reader::range(bool negative, uint64_t magnitude, int64_t least, uint64_t most, uint64_t& to) noexcept {
+inline bool Reader::range(bool negative, uint64_t magnitude, int64_t least, uint64_t most, uint64_t& to) noexcept {
   if (!negative && magnitude > most) return fail_value(last_, "the integer is too large");
   if (negative && magnitude > 0 - static_cast<uint64_t>(least)) return fail_value(last_, "the integer is too small");
   to = negative ? 0 - magnitude : magnitude;
@@ -213,6 +213,9 @@ bool JsonReader::boolean(bool& to) noexcept {
 bool JsonReader::integer(int64_t least, uint64_t most, uint64_t& to) noexcept {
   Reader& r = self();
   const size_t place = r.take();
+  bool negative = false;
+  uint64_t magnitude = 0;
+  if (r.scanner_.limit() - place > json::kShortInteger && json::short_integer(r.scanner_.text() + place, negative, magnitude)) [[likely]] return r.range(negative, magnitude, least, most, to);
   if (!json::begins_number(r.scanner_.byte(place))) return r.wrong(place, "an integer is wanted");
   Number number;
   if (const Fault fault = number_at(r.scanner_, place, number); fault.what) return r.fail_text(fault.place, fault.what);
@@ -222,7 +225,7 @@ bool JsonReader::integer(int64_t least, uint64_t most, uint64_t& to) noexcept {
     if (number.real < 0 && digits.find_first_of(".eE") == digits.npos) return r.fail_value(place, "the integer is too small");
     return r.real_integer(number.real, least, most, to);
   }
-  const bool negative = number.kind == NumberKind::integer && number.integer < 0;
+  negative = number.kind == NumberKind::integer && number.integer < 0;
   return r.range(negative, negative ? 0 - number.natural : number.natural, least, most, to);
 }
 

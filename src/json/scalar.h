@@ -37,6 +37,19 @@ inline Fault number_at(const Scanner& scanner, size_t place, Number& number) noe
   return {stop, stop < scanner.limit() ? "this is no number" : scanner.fault_at_end()};
 }
 
+// Room behind the first byte of a number that lets short_integer() look without asking where the text ends.
+inline constexpr size_t kShortInteger = 24;
+
+// Most numbers are integers of up to 17 digits. False for others, bad ones among them, and for 0.
+inline bool short_integer(const uint8_t* at, bool& negative, uint64_t& magnitude) noexcept {
+  negative = *at == '-';
+  const uint8_t* digit = at + negative;
+  if (static_cast<uint8_t>(*digit - '1') > 8) return false;
+  magnitude = 0;
+  while (static_cast<uint8_t>(*digit - '0') <= 9 && digit < at + 18) magnitude = magnitude * 10 + (*digit++ - uint64_t{'0'});
+  return kEndsScalar[*digit];
+}
+
 // Whether this word stands at `place`: true, false or null.
 inline bool literal_at(const Scanner& scanner, size_t place, std::string_view word) noexcept {
   return scanner.limit() - place >= word.size() && std::memcmp(scanner.text() + place, word.data(), word.size()) == 0 &&
