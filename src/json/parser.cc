@@ -194,7 +194,7 @@ MARTLET_INLINE bool Parser::integer(Hot& hot, const uint8_t* at) noexcept {
 }
 
 MARTLET_INLINE bool Parser::literal(Hot& hot, const uint8_t* at, std::string_view word, uint8_t tag, uint64_t value) noexcept {
-  if (!literal_at(scanner_, place_of(at), word)) return fail(place_of(at), "a value is wanted here");
+  if (!literal_at(scanner_, place_of(at), word)) return fail_value(hot.top, at);
   Cell* cell = push(hot);
   if (!cell) return fail(place_of(at), kNoMemory);
   cell->natural = value;

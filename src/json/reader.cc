@@ -66,12 +66,6 @@ bool Reader::is_value(size_t place) const noexcept {
   }
 }
 
-// By its first byte.
-bool Reader::may_be_value(size_t place) const noexcept {
-  const uint8_t c = scanner_.byte(place);
-  return c == 't' || c == 'f' || c == 'n' || is_value(place);
-}
-
 bool Reader::wrong(size_t place, const char* wanted) noexcept {
   return is_value(place) ? fail_value(place, wanted) : fail_wanted(place, "a value is wanted here");
 }
@@ -151,7 +145,7 @@ Reader::Step Reader::skip_into(size_t& place, Open& open) noexcept {
   place = scanner_.next();
   if (scanner_.byte(place) == (object ? '}' : ']')) return depth_--, Step::end;
   open.push(object);
-  if (!object) return may_be_value(place) || fail_wanted(place, "a value or ']' is wanted here") ? Step::more : Step::failed;
+  if (!object) return is_value(place) || fail_wanted(place, "a value or ']' is wanted here") ? Step::more : Step::failed;
   std::string_view text;
   bool plain = false;
   if (!name(place, true, text, plain)) return Step::failed;
@@ -307,7 +301,7 @@ JsonReader::Step JsonReader::enter_array(size_t& place) noexcept {
   if (!r.enter(place)) return Step::failed;
   const size_t first = r.scanner_.peek();
   if (r.scanner_.byte(first) == ']') return r.scanner_.next(), r.leave(place), Step::end;
-  if (!r.may_be_value(first)) return r.fail_wanted(first, "a value or ']' is wanted here"), Step::failed;
+  if (!r.is_value(first)) return r.fail_wanted(first, "a value or ']' is wanted here"), Step::failed;
   return Step::more;
 }
 

@@ -50,7 +50,6 @@ class Reader : public JsonReader {
   bool enter(size_t place) noexcept;
   bool leave(size_t place) noexcept;
   bool is_value(size_t place) const noexcept;
-  bool may_be_value(size_t place) const noexcept;
   bool range(bool negative, uint64_t magnitude, int64_t least, uint64_t most, uint64_t& to) noexcept;
   bool real_integer(double real, int64_t least, uint64_t most, uint64_t& to) noexcept;
   bool skip_scalar(size_t place) noexcept;

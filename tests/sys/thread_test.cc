@@ -92,7 +92,8 @@ TEST_CASE("thread: the stack has the size asked for, in whole pages, and not les
     CHECK(got >= least);
     if (!kStacksAreOurs) continue;
     CHECK(got % page == 0);
-    CHECK(got < std::max(wanted, least) + 2 * page);
+    // glibc gives a new thread the stack of one that has ended, when that is at most four times as large.
+    CHECK(got <= 4 * (std::max(wanted, least) + 2 * page));
   }
 }
 #endif
