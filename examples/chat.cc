@@ -12,7 +12,7 @@
 // The server answers in JSON, one object per message, told apart by "t": welcome, here, gone, say, typing, slow, drop.
 //
 // Everything runs on the thread of App::run, so there is not one lock. Every text of a stranger passes clean() on its
-// way in and quoted() on its way out, and every collection has a limit.
+// way in, what goes out is written by Json, and every collection has a limit.
 #include <martlet/martlet.h>
 
 #include <algorithm>
@@ -111,33 +111,6 @@ std::string_view take_word(std::string_view& rest) {
   return word;
 }
 
-// JSON, out -----------------------------------------------------------------------------------------------------------
-
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20) {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(c));
-      out += escape;
-    } else {
-      if (c == '"' || c == '\\') out += '\\';
-      out += c;
-    }
-  }
-  return out + '"';
-}
-
-struct Field {
-  const char* name;
-  std::string value;  // JSON already
-};
-std::string object(const char* t, std::initializer_list<Field> fields) {
-  std::string out = "{\"t\":" + quoted(t);
-  for (const Field& field : fields) out.append(",").append(quoted(field.name)).append(":").append(field.value);
-  return out + "}";
-}
-
 // The chat ------------------------------------------------------------------------------------------------------------
 
 // How much a connection may say: `kBurst` at once, then `kPerSecond`. Nobody can type that fast.
@@ -168,7 +141,7 @@ struct Person {
 
 struct Line {
   int64_t at;  // milliseconds since 1970, one more than the line before at least: a name and a time stamp in one
-  std::string json;
+  std::string json;  // what was sent
 };
 
 // (Room is martlet's word for who gets a message. This is what the chat remembers beside it, under the same name.)
@@ -293,7 +266,7 @@ class Chat {
     if (verb == "say") return say(ws, parlour, person, rest, allowed);
     if (!allowed) return;
     if (verb == "typing") {
-      ws.to(parlour.name).send(object("typing", {{"who", std::to_string(person.who)}}));
+      ws.to(parlour.name).send({{"t", "typing"}, {"who", person.who}});
     } else if (verb == "name") {
       rename(parlour, person, rest);
     } else {
@@ -340,38 +313,40 @@ class Chat {
     guest.who = who;
     rename(*parlour, *person, rest);
     if (!ws.join(parlour->name)) return ws.close(CloseCode::try_again, "out of memory");
-    ws.send(welcome(*parlour, *person, since));
+    welcome(ws, *parlour, *person, since);
   }
 
-  std::string welcome(const Parlour& parlour, const Person& person, int64_t since) const {
-    std::string people, lines;
-    for (const Person& p : parlour.people) {
-      if (!people.empty()) people += ",";
-      people += object("here", {{"who", std::to_string(p.who)}, {"name", quoted(p.name)}});
-    }
-    // Somebody who comes back gets what was missed, somebody new what was said last.
-    size_t first = parlour.lines.size() - std::min(parlour.lines.size(), since > 0 ? kLinesKept : kLinesShown);
-    while (first < parlour.lines.size() && parlour.lines[first].at <= since) ++first;
-    for (; first < parlour.lines.size(); ++first) lines += (lines.empty() ? "" : ",") + parlour.lines[first].json;
-    return object("welcome", {{"you", std::to_string(person.who)},
-                              {"room", quoted(parlour.name)},
-                              {"people", "[" + people + "]"},
-                              {"lines", "[" + lines + "]"}});
+  void welcome(WebSocket ws, const Parlour& parlour, const Person& person, int64_t since) const {
+    JsonWriter out;
+    out.object([&] {
+      out.member("t", "welcome");
+      out.member("you", person.who);
+      out.member("room", parlour.name);
+      out.key("people");
+      out.array([&] {
+        for (const Person& p : parlour.people) out.value(Json{{"t", "here"}, {"who", p.who}, {"name", p.name}});
+      });
+      // Somebody who comes back gets what was missed, somebody new what was said last.
+      size_t first = parlour.lines.size() - std::min(parlour.lines.size(), since > 0 ? kLinesKept : kLinesShown);
+      while (first < parlour.lines.size() && parlour.lines[first].at <= since) ++first;
+      out.key("lines");
+      out.array([&] {
+        for (; first < parlour.lines.size(); ++first) out.raw(parlour.lines[first].json);
+      });
+    });
+    ws.send(out);
   }
 
   void say(WebSocket ws, Parlour& parlour, const Person& person, std::string_view rest, bool allowed) {
     const std::string nonce = clean(take_word(rest), kNonceChars, true);
-    if (!allowed) return void(ws.send(object("slow", {{"nonce", quoted(nonce)}})));  // the page tries again later
+    if (!allowed) return void(ws.send({{"t", "slow"}, {"nonce", nonce}}));  // the page tries again later
     const std::string text = clean(rest, kTextChars, false);
-    if (text.empty()) return void(ws.send(object("drop", {{"nonce", quoted(nonce)}})));
+    if (text.empty()) return void(ws.send({{"t", "drop"}, {"nonce", nonce}}));
     const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
     const int64_t now = std::chrono::duration_cast<milliseconds>(since_1970).count();
     last_at_ = std::max(now, last_at_ + 1);
-    parlour.lines.push_back({last_at_, object("say", {{"at", std::to_string(last_at_)},
-                                                      {"who", std::to_string(person.who)},
-                                                      {"name", quoted(person.name)},
-                                                      {"nonce", quoted(nonce)},
-                                                      {"text", quoted(text)}})});
+    const Json line = {{"t", "say"}, {"at", last_at_}, {"who", person.who}, {"name", person.name}, {"nonce", nonce}, {"text", text}};
+    parlour.lines.push_back({last_at_, line.dump()});
     if (parlour.lines.size() > kLinesKept) parlour.lines.pop_front();
     app_.to(parlour.name).send(parlour.lines.back().json);
   }
@@ -381,11 +356,11 @@ class Chat {
     const std::string name = parlour.free_name(clean(wanted, kNameChars, true), person.who);
     if (name == person.name) return;
     person.name = name;
-    app_.to(parlour.name).send(object("here", {{"who", std::to_string(person.who)}, {"name", quoted(name)}}));
+    app_.to(parlour.name).send({{"t", "here"}, {"who", person.who}, {"name", name}});
   }
 
   void leave(Parlour& parlour, const Person& person) {
-    app_.to(parlour.name).send(object("gone", {{"who", std::to_string(person.who)}}));
+    app_.to(parlour.name).send({{"t", "gone"}, {"who", person.who}});
     parlour.people.erase(parlour.people.begin() + (&person - parlour.people.data()));
     parlour.empty_since = Clock::now();
     if (parlour.people.empty() && parlour.lines.empty()) parlours_.erase(parlours_.find(parlour.name));

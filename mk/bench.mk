@@ -1,6 +1,7 @@
 # Benchmarks: each tests/bench/*_bench.cc is a program of its own. What messages_bench costs is counted in
 # instructions, which repeat, and held to budgets. compression_bench compares with zlib and libdeflate where those are
-# installed; the library never sees them.
+# installed, json_bench with RapidJSON, simdjson and nlohmann/json, and with yyjson whose sources are at YYJSON= (Debian 12 has no
+# package of it); the library never sees them.
 
 BENCH_SOURCES := $(sort $(wildcard tests/bench/*_bench.cc))
 BENCHES := $(BENCH_SOURCES:tests/%.cc=$(BUILD)/%)
@@ -10,7 +11,12 @@ MESSAGES_BENCH := $(BUILD)/bench/messages_bench
 LIBDEFLATE_FLAGS := $(BUILD)/libdeflate.flags
 COMPRESSION_BENCH_OBJECT := $(BUILD)/obj/tests/bench/compression_bench.o
 
-.PHONY: bench bench-check bench-budgets bench-compression
+# The JSON libraries that are here, as -D and -l.
+JSON_PEERS := $(BUILD)/json_peers.flags
+JSON_BENCH_OBJECT := $(BUILD)/obj/tests/bench/json_bench.o
+YYJSON ?=
+
+.PHONY: bench bench-check bench-budgets bench-compression bench-json
 
 bench: $(BENCHES) ## instructions per message, under valgrind
 	@$(INSTRUCTIONS) print $(MESSAGES_BENCH)
@@ -23,6 +29,26 @@ bench-budgets: $(BENCHES) ## set the budgets to what messages cost now, and 3 %
 
 bench-compression: $(BUILD)/bench/compression_bench ## speed and ratio of deflate and inflate, beside zlib and libdeflate
 	@$<
+
+bench-json: $(BUILD)/bench/json_bench ## speed of Json, beside RapidJSON, simdjson, nlohmann/json and yyjson (YYJSON=folder of yyjson.c)
+	@$<
+
+$(JSON_PEERS): $(FORCE_UNLESS_COUNTING)
+	@mkdir -p $(@D)
+	@has() { echo "#include <$$1>" | $(CXX) -std=c++20 -fsyntax-only -x c++ - 2>/dev/null; }; \
+	  { ! has rapidjson/document.h || echo -DMARTLET_BENCH_RAPIDJSON=1; \
+	    ! has simdjson.h || echo -DMARTLET_BENCH_SIMDJSON=1; \
+	    ! has nlohmann/json.hpp || echo -DMARTLET_BENCH_NLOHMANN=1; \
+	    [ -z '$(YYJSON)' ] || echo -DMARTLET_BENCH_YYJSON=1 -isystem '$(YYJSON)'; } > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(JSON_BENCH_OBJECT): $(JSON_PEERS)
+$(JSON_BENCH_OBJECT): BENCH_FLAGS = $$(cat $(JSON_PEERS))
+$(BUILD)/bench/json_bench: BENCH_LIBS = $$(! grep -q SIMDJSON $(JSON_PEERS) || echo -lsimdjson) $(if $(YYJSON),$(BUILD)/yyjson.o)
+$(BUILD)/bench/json_bench: $(if $(YYJSON),$(BUILD)/yyjson.o)
+
+$(BUILD)/yyjson.o: $(YYJSON)/yyjson.c
+	$(SAY)$(CXX) -x c -O3 -DNDEBUG -c -o $@ $<
 
 $(LIBDEFLATE_FLAGS): $(FORCE_UNLESS_COUNTING)
 	@mkdir -p $(@D)

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -117,6 +118,42 @@ void ws_forms(App& app) {
   app.on_error([](const HandlerFailure& failure) { (void)failure.what; });
 }
 
+struct Post {
+  std::string title;
+  int likes = 0;
+  std::optional<std::string> link;
+};
+MARTLET_JSON(Post, title, likes, link)
+
+void json_forms(App& app) {
+  app.get("/users/:id", [](Request& req, Response& res) { res.json({{"id", req.param("id")}}); });
+  app.post("/posts", [](Request& req, Response& res) {
+    auto post = req.json<Post>();
+    if (!post) return res.status(400).json({{"error", post.error().message()}});
+    res.status(201).json(*post);
+  });
+  app.post("/any", [](Request& req, Response& res) {
+    Json user = {{"name", "Ann"}, {"age", 41}, {"tags", Json::array({"a", "b"})}};
+    user["age"] = 42;
+    const std::string_view name = user["name"].text_or("?");
+    if (auto n = user["age"].as<int64_t>()) user["next"] = *n + 1;
+    for (auto [key, value] : user.members()) value = std::string(key) + std::string(name);
+    auto parsed = Json::parse(req.body(), {.depth = 64, .duplicates = Duplicates::last});
+    if (!parsed) return res.json({{"line", parsed.error().line}, {"what", parsed.error().what}});
+    JsonWriter w;
+    w.object([&] {
+      w.member("id", 7);
+      w.key("tags");
+      w.array([&] { w.value("a"); });
+      w.member("user", user);
+    });
+    res.json(w);
+  });
+  app.get("/list", [](Request&, Response& res) { res.json(std::vector<Post>{{.title = "x", .link = {}}}); });
+  app.get("/text", [](Request&, Response& res) { res.json(R"({"ready":true})"); });
+  app.get("/empty", [](Request&, Response& res) { res.json({}); });
+}
+
 // Everything that a handler may do with its connection.
 void handle_forms(App& app, WebSocket ws, const Message& msg) {
   const std::vector<std::byte> bytes(3);
@@ -141,6 +178,14 @@ void handle_forms(App& app, WebSocket ws, const Message& msg) {
   if (room) ws.leave(room);
   ws.leave("den");
   ws.post([](WebSocket self) { self.ping("later"); });
+  ws.send({{"type", "tick"}, {"n", 7}});
+  ws.send(Json::array({1, "two", Json()}));
+  ws.to("den").send({{"type", "gone"}});
+  room.send({{"a", "b"}}, Compress::no);
+  ws.broadcast({{"a", {{"b", nullptr}}}});
+  app.everybody().send(SharedFrame::text({{"often", true}}));
+  if (auto parsed = msg.json(); parsed) ws.send(*parsed);
+  if (auto post = msg.json<Post>({.depth = 3}); post) ws.send(*post);
   ws.close();
   ws.close(CloseCode::going_away);
   ws.close(static_cast<CloseCode>(4000), "my own");
@@ -153,6 +198,7 @@ TEST_CASE("api_forms: an application with every form of route, handler and optio
   App app({.half_close_is_abort = true, .handler_timeout = 1min, .head_timeout = 5s, .max_body_bytes = 10_MiB, .max_connections = 100});
   http_forms(app, counter);
   ws_forms(app);
+  json_forms(app);
   const TimerId timer = app.every(1s, [] {});
   app.cancel(timer);
   CHECK(bool(timer));
