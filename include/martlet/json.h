@@ -277,7 +277,7 @@ class Json {
   Json& item(size_t index) noexcept;
   bool equals(const Json& other) const noexcept;
 
-  json::Cell cell_;
+  json::Cell cell_{};
 };
 
 struct JsonMember {
@@ -397,7 +397,7 @@ class JsonText {
 
  private:
   friend struct json::Access;
-  JsonWriter own_;
+  JsonWriter own_{};
   const JsonWriter* writer_ = &own_;
 };
 
