@@ -130,8 +130,23 @@ class JsonWriter {
   }
   template <typename T>
   void member(JsonName name, const T& of) {
-    key(name);
-    value(of);
+    if (!name.plain || after_ != kComma || !room(name.size)) [[unlikely]] {
+      key(name);
+      return value(of);
+    }
+    // All but text is in the room that there is.
+    char* at = put_compact_key(name);
+    if constexpr (std::same_as<T, bool>) {
+      at_ = put_flag(at, of);
+      before_ = kComma;
+    } else if constexpr (json::Integer<T>) {
+      at_ = put_integer(at, of);
+      before_ = kComma;
+    } else {
+      at_ = at;
+      before_ = kNothing;
+      value(of);
+    }
   }
   template <json::RuntimeText Name, typename T>
   void member(Name&& name, const T& of) {
@@ -143,17 +158,15 @@ class JsonWriter {
   void value(std::nullptr_t) noexcept { raw("null"); }
   template <std::same_as<bool> T>
   void value(T flag) noexcept {
-    raw(flag ? std::string_view("true") : std::string_view("false"));
+    if (!room(0)) return;
+    lead();
+    at_ = put_flag(at_, flag);
   }
   template <json::Integer T>
   void value(T number) noexcept {
     if (!room(0)) return;
     lead();
-    if constexpr (std::is_signed_v<T>) {
-      at_ = json::write_integer(at_, number);
-    } else {
-      at_ = json::write_natural(at_, number);
-    }
+    at_ = put_integer(at_, number);
   }
   template <std::floating_point T>
   void value(T number) noexcept {
@@ -202,6 +215,32 @@ class JsonWriter {
     before_ = after_;
   }
   void lead_line() noexcept;
+  // In a local, as stores of char could be to at_ itself.
+  char* put_compact_key(const JsonName& name) noexcept {
+    char* at = at_;
+    *at = ',';
+    at += before_;
+    *at = '"';
+    std::memcpy(at + 1, name.text, name.size);
+    std::memcpy(at + 1 + name.size, "\":", 2);
+    return at + name.size + 3;
+  }
+  static char* put_flag(char* at, bool flag) noexcept {
+    std::memcpy(at, flag ? "true" : "false", 5);
+    return at + 5 - flag;
+  }
+  template <json::Integer T>
+  static char* put_integer(char* at, T number) noexcept {
+    if (static_cast<std::make_unsigned_t<T>>(number) < 10) {
+      *at = static_cast<char>('0' + number);
+      return at + 1;
+    }
+    if constexpr (std::is_signed_v<T>) {
+      return json::write_integer(at, number);
+    } else {
+      return json::write_natural(at, number);
+    }
+  }
   void put_plain_key(const JsonName& name) noexcept {
     *at_ = '"';
     std::memcpy(at_ + 1, name.text, name.size);
@@ -215,6 +254,7 @@ class JsonWriter {
   }
   void key_of(std::string_view name) noexcept;
   void put_text(std::string_view text) noexcept;
+  void put_any_text(std::string_view text) noexcept;
   void put_escaped(std::string_view text) noexcept;
   void begin(char bracket) noexcept {
     if (!room(0)) return;

@@ -21,9 +21,37 @@ inline uint64_t special_bytes(uint64_t x) noexcept {
 
 inline bool is_special(char c) noexcept { return static_cast<uint8_t>(c) < 0x20 || c == '"' || c == '\\'; }
 
+// Copies up to fifteen bytes, unless one of them must be escaped: two words that may overlap, or three bytes.
+[[gnu::always_inline]] inline bool copy_plain_short(char* to, const char* from, size_t size) noexcept {
+  if (size >= 8) {
+    uint64_t first, last;
+    std::memcpy(&first, from, 8);
+    std::memcpy(&last, from + size - 8, 8);
+    if (special_bytes(first) | special_bytes(last)) return false;
+    std::memcpy(to, &first, 8);
+    std::memcpy(to + size - 8, &last, 8);
+  } else if (size >= 4) {
+    uint32_t first, last;
+    std::memcpy(&first, from, 4);
+    std::memcpy(&last, from + size - 4, 4);
+    if (special_bytes(first | uint64_t{last} << 32)) return false;
+    std::memcpy(to, &first, 4);
+    std::memcpy(to + size - 4, &last, 4);
+  } else if (size > 0) {
+    const char first = from[0], middle = from[size / 2], last = from[size - 1];
+    constexpr uint64_t kBlanks = 0x2020202020000000u;
+    if (special_bytes(kBlanks | static_cast<uint8_t>(first) | uint64_t{static_cast<uint8_t>(middle)} << 8 | uint64_t{static_cast<uint8_t>(last)} << 16)) return false;
+    to[0] = first;
+    to[size / 2] = middle;
+    to[size - 1] = last;
+  }
+  return true;
+}
+
 // Copies bytes up to the first that must be escaped; how many. `to` has room for all of them.
 inline size_t copy_plain(char* to, const char* from, size_t size) noexcept {
   if (size >= 64) return simd::json_kernels->copy_plain(reinterpret_cast<uint8_t*>(to), reinterpret_cast<const uint8_t*>(from), size);
+  if (size < 16 && copy_plain_short(to, from, size)) [[likely]] return size;
   size_t at = 0;
   for (; size - at >= 8; at += 8) {
     uint64_t word;

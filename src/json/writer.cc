@@ -148,7 +148,21 @@ void JsonWriter::key_of(std::string_view name) noexcept {
   end_key();
 }
 
+// A short text in compact form: most.
 void JsonWriter::put_text(std::string_view text) noexcept {
+  char* at = at_;
+  const bool fits = text.size() < 16 && static_cast<size_t>(end_ - at) >= 16 + kBeside;
+  if (!fits || after_ != kComma || format_.html) return put_any_text(text);
+  *at = ',';
+  at += before_;
+  if (!json::copy_plain_short(at + 1, text.data(), text.size())) return put_any_text(text);
+  *at = '"';
+  at[text.size() + 1] = '"';
+  at_ = at + text.size() + 2;
+  before_ = kComma;
+}
+
+void JsonWriter::put_any_text(std::string_view text) noexcept {
   if (!room(text.size())) return;
   lead();
   if (format_.indent && !room(text.size())) return;
