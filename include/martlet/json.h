@@ -359,12 +359,14 @@ std::optional<T> Json::as() const {
   if constexpr (std::same_as<T, bool>) {
     if (is_bool()) return cell_.natural != 0;
   } else if constexpr (json::Integer<T>) {
+    constexpr T kLeast = std::is_signed_v<T> ? static_cast<T>(T{1} << (sizeof(T) * 8 - 1)) : T{0};
     uint64_t value = 0;
-    if (integer_in(static_cast<int64_t>(std::is_signed_v<T> ? T{1} << (sizeof(T) * 8 - 1) : T{0}),
-                   static_cast<uint64_t>(static_cast<T>(~T{0}) ^ (std::is_signed_v<T> ? T{1} << (sizeof(T) * 8 - 1) : T{0})), value))
-      return static_cast<T>(value);
+    if (integer_in(static_cast<int64_t>(kLeast), static_cast<uint64_t>(static_cast<T>(~kLeast)), value)) return static_cast<T>(value);
   } else if constexpr (std::floating_point<T>) {
-    if (is_number()) return static_cast<T>(number_or(0));
+    // Not by way of a double, which rounds as well.
+    if (tag() == json::kInteger) return static_cast<T>(cell_.integer);
+    if (tag() == json::kNatural) return static_cast<T>(cell_.natural);
+    if (tag() == json::kReal) return static_cast<T>(cell_.real);
   } else if constexpr (std::same_as<T, std::string> || std::same_as<T, std::string_view>) {
     if (is_string()) return T(text());
   } else if constexpr (std::same_as<T, Json>) {
