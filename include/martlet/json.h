@@ -91,6 +91,7 @@ enum : uint8_t {
   kBorrowed = 0x20,    // memory of a parsed document, which outlives this cell
   kCounted = 0x40,     // memory of a parsed document, with a reference to it
   kOwned = 0x80,       // memory of its own
+  kMemory = kBorrowed | kCounted | kOwned,
 };
 
 inline constexpr uint32_t kShortBytes = 14;
@@ -158,7 +159,7 @@ class Json {
   Json& operator=(const Json& other) noexcept;
   Json& operator=(Json&& other) noexcept;
   ~Json() {
-    if (cell_.tag & (json::kCounted | json::kOwned)) json::destroy(cell_);
+    if (cell_.tag & json::kMemory) json::destroy(cell_);
   }
 
   static Json array() noexcept;

@@ -17,7 +17,7 @@ namespace {
 
 // Whether cells of this array or object can own something.
 bool may_own(const Cell& cell) noexcept {
-  if (!is_container(cell) || !(cell.tag & (kBorrowed | kCounted | kOwned))) return false;
+  if (!is_container(cell) || !(cell.tag & kMemory)) return false;
   return (cell.tag & kOwned) || document_of(cell)->touched.load(std::memory_order_relaxed);
 }
 
@@ -37,7 +37,8 @@ void release(const Cell& cell) noexcept {
 }  // namespace
 
 // Trees can be deep: it does not recurse. While the cells below a cell are walked, from the last to the first, it holds, in
-// place of what it held, the cell above it and its own place among its siblings.
+// place of what it held, the cell above it and its own place among its siblings. A root that is kBorrowed is a part that goes
+// while its document stays: what has been put into it since it was parsed goes, too.
 void destroy(Cell& root) noexcept {
   Cell* up = nullptr;
   Cell* cells = root.cells;
@@ -108,7 +109,7 @@ Json& Json::operator=(const Json& other) noexcept {
 // By way of a third: the other may lie inside this one.
 Json& Json::operator=(Json&& other) noexcept {
   Json moved(std::move(other));
-  if (cell_.tag & (json::kCounted | json::kOwned)) json::destroy(cell_);
+  if (cell_.tag & json::kMemory) json::destroy(cell_);
   std::swap(cell_, moved.cell_);
   return *this;
 }
