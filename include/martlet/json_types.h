@@ -240,8 +240,7 @@ struct Put {
   // Begins and ends what a writer's call writes in this way.
   template <typename T>
   static void all(JsonWriter& out, const T& value) {
-    if (!out.room(0)) return;
-    out.lead();
+    if (!out.lead(0)) return;
     if (char* end = Put::value(out, out.at_, value)) out.at_ = end;
   }
 };

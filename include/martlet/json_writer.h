@@ -120,9 +120,7 @@ class JsonWriter {
   // The name of the value that comes next.
   void key(JsonName name) noexcept {
     if (!name.plain) return key_of({name.text, name.size});
-    if (!room(name.size)) return;
-    lead();
-    put_plain_key(name);
+    if (lead(name.size)) put_plain_key(name);
   }
   template <json::RuntimeText T>
   void key(T&& name) noexcept {
@@ -158,20 +156,16 @@ class JsonWriter {
   void value(std::nullptr_t) noexcept { raw("null"); }
   template <std::same_as<bool> T>
   void value(T flag) noexcept {
-    if (!room(0)) return;
-    lead();
-    at_ = put_flag(at_, flag);
+    if (lead(0)) at_ = put_flag(at_, flag);
   }
   template <json::Integer T>
   void value(T number) noexcept {
-    if (!room(0)) return;
-    lead();
+    if (!lead(0)) return;
     at_ = put_integer(at_, number);
   }
   template <std::floating_point T>
   void value(T number) noexcept {
-    if (!room(0)) return;
-    lead();
+    if (!lead(0)) return;
     at_ = json::write_real(at_, static_cast<double>(number));
   }
   template <json::Text T>
@@ -185,8 +179,7 @@ class JsonWriter {
   }
   // A value that is JSON already; it is not looked at.
   void raw(std::string_view text) noexcept {
-    if (!room(text.size())) return;
-    lead();
+    if (!lead(text.size())) return;
     std::memcpy(at_, text.data(), text.size());
     at_ += text.size();
   }
@@ -207,14 +200,17 @@ class JsonWriter {
 
   bool room(size_t size) noexcept { return static_cast<size_t>(end_ - at_) >= size + kBeside || grow(size + kBeside); }
   bool grow(size_t size) noexcept;
-  // What stands before a value or name; from here on a comma does.
-  void lead() noexcept {
-    if (before_ >= kLine) [[unlikely]] return lead_line();
+  // What stands before a value or name of so many bytes, for which there is room then; from here on a comma does. False when
+  // memory is out: then nothing may be written.
+  bool lead(size_t size) noexcept {
+    if (!room(size)) return false;
+    if (before_ >= kLine) [[unlikely]] return lead_line(size);
     *at_ = ',';
     at_ += before_;
     before_ = after_;
+    return true;
   }
-  void lead_line() noexcept;
+  bool lead_line(size_t size) noexcept;
   // In a local, as stores of char could be to at_ itself.
   char* put_compact_key(const JsonName& name) noexcept {
     char* at = at_;
@@ -255,22 +251,21 @@ class JsonWriter {
   void key_of(std::string_view name) noexcept;
   void put_text(std::string_view text) noexcept;
   void put_any_text(std::string_view text) noexcept;
-  void put_escaped(std::string_view text) noexcept;
+  bool put_escaped(std::string_view text) noexcept;  // false when memory is out
   void begin(char bracket) noexcept {
-    if (!room(0)) return;
-    lead();
+    if (!lead(0)) return;
     *at_++ = bracket;
     before_ = kNothing;
     if (format_.indent) [[unlikely]] begin_line();
   }
   void finish(char bracket) noexcept {
     if (!room(0)) return;
-    if (format_.indent) [[unlikely]] end_line();
+    if (format_.indent && !end_line()) [[unlikely]] return;
     *at_++ = bracket;
     before_ = after_;
   }
   void begin_line() noexcept;
-  void end_line() noexcept;
+  bool end_line() noexcept;
   void fail() noexcept;
   void forget() noexcept;
 

@@ -36,7 +36,7 @@ struct Access {
     return w.grow(size) ? w.at_ : nullptr;
   }
   static void set_end(JsonWriter& w, char* at) noexcept { w.at_ = at; }
-  static bool lead(JsonWriter& w) noexcept { return w.room(0) && (w.lead(), true); }
+  static bool lead(JsonWriter& w) noexcept { return w.lead(0); }
   static void fail(JsonWriter& w) noexcept { w.fail(); }
   static const JsonFormat& format(const JsonWriter& w) noexcept { return w.format_; }
   // The memory of a text that has outgrown the writer, or null.

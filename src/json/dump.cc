@@ -149,8 +149,7 @@ namespace martlet {
 
 void JsonWriter::value(const Json& tree) noexcept {
   if (format_.html || format_.indent) return json::write_formatted(*this, tree, 0);
-  if (!room(0)) return;
-  lead();
+  if (!lead(0)) return;
   json::Dumper dumper(*this);
   // null: memory was out, and fail() has been called
   if (char* end = dumper.value(json::Access::cell(tree), at_, 0)) at_ = end;

@@ -55,7 +55,7 @@ Cell* room(Cell& cell, size_t more) noexcept {
   return cell.cells + used;
 }
 
-// What is assigned to it is nobody's.
+// What is assigned to it is nobody's, and goes when the thread asks for it again, or ends.
 Json& lost() noexcept {
   static thread_local Json nobody;
   nobody = Json();
@@ -103,7 +103,11 @@ using json::Cell;
 
 Json::Json(std::initializer_list<Member> members) noexcept {
   cell_.tag = json::kObject;
-  for (const Member& member : members) (*this)[member.name] = std::move(member.value);
+  for (const Member& member : members) {
+    Json* value = find(member.name);
+    if (!value) value = json::append_member(cell_, member.name);
+    if (value) *value = std::move(member.value);
+  }
 }
 
 Json Json::array() noexcept {

@@ -18,8 +18,7 @@ char* Put::text(JsonWriter& out, char* at, std::string_view text) noexcept {
   at += plain;
   if (plain < text.size()) [[unlikely]] {
     out.at_ = at;
-    out.put_escaped(text.substr(plain));
-    if (out.failed_) return nullptr;
+    if (!out.put_escaped(text.substr(plain))) return nullptr;
     at = out.at_;
   }
   *at++ = '"';

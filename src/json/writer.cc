@@ -118,15 +118,15 @@ void JsonWriter::clear() noexcept {
   before_ = kNothing;
 }
 
-void JsonWriter::lead_line() noexcept {
+bool JsonWriter::lead_line(size_t size) noexcept {
   const size_t spaces = size_t{level_} * format_.indent;
-  if (!room(spaces)) return;
+  if (!room(2 + spaces + size)) return false;
   if (before_ == kCommaAndLine) *at_++ = ',';
   *at_++ = '\n';
   std::memset(at_, ' ', spaces);
   at_ += spaces;
   before_ = after_;
-  (void)room(0);
+  return true;
 }
 
 void JsonWriter::begin_line() noexcept {
@@ -134,11 +134,11 @@ void JsonWriter::begin_line() noexcept {
   before_ = kLine;
 }
 
-void JsonWriter::end_line() noexcept {
+bool JsonWriter::end_line() noexcept {
   level_--;
-  if (before_ != kCommaAndLine) return;
+  if (before_ != kCommaAndLine) return true;
   before_ = kLine;
-  lead_line();
+  return lead_line(0);
 }
 
 void JsonWriter::key_of(std::string_view name) noexcept {
@@ -163,20 +163,18 @@ void JsonWriter::put_text(std::string_view text) noexcept {
 }
 
 void JsonWriter::put_any_text(std::string_view text) noexcept {
-  if (!room(text.size())) return;
-  lead();
-  if (format_.indent && !room(text.size())) return;
+  if (!lead(text.size())) return;
   *at_++ = '"';
   const size_t plain = format_.html ? 0 : json::copy_plain(at_, text.data(), text.size());
   at_ += plain;
-  if (plain < text.size()) put_escaped(text.substr(plain));
+  if (plain < text.size() && !put_escaped(text.substr(plain))) return;
   *at_++ = '"';
 }
 
 // Text that begins with a byte to escape, or may.
-void JsonWriter::put_escaped(std::string_view text) noexcept {
+bool JsonWriter::put_escaped(std::string_view text) noexcept {
   for (size_t at = 0; at < text.size();) {
-    if (!room(text.size() - at + json::kEscapeBytes)) return;
+    if (!room(text.size() - at + json::kEscapeBytes)) return false;
     const size_t unsafe = format_.html ? unsafe_in_pages(text, at) : 0;
     if (unsafe) {
       at_ = json::put_unicode(at_, unsafe == 1 ? static_cast<uint8_t>(text[at]) : text[at + 2] == '\xa8' ? 0x2028u : 0x2029u);
@@ -191,6 +189,7 @@ void JsonWriter::put_escaped(std::string_view text) noexcept {
       at += plain;
     }
   }
+  return true;
 }
 
 }  // namespace martlet
