@@ -1,0 +1,99 @@
+// JSON pointers (RFC 6901 §5) and merge patches (RFC 7396, appendix A), and patches of many members.
+#include <doctest/doctest.h>
+#include <martlet/json.h>
+
+#include <string>
+
+using namespace martlet;
+
+namespace {
+
+Json parse(std::string_view text) {
+  auto parsed = Json::parse(text);
+  REQUIRE(parsed.ok());
+  return std::move(*parsed);
+}
+
+std::string patched(std::string_view target, std::string_view patch) {
+  Json value = parse(target);
+  value.merge_patch(parse(patch));
+  return value.dump();
+}
+
+}  // namespace
+
+TEST_CASE("json pointer: the document of RFC 6901") {
+  const Json doc = parse(R"({"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8})");
+  CHECK(doc.find_pointer("") == &doc);
+  CHECK(doc.pointer("/foo").dump() == R"(["bar","baz"])");
+  CHECK(doc.pointer("/foo/0") == "bar");
+  int expected = 0;
+  for (const char* pointer : {"/", "/a~1b", "/c%d", "/e^f", "/g|h", "/i\\j", "/k\"l", "/ ", "/m~0n"}) CHECK(doc.pointer(pointer) == expected++);
+}
+
+TEST_CASE("json pointer: what names nothing") {
+  const Json doc = parse(R"({"foo":["bar",{"x":1}],"n":1,"~":2,"~1":3})");
+  for (const char* pointer : {"foo", "/foo/2", "/foo/-", "/foo/01", "/foo/-1", "/foo/1a", "/foo/", "/foo/99999999999999999999", "/n/0", "/bar", "/~", "/~2", "/foo/0/x"}) {
+    CAPTURE(pointer);
+    CHECK(doc.find_pointer(pointer) == nullptr);
+    CHECK(doc.pointer(pointer).is_null());
+  }
+  CHECK(doc.pointer("/foo/1/x") == 1);
+  CHECK(doc.pointer("/~0") == 2);
+  CHECK(doc.pointer("/~01") == 3);
+}
+
+TEST_CASE("json pointer: putting a value") {
+  Json doc = parse(R"({"list":[1,2],"a":{}})");
+  CHECK(doc.set_pointer("/list/0", "one"));
+  CHECK(doc.set_pointer("/list/-", 3));
+  CHECK(doc.set_pointer("/list/3", 4));
+  CHECK(doc.set_pointer("/a/x~1y", nullptr));
+  CHECK(!doc.set_pointer("/list/9", 0));
+  CHECK(!doc.set_pointer("/none/x", 0));
+  CHECK(!doc.set_pointer("/list/0/x", 0));
+  CHECK(!doc.set_pointer("list", 0));
+  CHECK(doc.dump() == R"({"list":["one",2,3,4],"a":{"x/y":null}})");
+  Json* part = doc.find_pointer("/list/1");
+  REQUIRE(part);
+  *part = "a text that is long enough to need memory";
+  CHECK(doc["list"][1].text_or("").size() == 41);
+  CHECK(doc.set_pointer("", 7));
+  CHECK(doc == 7);
+}
+
+TEST_CASE("json patch: the table of RFC 7396") {
+  const char* const rows[][3] = {
+      {R"({"a":"b"})", R"({"a":"c"})", R"({"a":"c"})"}, {R"({"a":"b"})", R"({"b":"c"})", R"({"a":"b","b":"c"})"}, {R"({"a":"b"})", R"({"a":null})", "{}"},
+      {R"({"a":"b","b":"c"})", R"({"a":null})", R"({"b":"c"})"}, {R"({"a":["b"]})", R"({"a":"c"})", R"({"a":"c"})"}, {R"({"a":"c"})", R"({"a":["b"]})", R"({"a":["b"]})"},
+      {R"({"a":{"b":"c"}})", R"({"a":{"b":"d","c":null}})", R"({"a":{"b":"d"}})"}, {R"({"a":[{"b":"c"}]})", R"({"a":[1]})", R"({"a":[1]})"}, {R"(["a","b"])", R"(["c","d"])", R"(["c","d"])"},
+      {R"({"a":"b"})", R"(["c"])", R"(["c"])"}, {R"({"a":"foo"})", "null", "null"}, {R"({"a":"foo"})", R"("bar")", R"("bar")"}, {R"({"e":null})", R"({"a":1})", R"({"e":null,"a":1})"},
+      {"[1,2]", R"({"a":"b","c":null})", R"({"a":"b"})"}, {"{}", R"({"a":{"bb":{"ccc":null}}})", R"({"a":{"bb":{}}})"},
+  };
+  for (const auto& row : rows) CHECK(patched(row[0], row[1]) == row[2]);
+}
+
+TEST_CASE("json patch: a value patched by itself, and by a part of itself") {
+  Json value = parse(R"({"a":{"b":null,"c":1},"d":2})");
+  value.merge_patch(value["a"]);
+  CHECK(value.dump() == R"({"a":{"b":null,"c":1},"d":2,"c":1})");
+  value.merge_patch(value);
+  CHECK(value.dump() == R"({"a":{"c":1},"d":2,"c":1})");
+}
+
+TEST_CASE("json patch: a hundred thousand members against as many do not take their product") {
+  constexpr int kCount = 100'000;
+  Json target = Json::object(), patch = Json::object();
+  std::string text = "{", other = "{";
+  for (int i = 0; i < kCount; i++) {
+    text += (i ? "," : "") + ("\"name " + std::to_string(i)) + "\":" + std::to_string(i);
+    other += (i ? "," : "") + ("\"name " + std::to_string(kCount / 2 + i)) + "\":" + (i % 2 ? "null" : "0");
+  }
+  target = parse(text + "}");
+  target.merge_patch(parse(other + "}"));
+  CHECK(target.size() == kCount / 2 + kCount / 4 + kCount / 4);
+  CHECK(target["name 1"] == 1);
+  CHECK(target["name 50000"] == 0);
+  CHECK(!target.contains("name 50001"));
+  CHECK(target.contains("name 149998"));
+}
