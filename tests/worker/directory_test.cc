@@ -337,7 +337,12 @@ TEST_CASE("directory: readers find what is held, and never another's entry, whil
         }
       });
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+    // A machine that is busy elsewhere may give the readers nothing for longer than that.
+    const auto begin = std::chrono::steady_clock::now();
+    const auto passed = [&] { return std::chrono::steady_clock::now() - begin; };
+    while (passed() < std::chrono::milliseconds(250) || ((looked <= 1000 || found_few <= 100) && passed() < std::chrono::seconds(20))) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
     over = true;
     for (std::thread& thread : threads) thread.join();
     CHECK(missed == 0);
