@@ -51,7 +51,8 @@ bool DocumentBuilder::add_chunk(size_t bytes, size_t read) noexcept {
   new (chunk) Chunk{document_, document_->chunks};
   document_->chunks = chunk;
   chunk_ = chunk;
-  high_ = memory + size;
+  // Behind a run that is larger than a chunk nothing is within reach.
+  high_ = size > kMaxChunk ? low_ + bytes : memory + size;
   taken_ += size;
   return true;
 }
