@@ -12,10 +12,11 @@ constexpr size_t kManyMembers = 32;
 // A member whose value has this tag goes when the patch is through.
 constexpr uint8_t kRemoved = kNull | kPlain;
 
-// The value of a member, or null.
-Cell* find_value(Json& object, const NameTable* table, const Cell& name) noexcept {
-  Cell& cell = Access::cell(object);
+// The value of a member among the first `size`, or null.
+Cell* find_value(Json& object, uint32_t size, const NameTable* table, const Cell& name) noexcept {
+  Cell cell = Access::cell(object);
   if (!table) {
+    cell.size = size;
     const Cell* member = find_member(cell, text_of(name));
     return const_cast<Cell*>(member ? member + 1 : nullptr);
   }
@@ -29,7 +30,7 @@ void sweep(Cell& object) noexcept {
   for (uint32_t i = 0; i < object.size; i++) {
     Cell* member = object.cells + 2 * size_t{i};
     if (member[1].tag == kRemoved) {
-      Access::value(member[0]).~Json();
+      destroy(member[0]);
     } else {
       if (kept != i) std::memcpy(static_cast<void*>(object.cells + 2 * size_t{kept}), member, 2 * sizeof(Cell));
       kept++;
@@ -56,7 +57,7 @@ void merge(Json& target, const Json& patch, uint32_t depth) noexcept {
   for (uint32_t i = 0; many && i < size; i++) names.find_or_put(object.cells, object.cells[2 * size_t{i}], i);
   bool removed = false;
   for (const auto& [name, value] : patch.members()) {
-    Cell* found = find_value(target, many ? &names : nullptr, *(&Access::cell(value) - 1));
+    Cell* found = find_value(target, size, many ? &names : nullptr, *(&Access::cell(value) - 1));
     if (!value.is_null()) {
       Json* to = found ? &Access::value(*found) : append_member(object, name);
       if (to) merge(*to, value, depth + 1);

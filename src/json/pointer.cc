@@ -88,9 +88,10 @@ bool Json::set_pointer(std::string_view pointer, Json value) noexcept {
   std::string_view rest = pointer.substr(last == pointer.npos ? 0 : last);
   if (!parent || !take_token(rest, token)) return false;
   if (parent->is_object()) {
-    Json& member = (*parent)[token.text()];
-    member = std::move(value);
-    return true;
+    const std::string name = token.text();
+    Json* member = parent->find(name);
+    if (!member) member = json::append_member(json::Access::cell(*parent), name);
+    return member && (*member = std::move(value), true);
   }
   size_t index = 0;
   if (!parent->is_array()) return false;

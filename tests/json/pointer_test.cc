@@ -2,7 +2,10 @@
 #include <doctest/doctest.h>
 #include <martlet/json.h>
 
+#include <chrono>
 #include <string>
+
+#include "support/failing_alloc.h"
 
 using namespace martlet;
 
@@ -96,4 +99,35 @@ TEST_CASE("json patch: a hundred thousand members against as many do not take th
   CHECK(target["name 50000"] == 0);
   CHECK(!target.contains("name 50001"));
   CHECK(target.contains("name 149998"));
+}
+
+TEST_CASE("json patch: a hundred thousand members against few or none are found as quickly") {
+  for (const int count : {0, 3, 32, 33}) {
+    Json target = Json::object();
+    for (int i = 0; i < count; i++) target["member number " + std::to_string(i)] = "old";
+    std::string text = "{";
+    for (int i = 0; i < 100'000; i++) text += "\"member number " + std::to_string(i) + "\":" + (i == 1 ? "null," : "0,");
+    text.back() = '}';
+    const auto patch = Json::parse(text);
+    REQUIRE(patch);
+    const auto begin = std::chrono::steady_clock::now();
+    target.merge_patch(*patch);
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(10));  // a minute, when each is looked for among those that were added
+    CHECK(target.size() == 99'999);
+    CHECK(target["member number 0"] == 0);
+    CHECK(!target.contains("member number 1"));
+    CHECK(target["member number 99999"] == 0);
+  }
+}
+
+TEST_CASE("json pointer: what is put where memory is out is not there, and the answer says so") {
+  Json value = Json::object();
+  test::FailingAlloc alloc(0);
+  CHECK(!value.set_pointer("/a", 1));
+  CHECK(value.size() == 0);
+  CHECK(!value.complete());
+  test::FailingAlloc::left = 1;
+  CHECK(value.set_pointer("/a", 1));
+  CHECK(value["a"] == 1);
+  value = Json();
 }
