@@ -46,9 +46,8 @@ bool same_members(const Cell& a, const Cell& b, uint32_t depth) noexcept {
     i++;
   }
   NameTable table;
-  const bool many = a.size - i > kFewMembers;
+  const bool many = a.size - i > kFewMembers && table.reserve(b.size);  // without memory it takes longer
   if (many) {
-    if (!table.reserve(b.size)) return false;
     for (uint32_t k = 0; k < b.size; k++) table.find_or_put(b.cells, b.cells[2 * k], k);
   }
   for (; i < a.size; i++) {

@@ -55,16 +55,18 @@ Cell* room(Cell& cell, size_t more) noexcept {
   return cell.cells + used;
 }
 
-// What is assigned to it is nobody's, and goes when the thread asks for it again, or ends.
-Json& lost() noexcept {
-  static thread_local Json nobody;
-  nobody = Json();
-  return nobody;
+Json& nobodys() noexcept {
+  static thread_local Json value;
+  return value;
 }
 
-// A null becomes an array or object.
+// What is assigned to it is nobody's, and goes when the thread asks for it again, or ends.
+Json& lost() noexcept { return nobodys() = Json(); }
+
+// A null becomes an array or object; but not the one that is nobody's: a place in there would be gone at the next that is lost,
+// and how deep a value is lost is up to the peer who sent it.
 bool become(Cell& cell, uint8_t kind) noexcept {
-  if (kind_of(cell) == kNull) cell.tag = static_cast<uint8_t>(kind | (cell.tag & kIncomplete));
+  if (kind_of(cell) == kNull && &cell != &Access::cell(nobodys())) cell.tag = static_cast<uint8_t>(kind | (cell.tag & kIncomplete));
   return kind_of(cell) == kind;
 }
 
