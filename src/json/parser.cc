@@ -42,6 +42,7 @@ Parser::~Parser() {
 bool Parser::parse(Json& result, JsonError& error) noexcept {
   const bool fits = text_.size() <= std::min<size_t>(options_.max_bytes, UINT32_MAX) || fail(0, "the text is longer than allowed");
   if (fits && run() && finish(result)) return true;
+  if (const size_t bad = fits ? find_bad_utf8(text_, where_) : text_.size(); bad < text_.size()) fail(bad, kNotUtf8);
   const LineAndColumn at = find_line(text_, where_);
   error = {where_, at.line, at.column, what_};
   return false;
@@ -278,6 +279,8 @@ MARTLET_RARE bool Parser::fail_wanted(const uint8_t* at, const char* wanted) noe
 }
 
 MARTLET_RARE bool Parser::fail_value(const Cell* top, const uint8_t* at) noexcept {
+  if (at == Scanner::kEnd) return fail_wanted(at, "");
+  if (const Fault fault = word_fault(text_, place_of(at)); fault.what) return fail(fault.place, fault.what);
   const bool first = depth_ != 0 && top == begin_ + open_ + 1 && kind_of(begin_[open_]) == kArray;
   return fail_wanted(at, first ? "a value or ']' is wanted here" : "a value is wanted here");
 }

@@ -19,7 +19,7 @@ Reader::Reader(std::string_view text, const JsonOptions& options) noexcept
 
 // Names that come twice are looked for in all of the text, also in what will be skipped: that is what a tree is for.
 bool Reader::begin() noexcept {
-  if (text_.size() > std::min<size_t>(options_.max_bytes, UINT32_MAX)) return fail_text(0, "the text is longer than allowed");
+  if (too_long()) return fail_text(0, "the text is longer than allowed");
   if (options_.duplicates != Duplicates::refuse) return true;
   const JsonResult<Json> tree = Json::parse(text_, options_);
   if (tree) return true;
@@ -33,6 +33,11 @@ bool Reader::finish(bool read, JsonError& error) noexcept {
     fail_wanted(place, "something follows the value");
   }
   if (!what_) fail_value(last_, "this is not what is wanted");
+  if (const size_t bad = too_long() ? text_.size() : find_bad_utf8(text_, where_); bad < text_.size()) {
+    where_ = bad;
+    what_ = kNotUtf8;
+    has_path_ = false;
+  }
   const LineAndColumn at = find_line(text_, where_);
   error = {where_, at.line, at.column, what_};
   if (has_path_) write_path(text_, where_, missing_, error.path, sizeof error.path);
@@ -48,6 +53,11 @@ bool Reader::fail_text(size_t place, const char* what) noexcept {
 
 bool Reader::fail_wanted(size_t place, const char* wanted) noexcept {
   return fail_text(place, place < scanner_.limit() ? wanted : scanner_.fault_at_end());
+}
+
+bool Reader::fail_no_value(size_t place, const char* wanted) noexcept {
+  const Fault fault = word_fault(text_, place);
+  return fault.what ? fail_text(fault.place, fault.what) : fail_wanted(place, wanted);
 }
 
 bool Reader::fail_value(size_t place, const char* what) noexcept {
@@ -67,7 +77,7 @@ bool Reader::is_value(size_t place) const noexcept {
 }
 
 bool Reader::wrong(size_t place, const char* wanted) noexcept {
-  return is_value(place) ? fail_value(place, wanted) : fail_wanted(place, "a value is wanted here");
+  return is_value(place) ? fail_value(place, wanted) : fail_no_value(place, "a value is wanted here");
 }
 
 bool Reader::escaped_string(size_t begin, size_t stop, std::string_view& to) noexcept {
@@ -135,7 +145,7 @@ bool Reader::skip_scalar(size_t place) noexcept {
     const Fault fault = number_at(scanner_, place, number);
     return !fault.what || fail_text(fault.place, fault.what);
   }
-  return is_value(place) || fail_wanted(place, "a value is wanted here");
+  return is_value(place) || fail_no_value(place, "a value is wanted here");
 }
 
 // From the bracket at `place` to the first value in it; Step::end behind it when there is none.
@@ -145,7 +155,7 @@ Reader::Step Reader::skip_into(size_t& place, Open& open) noexcept {
   place = scanner_.next();
   if (scanner_.byte(place) == (object ? '}' : ']')) return depth_--, Step::end;
   open.push(object);
-  if (!object) return is_value(place) || fail_wanted(place, "a value or ']' is wanted here") ? Step::more : Step::failed;
+  if (!object) return is_value(place) || fail_no_value(place, "a value or ']' is wanted here") ? Step::more : Step::failed;
   std::string_view text;
   bool plain = false;
   if (!name(place, true, text, plain)) return Step::failed;
@@ -301,7 +311,7 @@ JsonReader::Step JsonReader::enter_array(size_t& place) noexcept {
   if (!r.enter(place)) return Step::failed;
   const size_t first = r.scanner_.peek();
   if (r.scanner_.byte(first) == ']') return r.scanner_.next(), r.leave(place), Step::end;
-  if (!r.is_value(first)) return r.fail_wanted(first, "a value or ']' is wanted here"), Step::failed;
+  if (!r.is_value(first)) return r.fail_no_value(first, "a value or ']' is wanted here"), Step::failed;
   return Step::more;
 }
 

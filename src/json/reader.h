@@ -47,6 +47,7 @@ class Reader : public JsonReader {
     return scanner_.byte(colon) == ':' || fail_wanted(colon, "a colon is wanted here");
   }
   bool fail_name(size_t place, bool first) noexcept;
+  bool too_long() const noexcept { return text_.size() > (options_.max_bytes < UINT32_MAX ? options_.max_bytes : UINT32_MAX); }
   bool enter(size_t place) noexcept;
   bool leave(size_t place) noexcept;
   bool is_value(size_t place) const noexcept;
@@ -65,6 +66,8 @@ class Reader : public JsonReader {
   // The text is no JSON.
   bool fail_text(size_t place, const char* what) noexcept;
   bool fail_wanted(size_t place, const char* wanted) noexcept;
+  // There is none of the values that are wanted.
+  bool fail_no_value(size_t place, const char* wanted) noexcept;
   // It is, but not what is wanted.
   bool fail_value(size_t place, const char* what) noexcept;
   // There is another value than the one that is wanted, or none.

@@ -50,6 +50,9 @@ inline bool short_integer(const uint8_t* at, bool& negative, uint64_t& magnitude
   return kEndsScalar[*digit];
 }
 
+// Where no value is: true, false or null may be, but cut, or before what is not UTF-8. Else there is no fault of these.
+Fault word_fault(std::string_view text, size_t place) noexcept;
+
 // Whether this word stands at `place`: true, false or null.
 inline bool literal_at(const Scanner& scanner, size_t place, std::string_view word) noexcept {
   return scanner.limit() - place >= word.size() && std::memcmp(scanner.text() + place, word.data(), word.size()) == 0 &&

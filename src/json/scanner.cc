@@ -2,6 +2,9 @@
 #include "json/scanner.h"
 
 #include <cstring>
+
+#include "json/scalar.h"
+
 namespace martlet::json {
 
 size_t Scanner::next_window() noexcept {
@@ -35,6 +38,32 @@ void Scanner::check_utf8(size_t size, bool ascii) noexcept {
   bad_utf8_ = true;
   limit_ = base_ + good;
   while (count_ > 0 && places_[count_ - 1] >= good) count_--;
+}
+
+Fault word_fault(std::string_view text, size_t place) noexcept {
+  if (place >= text.size()) return {};
+  for (const std::string_view word : {std::string_view("true"), std::string_view("false"), std::string_view("null")}) {
+    const std::string_view here = text.substr(place, word.size());
+    const size_t end = place + here.size();
+    if (!word.starts_with(here)) continue;
+    if (here.size() < word.size()) return {end, kCut};
+    if (end < text.size() && find_bad_utf8(text, end) == end) return {end, kNotUtf8};
+  }
+  return {};
+}
+
+size_t find_bad_utf8(std::string_view text, size_t place) noexcept {
+  const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
+  const size_t size = place < text.size() ? place + 1 : text.size();
+  simd::Utf8State state;
+  for (size_t at = 0; at < size; at += simd::kJsonWindow) {
+    const size_t window = size - at < simd::kJsonWindow ? size - at : simd::kJsonWindow;
+    simd::Utf8State before = state;
+    if (simd::kernels->validate_utf8(&state, bytes + at, window)) continue;
+    while (simd::kernels->validate_utf8(&before, bytes + at, 1)) at++;
+    return at;
+  }
+  return text.size();
 }
 
 LineAndColumn find_line(std::string_view text, size_t position) noexcept {

@@ -18,6 +18,9 @@
 
 namespace martlet::json {
 
+inline constexpr const char* kCut = "the text ends too early";
+inline constexpr const char* kNotUtf8 = "this is not UTF-8";
+
 class Scanner {
  public:
   // What is left of a window.
@@ -64,7 +67,7 @@ class Scanner {
   // False when the text goes wrong at limit(), which is then not its end.
   bool good() const noexcept { return !bad_utf8_; }
   // What is wrong with a text that ends before it should.
-  const char* fault_at_end() const noexcept { return bad_utf8_ ? "this is not UTF-8" : "the text ends too early"; }
+  const char* fault_at_end() const noexcept { return bad_utf8_ ? kNotUtf8 : kCut; }
 
  private:
   size_t next_window() noexcept;
@@ -81,6 +84,10 @@ class Scanner {
   simd::JsonIndexState state_;
   uint16_t places_[simd::kJsonWindow + simd::kJsonSlack];  // not initialised
 };
+
+// Where a text stops being UTF-8, up to and with this place; text.size() when it does not. A window is checked when it is
+// scanned, and who finds a fault may have looked past it: so the same fault is told wherever the windows begin.
+size_t find_bad_utf8(std::string_view text, size_t place) noexcept;
 
 // Line and column of a place, both from 1.
 struct LineAndColumn {

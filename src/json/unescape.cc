@@ -45,6 +45,18 @@ uint8_t simple_escape(uint8_t c) noexcept {
   }
 }
 
+// Whether the text ends within what may become the second half of a pair.
+bool is_cut_half(const Scanner& scanner, size_t place) noexcept {
+  constexpr size_t kHalf = 6;
+  size_t at = place;
+  for (; at < scanner.limit() && at < place + kHalf; at++) {
+    const uint8_t c = scanner.byte(at);
+    const size_t i = at - place;
+    if (i == 0 ? c != '\\' : i == 1 ? c != 'u' : i == 2 ? digit(c) != 13 : i == 3 ? digit(c) < 12 || digit(c) == 16 : digit(c) == 16) return false;
+  }
+  return at == scanner.limit() && scanner.good();
+}
+
 bool is_high_surrogate(uint32_t c) noexcept { return c >= 0xD800 && c < 0xDC00; }
 bool is_low_surrogate(uint32_t c) noexcept { return c >= 0xDC00 && c < 0xE000; }
 
@@ -71,6 +83,7 @@ StringFault Unescaped::escape(Scanner& scanner, size_t place, size_t& next) noex
     uint32_t low = 0;
     size_t digits = next + 2;
     const bool pair = scanner.byte(next) == '\\' && scanner.byte(next + 1) == 'u' && four_digits(scanner, digits, low) && is_low_surrogate(low);
+    if (!pair && is_cut_half(scanner, next)) return {scanner.limit(), scanner.fault_at_end()};
     if (!pair) return {place, "the first half of a surrogate pair stands alone"};
     c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
     next = digits;
