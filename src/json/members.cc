@@ -66,7 +66,11 @@ Json& lost() noexcept { return nobodys() = Json(); }
 // A null becomes an array or object; but not the one that is nobody's: a place in there would be gone at the next that is lost,
 // and how deep a value is lost is up to the peer who sent it.
 bool become(Cell& cell, uint8_t kind) noexcept {
-  if (kind_of(cell) == kNull && &cell != &Access::cell(nobodys())) cell.tag = static_cast<uint8_t>(kind | (cell.tag & kIncomplete));
+  if (kind_of(cell) == kNull && &cell != &Access::cell(nobodys())) {
+    const auto tag = static_cast<uint8_t>(kind | (cell.tag & kIncomplete));
+    cell = Cell();  // of a null that was parsed only the tag is set
+    cell.tag = tag;
+  }
   return kind_of(cell) == kind;
 }
 

@@ -216,3 +216,13 @@ TEST_CASE("json document: where memory is out, it grows not, keeps what it has, 
     }
   }
 }
+
+// The parser's stack keeps what was on it before: here a text, where the null is then.
+TEST_CASE("json document: a null that was parsed becomes an empty array or object") {
+  const std::string text = R"({"list":["a text of more than fourteen"],"null":null,"more":[["a text of more than fourteen"],null]})";
+  auto parsed = Json::parse(text);
+  REQUIRE(parsed);
+  CHECK((*parsed)["null"].push_back(1));
+  (*parsed)["more"][1]["a"] = 1;
+  CHECK(parsed->dump() == R"({"list":["a text of more than fourteen"],"null":[1],"more":[["a text of more than fourteen"],{"a":1}]})");
+}
