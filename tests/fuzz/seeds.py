@@ -131,6 +131,19 @@ JSON = {
     "long": b'"' + UTF8 * 20 + b'",' + b"\\" * 63 + b'"' + b"\\" * 65 + b'"',
 }
 
+# The last byte: how many edits, for which the twelve bytes each before it are taken; the one before it: blanks in front.
+def edited(text, *steps):
+    control = b"".join(bytes(step[::-1]).rjust(12, b"\0") for step in reversed(steps))
+    return text + control + b"\0" + bytes([len(steps)])
+
+
+JSON_TEXTS = {name: text + b"\0\0" for name, text in {
+    **JSON, "array": b"[1,2.5,-0,1e400,18446744073709551616,null]", "nested": b"[" * 21 + b"]" * 21, "cut": b'{"a":[tru', "half": b'"\\ud83d\\ud',
+    "pair": b'"\\ud83d\\ude00"', "twice": b'{"a":1,"\\u0061":{"a":[]}}', "bad_utf8": b'["\xc3\xa9",\xff]', "mark": b"\xef\xbb\xbf[]",
+}.items()}
+JSON_TEXTS.update({"cut_by_window": b'{"a":["\\u00e9",true]}' + b"\xf8\x03\x01\0"} | {"edit_%d" % how: edited(
+    b'{"list":["a text of more than fourteen",[null,{}]],"null":null}', [how % 3, how % 2, 0, 16, how, how % 11, 1, 0], [1, 0, 17, 1, (how + 5) % 11, 2, 0, 1]) for how in range(11)})
+
 CODES = {
     "empty": b"",
     "padded": b"Zm9vYg==",
@@ -248,7 +261,7 @@ SERVER = {
 
 SEEDS = {
     "http_parser": HTTP, "http_chunked": CHUNKED, "ws_handshake": HANDSHAKE, "ws_message": MESSAGES,
-    "kernels": TEXT, "json_kernels": JSON, "base64": CODES, "percent": QUERIES, "server": SERVER,
+    "kernels": TEXT, "json": JSON_TEXTS, "json_kernels": JSON, "base64": CODES, "percent": QUERIES, "server": SERVER,
     "inflate": INFLATE, "deflate": DEFLATE, "permessage_deflate": OFFERS,
 }
 STEERED = {"http_parser", "http_chunked", "ws_message", "kernels", "json_kernels"}  # each seed whole, and cut at every byte
