@@ -39,6 +39,9 @@ void sweep(Cell& object) noexcept {
   object.size = kept;
 }
 
+// What memory was out for: a name that is not known, or a value that is no null which removes.
+bool is_missing(const Cell& cell) noexcept { return kind_of(cell) == kNull && (cell.tag & kIncomplete); }
+
 // Names of a patch are there once each, so what it adds need not be found again.
 void merge(Json& target, const Json& patch, uint32_t depth) noexcept {
   if (!patch.is_object() || depth >= kMostDepth) {
@@ -56,8 +59,14 @@ void merge(Json& target, const Json& patch, uint32_t depth) noexcept {
   }
   for (uint32_t i = 0; many && i < size; i++) names.find_or_put(object.cells, object.cells[2 * size_t{i}], i);
   bool removed = false;
+  if (Access::cell(patch).tag & kIncomplete) object.tag |= kIncomplete;
   for (const auto& [name, value] : patch.members()) {
-    Cell* found = find_value(target, size, many ? &names : nullptr, *(&Access::cell(value) - 1));
+    const Cell* member = &Access::cell(value) - 1;
+    if (is_missing(member[0]) || is_missing(member[1])) {
+      object.tag |= kIncomplete;
+      continue;
+    }
+    Cell* found = find_value(target, size, many ? &names : nullptr, member[0]);
     if (!value.is_null()) {
       Json* to = found ? &Access::value(*found) : append_member(object, name);
       if (to) merge(*to, value, depth + 1);

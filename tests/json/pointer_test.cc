@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 
 #include "support/failing_alloc.h"
 
@@ -63,6 +64,44 @@ TEST_CASE("json pointer: putting a value") {
   CHECK(doc["list"][1].text_or("").size() == 41);
   CHECK(doc.set_pointer("", 7));
   CHECK(doc == 7);
+}
+
+TEST_CASE("json pointer: what is nearly a pointer, or an index") {
+  const Json document = parse(R"({"a":{"b":[10,20,[30]],"":{"":1}},"~":1,"/":2,"~1":3,"01":4,"n":null,"s":"text"})");
+  for (const std::string_view none : {"a", " ", "a/b", "#", "#/a", "/A", "/a/b/", "/a/b/3", "/a/b/-", "/a/b/-1", "/a/b/+1", "/a/b/00", "/a/b/01", "/a/b/1 ", "/a/b/ 1",
+                                      "/a/b/1e0", "/a/b/0x0", "/a/b/1/", "/a/b/1/0", "/a/b/4294967296", "/a/b/18446744073709551616", "/a/b/99999999999999999999999", "/~", "/~2", "/~~",
+                                      "/a~", "/a/b~", "/a/b/0~", "/s/0", "/n/x", "//", "/a/b/b", "/x/y/z"}) {
+    CAPTURE(none);
+    CHECK(document.find_pointer(none) == nullptr);
+    CHECK(Json(document).find_pointer(none) == nullptr);
+    CHECK(document.pointer(none).is_null());
+  }
+  const std::pair<std::string_view, int> there[] = {{"/~0", 1}, {"/~1", 2}, {"/~01", 3}, {"/01", 4}, {"/a/b/0", 10}, {"/a/b/1", 20}, {"/a/b/2/0", 30}, {"/a//", 1}};
+  for (const auto& [pointer, wanted] : there) CHECK(document.pointer(pointer).int_or(0) == wanted);
+  CHECK(document.find_pointer("/n"));
+  CHECK(Json(7).find_pointer("")->int_or(0) == 7);
+  CHECK(Json().find_pointer("/") == nullptr);
+}
+
+TEST_CASE("json pointer: every index of a long array, and names like indices") {
+  Json list = Json::array();
+  for (int i = 0; i < 1100; i++) list.push_back(i);
+  for (int i = 0; i < 1100; i++) CHECK(list.pointer("/" + std::to_string(i)).int_or(-1) == i);
+  CHECK(list.find_pointer("/1100") == nullptr);
+  CHECK(parse(R"({"0":1,"-":2})").pointer("/0").int_or(0) == 1);
+  CHECK(parse(R"({"0":1,"-":2})").pointer("/-").int_or(0) == 2);
+}
+
+TEST_CASE("json pointer: what is set in a parsed document ends with it") {
+  test::FailingAlloc alloc;
+  {
+    Json document = parse(R"({"a":[[{"b":["a text that is longer than a cell"]}]]})");
+    CHECK(document.set_pointer("/a/0/0/b/0", std::string(100, 'x')));
+    CHECK(document.set_pointer("/a/0/0/c", std::string(100, 'y')));
+    *document.find_pointer("/a/0/0/b/0") = std::string(100, 'z');
+    CHECK(document.set_pointer("/a/0", 1));
+  }
+  CHECK(alloc.held == 0);
 }
 
 TEST_CASE("json patch: the table of RFC 7396") {
