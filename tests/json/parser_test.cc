@@ -16,6 +16,7 @@
 
 using namespace martlet;
 using namespace std::string_literals;
+using namespace std::string_view_literals;
 
 namespace {
 
@@ -198,4 +199,39 @@ TEST_CASE("json parser: memory that runs out at the Nth allocation is an error, 
   CHECK(failures > 3);
   test::FailingAlloc::left = SIZE_MAX;
   CHECK(test::FailingAlloc::held == 0);
+}
+
+// Each allocation alone fails, and those behind it succeed: an error that nobody looked at would give half a value.
+TEST_CASE("json parser: one allocation that fails is an error, whichever it is, and nothing is lost") {
+  std::string strings = "[", deep = nested(1024), escapes = "[";
+  for (int i = 0; i < 300; i++) strings += "\"a text that does not fit into a cell\",";
+  for (int i = 1; i < 20000; i *= 3) escapes += "\"\\u00e9" + std::string(static_cast<size_t>(i), 'x') + "\",";
+  const std::string texts[] = {"[1]", R"("fifteen bytes..")", R"("\n")", R"({"a":1,"a":[2]})", strings + "1]", escapes + "1]", deep,
+                               members(20, R"("a":1)"), members(60, R"("name 7":[1])"), "[" + members(60, R"("a":1)") + "," + members(60, R"("a":{})") + "]"};
+  for (const std::string& text : texts) {
+    for (const Duplicates duplicates : {Duplicates::last, Duplicates::first}) {
+      const JsonOptions options{.depth = 1024, .duplicates = duplicates};
+      const Json whole = std::move(*Json::parse(text, options));
+      CAPTURE(text);
+      test::FailingAlloc alloc;
+      size_t allowed = 0;
+      for (bool good = false; !good; allowed++) {
+        CAPTURE(allowed);
+        test::FailingAlloc::left = allowed;
+        test::FailingAlloc::failures = 0;
+        test::FailingAlloc::only_once = true;
+        {
+          const auto parsed = Json::parse(text, options);
+          REQUIRE(parsed.ok() == (test::FailingAlloc::failures == 0));
+          good = parsed.ok();
+          if (good) CHECK(parsed->complete());
+          if (good) CHECK(*parsed == whole);
+          if (!good) CHECK(parsed.error().what == "memory is out"sv);
+          if (!good) CHECK(parsed.error().position <= text.size());
+        }
+        REQUIRE(test::FailingAlloc::held == 0);
+      }
+      CHECK(allowed > 1);
+    }
+  }
 }
