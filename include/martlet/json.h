@@ -31,12 +31,13 @@ namespace martlet {
 enum class Duplicates : uint8_t {
   last,    // the last one counts, at the place of the first: as JSON.parse of JavaScript
   first,   // the first one counts
-  refuse,  // an error
+  refuse,  // an error, found when the object ends: what is wrong before that is told first
 };
 
 // How a text is read, and what it may cost.
 struct JsonOptions {
-  // How deep arrays and objects may nest; at most 1,024 are allowed. Nothing here recurses while it reads.
+  // How deep arrays and objects may nest; at most 1,024 are allowed. Reading a Json does not recurse. Own types do: 1,024
+  // levels of them take less than 400 kB of stack.
   uint32_t depth = 64;
   Duplicates duplicates = Duplicates::last;
   // How long the text may be; at most 4 GiB - 1.
@@ -92,6 +93,7 @@ enum : uint8_t {
   kCounted = 0x40,     // memory of a parsed document, with a reference to it
   kOwned = 0x80,       // memory of its own
   kMemory = kBorrowed | kCounted | kOwned,
+  kNobodys = kBorrowed,  // a null that nothing is ever put into
 };
 
 inline constexpr uint32_t kShortBytes = 14;
@@ -179,14 +181,14 @@ class Json {
   bool is_null() const noexcept { return tag() == json::kNull; }
   bool is_bool() const noexcept { return tag() == json::kBoolean; }
   bool is_number() const noexcept { return tag() >= json::kInteger && tag() <= json::kReal; }
-  // A number without fraction that lies in 64 bits: written without '.' and 'e' it was.
+  // A number that was written, or made, as an integer of 64 bits: 1, not 1.0.
   bool is_integer() const noexcept { return tag() == json::kInteger || tag() == json::kNatural; }
   bool is_string() const noexcept { return tag() == json::kString; }
   bool is_array() const noexcept { return tag() == json::kArray; }
   bool is_object() const noexcept { return tag() == json::kObject; }
 
   // The value as a T, or nothing when it is none: bool; integers, also from a double that is one below 2^53, where they fit; float and
-  // double (nearest); std::string and std::string_view (into this value); own types.
+  // double (nearest, where that is finite); std::string and std::string_view (into this value); own types.
   template <typename T>
   std::optional<T> as() const;
   // The value, or what stands in brackets when it is of another kind.
@@ -204,10 +206,10 @@ class Json {
   bool empty() const noexcept { return size() == 0; }
   // The member, which is looked for one by one; a null, which is nobody's, when it is absent or this is no object.
   const Json& operator[](std::string_view name) const noexcept;
-  // The member, which is put there as null when it is absent; a null becomes an object. What is neither stays as it is, and
-  // what is assigned to the answer is lost.
+  // The member, which is put there as null when it is absent; a null becomes an object. What is neither stays as it is; the
+  // answer is then, as when memory is out, a null that nothing can be put into: what is assigned to it is lost.
   Json& operator[](std::string_view name) noexcept;
-  // The element; a null, which is nobody's, behind the end.
+  // The element; behind the end that null.
   template <json::Integer T>
   const Json& operator[](T index) const noexcept {
     return item(static_cast<size_t>(index));
@@ -250,6 +252,8 @@ class Json {
   // back as the same; control characters escaped.
   std::string dump(uint32_t indent = 0) const;
   std::string dump(const JsonFormat& format) const;
+
+  // A value that is moved into a part of itself is in a ring that nobody can reach, and its memory is lost.
 
   // False when memory was out while this value, or something in it, was made or copied: something is missing.
   bool complete() const noexcept;
@@ -367,7 +371,10 @@ std::optional<T> Json::as() const {
     // Not by way of a double, which rounds as well.
     if (tag() == json::kInteger) return static_cast<T>(cell_.integer);
     if (tag() == json::kNatural) return static_cast<T>(cell_.natural);
-    if (tag() == json::kReal) return static_cast<T>(cell_.real);
+    if (tag() == json::kReal) {
+      const T nearest = static_cast<T>(cell_.real);
+      if (!__builtin_isinf(nearest) || __builtin_isinf(cell_.real)) return nearest;  // 1e300 is no float
+    }
   } else if constexpr (std::same_as<T, std::string> || std::same_as<T, std::string_view>) {
     if (is_string()) return T(text());
   } else if constexpr (std::same_as<T, Json>) {
@@ -383,25 +390,31 @@ std::optional<T> Json::as() const {
 // has written. It is encoded when it is made, and meant to be used in the same expression.
 class JsonText {
  public:
-  JsonText(const Json& value) noexcept { own_.value(value); }
+  JsonText(const Json& value) noexcept : own_() { own_.value(value); }
   JsonText(std::initializer_list<JsonMember> members) noexcept : JsonText(Json(members)) {}
   template <JsonWritable T>
     requires(!std::convertible_to<const T&, std::span<const std::byte>>)  // bytes are sent as they are
-  JsonText(const T& value) {
+  JsonText(const T& value) : own_() {
     own_.value(value);
   }
-  JsonText(const JsonWriter& written) noexcept : writer_(&written) {}
+  JsonText(const JsonWriter& written) noexcept : other_(&written) {}
   JsonText(const JsonText&) = delete;
   JsonText& operator=(const JsonText&) = delete;
+  ~JsonText() {
+    if (!other_) own_.~JsonWriter();
+  }
 
-  std::string_view text() const noexcept { return writer_->text(); }
+  std::string_view text() const noexcept { return writer().text(); }
   // False when memory was out.
-  bool ok() const noexcept { return writer_->ok(); }
+  bool ok() const noexcept { return writer().ok(); }
 
  private:
   friend struct json::Access;
-  JsonWriter own_{};
-  const JsonWriter* writer_ = &own_;
+  const JsonWriter& writer() const noexcept { return other_ ? *other_ : own_; }
+  const JsonWriter* other_ = nullptr;
+  union {
+    JsonWriter own_;  // where there is no other
+  };
 };
 
 }  // namespace martlet

@@ -40,7 +40,7 @@ struct Access {
   static void fail(JsonWriter& w) noexcept { w.fail(); }
   static const JsonFormat& format(const JsonWriter& w) noexcept { return w.format_; }
   // The memory of a text that has outgrown the writer, or null.
-  static base::Block* block(const JsonText& text) noexcept { return text.writer_->block_; }
+  static base::Block* block(const JsonText& text) noexcept { return text.writer().block_; }
 };
 
 static_assert(sizeof(Json) == sizeof(Cell) && alignof(Json) == alignof(Cell));
@@ -102,13 +102,18 @@ inline void set_short_plain(Cell& cell, const char* text, size_t size) noexcept 
 
 // A member more, of null: its value; null when memory is out, which the object then says. The name must be a new one.
 Json* append_member(Cell& object, std::string_view name) noexcept;
+// The value of a member that is there, or is put there.
+Json* find_or_append(Json& object, std::string_view name) noexcept;
 
 // From 2^53 on a double stands for several integers: what was read from a text may have been another one.
 inline constexpr double kSureIntegers = 9007199254740992.0;
 // Whether a double is an integer nearer to 0 than the limit, which is 2^64 at most.
 bool exact_integer(double real, double limit, bool& negative, uint64_t& magnitude) noexcept;
 
-// A value that is none, nobody's, and never changes.
-extern const Cell null_cell;
+// The null that is answered for what is not there. It lies in memory that cannot be written to, and is of kind kNobodys: whoever
+// changes a value that may be a null looks for that.
+extern const Cell nobodys_cell;
+inline bool is_nobodys(const Cell& cell) noexcept { return cell.tag == (kNull | kNobodys); }
+inline const Json& nobodys() noexcept { return Access::value(nobodys_cell); }
 
 }  // namespace martlet::json

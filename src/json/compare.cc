@@ -28,7 +28,9 @@ void copy_cells(Cell& to, const Cell& from, uint32_t depth) noexcept {
 
 void copy_cell(Cell& to, const Cell& from, uint32_t depth) noexcept {
   if (is_container(from)) return copy_cells(to, from, depth);
-  if (kind_of(from) != kString || (from.tag & kShort)) {
+  if (kind_of(from) == kNull) {
+    to.tag = from.tag & (kKind | kIncomplete);  // nobody's is an ordinary null in a copy
+  } else if (kind_of(from) != kString || (from.tag & kShort)) {
     to = from;
   } else {
     Json text(text_of(from));

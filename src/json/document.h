@@ -47,6 +47,11 @@ inline Document* document_of(const Cell& cell) noexcept {
   return reinterpret_cast<const Chunk*>(at - units * 16)->document;
 }
 
+// What is changed from outside in cells that were parsed: their document must look at them when it ends.
+inline void touch(const Cell& cell) noexcept {
+  if (is_container(cell) && (cell.tag & (kBorrowed | kCounted))) document_of(cell)->touch();
+}
+
 // Fills a document while its text is read. Answers null when memory is out.
 class DocumentBuilder {
  public:

@@ -22,11 +22,6 @@ const Cell* find_short(const Cell& object, std::string_view name) noexcept {
   return nullptr;
 }
 
-// What is changed from outside in cells that were parsed: their document must look at them when it ends.
-void touch(const Cell& cell) noexcept {
-  if (cell.tag & (kBorrowed | kCounted)) document_of(cell)->touch();
-}
-
 size_t capacity_of(const Cell& cell) noexcept {
   if (cell.tag & kOwned) return head_of(cell.cells)->capacity;
   return cell_count(cell);
@@ -55,18 +50,12 @@ Cell* room(Cell& cell, size_t more) noexcept {
   return cell.cells + used;
 }
 
-Json& nobodys() noexcept {
-  static thread_local Json value;
-  return value;
-}
+// It is never written to.
+Json& lost() noexcept { return const_cast<Json&>(nobodys()); }
 
-// What is assigned to it is nobody's, and goes when the thread asks for it again, or ends.
-Json& lost() noexcept { return nobodys() = Json(); }
-
-// A null becomes an array or object; but not the one that is nobody's: a place in there would be gone at the next that is lost,
-// and how deep a value is lost is up to the peer who sent it.
+// A null becomes an array or object.
 bool become(Cell& cell, uint8_t kind) noexcept {
-  if (kind_of(cell) == kNull && &cell != &Access::cell(nobodys())) {
+  if (kind_of(cell) == kNull && !is_nobodys(cell)) {
     const auto tag = static_cast<uint8_t>(kind | (cell.tag & kIncomplete));
     cell = Cell();  // of a null that was parsed only the tag is set
     cell.tag = tag;
@@ -91,6 +80,11 @@ Json* append_member(Cell& object, std::string_view name) noexcept {
   return new (member + 1) Json;
 }
 
+Json* find_or_append(Json& object, std::string_view name) noexcept {
+  Json* member = object.find(name);
+  return member ? member : append_member(Access::cell(object), name);
+}
+
 const Cell* find_member(const Cell& object, std::string_view name) noexcept {
   if (kind_of(object) != kObject) return nullptr;
   if (name.size() <= kShortBytes) return find_short(object, name);
@@ -109,10 +103,9 @@ using json::Cell;
 
 Json::Json(std::initializer_list<Member> members) noexcept {
   cell_.tag = json::kObject;
+  if (members.size() > 0 && !json::grow(cell_, 2 * members.size())) return;
   for (const Member& member : members) {
-    Json* value = find(member.name);
-    if (!value) value = json::append_member(cell_, member.name);
-    if (value) *value = std::move(member.value);
+    if (Json* value = json::find_or_append(*this, member.name)) *value = std::move(member.value);
   }
 }
 
@@ -124,6 +117,7 @@ Json Json::array() noexcept {
 
 Json Json::array(std::initializer_list<Item> items) noexcept {
   Json value = array();
+  if (items.size() > 0 && !json::grow(value.cell_, items.size())) return value;
   for (const Item& item : items) value.push_back(std::move(item.value));
   return value;
 }
@@ -147,18 +141,17 @@ Json* Json::find(std::string_view name) noexcept {
 
 const Json& Json::operator[](std::string_view name) const noexcept {
   const Json* found = find(name);
-  return found ? *found : Access::value(json::null_cell);
+  return found ? *found : json::nobodys();
 }
 
 Json& Json::operator[](std::string_view name) noexcept {
   if (!json::become(cell_, json::kObject)) return json::lost();
-  Json* member = find(name);
-  if (!member) member = json::append_member(cell_, name);
+  Json* member = json::find_or_append(*this, name);
   return member ? *member : json::lost();
 }
 
 const Json& Json::item(size_t index) const noexcept {
-  return is_array() && index < cell_.size ? Access::value(cell_.cells[index]) : Access::value(json::null_cell);
+  return is_array() && index < cell_.size ? Access::value(cell_.cells[index]) : json::nobodys();
 }
 
 Json& Json::item(size_t index) noexcept {

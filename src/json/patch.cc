@@ -49,6 +49,7 @@ void merge(Json& target, const Json& patch, uint32_t depth) noexcept {
     return;
   }
   if (!target.is_object()) target = Json::object();
+  if (!target.is_object()) return;  // nobody's
   Cell& object = Access::cell(target);
   const auto size = static_cast<uint32_t>(target.members().size());  // says that they change
   NameTable names;

@@ -1,6 +1,6 @@
 // Json: values by their place (JSON pointers, RFC 6901).
 #include "json/cells.h"
-#include "json/names.h"
+#include "json/document.h"
 
 namespace martlet {
 
@@ -52,6 +52,17 @@ const Json* child(const Json& parent, const Token& token) noexcept {
   return token.escaped ? parent.find(token.text()) : parent.find(token.raw);
 }
 
+// The child that is there, or is put there as a null; null when there can be none.
+Json* child_to_set(Json& parent, std::string_view pointer) noexcept {
+  Token token;
+  if (!take_token(pointer, token)) return nullptr;
+  if (parent.is_object()) return json::find_or_append(parent, token.text());
+  size_t index = parent.size();
+  if (!parent.is_array() || (token.raw != "-" && !parse_index(token.raw, index))) return nullptr;
+  if (index > parent.size() || (index == parent.size() && !parent.push_back(Json()))) return nullptr;
+  return &parent[index];
+}
+
 }  // namespace
 
 const Json* Json::find_pointer(std::string_view pointer) const noexcept {
@@ -66,38 +77,27 @@ Json* Json::find_pointer(std::string_view pointer) noexcept {
   Token token;
   while (at && !pointer.empty()) {
     if (!take_token(pointer, token)) return nullptr;
-    // By the way that tells the document that its parts may change.
-    Json* const parent = at;
-    at = const_cast<Json*>(child(*parent, token));
-    if (at && parent->is_array()) (void)parent->items();
-    if (at && parent->is_object()) (void)parent->members();
+    json::touch(json::Access::cell(*at));
+    at = const_cast<Json*>(child(*at, token));
   }
   return at;
 }
 
 const Json& Json::pointer(std::string_view pointer) const noexcept {
   const Json* found = find_pointer(pointer);
-  return found ? *found : json::Access::value(json::null_cell);
+  return found ? *found : json::nobodys();
 }
 
 bool Json::set_pointer(std::string_view pointer, Json value) noexcept {
   const size_t last = pointer.rfind('/');
-  Json* parent = pointer.empty() ? nullptr : last == pointer.npos ? nullptr : find_pointer(pointer.substr(0, last));
-  if (pointer.empty()) return *this = std::move(value), true;
-  Token token;
-  std::string_view rest = pointer.substr(last == pointer.npos ? 0 : last);
-  if (!parent || !take_token(rest, token)) return false;
-  if (parent->is_object()) {
-    const std::string name = token.text();
-    Json* member = parent->find(name);
-    if (!member) member = json::append_member(json::Access::cell(*parent), name);
-    return member && (*member = std::move(value), true);
+  if (last == pointer.npos && !pointer.empty()) return false;
+  Json* place = this;
+  if (!pointer.empty()) {
+    Json* parent = find_pointer(pointer.substr(0, last));
+    place = parent ? child_to_set(*parent, pointer.substr(last)) : nullptr;
   }
-  size_t index = 0;
-  if (!parent->is_array()) return false;
-  if (token.raw == "-" || (parse_index(token.raw, index) && index == parent->size())) return parent->push_back(std::move(value));
-  if (!parse_index(token.raw, index) || index >= parent->size()) return false;
-  (*parent)[index] = std::move(value);
+  if (!place || json::is_nobodys(json::Access::cell(*place))) return false;
+  *place = std::move(value);
   return true;
 }
 

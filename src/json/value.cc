@@ -11,7 +11,11 @@
 
 namespace martlet::json {
 
-constinit const Cell null_cell;
+constinit const Cell nobodys_cell = [] {
+  Cell cell;
+  cell.tag = kNull | kNobodys;
+  return cell;
+}();
 
 namespace {
 
@@ -109,12 +113,16 @@ Json& Json::operator=(const Json& other) noexcept {
 // By way of a third: the other may lie inside this one.
 Json& Json::operator=(Json&& other) noexcept {
   Json moved(std::move(other));
-  if (cell_.tag & json::kMemory) json::destroy(cell_);
+  if (cell_.tag & json::kMemory) {
+    if (json::is_nobodys(cell_)) return *this;
+    json::destroy(cell_);
+  }
   std::swap(cell_, moved.cell_);
   return *this;
 }
 
 void Json::take_borrowed(Json& other) noexcept {
+  if (json::is_nobodys(other.cell_)) return;
   cell_ = std::exchange(other.cell_, Cell());
   json::document_of(cell_)->retain();
   cell_.tag ^= json::kBorrowed | json::kCounted;

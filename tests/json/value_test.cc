@@ -181,6 +181,10 @@ TEST_CASE("json value: as a float or double is the nearest") {
   CHECK(Json(INT64_MIN).as<double>() == -9223372036854775808.0);
   CHECK(Json(UINT64_MAX).as<double>() == 18446744073709551616.0);
   CHECK_FALSE(Json("1").as<double>());
+  CHECK(Json(3.4028234e38).as<float>() == 3.4028234e38f);
+  CHECK_FALSE(Json(3.5e38).as<float>());
+  CHECK_FALSE(Json(-1e300).as<float>());
+  CHECK(Json(1e300).as<double>() == 1e300);
   // Just above the middle of two floats: by way of a double it would be in the middle.
   CHECK(Json((int64_t{1} << 60) + (int64_t{1} << 36) + 1).as<float>() == std::ldexp(1.0f, 60) + std::ldexp(1.0f, 37));
   CHECK(Json((uint64_t{1} << 63) + (uint64_t{1} << 39) + 1).as<float>() == std::ldexp(1.0f, 63) + std::ldexp(1.0f, 40));
@@ -400,6 +404,41 @@ TEST_CASE("json value: places in what is nobody's stay good, and nothing is put 
   CHECK(!(*parsed)["a"]["x"].set_pointer("/y", 1));
   CHECK(parsed->dump() == R"({"a":5,"b":"text"})");
   CHECK(parsed->complete());
+}
+
+TEST_CASE("json value: what is assigned to what is nobody's is not kept, and what comes from there is an ordinary null") {
+  Json number = 5;
+  test::FailingAlloc alloc;
+  Json& lost = number["x"];
+  lost = "a text of more than fourteen bytes";
+  lost = Json::array({1, 2, 3});
+  CHECK(alloc.held == 0);
+  CHECK(lost.is_null());
+  CHECK(&lost[0] == &lost["y"]);
+  lost.merge_patch({{"a", 1}});
+  lost.clear();
+  CHECK(!lost.erase("a"));
+  CHECK(!lost.set_pointer("", 1));
+  CHECK(lost.find_pointer("/x") == nullptr);
+  CHECK(lost == Json());
+  CHECK(lost.complete());
+  CHECK(lost.dump() == "null");
+
+  Json copy = lost;
+  Json moved = std::move(lost);
+  Json assigned = 1;
+  assigned = std::move(number["x"]);
+  Json list = Json::array({lost, std::move(lost)});
+  for (Json* value : {&copy, &moved, &assigned, &list[0], &list[1]}) {
+    CHECK(value->is_null());
+    (*value)["a"] = 1;
+    CHECK(value->dump() == R"({"a":1})");
+  }
+  using std::swap;
+  Json other = "kept by nobody";
+  swap(other, number["x"]);
+  CHECK(other.is_null());
+  CHECK(number["x"].is_null());
 }
 
 TEST_CASE("json value: equal objects in another order are equal also where memory is out") {
