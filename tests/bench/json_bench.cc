@@ -18,6 +18,7 @@
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "bench/json_corpus.h"
@@ -85,6 +86,59 @@ void compare(const JsonDocument& document, const char* what, std::vector<Runner>
   for (const Runner& runner : runners) {
     std::printf("| %s | %s | %s | %.0f | %.2f |\n", document.name.c_str(), what, runner.name.c_str(), median(runner.speeds), quotient(runners.front(), runner));
   }
+}
+
+// The API message as types of one's own.
+struct Customer {
+  std::string id, name, email;
+  bool verified = false;
+};
+MARTLET_JSON(Customer, id, name, email, verified)
+struct Item {
+  std::string sku;
+  int quantity = 0;
+  double price = 0;
+  std::string title;
+};
+MARTLET_JSON(Item, sku, quantity, price, title)
+struct Order {
+  int64_t id = 0;
+  std::string type, created_at;
+  Customer customer;
+  std::vector<Item> items;
+  double total = 0;
+  std::string currency;
+  std::optional<std::string> note;
+};
+MARTLET_JSON(Order, id, type, created_at, customer, items, total, currency, note)
+
+// Out of a tree, each member looked up by its name: what one would write without MARTLET_JSON.
+Order order_of(const Json& tree) {
+  const Json& customer = tree["customer"];
+  Order order{tree["id"].int_or(0), std::string(tree["type"].text_or("")), std::string(tree["created_at"].text_or("")),
+              {std::string(customer["id"].text_or("")), std::string(customer["name"].text_or("")), std::string(customer["email"].text_or("")),
+               customer["verified"].bool_or(false)},
+              {}, tree["total"].number_or(0), std::string(tree["currency"].text_or("")), tree["note"].as<std::string>()};
+  for (const Json& item : tree["items"].items()) {
+    order.items.push_back({std::string(item["sku"].text_or("")), static_cast<int>(item["quantity"].int_or(0)), item["price"].number_or(0),
+                           std::string(item["title"].text_or(""))});
+  }
+  return order;
+}
+
+void compare_own(const JsonDocument& document, int rounds) {
+  const std::string& text = document.text;
+  const JsonResult<Json> tree = Json::parse(text);
+  const Order order = order_of(*tree);
+  must(Json(*Json::to<Order>(text)) == Json(order), "the ways to read an order differ");
+  compare(document, "read", {{"own type", [&] { must(Json::to<Order>(text)->items.size() == order.items.size(), "not read"); }},
+                             {"tree, members by name", [&] { must(order_of(*Json::parse(text)).items.size() == order.items.size(), "not read"); }}}, rounds);
+  const auto write = [](const auto& value) {
+    JsonWriter out;
+    out.value(value);
+    must(out.ok(), "not written");
+  };
+  compare(document, "write", {{"own type", [&] { write(order); }}, {"tree that is there", [&] { write(*tree); }}}, rounds);
 }
 
 void compare_parsing(const JsonDocument& document, int rounds) {
@@ -200,6 +254,7 @@ int main(int argc, char** argv) {
     compare_parsing(document, rounds);
     compare_dumping(document, rounds);
   }
+  compare_own(corpus.back(), rounds);
   std::printf("\n| document | bytes of text | of martlet's tree | of RapidJSON's | of yyjson's |\n|---|---|---|---|---|\n");
   for (const JsonDocument& document : corpus) compare_memory(document);
   return 0;

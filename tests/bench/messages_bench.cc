@@ -110,7 +110,7 @@ std::string browser_head(size_t n) {
          "Cookie: session=" + std::to_string(n * 1234567) + "; theme=dark\r\n\r\n";
 }
 
-enum class Kind : uint8_t { http, http_browser, http_param, echo, fan_out };
+enum class Kind : uint8_t { http, http_browser, http_param, http_json, echo, fan_out };
 
 struct Case {
   std::string_view name;
@@ -118,6 +118,7 @@ struct Case {
   size_t per_read;  // requests or frames in one recv()
   size_t size = 0;  // of a frame's payload
   Payload payload = Payload::ascii;
+  std::string_view target = {};  // of http_json
 };
 
 constexpr Case kCases[] = {
@@ -125,6 +126,9 @@ constexpr Case kCases[] = {
     {"http-depth-1", Kind::http, 1},
     {"http-browser", Kind::http_browser, 16},
     {"http-param", Kind::http_param, 16},
+    {"http-json-text", Kind::http_json, 16, 0, Payload::ascii, "/text"},
+    {"http-json-writer", Kind::http_json, 16, 0, Payload::ascii, "/writer"},
+    {"http-json-tree", Kind::http_json, 16, 0, Payload::ascii, "/tree"},
     {"echo-20", Kind::echo, 16, 20},
     {"echo-20-depth-1", Kind::echo, 1, 20},
     {"echo-1k", Kind::echo, 16, 1024},
@@ -148,6 +152,7 @@ std::string input_of(const Case& c) {
   for (size_t n = 0; n < c.per_read; n++) {
     all += c.kind == Kind::http           ? short_head("/")
            : c.kind == Kind::http_browser ? browser_head(n)
+           : c.kind == Kind::http_json    ? short_head(c.target)
                                           : short_head("/hello/" + std::to_string(n * 1234567));
   }
   return all;
@@ -165,6 +170,23 @@ void add_routes(App& app) {
   app.ws("/room", [](WebSocket ws, Request&) {
     const Room room = ws.join("room");
     ws.on_message([room](WebSocket from, const Message& msg) { from.to(room).send(msg); });
+  });
+}
+
+// The same answer as text, by a JsonWriter, and as a tree that is made for it. Its parts are not known when this is compiled.
+void add_json_routes(App& app, const std::string& name) {
+  app.get("/text", [](Request&, Response& res) { res.json(R"({"id":70123,"name":"Ann Example","ok":true})"); });
+  app.get("/writer", [&name](Request&, Response& res) {
+    JsonWriter out;
+    out.object([&] {
+      out.member("id", static_cast<int>(name.size()) + 70112);
+      out.member("name", name);
+      out.member("ok", !name.empty());
+    });
+    res.json(out);
+  });
+  app.get("/tree", [&name](Request&, Response& res) {
+    res.json({{"id", static_cast<int>(name.size()) + 70112}, {"name", name}, {"ok", !name.empty()}});
   });
 }
 
@@ -210,7 +232,12 @@ int main(int argc, char** argv) {
   const size_t wanted = std::strtoull(argv[2], nullptr, 10);
   replace_system_calls();
   App app;
-  add_routes(app);
+  const std::string name = argc == 3 ? "Ann Example" : argv[0];
+  if (chosen->kind == Kind::http_json) {
+    add_json_routes(app, name);
+  } else {
+    add_routes(app);
+  }
   if (auto port = app.listen("127.0.0.1", 0); !port) return report(port.error());
   connect_clients(app, *chosen);
   input = input_of(*chosen);
