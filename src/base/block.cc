@@ -61,6 +61,12 @@ void BlockPool::give_back(Block* block) noexcept {
   deallocate(block);
 }
 
+// One that lay here, or would have.
+void BlockPool::let_go(Block* block) noexcept {
+  if (empty_ && block->capacity >= kHoldsPages) empty_(block->data(), block->capacity);
+  give_back(block);
+}
+
 Block* BlockPool::acquire(size_t capacity) noexcept {
   const uint8_t size_class = class_of(capacity);
   if (size_class == kLarge) return take_large(capacity);
@@ -91,7 +97,7 @@ Block* BlockPool::take_large(size_t capacity) noexcept {
 
 void BlockPool::recycle(Block* block) noexcept {
   if (kept_bytes_ + block->capacity > kKeepBytes) {
-    give_back(block);
+    let_go(block);
     return;
   }
   if constexpr (kDebug) std::memset(block->data(), kSpoiled, block->capacity);
@@ -108,7 +114,7 @@ void BlockPool::trim(size_t keep) noexcept {
       free_[c] = block->next;
       free_count_[c]--;
       kept_bytes_ -= block->capacity;
-      give_back(block);
+      let_go(block);
     }
     low_water_[c] = free_count_[c];
   }

@@ -66,6 +66,13 @@ class BlockPool {
   // blocks first.
   void trim(size_t keep) noexcept;
 
+  // Is called with the data of each block that the pool lets go of, because it was trimmed or there are too many, before
+  // the allocator has it; what is there may be lost. Only for capacities from kHoldsPages on: below, there is hardly a
+  // whole page in a block.
+  using Empty = void (*)(void* data, size_t bytes) noexcept;
+  void set_empty(Empty empty) noexcept { empty_ = empty; }
+  static constexpr size_t kHoldsPages = size_t{16} << 10;
+
   size_t kept_bytes() const noexcept { return kept_bytes_; }
   // What this thread has given back to the allocator, which may keep it from the system, since the last
   // forget_given_back(); and how many blocks came from there.
@@ -80,6 +87,7 @@ class BlockPool {
   friend struct Block;
   void recycle(Block* block) noexcept;
   void give_back(Block* block) noexcept;
+  void let_go(Block* block) noexcept;
   Block* make(size_t capacity, uint8_t size_class) noexcept;
   Block* take_large(size_t capacity) noexcept;
 
@@ -89,6 +97,7 @@ class BlockPool {
   size_t kept_bytes_ = 0;
   size_t given_back_bytes_ = 0;
   uint32_t blocks_made_ = 0;
+  Empty empty_ = nullptr;
 };
 
 }  // namespace martlet::base

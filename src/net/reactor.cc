@@ -70,6 +70,7 @@ Error Reactor::open(const ReactorHooks& hooks, Inbox& inbox, uint32_t max_connec
   if (!buffers_) return Error("receive buffer: out of memory");
   receive_buffer = buffers_.get() + kReceiveHeadroom;
   cork.buffer = receive_buffer + kReceiveBytes;
+  blocks.set_empty(sys::give_pages_back);
   if (Error error = poller_.open()) return error;
   const Error error = poller_.add(inbox.wake_fd(), base::SlotId{kWakerToken, 0}.packed(), sys::kReadable);
   if (error) poller_.close();

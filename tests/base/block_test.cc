@@ -97,6 +97,38 @@ TEST_CASE("block: a trim leaves so many bytes, and what was used since the last 
   CHECK(pool.given_back_bytes() == 0);
 }
 
+TEST_CASE("block: what the pool lets go of is emptied first, where it holds pages") {
+  static std::vector<size_t> emptied;
+  emptied.clear();
+  CurrentPool pool;
+  pool.set_empty([](void* data, size_t bytes) noexcept {
+    std::memset(data, 0, bytes);
+    emptied.push_back(bytes);
+  });
+  for (const size_t size : {BlockPool::kHoldsPages / 2, BlockPool::kHoldsPages, size_t{1} << 20}) {
+    Block* block = pool.acquire(size);
+    REQUIRE(block->capacity == size);
+    block->release();
+  }
+  pool.trim(0);  // they have just been used
+  CHECK(emptied.empty());
+  pool.trim(0);
+  CHECK(emptied == std::vector<size_t>{size_t{1} << 20, BlockPool::kHoldsPages});
+  CHECK(pool.kept_bytes() == 0);
+
+  // What is too much to be kept; not what another thread releases, which may still be at work.
+  Block* most = pool.acquire(BlockPool::kKeepBytes);
+  Block* more = pool.acquire(BlockPool::kHoldsPages);
+  Block* elsewhere = pool.acquire(BlockPool::kHoldsPages);
+  emptied.clear();
+  most->release();
+  CHECK(emptied.empty());
+  std::thread([&] { elsewhere->release(); }).join();
+  CHECK(emptied.empty());
+  more->release();
+  CHECK(emptied == std::vector<size_t>{BlockPool::kHoldsPages});
+}
+
 TEST_CASE("block: it lives until its last reference") {
   CurrentPool pool;
   Block* block = pool.acquire(100);

@@ -1,5 +1,6 @@
-// An App in a child process of its own: for signals, exit statuses, limits on descriptors, and the memory and CPU time
-// of a server apart from its clients. Made before any thread of the test runs. The child is killed with the scope.
+// An App, or a Server, in a child process of its own: for signals, exit statuses, limits on descriptors, and the memory
+// and CPU time of a server apart from its clients. Made before any thread of the test runs. The child is killed with the
+// scope.
 #pragma once
 
 #include <martlet/martlet.h>
@@ -53,10 +54,10 @@ class ServerProcess {
 
   struct Options {
     AppOptions app = {};
+    uint32_t workers = 0;  // a Server of so many instead of an App: on `listen.host`, and without before_run
     ListenOptions listen = {.host = "127.0.0.1"};
     std::function<void()> before_listen = {};  // in the child
     std::function<void()> before_run = {};     // in the child, while it listens
-    uint32_t workers = 1;                      // more than one: a Server with its defaults, and `app` and `listen` do not count
   };
 
   explicit ServerProcess(const std::function<void(App&)>& set_up, const Options& options) {
@@ -141,24 +142,22 @@ class ServerProcess {
     for (const int number : {SIGABRT, SIGSEGV, SIGILL, SIGFPE, SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
     trim_heap();
     if (options.before_listen) options.before_listen();
-    if (options.workers > 1) return serve_with_workers(set_up, options.workers, report_fd);
+    if (options.workers > 0) return serve_workers(set_up, options, report_fd);
     App app(options.app);
     set_up(app);
     const auto port = app.listen(options.listen);
     if (!port) return 100;
     if (options.before_run) options.before_run();
-    return tell(*port, report_fd) ? app.run() : 101;
+    return report(*port, report_fd) ? app.run() : 101;
   }
-
-  static int serve_with_workers(const std::function<void(App&)>& set_up, uint32_t workers, int report_fd) {
-    Server server({.host = "127.0.0.1", .workers = workers});
-    if (server.start([&](App& app) { set_up(app); })) return 100;
-    return tell(server.port(), report_fd) ? server.wait() : 101;
+  static int serve_workers(const std::function<void(App&)>& set_up, const Options& options, int report_fd) {
+    Server server({.app = options.app, .host = options.listen.host, .workers = options.workers});
+    if (server.start(set_up)) return 100;
+    return report(server.port(), report_fd) ? server.wait() : 101;
   }
-
-  static bool tell(uint16_t port, int report_fd) {
-    const bool told = ::write(report_fd, &port, sizeof port) == sizeof port;
-    ::close(report_fd);
+  static bool report(uint16_t port, int fd) {
+    const bool told = ::write(fd, &port, sizeof port) == sizeof port;
+    ::close(fd);
     return told;
   }
 
