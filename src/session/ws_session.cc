@@ -87,15 +87,17 @@ inline bool append_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, 
   return true;
 }
 
+// Where there is no memory for it the connection ends: nobody would answer a Close that was never sent.
 void send_close(Sessions& s, net::Connection& c, uint16_t code, std::string_view reason) noexcept {
   uint8_t payload[proto::kMaxControlPayload];
   const bool empty = code == proto::close_code::no_status;
   const size_t size = empty ? 0 : proto::encode_close_payload(payload, code, reason);
-  append_frame(s, c, proto::Opcode::close, payload, size);
+  const bool kept = append_frame(s, c, proto::Opcode::close, payload, size);
   WsState& ws = c.state<WsState>();
   ws.close_sent = true;
   ws.ready = ReadyState::closing;
   ws.since_ms = s.reactor.now_ms();
+  if (!kept) s.reactor.broken(c, net::kNoMemory);
 }
 
 }  // namespace
@@ -213,6 +215,7 @@ void close_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string
   if (ws.ready != ReadyState::open || c.closing) return;
   set_cause(ws, cause, code);
   send_close(s, c, code, reason);
+  if (c.closing) return;
   keep_close_reason(s, c, codec::cut_utf8(reason, proto::kMaxControlPayload - 2));
   s.reactor.arm(c, s.limits.close_ms);
 }
@@ -229,6 +232,7 @@ void fail_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string_
   set_cause(ws, cause, code);
   if (!ws.close_sent) {
     send_close(s, c, code, reason);
+    if (c.closing) return;
     keep_close_reason(s, c, reason);
   }
   ws.failing = true;

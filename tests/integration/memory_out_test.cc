@@ -188,6 +188,19 @@ TEST_CASE("memory out: a close from another thread arrives, if need be without i
   });
 }
 
+TEST_CASE("memory out: a WebSocket whose Close cannot be kept ends at once, not when the peer's answer is overdue") {
+  FailingAlloc memory;
+  Hall hall;
+  FailingAlloc::left = 0;
+  hall.app.drain({.deadline = std::chrono::minutes(1)});
+  hall.turn();
+  const bool ended = hall.kernel.find(kBystander)->closed;
+  FailingAlloc::left = SIZE_MAX;
+  CHECK(FailingAlloc::failures > 0);
+  CHECK(ended);
+  CHECK(hall.app.stats().open_websockets == 0);
+}
+
 TEST_CASE("memory out: drain, close_all and close of another thread are not lost") {
   FailingAlloc memory;
   const auto from_another_thread = [](const auto& act) {
