@@ -181,6 +181,23 @@ TEST_CASE("json parser: the length, on both sides of its limit") {
   CHECK(!Json::parse("[1,2]", {.max_bytes = 4}));
 }
 
+TEST_CASE("json parser: a document of 256 MiB, which is what is allowed unless an option says more") {
+  constexpr size_t kMost = size_t{256} << 20, kItem = size_t{1} << 20;
+  std::string text = "[";
+  for (int i = 0; i < 200; i++) text += (i ? ",\"" : "\"") + std::string(kItem, static_cast<char>('a' + i % 26)) + "\"";
+  text += "]";
+  text.resize(kMost, ' ');
+  {
+    const auto parsed = Json::parse(text);
+    REQUIRE(parsed.ok());
+    CHECK(parsed->size() == 200);
+    CHECK((*parsed)[199] == std::string(kItem, static_cast<char>('a' + 199 % 26)));
+  }
+  text += ' ';
+  CHECK(Json::parse(text).error().position == 0);
+  CHECK(Json::parse(text, {.max_bytes = kMost + 1}).ok());
+}
+
 TEST_CASE("json parser: memory that runs out at the Nth allocation is an error, and nothing is lost") {
   std::string more = "\"list\":[0";
   for (int i = 0; i < 300; i++) more += ",\"a text that does not fit into a cell\"";
