@@ -61,8 +61,8 @@ void BlockPool::give_back(Block* block) noexcept {
   deallocate(block);
 }
 
-// One that lay here, or would have.
-void BlockPool::let_go(Block* block) noexcept {
+// One that lay here, or would have. Rare: it is kept out of recycle(), which is not.
+[[gnu::noinline]] void BlockPool::let_go(Block* block) noexcept {
   if (empty_ && block->capacity >= kHoldsPages) empty_(block->data(), block->capacity);
   give_back(block);
 }
