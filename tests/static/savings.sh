@@ -76,6 +76,12 @@ none=$(program none "$build/none.cc" $small)
 bare=$(feature bare '')
 with_http=$(feature http "$http")
 with_ws=$(feature ws "$http $echo_ws")
+with_json=$(feature json "$http $echo_ws"' app.post("/j", [](Request& req, Response& res) {
+    auto any = req.json();
+    if (!any) return res.status(400).json({{"error", any.error().what}});
+    (*any)["seen"] = true;
+    res.json(*any);
+  });')
 with_room=$(feature room "$http $room")
 with_deflate=$(feature deflate "$http ${room%\}*}, .options = {.compression = true}});")
 mkdir -p "$build/pageless"
@@ -89,6 +95,7 @@ row 'int main() {}' "$none" "$none"
 row 'an App without routes' "$bare" "$none"
 row 'and a GET route' "$with_http" "$bare"
 row 'and an echoing WebSocket' "$with_ws" "$with_http"
+row 'and JSON both ways' "$with_json" "$with_ws"
 row 'the WebSockets in a room instead' "$with_room" "$with_ws"
 row 'and compressed' "$with_deflate" "$with_room"
 row 'the chat demo without its page' "$pageless" "$with_room"
