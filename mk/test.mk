@@ -27,10 +27,13 @@ INTEGRATION_OBJECTS := $(INTEGRATION_SOURCES:%.cc=$(BUILD)/obj/%.o)
 
 .PHONY: test unit integration
 
+# In halves unless somebody chose some, or a sanitizer or an emulation makes them heavy.
+HALVES = $(if $(TEST_ARGS)$(SANITIZE)$(ON_KQUEUE),,tests/support/halves.sh)
+
 # Both binaries first, then one after the other: with -j they would disturb each other's output and timing.
 test: $(BUILD)/unit_tests $(BUILD)/integration_tests ## all tests
 	$(RUN) $(BUILD)/unit_tests $(TEST_ARGS)
-	$(RUN) $(BUILD)/integration_tests $(TEST_ARGS)
+	$(HALVES) $(RUN) $(BUILD)/integration_tests $(TEST_ARGS)
 
 unit: $(BUILD)/unit_tests ## tests of single files and regressions
 	$(RUN) $(BUILD)/unit_tests $(TEST_ARGS)
