@@ -5,6 +5,7 @@
 #include <martlet/app.h>
 #include <martlet/cluster.h>
 #include <martlet/compression.h>
+#include <martlet/cookie.h>
 #include <martlet/error.h>
 #include <martlet/function.h>
 #include <martlet/json.h>
