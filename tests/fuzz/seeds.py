@@ -226,6 +226,19 @@ OFFERS = {name: offer + b"\x3f\x03" for name, offer in {
     "lines": b"permessage-deflate; x\nx, ,\npermessage-deflate", "past": b"x," * 64 + b"permessage-deflate",
 }.items()}
 
+
+def setting(lines, flags, enums, number=(0, 0)):
+    """Name, value, path and domain of a cookie that is set, and its options: see cookie_fuzz.cc."""
+    return lines + struct.pack("<HHBBBH", *number, enums, flags, 0x20, 1)
+
+
+COOKIES = {
+    "line": b"a=1; sid=x%20y; b=\"q; r\"; =v; w; a=2;;", "odd": b" \ta = 1 ;\tsid==%zz;$Version=1, x=y; \xff=\x00",
+    "set": setting(b"sid\nann\n/\nexample.com", 0x39, 0x06, (1, 3600)), "host": setting(b"__Host-sid\nx y;\n/\n", 0x0A, 0x0A),
+    "raw": setting(b"a\n\"x/y=\"\n/a/b\n.x.y", 0x3D, 0x01, (9, 9)), "long": setting(b"a\n \n\n", 0x10, 0x10, (0, 5000)),
+    "http": setting(b"__host-HTTP-a\n\n/\n", 0x09, 0x03), "bad": setting(b"a\n\na;\n-", 0, 0),
+}
+
 # Opcodes of the server target: see server_fuzz.cc.
 TURN, OPEN, FEED, EOF, RESET, CAPACITY, PIECE, TIME, FAULT, POST = range(10)
 
@@ -262,7 +275,7 @@ SERVER = {
 SEEDS = {
     "http_parser": HTTP, "http_chunked": CHUNKED, "ws_handshake": HANDSHAKE, "ws_message": MESSAGES,
     "kernels": TEXT, "json": JSON_TEXTS, "json_kernels": JSON, "base64": CODES, "percent": QUERIES, "server": SERVER,
-    "inflate": INFLATE, "deflate": DEFLATE, "permessage_deflate": OFFERS,
+    "inflate": INFLATE, "deflate": DEFLATE, "permessage_deflate": OFFERS, "cookie": COOKIES,
 }
 STEERED = {"http_parser", "http_chunked", "ws_message", "kernels", "json_kernels"}  # each seed whole, and cut at every byte
 
