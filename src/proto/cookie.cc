@@ -6,8 +6,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
+#include <chrono>
 
+#include "base/bytes.h"
 #include "codec/percent.h"
 #include "proto/http_chars.h"
 
@@ -274,7 +275,6 @@ const char* describe(CookieError error) noexcept {
 
 SetCookie encode_set_cookie(std::string_view name, std::string_view value, const CookieOptions& options,
                             SetCookieRoom room) noexcept {
-  if (name.size() > room.size() || value.size() > room.size()) return {.error = CookieError::too_large};
   if (const CookieError error = check(name, options); error != CookieError::none) return {.error = error};
   if (options.raw && !is_cookie_value(value)) return {.error = CookieError::bad_value};
   Writer out(room);
