@@ -1,6 +1,7 @@
 // Cookies beside plain models: lines that are read beside a reader that splits and trims; fields that are written beside a
 // browser, which must keep exactly the cookie that was asked for, and for no other place, or the model must know why nothing
 // was written; signatures, which are believed for what was signed and for nothing else.
+#include <cctype>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -189,6 +190,17 @@ void check_kept(const Kept& kept, const Asked& asked) {
   FUZZ_CHECK(kept.attributes.size() == count);
 }
 
+bool is_label(const std::string& label) {
+  return !label.empty() && label.size() < 64 && label[0] != '-' && label.back() != '-' &&
+         std::all_of(label.begin(), label.end(), [](char c) { return c == '-' || (c > 0 && std::isalnum(c)); });
+}
+
+bool is_domain(std::string domain) {
+  if (domain.starts_with('.')) domain.erase(0, 1);
+  const std::vector<std::string> labels = split(domain, '.');
+  return domain.size() < 254 && std::all_of(labels.begin(), labels.end(), is_label);
+}
+
 // Where nothing was written there must be a reason: put down without any checks, a browser would not have kept what was
 // asked for, or it is too long.
 void check_refusal(const Asked& asked, CookieError error) {
@@ -204,7 +216,7 @@ void check_refusal(const Asked& asked, CookieError error) {
     case CookieError::bad_name: FUZZ_CHECK(asked.name.empty() || is_odd(asked.name) || has_any(asked.name, "()<>@:/[]?={}")); break;
     case CookieError::bad_value: FUZZ_CHECK(options.raw && is_odd(asked.value)); break;
     case CookieError::bad_path: FUZZ_CHECK(asked.path[0] != '/' || asked.path.size() > 1024 || is_odd(asked.path)); break;
-    case CookieError::bad_domain: FUZZ_CHECK(!asked.domain.empty()); break;
+    case CookieError::bad_domain: FUZZ_CHECK(!asked.domain.empty() && !is_domain(asked.domain)); break;
     case CookieError::secure_prefix: FUZZ_CHECK(lower.starts_with("__secure-") && !options.secure); break;
     case CookieError::host_prefix: FUZZ_CHECK(lower.starts_with("__host-") && !(options.secure && asked.path == "/" && asked.domain.empty())); break;
     case CookieError::http_prefix: FUZZ_CHECK(lower.find("http-") < 8 && !(options.secure && options.http_only)); break;
