@@ -27,9 +27,9 @@
 //   req.signed_cookie("user", *keys);                            // nothing when the signature is not right
 //
 // On the wire that is user=ann.SIGNATURE, where SIGNATURE is the HMAC-SHA-256 of "user=ann", as base64url without padding.
-// Name and (encoded) value are signed together, so that the value of one cookie is not good for another; this is what
-// Keygrip signs for Koa. Express and Fastify sign the value alone, and cannot read these, nor are theirs read. A signature
-// says who wrote the value, not when: what must end has its time in the value.
+// Name and (encoded) value are signed together, so that the value of one cookie is not good for another, as Keygrip signs
+// for Koa (which puts the signature into a cookie of its own). Express, Fastify and Hono sign the value alone, and cannot
+// read these, nor are theirs read. A signature says who wrote the value, not when: what must end has its time in the value.
 #pragma once
 
 #include <martlet/config.h>

@@ -51,7 +51,7 @@ std::string verified(std::string_view name, std::string_view value, const Cookie
 
 }  // namespace
 
-TEST_CASE("cookie_signature: what is signed is name=value, with the first key, as Keygrip does") {
+TEST_CASE("cookie_signature: what is signed is name=value, with the first key") {
   // From Python: base64.urlsafe_b64encode(hmac.digest(secret, b"user=ann", "sha256")), without '='.
   CHECK(signed_field("user", "ann", keys_of({kNew, kOld})) == "user=ann.CrJriJ43NZnfmoh7WYQG-bn-VgnkYTotUuR7qXQQ_Nw; Path=/");
   CHECK(signed_field("user", "ann", keys_of({kOld, kNew})) == "user=ann.ZE7-CpULbUSCfk8VqKqX50rTmdFlV7WiT7QR1xdGZ7Q; Path=/");
