@@ -4,65 +4,12 @@
 
 #include <algorithm>
 
-#include "base/bytes.h"
 #include "proto/http_chars.h"
+#include "proto/parameters.h"
 
 namespace martlet::proto {
 
 namespace {
-
-constexpr std::string_view kBlanks = " \t";
-
-bool same_text(std::string_view a, std::string_view b) noexcept {
-  const auto same = [](char x, char y) { return base::ascii_lower(x) == base::ascii_lower(y); };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), same);
-}
-
-std::string_view trimmed(std::string_view text) noexcept {
-  const size_t first = text.find_first_not_of(kBlanks);
-  return first == text.npos ? std::string_view() : text.substr(first, text.find_last_not_of(kBlanks) + 1 - first);
-}
-
-// Where the first such separator stands outside of quoted strings (RFC 9110 §5.6.4); a string that does not end takes all
-// that is left.
-size_t find_unquoted(std::string_view text, char separator) noexcept {
-  bool quoted = false;
-  for (size_t i = 0; i < text.size(); i++) {
-    if (text[i] == '"') quoted = !quoted;
-    if (text[i] == separator && !quoted) return i;
-    if (text[i] == '\\' && quoted) i++;
-  }
-  return text.size();
-}
-
-// Takes the piece before the next separator from the front of `text`, without the blanks around it.
-std::string_view take_piece(std::string_view& text, char separator) noexcept {
-  const size_t end = find_unquoted(text, separator);
-  const std::string_view piece = trimmed(text.substr(0, end));
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return piece;
-}
-
-bool is_quoted_string(std::string_view text) noexcept {
-  if (text.size() < 2 || text.front() != '"' || text.back() != '"') return false;
-  size_t at = 1;
-  for (; at < text.size() - 1 && text[at] != '"'; at++) {
-    if (text[at] == '\\') at++;
-  }
-  return at == text.size() - 1;
-}
-
-// name "=" ( token / quoted-string ), the value as it is written.
-struct Parameter {
-  std::string_view name, value;
-};
-
-bool split_parameter(std::string_view text, Parameter& parameter) noexcept {
-  const size_t equals = text.find('=');
-  if (equals == text.npos) return false;
-  parameter = {text.substr(0, equals), text.substr(equals + 1)};
-  return is_token(parameter.name) && (is_token(parameter.value) || is_quoted_string(parameter.value));
-}
 
 // The next parameter of those in `text`, which are well-formed or those of an offer.
 bool take_parameter(std::string_view& text, Parameter& parameter) noexcept {
@@ -70,26 +17,6 @@ bool take_parameter(std::string_view& text, Parameter& parameter) noexcept {
     if (split_parameter(take_piece(text, ';'), parameter)) return true;
   }
   return false;
-}
-
-// The character of a value at `at`, which is moved on; of a quoted one, what is meant.
-char take_char(std::string_view value, size_t& at) noexcept {
-  if (value[at] == '\\') at++;
-  return base::ascii_lower(value[at++]);
-}
-
-bool same_value(std::string_view a, std::string_view b) noexcept {
-  const auto inside = [](std::string_view value) {
-    return value.starts_with('"') ? value.substr(1, value.size() - 2) : value;
-  };
-  a = inside(a);
-  b = inside(b);
-  size_t i = 0;
-  size_t j = 0;
-  while (i < a.size() && j < b.size()) {
-    if (take_char(a, i) != take_char(b, j)) return false;
-  }
-  return i == a.size() && j == b.size();
 }
 
 constexpr uint16_t kMost = 1000;
