@@ -89,8 +89,6 @@ class IpRanges {
   bool empty() const noexcept { return ranges_.empty() && !unix_; }
   bool contains(const IpAddress& address) const noexcept;
   bool contains_unix() const noexcept { return unix_; }
-  // Of a peer, who has no address when it came by a Unix socket.
-  bool contains(const std::optional<IpAddress>& peer) const noexcept { return peer ? contains(*peer) : unix_; }
 
  private:
   bool add_one(std::string_view entry);

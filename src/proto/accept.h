@@ -50,9 +50,9 @@ std::optional<size_t> accept_charset(Views lines, Views offers) noexcept;
 std::string_view media_type_of(std::string_view short_name) noexcept;
 
 // The first of `types` that a Content-Type is of, by its media type alone (parameters are ignored); nothing for one without
-// a well-formed media type. Types are media types, with wildcards ("text/*", "*/*", "application/*+json"), suffixes ("+json"),
-// or short names; of these "json" and "xml" match types with that suffix, too ("application/problem+json"), and "multipart"
-// all of its kind.
+// a well-formed media type. Types are media types, with wildcards ("text/*", "*/*", "application/*+json"), suffixes
+// ("+json"), or short names; of these "json" and "xml" match types with that suffix, too ("application/problem+json"), and
+// "multipart" all of its kind.
 std::optional<size_t> is_media_type(std::string_view content_type, Views types) noexcept;
 
 }  // namespace martlet::proto

@@ -1,5 +1,5 @@
-// The values of the lines of one field, side by side as they lie in the head: for fields that are lists (RFC 9110 §5.3), whose
-// readers go from line to line instead of having them joined (field_lines.h) in memory of somebody's.
+// The values of the lines of one field, one view for each: for fields that are lists (RFC 9110 §5.3), whose readers go from
+// line to line instead of having them joined (field_lines.h) in memory of somebody's.
 //
 // Holds kMost lines; of more, the first or the last of them, as the reader asks. Views into the head's bytes; no allocation;
 // any thread.

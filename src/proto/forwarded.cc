@@ -201,20 +201,19 @@ void read_x_forwarded(const ForwardedPolicy& policy, const ForwardedLines& lines
 
 }  // namespace
 
-ClientOrigin find_client(const std::optional<IpAddress>& peer, const ForwardedPolicy& policy,
-                         const ForwardedLines& lines) noexcept {
+ClientOrigin find_client(const Peer& peer, const ForwardedPolicy& policy, const ForwardedLines& lines) noexcept {
   ClientOrigin origin;
-  origin.client = peer;
-  origin.peer_trusted = policy.trusted && policy.trusted->contains(peer);
+  origin.client = peer.address;
+  origin.peer_trusted = policy.trusted && peer.is_in(*policy.trusted);
   if (!origin.peer_trusted) return origin;
   if (policy.family == ForwardedFamily::forwarded) read_forwarded(policy, lines.forwarded, origin);
   if (policy.family == ForwardedFamily::x_forwarded) read_x_forwarded(policy, lines, origin);
   return origin;
 }
 
-ClientOrigin find_client(const std::optional<IpAddress>& peer, const ForwardedPolicy& policy, const RequestHead& head,
+ClientOrigin find_client(const Peer& peer, const ForwardedPolicy& policy, const RequestHead& head,
                          const uint8_t* base) noexcept {
-  if (!policy.trusted || !policy.trusted->contains(peer)) return find_client(peer, policy, ForwardedLines{});
+  if (!policy.trusted || !peer.is_in(*policy.trusted)) return find_client(peer, policy, ForwardedLines{});
   const auto last = [&](std::string_view name) { return FieldViews::last(head, base, name); };
   if (policy.family == ForwardedFamily::forwarded) {
     const FieldViews forwarded = last("forwarded");

@@ -1,5 +1,5 @@
-// Who the client of a request is when there are proxies before the server: what Forwarded (RFC 7239), or X-Forwarded-For, -Proto,
-// -Host and -Port, say, as far as it can be believed.
+// Who the client of a request is when there are proxies before the server: what Forwarded (RFC 7239), or X-Forwarded-For,
+// -Proto, -Host and -Port, say, as far as it can be believed.
 //
 //   client --> edge --> inner --> server        X-Forwarded-For: whatever the client wrote, client, edge
 //                                               peer: inner
@@ -13,8 +13,7 @@
 // passes the other on as the client has written it. The default is X-Forwarded, as what proxies write unless they are told
 // otherwise.
 //
-// A request has all of its list in its head, which is bounded; kMaxForwardedHops elements of it are walked. Time is linear in the
-// lines. No allocation; any thread.
+// kMaxForwardedHops elements of a list are walked; time is linear in the lines. No allocation; any thread.
 #pragma once
 
 #include <cstddef>
@@ -35,8 +34,7 @@ enum class ForwardedFamily : uint8_t { nobody, x_forwarded, forwarded };
 struct ForwardedPolicy {
   const codec::IpRanges* trusted = nullptr;  // the proxies; null: nobody
   ForwardedFamily family = ForwardedFamily::x_forwarded;
-  // A proxy that writes X-Forwarded-For alone passes -Proto, and -Host and -Port, on as the client has written them: off for one
-  // that does.
+  // Off for a proxy that writes X-Forwarded-For alone: it passes -Proto, or -Host and -Port, on as the client wrote them.
   bool believes_proto = true;
   bool believes_host = true;
 };
@@ -54,7 +52,7 @@ struct ClientOrigin {
   Scheme scheme = Scheme::unsaid;           // "ws" and "wss" are http and https
   uint16_t port = 0;                        // of X-Forwarded-Port; 0: unsaid
   std::string_view host;                    // uri-host [":" port], a view into the field; empty: unsaid
-  std::optional<codec::IpAddress> client;   // nothing for the peer on a Unix socket of whom no field tells
+  std::optional<codec::IpAddress> client;   // nothing where the peer has no address and no field tells one
   size_t hop_count = 0;
   codec::IpAddress hops[kMaxForwardedHops];  // the addresses that were believed, the peer's neighbour first
 
@@ -62,17 +60,24 @@ struct ClientOrigin {
   const codec::IpAddress& ip(size_t i) const noexcept { return hops[hop_count - 1 - i]; }
 };
 
-// `peer` is the other end of the socket, or who a PROXY header says it is; nothing for a Unix socket, which is trusted when
-// the ranges have "unix".
-//
-// Scheme and host are those of the hop nearest to the client that says them and is believed. X-Forwarded-Proto, -Host and -Port
-// are lists of their own: where they have as many elements as X-Forwarded-For, each belongs to the one in its place; else
-// the last is taken, which the peer has written. One that is no known scheme, no host, no port says nothing.
-ClientOrigin find_client(const std::optional<codec::IpAddress>& peer, const ForwardedPolicy& policy,
-                         const ForwardedLines& lines) noexcept;
+// The other end of the socket, or who a PROXY header says it is. Without an address it is trusted only when it is known to
+// have come by a Unix socket, and the ranges have "unix": a connection that was reset has no address any more, either.
+struct Peer {
+  std::optional<codec::IpAddress> address;
+  bool by_unix_socket = false;
+
+  bool is_in(const codec::IpRanges& ranges) const noexcept {
+    return address ? ranges.contains(*address) : by_unix_socket && ranges.contains_unix();
+  }
+};
+
+// Scheme and host are those of the hop nearest to the client that says them and is believed. X-Forwarded-Proto, -Host and
+// -Port are lists of their own: where they have as many elements as X-Forwarded-For, each belongs to the one in its place;
+// else the last is taken, which the peer has written. One that is no known scheme, no host, no port says nothing.
+ClientOrigin find_client(const Peer& peer, const ForwardedPolicy& policy, const ForwardedLines& lines) noexcept;
 
 // The same, of the fields in a head.
-ClientOrigin find_client(const std::optional<codec::IpAddress>& peer, const ForwardedPolicy& policy,
-                         const RequestHead& head, const uint8_t* base) noexcept;
+ClientOrigin find_client(const Peer& peer, const ForwardedPolicy& policy, const RequestHead& head,
+                         const uint8_t* base) noexcept;
 
 }  // namespace martlet::proto

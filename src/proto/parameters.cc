@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::string_view kBlanks = " \t";
 
-// Whether the quote at `at` is one of a quoted pair: an odd number of backslashes stands before it. (Outside of quoted strings there
-// are none in what is well-formed, and the quote that opens one has another character before it.)
+// Whether the quote at `at` is one of a quoted pair: an odd number of backslashes stands before it. (Outside of quoted
+// strings there are none in what is well-formed, and before the quote that opens one there is another character.)
 bool is_escaped(std::string_view text, size_t at) noexcept {
   size_t backslashes = 0;
   while (backslashes < at && text[at - 1 - backslashes] == '\\') backslashes++;

@@ -1,6 +1,6 @@
-// Lists and parameters as many fields have them (RFC 9110 §5.6): pieces between separators that do not stand in quoted strings,
-// blanks around them, and name=value where a value may be quoted. Whoever reads them splits first and judges each piece
-// for itself, so that one malformed piece does not cost the others.
+// Lists and parameters as many fields have them (RFC 9110 §5.6): pieces between separators that do not stand in quoted
+// strings, blanks around them, and name=value where a value may be quoted. Whoever reads them splits first and judges each
+// piece for itself, so that one malformed piece does not cost the others.
 // Views into the text; no allocation; any thread.
 #pragma once
 

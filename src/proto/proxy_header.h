@@ -4,8 +4,8 @@
 //   v1  PROXY TCP4 192.0.2.7 198.51.100.1 56324 443 CR LF                          at most 107 bytes
 //   v2  12 bytes of signature | version, command | family, transport | length 2 | addresses | TLVs    at most 536 bytes
 //
-// A listener either speaks it or does not (§2 of HAProxy's document): who guesses lets clients write the header, and so their
-// address, themselves. A peer that is no trusted proxy must not be asked for a header, and its bytes not given to this.
+// A listener either speaks it or does not (§2 of HAProxy's document): who guesses lets clients write the header, and so
+// their address, themselves. A peer that is no trusted proxy must not be asked for a header, and its bytes not given to this.
 //
 // The parser is given all bytes of the connection so far, and has no state. A signature, and the fixed bytes of v2, are
 // refused with the first byte that is wrong; a v1 line when it has ended or is too long. Both limits are those of the

@@ -120,7 +120,8 @@ TEST_CASE("ip_address: reads and writes what the system does") {
   }
   for (int i = 0; i < 5000; i++) {
     uint8_t bytes[16] = {};
-    for (unsigned set = random(), n = 0; n < 16; n++) bytes[n] = static_cast<uint8_t>(set >> n & 1 ? random() >> (random() % 8) : 0);
+    const auto filled = random();
+    for (unsigned n = 0; n < 16; n++) bytes[n] = static_cast<uint8_t>(filled >> n & 1 ? random() >> (random() % 8) : 0);
     const IpAddress address = IpAddress::v6(bytes);
     char system[INET6_ADDRSTRLEN];
     REQUIRE(inet_ntop(AF_INET6, bytes, system, sizeof system));
@@ -202,10 +203,8 @@ TEST_CASE("ip_address: lists of ranges") {
   CHECK_FALSE(listed(ranges, "203.0.114.0"));
   CHECK_FALSE(listed(ranges, "10.0.0.1"));  // what is malformed adds nothing
   CHECK_FALSE(ranges.contains_unix());
-  CHECK_FALSE(ranges.contains(std::optional<IpAddress>()));
-  CHECK(ranges.contains(std::optional<IpAddress>(parse_ipv4("127.0.0.1"))));
   CHECK(ranges.add("unix"));
-  CHECK(ranges.contains(std::optional<IpAddress>()));
+  CHECK(ranges.contains_unix());
   CHECK_FALSE(listed(ranges, "10.0.0.1"));
   IpRanges only_unix;
   CHECK(only_unix.add("unix"));

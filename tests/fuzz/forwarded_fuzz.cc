@@ -46,7 +46,7 @@ ClientOrigin find(const Fields& fields, ForwardedFamily family, const char* peer
       views[i].push_back(base::as_text(exact.back().span()));
     }
   }
-  ClientOrigin origin = proto::find_client(codec::parse_ip_address(peer), {.trusted = &proxies(), .family = family},
+  ClientOrigin origin = proto::find_client({codec::parse_ip_address(peer)}, {.trusted = &proxies(), .family = family},
                                            {views[0], views[1], views[2], views[3], views[4]});
   FUZZ_CHECK(origin.hop_count <= proto::kMaxForwardedHops && origin.client);
   FUZZ_CHECK(*origin.client == (origin.hop_count ? origin.ip(0) : *codec::parse_ip_address(peer)));

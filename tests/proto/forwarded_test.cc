@@ -50,7 +50,8 @@ std::string client_of(const std::string& fields, const char* peer = "10.0.0.1", 
   REQUIRE(p.done());
   const test::Guarded bytes(p.text);
   if (!policy.trusted) policy.trusted = &proxies();
-  return text_of(proto::find_client(codec::parse_ip_address(peer), policy, p.head, bytes.data()));
+  const proto::Peer other_end{codec::parse_ip_address(peer), peer == std::string_view("unix")};
+  return text_of(proto::find_client(other_end, policy, p.head, bytes.data()));
 }
 
 std::string x_for(const std::string& value) { return client_of("X-Forwarded-For: " + value + "\r\n"); }
@@ -78,9 +79,9 @@ TEST_CASE("forwarded: nothing is believed of a peer that is not trusted") {
     }
     const codec::IpRanges none;
     CHECK(client_of(fields, "10.0.0.1", {.trusted = &none, .family = family}) == "10.0.0.1 | |");
-    CHECK(client_of(fields, "", {.trusted = &none, .family = family}) == "- | |");
+    CHECK(client_of(fields, "unix", {.trusted = &none, .family = family}) == "- | |");
   }
-  const ClientOrigin untrusted = proto::find_client(codec::parse_ipv4("10.0.0.1"), {}, {});
+  const ClientOrigin untrusted = proto::find_client({codec::parse_ipv4("10.0.0.1")}, {}, {});
   CHECK_FALSE(untrusted.peer_trusted);
   CHECK(text_of(untrusted) == "10.0.0.1 | |");
   CHECK(client_of(fields, "10.0.0.1", {.family = ForwardedFamily::nobody}) == "10.0.0.1 | |");
@@ -154,11 +155,12 @@ TEST_CASE("forwarded: as many hops as are walked") {
 
 TEST_CASE("forwarded: peers on Unix sockets") {
   const std::string fields = "X-Forwarded-For: 6.6.6.6, 1.1.1.1\r\nX-Forwarded-Proto: https\r\n";
-  CHECK(client_of(fields, "") == "1.1.1.1 | 1.1.1.1 | https");
-  CHECK(client_of("", "") == "- | |");
+  CHECK(client_of(fields, "unix") == "1.1.1.1 | 1.1.1.1 | https");
+  CHECK(client_of("", "unix") == "- | |");
+  CHECK(client_of(fields, "") == "- | |");  // an unknown peer is not one of them
   codec::IpRanges ten;
   REQUIRE(ten.add("10.0.0.0/8"));
-  CHECK(client_of(fields, "", {.trusted = &ten}) == "- | |");
+  CHECK(client_of(fields, "unix", {.trusted = &ten}) == "- | |");
 }
 
 TEST_CASE("forwarded: X-Forwarded-Proto, -Host and -Port") {
