@@ -104,7 +104,6 @@ bool checksum_holds(base::ByteSpan whole, size_t value) noexcept {
 ParseStatus check_tlvs(base::ByteSpan whole, size_t at, const char*& cause) noexcept {
   constexpr size_t kHead = 3;
   constexpr uint8_t kCrc32c = 3;
-  bool summed = false;
   while (at < whole.size()) {
     if (whole.size() - at < kHead) return refuse(cause, "A malformed TLV in a PROXY header.");
     const uint8_t type = whole[at];
@@ -112,9 +111,8 @@ ParseStatus check_tlvs(base::ByteSpan whole, size_t at, const char*& cause) noex
     at += kHead;
     if (whole.size() - at < length) return refuse(cause, "A malformed TLV in a PROXY header.");
     if (type == kCrc32c) {
-      if (summed || length != 4) return refuse(cause, "A malformed checksum in a PROXY header.");
+      if (length != 4) return refuse(cause, "A malformed checksum in a PROXY header.");
       if (!checksum_holds(whole, at)) return refuse(cause, "The checksum of a PROXY header is wrong.");
-      summed = true;
     }
     at += length;
   }

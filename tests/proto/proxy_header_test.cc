@@ -219,7 +219,7 @@ TEST_CASE("proxy_header: the checksum, where there is one") {
   other[16] = static_cast<char>(other[16] ^ 1);
   CHECK(refused_at(other) == other.size());
   for (const std::string& value : {""s, "\0\0\0"s, "\0\0\0\0\0"s}) CHECK(refused_at(v2('\x21', '\x11', kFour + tlv(3, value))) > 0);
-  CHECK(refused_at(summed("", tlv(3, "\0\0\0\0"s))) > 0);  // two of them
+  CHECK(refused_at(summed("", tlv(3, "\0\0\0\0"s))) > 0);  // each of two is to hold
   // What a network load balancer of Amazon's sends.
   const std::string amazon = tlv('\xEA', "\x01vpce-08d2bf15fac5001c9") + tlv(4, std::string(36, '\0'));
   const std::string header = v2('\x21', '\x11', "\xAC\x1F\x07\x71\xAC\x1F\x0A\x1F\xC8\xF2\0\x50"s + tlv(3, "\xE8\xD6\x89\x2D") + amazon);
