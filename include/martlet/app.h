@@ -28,24 +28,31 @@ template <typename F>
 inline constexpr bool is_handler = std::is_invocable_v<std::decay_t<F>&, Request&, Response&>;
 template <typename F>
 inline constexpr bool is_middleware = !is_handler<F> && std::is_invocable_v<std::decay_t<F>&, Request&, Response&, Next>;
+template <typename F>
+inline constexpr bool wants_body = requires { requires F::wants_body; };
 }  // namespace detail
 
 // A step of a route's chain: a handler (Request&, Response&) or a middleware (Request&, Response&, Next).
+//
+// Steps run as soon as the head of a request is there. A handler waits until its body is whole; a middleware does not, so
+// that one that refuses need not receive it, unless it says `static constexpr bool wants_body = true`. With a body that is
+// still coming, Request::body() is empty for it.
 class Step {
  public:
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, Step> && detail::is_handler<F>)
-  MARTLET_THUNK Step(F&& handler) : handler_(std::forward<F>(handler)), middleware_() {}
+  MARTLET_THUNK Step(F&& handler) : handler_(std::forward<F>(handler)), wants_body_(true) {}
 
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, Step> && detail::is_middleware<F>)
-  MARTLET_THUNK Step(F&& middleware) : handler_(), middleware_(std::forward<F>(middleware)) {}
+  MARTLET_THUNK Step(F&& middleware) : middleware_(std::forward<F>(middleware)), wants_body_(detail::wants_body<std::decay_t<F>>) {}
 
  private:
   friend class App;
   friend struct StepAccess;
   Function<void(Request&, Response&)> handler_;
   Function<void(Request&, Response&, Next)> middleware_;
+  bool wants_body_;
 };
 
 // What went wrong in a handler, for App::on_error.

@@ -12,7 +12,8 @@ struct Exchange;
 }
 
 // A middleware is (Request&, Response&, Next). It answers the request itself, or calls next() to run what comes after
-// it. next() runs that before it returns; it may also be kept and called later, from any thread (the request then is
+// it. next() runs that before it returns, as far as it does not wait for the body of the request, which may be still coming
+// (app.h); it may also be kept and called later, from any thread (the request then is
 // held, as after res.defer()). Calling it twice is ignored, counted (Stats::late_nexts) and logged; debug builds abort.
 // Once the connection is gone next() does nothing. A middleware that neither answers nor ever calls next() keeps the
 // request, and its connection, until the client resets it or the App drains, or AppOptions::handler_timeout has passed.

@@ -12,7 +12,7 @@ struct Stats {
   uint64_t open_connections = 0;    // now
   uint64_t open_websockets = 0;     // now
   uint64_t refused_connections = 0; // above max_connections (503), or for want of memory
-  uint64_t requests = 0;            // whole HTTP requests, upgrades included: what a chain or a handshake got to see
+  uint64_t requests = 0;            // HTTP requests, upgrades included, that a chain or a handshake got to see
   uint64_t bad_requests = 0;        // refused by the library, which then closes: malformed, over a limit, too slow
   uint64_t messages_received = 0;   // WebSocket messages given to handlers
   uint64_t messages_sent = 0;       // to one connection each; a room's message counts once per receiver

@@ -127,7 +127,9 @@ void run_steps(RoutedWorker& w, session::Exchange& e) noexcept {
   const auto& chain = *static_cast<const Chain*>(e.route);
   for (;;) {
     if (e.position == e.steps) return end_of_chain(w, e, chain);
-    const Chain::Entry& entry = chain.entries[e.position++];
+    const Chain::Entry& entry = chain.entries[e.position];
+    if (e.flags.body_coming & entry.wants_body) [[unlikely]] return void(e.flags.wants_body = true);
+    e.position++;
     if (!entry.prefix.empty() && !lies_below(e.path(), entry.prefix)) continue;
     auto& handler = StepAccess::handler(*entry.step);
     if (!handler) {
@@ -219,10 +221,18 @@ void on_upgrade(void* context, session::Exchange& e) {
   run_all_steps(w, e);
 }
 
-bool has_route(void* context, session::Exchange& e) {
+void find_chain_of(void* context, session::Exchange& e) {
   const auto& w = *static_cast<const RoutedWorker*>(context);
   const Chain& chain = find_chain(w, e);
-  return (&chain != &w.unmatched || !w.unmatched.entries.empty()) && &chain != &w.refused;
+  e.route = &chain;
+  e.steps = static_cast<uint32_t>(chain.entries.size());
+  e.body_limit = chain.max_body_bytes ? chain.max_body_bytes : w.sessions.limits.body_bytes;
+}
+
+void run_chain(void* context, session::Exchange& e) {
+  auto& w = *static_cast<RoutedWorker*>(context);
+  w.note_call(static_cast<const Chain*>(e.route)->pattern);
+  run_steps(w, e);
 }
 
 // The steps of use() that its route would have run through, so that who registered them later than the route (a page for
@@ -252,7 +262,8 @@ void go_on(RoutedWorker& w, session::Exchange& e) noexcept {
   e.flags.in_handler = true;
   run_steps(w, e);
   e.flags.in_handler = false;
-  if (e.flags.responded || e.flags.upgraded) session::settle_exchange(e);
+  if (e.flags.responded || e.flags.upgraded) return session::settle_exchange(e);
+  if (e.flags.wants_body) session::want_body(e);
 }
 
 }  // namespace

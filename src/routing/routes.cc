@@ -43,13 +43,13 @@ void RoutedWorker::add_use(std::string_view prefix, Step step) {
   std::string judged;  // comparing decodes both sides: only whether it could ever match is of interest
   if (const char* wrong = judge_pattern(prefix, judged)) return refuse_route(wrong, prefix);
   steps.push_back(std::move(step));
-  uses.push_back({&steps.back(), prefixes.emplace_back(prefix)});
+  uses.push_back({&steps.back(), prefixes.emplace_back(prefix), StepAccess::wants_body(steps.back())});
 }
 
 void RoutedWorker::add_uses(Chain& chain, std::string_view path) {
   for (const Chain::Entry& use : uses) {
     const Below answer = below(path, use.prefix);
-    if (answer == Below::always) chain.entries.push_back({use.step, {}});
+    if (answer == Below::always) chain.entries.push_back({use.step, {}, use.wants_body});
     if (answer == Below::perhaps) chain.entries.push_back(use);
   }
   chain.uses = static_cast<uint32_t>(chain.entries.size());
@@ -63,7 +63,7 @@ void RoutedWorker::add_route(std::string_view method, std::string_view path, Ste
   add_uses(chain, path);
   for (size_t i = 0; i < count; i++) {
     steps.push_back(std::move(list[i]));
-    chain.entries.push_back({&steps.back(), {}});
+    chain.entries.push_back({&steps.back(), {}, StepAccess::wants_body(steps.back())});
   }
   auto& last = StepAccess::handler(*chain.entries.back().step);
   if (chain.entries.size() == 1 && last) chain.only = &last;
@@ -91,7 +91,7 @@ void RoutedWorker::open_routes() {
   unmatched.uses = static_cast<uint32_t>(uses.size());
   unmatched.pattern.assign(1, '*');
   refused.pattern.assign(1, '*');
-  sessions.http = {this, calling ? on_watched_request : on_request, on_upgrade, has_route, on_refused, on_aborted};
+  sessions.http = {this, calling ? on_watched_request : on_request, find_chain_of, run_chain, on_upgrade, on_refused, on_aborted};
 }
 
 }  // namespace martlet::routing

@@ -22,6 +22,7 @@ namespace martlet {
 struct StepAccess {
   static Function<void(Request&, Response&)>& handler(Step& s) noexcept { return s.handler_; }
   static Function<void(Request&, Response&, Next)>& middleware(Step& s) noexcept { return s.middleware_; }
+  static bool wants_body(const Step& s) noexcept { return s.wants_body_; }
 };
 
 namespace routing {
@@ -30,12 +31,14 @@ namespace routing {
 struct Chain {
   struct Entry {
     Step* step;
-    std::string_view prefix;  // of use(), when it depends on the request whether the path lies below it; else empty
+    std::string_view prefix = {};  // of use(), when it depends on the request whether the path lies below it; else empty
+    bool wants_body = false;       // it does not run before the body is whole
   };
   std::string pattern;  // as it was registered
   std::vector<std::string> params;
   std::vector<Entry> entries;
   uint32_t uses = 0;  // the first of them: those of use()
+  uint64_t max_body_bytes = 0;  // 0: the App's
   session::WsRoute* websocket = nullptr;
   Function<void(Request&, Response&)>* only = nullptr;  // the one handler that is the whole chain
 };
@@ -77,7 +80,8 @@ struct RoutedWorker : worker::Worker {
 void on_request(void* context, session::Exchange& e);
 void on_watched_request(void* context, session::Exchange& e);
 void on_upgrade(void* context, session::Exchange& e);
-bool has_route(void* context, session::Exchange& e);
+void find_chain_of(void* context, session::Exchange& e);
+void run_chain(void* context, session::Exchange& e);
 void on_refused(void* context, session::Exchange& e);
 void on_aborted(void* context, session::Exchange& e);
 

@@ -54,6 +54,8 @@ struct Exchange {
     bool owns_more = false;   // something below needs giving back: fields, texts, kept, chunks, aborted
     bool refused = false;     // by the library: `refusal` ends its chain
     bool timed = false;       // answer_since_ms and answer_ms are set
+    bool body_coming = false;  // its steps run, or ran, before the body was whole
+    bool wants_body = false;   // its next step waits for that
   };
   Flags flags;
 
@@ -81,6 +83,7 @@ struct Exchange {
   size_t body_at = 0;      // in `kept`
   size_t body_have = 0;
   size_t charged = 0;      // of the receive budget
+  uint64_t body_limit = 0;  // of its route; set when a body is announced
   proto::ChunkedDecoder chunked;
   base::ByteBuffer chunks;
 

@@ -58,12 +58,12 @@ Body begin_body(Sessions& s, Exchange& e, const uint8_t* at, const uint8_t* end,
   next = after_head;
   if (e.head.framing == proto::BodyFraming::none) return kWhole;
   if (in_chunks(e)) {
-    e.chunked = proto::ChunkedDecoder({.body_bytes = s.limits.body_bytes});
+    e.chunked = proto::ChunkedDecoder({.body_bytes = e.body_limit});
     const Body body = take_chunks(s, e, next, end);
     if (body.state != BodyState::coming) return body;
     return keep_body(s, e, at, 0, 0) ? kComing : kTooMuch;
   }
-  if (e.head.content_length > s.limits.body_bytes) return kTooLarge;
+  if (e.head.content_length > e.body_limit) return kTooLarge;
   const size_t have = static_cast<size_t>(end - after_head);
   const size_t wanted = static_cast<size_t>(e.head.content_length);
   if (have >= wanted) {
@@ -91,6 +91,18 @@ Body take_body(Sessions& s, Exchange& e, const uint8_t*& at, const uint8_t* end)
   if (e.body_have < e.head.content_length) return kComing;
   e.body = {e.kept->data() + e.body_at, e.body_have};
   return kWhole;
+}
+
+Body take_copied(Sessions& s, Exchange& e, const uint8_t*& at, const uint8_t* end) noexcept {
+  if (in_chunks(e)) return take_chunks(s, e, at, end);
+  const size_t missing = static_cast<size_t>(e.head.content_length) - e.body_have;
+  const size_t have = static_cast<size_t>(end - at);
+  const size_t size = have < missing ? have : missing;
+  uint8_t* const to = e.kept->data() + e.body_at + e.body_have;
+  std::memcpy(to, at, size);
+  at += size;
+  const uint8_t* taken = to;
+  return take_body(s, e, taken, to + size);
 }
 
 }  // namespace martlet::session

@@ -41,4 +41,7 @@ std::span<uint8_t> body_room(Sessions& s, Exchange& e) noexcept;
 // [at, end) has been read into that room; `at` advances to what follows the body.
 Body take_body(Sessions& s, Exchange& e, const uint8_t*& at, const uint8_t* end) noexcept;
 
+// The same with [at, end) read already, into other memory.
+Body take_copied(Sessions& s, Exchange& e, const uint8_t*& at, const uint8_t* end) noexcept;
+
 }  // namespace martlet::session

@@ -68,7 +68,7 @@ void run_refusal(Sessions& s, Exchange& e, const Exchange::Refusal& refusal) noe
   e.flags.close_after = true;
   e.flags.in_handler = true;
   drop_body(s, e);
-  e.route ? send_refusal(e) : s.http.on_refused(s.http.context, e);
+  e.position ? send_refusal(e) : s.http.on_refused(s.http.context, e);
   const bool later = !e.flags.responded && !e.connection->closing;
   if (later && !detach_exchange(e)) send_refusal(e);
   e.flags.in_handler = false;

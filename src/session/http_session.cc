@@ -15,6 +15,8 @@
 #include "session/http_pace.h"
 #include "session/http_refusal.h"
 #include "session/http_response.h"
+#include "session/http_steps.h"
+#include "session/http_upload.h"
 #include "session/ws_session.h"
 #include "sys/socket.h"
 
@@ -45,11 +47,15 @@ void give_back_exchange(Sessions& s, Exchange* e) noexcept {
   }
 }
 
+}  // namespace
+
 void enter(Sessions& s, net::Connection& c, HttpPhase phase) noexcept {
   HttpState& http = c.state<HttpState>();
   http.phase = phase;
   http.since_ms = s.reactor.now_ms();
 }
+
+namespace {
 
 // Errors --------------------------------------------------------------------------------------------------------------
 
@@ -70,7 +76,7 @@ void refuse(Sessions& s, net::Connection& c, int status, std::string_view cause,
 // One request ---------------------------------------------------------------------------------------------------------
 
 // After the handler has returned, or the last answer of an exchange that outlived it has been given.
-void end_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
+[[gnu::always_inline]] inline void end_with_body(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   HttpState& http = c.state<HttpState>();
   const bool close = e->flags.close_after;
   if (!e->flags.upgraded) {
@@ -94,11 +100,21 @@ void await_answer(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   if (left_ms != kNoLimit) s.reactor.arm(c, left_ms);
 }
 
+}  // namespace
+
+void end_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
+  if (e->flags.body_coming & !e->flags.close_after) return wait_for_body(s, c, e);  // to pass over it
+  end_with_body(s, c, e);
+}
+
 // The request of an exchange, which is over with it: but for a step of the application's that answers later. `cause` and
 // `extra` are static texts.
-void refuse_request(Sessions& s, net::Connection& c, Exchange* e, int status, std::string_view cause,
-                    std::string_view extra = {}) noexcept {
+void refuse_request(Sessions& s, net::Connection& c, Exchange* e, int status, std::string_view cause, std::string_view extra) noexcept {
   s.stats.bad_requests++;
+  if (e->flags.responded) {  // what is wrong is the body that is passed over
+    e->flags.close_after = true;
+    return end_exchange(s, c, e);
+  }
   HttpState& http = c.state<HttpState>();
   http.exchange = e;
   run_refusal(s, *e, {status, cause, extra});
@@ -108,62 +124,49 @@ void refuse_request(Sessions& s, net::Connection& c, Exchange* e, int status, st
   give_back_exchange(s, e);
 }
 
-// Runs a whole request. False when the connection cannot go on with the next one now.
-bool run_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
+namespace {
+
+// The steps have been run as far as they go. False when the connection cannot go on with the next request now.
+template <bool kHasBody>
+[[gnu::always_inline]] inline bool finish_steps(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   HttpState& http = c.state<HttpState>();
-  s.stats.requests++;
-  http.exchange = e;
-  e->flags.in_handler = true;
-  if (e->flags.is_upgrade) [[unlikely]] {
-    const proto::Handshake handshake = proto::check_handshake(e->head, e->base);
-    if (handshake.status == 101) {
-      s.http.on_upgrade(s.http.context, *e);
-    } else {
-      refuse_request(s, c, e, handshake.status, handshake.cause, handshake.status == 426 ? kUpgradeFields : "");
-      return false;
-    }
-  } else {
-    s.http.on_request(s.http.context, *e);
-  }
   e->flags.in_handler = false;
   if (!e->flags.upgraded) http.exchange = nullptr;
   if (c.closing) return give_back_exchange(s, e), false;
   if (e->flags.responded || e->flags.upgraded) {
-    const bool go_on = !e->flags.close_after && !e->flags.upgraded;
-    end_exchange(s, c, e);
+    const bool go_on = !e->flags.close_after && !e->flags.upgraded && !(kHasBody && e->flags.body_coming);
+    kHasBody ? end_exchange(s, c, e) : end_with_body(s, c, e);
     return go_on;
   }
+  if (kHasBody && e->flags.wants_body) return begin_waiting(s, c, e), false;
   if (!e->flags.detached && !detach_exchange(*e)) return refuse_request(s, c, e, 503, "Out of memory."), false;
   return await_answer(s, c, e), false;
 }
 
-// Not all of the body is here: the connection waits for the rest.
-void wait_for_body(Sessions& s, net::Connection& c, Exchange* e) noexcept {
-  HttpState& http = c.state<HttpState>();
-  http.exchange = e;
-  http.request_ms = http.phase == HttpPhase::head ? http.since_ms : s.reactor.now_ms();
-  enter(s, c, HttpPhase::body);
-  c.last_seen_ms = http.since_ms;  // it may have been held for long
-  uint32_t left_ms = base::kNeverMs;
-  s.reactor.arm(c, body_passed(s, c, left_ms) ? 0 : left_ms);
-  if (e->head.expects_continue && e->head.minor_version == 1) send_continue(s, c);
+}  // namespace
+
+bool after_steps(Sessions& s, net::Connection& c, Exchange* e) noexcept { return finish_steps<true>(s, c, e); }
+
+void call_steps(Sessions& s, net::Connection& c, Exchange* e, void (*steps)(void*, Exchange&)) noexcept {
+  c.state<HttpState>().exchange = e;
+  e->flags.in_handler = true;
+  steps(s.http.context, *e);
 }
+
+bool run_handshake(Sessions& s, net::Connection& c, Exchange* e) noexcept {
+  s.stats.requests++;
+  const proto::Handshake handshake = proto::check_handshake(e->head, e->base);
+  if (handshake.status == 101) {
+    call_steps(s, c, e, s.http.on_upgrade);
+    return after_steps(s, c, e);
+  }
+  refuse_request(s, c, e, handshake.status, handshake.cause, handshake.status == 426 ? kUpgradeFields : "");
+  return false;
+}
+
+namespace {
 
 // The loop over what was read -----------------------------------------------------------------------------------------
-
-// The body of the request at `at`, as far as it is here. True: it is whole, and `at` stands behind it.
-[[gnu::noinline]] bool take_first_of_body(Sessions& s, net::Connection& c, Exchange* e, const uint8_t*& at,
-                                          const uint8_t* end) noexcept {
-  const uint8_t* next;
-  const Body body = begin_body(s, *e, at, end, next);
-  at = next;
-  if (body.state == BodyState::whole) return true;
-  if (body.state == BodyState::refused) return refuse_request(s, c, e, body.status, body.cause), false;
-  if (!e->head.expects_continue || s.http.has_route(s.http.context, *e)) return wait_for_body(s, c, e), false;
-  // A final answer instead of "100 Continue" (RFC 9110 §10.1.1), the one that there is without a body.
-  e->flags.close_after = true;
-  return run_exchange(s, c, e), false;
-}
 
 // Parses and runs one request at `at`. True: it was taken and `at` stands behind it. False: stop here.
 bool take_request(Sessions& s, net::Connection& c, const uint8_t*& at, const uint8_t* end) noexcept {
@@ -184,12 +187,12 @@ bool take_request(Sessions& s, net::Connection& c, const uint8_t*& at, const uin
   e->base = at;
   e->request_number = ++http.request_number;  // before anything can wait: a late call for an earlier one must miss
   e->flags.is_upgrade = e->head.connection_upgrade && proto::asks_for_websocket(e->head, at);
-  if (e->head.framing == proto::BodyFraming::none) [[likely]] {
-    at += e->head.head_bytes;
-  } else if (!take_first_of_body(s, c, e, at, end)) {
-    return false;
-  }
-  return run_exchange(s, c, e);
+  if (e->head.framing != proto::BodyFraming::none) [[unlikely]] return take_with_body(s, c, e, at, end);
+  at += e->head.head_bytes;
+  if (e->flags.is_upgrade) [[unlikely]] return run_handshake(s, c, e);
+  s.stats.requests++;
+  call_steps(s, c, e, s.http.on_request);
+  return finish_steps<false>(s, c, e);
 }
 
 // With requests that are held: in the next turn, or when the output has left. What a late answer has added to output that
@@ -221,6 +224,8 @@ void after_requests(Sessions& s, net::Connection& c, bool stopped_early) noexcep
   }
 }
 
+}  // namespace
+
 // Works through [at, end). The cork is open.
 void run_requests(Sessions& s, net::Connection& c, const uint8_t* at, const uint8_t* end) noexcept {
   int budget = kRequestBudget;
@@ -241,6 +246,8 @@ void run_requests(Sessions& s, net::Connection& c, const uint8_t* at, const uint
   hold(s, c, at, end);
   if (!c.closing) after_requests(s, c, stopped_early);
 }
+
+namespace {
 
 // Reading -------------------------------------------------------------------------------------------------------------
 
@@ -283,30 +290,6 @@ void read_requests(Sessions& s, net::Connection& c) noexcept {
   run_requests(s, c, begin, to + io.bytes);
 }
 
-void read_body(Sessions& s, net::Connection& c) noexcept {
-  HttpState& http = c.state<HttpState>();
-  Exchange* e = http.exchange;
-  const std::span<uint8_t> room = body_room(s, *e);
-  const sys::IoResult io = sys::receive(c.fd, room.data(), room.size());
-  if (io.status == sys::IoStatus::failed) return s.reactor.broken(c, io.os_code);
-  if (io.status == sys::IoStatus::would_block) return;
-  if (io.bytes == 0) {  // the body will never be whole; what was answered before it still leaves
-    s.reactor.pause(c, net::kPauseEof);
-    return s.reactor.finish(c);
-  }
-  c.last_seen_ms = s.reactor.now_ms();
-  const uint8_t* at = room.data();
-  const uint8_t* end = at + io.bytes;
-  if (at == s.reactor.receive_buffer) s.reactor.note_received(io.bytes);
-  const Body body = take_body(s, *e, at, end);
-  if (body.state == BodyState::coming) return;
-  if (body.state == BodyState::refused) return refuse_request(s, c, e, body.status, body.cause);
-  http.exchange = nullptr;
-  http.phase = HttpPhase::idle;
-  if (run_exchange(s, c, e)) return run_requests(s, c, at, end);
-  if (!c.closing && http.phase == HttpPhase::response) hold(s, c, at, end);
-}
-
 void finish_dispatch(Sessions& s, net::Connection& c) noexcept {
   if (c.protocol != &http_protocol) {
     return end_websocket_dispatch(s, c);
@@ -329,12 +312,19 @@ void on_readable(net::Reactor& reactor, net::Connection& c) {
   finish_dispatch(s, c);
 }
 
+// Something is held that no answer is in the way of.
+bool may_go_on(const HttpState& http) noexcept { return http.held && (!http.exchange || http.phase == HttpPhase::body); }
+
 void on_ready(net::Reactor& reactor, net::Connection& c) {
   HttpState& http = c.state<HttpState>();
-  if (!http.held || http.exchange || (c.pause & net::kPauseOutput)) return;
+  if (!may_go_on(http) || (c.pause & net::kPauseOutput)) return;
   Sessions& s = sessions_of(reactor);
   net::open_cork(reactor, c);
-  run_requests(s, c, http.held->data() + http.held_begin, http.held->data() + http.held_end);
+  if (http.phase == HttpPhase::body) {
+    take_held_body(s, c);
+  } else {
+    run_requests(s, c, http.held->data() + http.held_begin, http.held->data() + http.held_end);
+  }
   finish_dispatch(s, c);
 }
 
@@ -342,7 +332,7 @@ void on_drained(net::Reactor& reactor, net::Connection& c) {
   HttpState& http = c.state<HttpState>();
   // It has the answer only now, and it may not have been read meanwhile.
   if (http.phase != HttpPhase::response) http.since_ms = http.request_ms = reactor.now_ms();
-  if (http.held && !http.exchange) reactor.mark_ready(c);
+  if (may_go_on(http)) reactor.mark_ready(c);
 }
 
 // The application owes an answer.
@@ -436,12 +426,7 @@ void settle_exchange(Exchange& e) noexcept {
   }
   end_exchange(s, c, &e);
   if (c.closing || c.finish || c.state<HttpState>().phase == HttpPhase::lingering) return;
-  s.reactor.resume(c, net::kPauseInput);
-  if (c.state<HttpState>().held) {
-    s.reactor.mark_ready(c);
-  } else if (c.pause & net::kPauseEof) {
-    s.reactor.finish(c);
-  }
+  read_waiting(s, c);
 }
 
 void drain_http(Sessions& s, net::Connection& c) noexcept {

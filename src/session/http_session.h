@@ -45,6 +45,9 @@ Exchange* find_exchange(Sessions& s, base::SlotId id, uint32_t request_number) n
 // lets the connection go on. For one whose handler is on the stack nothing happens; the session looks afterwards.
 void settle_exchange(Exchange& e) noexcept;
 
+// The next step of an exchange that outlived a step wants the body, which is still coming.
+void want_body(Exchange& e) noexcept;
+
 // Ends idle connections at once, and the others after their response.
 void drain_http(Sessions& s, net::Connection& c) noexcept;
 

@@ -39,12 +39,15 @@ struct HttpLimits {
 // The application's side of HTTP. Called with the connection's cork open.
 struct HttpSink {
   void* context = nullptr;
-  // A whole request: runs its chain. It is answered on return, or deferred, or the application will go on later.
+  // A request without a body: runs its chain. It is answered on return, or deferred, or the application will go on later.
   void (*on_request)(void* context, Exchange& exchange) = nullptr;
+  // A request with one, of which the head is here: finds its chain, and sets how large the body may be.
+  void (*find_chain)(void* context, Exchange& exchange) = nullptr;
+  // Runs the chain that was found, or goes on in it. When it comes to a step that wants the body, which is still coming, it
+  // says so (flags.wants_body), and is called again when the body is whole.
+  void (*run_chain)(void* context, Exchange& exchange) = nullptr;
   // A request that asks for a WebSocket and is a good handshake.
   void (*on_upgrade)(void* context, Exchange& exchange) = nullptr;
-  // Whether any route would take this request: asked before "100 Continue" is sent.
-  bool (*has_route)(void* context, Exchange& exchange) = nullptr;
   // A request that the library refuses and no step has seen: runs the steps that are for every request, then
   // send_refusal(). It is answered on return, or a step will go on later.
   void (*on_refused)(void* context, Exchange& exchange) = nullptr;
