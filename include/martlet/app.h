@@ -10,6 +10,7 @@
 #include <martlet/request.h>
 #include <martlet/response.h>
 #include <martlet/rooms.h>
+#include <martlet/router.h>
 #include <martlet/stats.h>
 #include <martlet/websocket.h>
 
@@ -22,38 +23,6 @@
 #include <vector>
 
 namespace martlet {
-
-namespace detail {
-template <typename F>
-inline constexpr bool is_handler = std::is_invocable_v<std::decay_t<F>&, Request&, Response&>;
-template <typename F>
-inline constexpr bool is_middleware = !is_handler<F> && std::is_invocable_v<std::decay_t<F>&, Request&, Response&, Next>;
-template <typename F>
-inline constexpr bool wants_body = requires { requires F::wants_body; };
-}  // namespace detail
-
-// A step of a route's chain: a handler (Request&, Response&) or a middleware (Request&, Response&, Next).
-//
-// Steps run as soon as the head of a request is there. A handler waits until its body is whole; a middleware does not, so
-// that one that refuses need not receive it, unless it says `static constexpr bool wants_body = true`. With a body that is
-// still coming, Request::body() is empty for it.
-class Step {
- public:
-  template <typename F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, Step> && detail::is_handler<F>)
-  MARTLET_THUNK Step(F&& handler) : handler_(std::forward<F>(handler)), wants_body_(true) {}
-
-  template <typename F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, Step> && detail::is_middleware<F>)
-  MARTLET_THUNK Step(F&& middleware) : middleware_(std::forward<F>(middleware)), wants_body_(detail::wants_body<std::decay_t<F>>) {}
-
- private:
-  friend class App;
-  friend struct StepAccess;
-  Function<void(Request&, Response&)> handler_;
-  Function<void(Request&, Response&, Next)> middleware_;
-  bool wants_body_;
-};
 
 // What went wrong in a handler, for App::on_error.
 struct HandlerFailure {
@@ -76,7 +45,7 @@ struct HandlerFailure {
 // upper-case digits, so that "/%68i" is "/hi" and "/caf%c3%a9" is the route "/café". A path with a "." or ".." segment in
 // any spelling, with a NUL, or with a '%' that begins no escape, is 400 before any step sees it (RFC 3986 §6.2.2), and as
 // a route or a prefix it is a mistake.
-class App {
+class App : public Routes<App> {
  public:
   explicit App(AppOptions options = {});
   // Ends what is left, as close() does. Inside a callback of its own it aborts.
@@ -84,58 +53,19 @@ class App {
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
-  // Middleware for all later routes, HTTP and WebSocket upgrades alike, in order of registration.
-  template <typename F>
-  MARTLET_THUNK App& use(F&& middleware) {
-    return use(std::string_view(), std::forward<F>(middleware));
-  }
-  // Only for requests whose path lies below this prefix, whole segments compared: "/admin" (or "/admin/*") guards "/admin"
-  // and "/admin/x", of a route "/*", too. However it is spelled: for a prefix, doubled slashes are one, '\', %5C and %2F
-  // are slashes, and what stands behind a ';' in a segment does not count, as for a file system or a server behind this one.
-  template <typename F>
-  MARTLET_THUNK App& use(std::string_view prefix, F&& middleware) {
-    static_assert(std::is_constructible_v<Step, F>, "a middleware is called with (Request&, Response&, Next) or (Request&, Response&)");
-    if constexpr (std::is_constructible_v<Step, F>) add_use(prefix, Step(std::forward<F>(middleware)));
-    return *this;
-  }
-
-  // Routes: any number of middleware, the handler last. A GET route answers HEAD too (without the body) unless a HEAD
-  // route of its own matches. Requests that match nothing get 404; where only the method matches nothing, 405 with the
-  // methods of that path in Allow, and OPTIONS 204 with them, unless it has a route; a method that HTTP does not know, 501.
-  // OPTIONS * (RFC 9110 §9.3.7), for which there may be a route of the path "*", tells the methods of the whole App.
-  template <typename... Steps>
-  MARTLET_THUNK App& get(std::string_view path, Steps&&... steps) { return route("GET", path, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
-  MARTLET_THUNK App& post(std::string_view path, Steps&&... steps) { return route("POST", path, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
-  MARTLET_THUNK App& put(std::string_view path, Steps&&... steps) { return route("PUT", path, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
-  MARTLET_THUNK App& patch(std::string_view path, Steps&&... steps) { return route("PATCH", path, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
-  MARTLET_THUNK App& del(std::string_view path, Steps&&... steps) { return route("DELETE", path, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
-  MARTLET_THUNK App& head(std::string_view path, Steps&&... steps) { return route("HEAD", path, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
-  MARTLET_THUNK App& options(std::string_view path, Steps&&... steps) { return route("OPTIONS", path, std::forward<Steps>(steps)...); }
-  // Any method.
-  template <typename... Steps>
-  MARTLET_THUNK App& all(std::string_view path, Steps&&... steps) { return route("", path, std::forward<Steps>(steps)...); }
-
-  // A WebSocket route with one set of handlers for all its connections. A request for its path that asks for no upgrade
-  // goes to the HTTP routes; where none takes it, GET and HEAD get 426 (RFC 9110 §15.5.22).
-  App& ws(std::string_view path, WsHandlers handlers);
-  // A WebSocket route whose function runs once per connection and sets that connection's handlers.
-  template <typename F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, WsHandlers>)
-  MARTLET_THUNK App& ws(std::string_view path, F&& on_open, WsOptions options = {}) {
-    constexpr bool fits = std::is_invocable_v<std::decay_t<F>&, WebSocket, Request&>;
-    static_assert(fits, "the function of a WebSocket route is called with (WebSocket, Request&)");
-    if constexpr (fits) add_ws(path, Function<void(WebSocket, Request&)>(std::forward<F>(on_open)), std::move(options));
-    return *this;
-  }
-
-  // Runs when a handler threw; the peer gets 500 or a close with 1011 without it, too.
+  // Is told when a handler threw, of WebSockets, too; the peer gets 500 or a close with 1011 without it. For answering in
+  // another way there is the on_error of Routes.
+  using Routes::on_error;
   App& on_error(Function<void(const HandlerFailure&)> handler);
+  // Answers requests for paths that no route takes with any method, in place of the 404.
+  template <typename F>
+  MARTLET_THUNK App& not_found(F&& handler) {
+    static_assert(std::is_constructible_v<Step, F>, "a handler is called with (Request&, Response&)");
+    if constexpr (std::is_constructible_v<Step, F>) set_not_found(Step(std::forward<F>(handler)));
+    return *this;
+  }
+  // What is registered, in the order of registration: those of mounted Routers with their prefix.
+  MARTLET_LAYOUT std::vector<RouteInfo> routes() const;
 
   // Listens; may be called more than once, also again after a failure. Answers the port (0 for a Unix socket). Where it
   // listens is logged (info). Without a host, on all addresses of this machine: see ListenOptions::host.
@@ -167,6 +97,7 @@ class App {
   // Any thread: runs `fn` on the App's thread, soon; what a posted function posts runs in a later turn. Calls of one
   // thread keep their order.
   void post(Function<void()> fn);
+  using Routes::post;  // a route
 
   // On the App's thread: runs `fn` once after, or again and again every so long (without drift), at millisecond precision.
   // The answer is false when memory is out.
@@ -203,20 +134,14 @@ class App {
   friend struct AppAccess;
   struct Impl;
 
-  template <typename... Steps>
-  MARTLET_THUNK App& route(std::string_view method, std::string_view path, Steps&&... steps) {
-    static_assert(sizeof...(Steps) > 0, "a route needs a handler");
-    static_assert((std::is_constructible_v<Step, Steps> && ...),
-                  "a handler is called with (Request&, Response&), a middleware before it with (Request&, Response&, Next)");
-    if constexpr (sizeof...(Steps) > 0 && (std::is_constructible_v<Step, Steps> && ...)) {
-      Step list[] = {Step(std::forward<Steps>(steps))...};
-      add_route(method, path, list, sizeof...(Steps));
-    }
-    return *this;
-  }
-  void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options);
+  friend class Routes<App>;
   void add_use(std::string_view prefix, Step step);
-  void add_route(std::string_view method, std::string_view path, Step* steps, size_t count);
+  void add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count);
+  void add_ws(std::string_view path, WsHandlers handlers);
+  void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options);
+  void add_error_handler(ErrorHandler handler);
+  void add_router(std::string_view prefix, Router router);
+  void set_not_found(Step handler);
 
   Impl* impl_;
 };

@@ -19,9 +19,11 @@
 #include <martlet/loop.h>
 #include <martlet/middleware.h>
 #include <martlet/options.h>
+#include <martlet/reply.h>
 #include <martlet/request.h>
 #include <martlet/response.h>
 #include <martlet/rooms.h>
+#include <martlet/router.h>
 #include <martlet/server.h>
 #include <martlet/stats.h>
 #include <martlet/websocket.h>

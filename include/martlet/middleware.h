@@ -1,15 +1,31 @@
-// martlet/middleware.h: Next, what a middleware calls to let the request through.
+// martlet/middleware.h: Next, what a middleware calls to let the request through; and what goes wrong on the way.
 #pragma once
 
 #include <martlet/config.h>
 
 #include <cstdint>
+#include <string_view>
 
 namespace martlet {
 
 namespace session {
 struct Exchange;
 }
+
+// What a step gives up with: next(HttpError{422, "name is missing"}). The text is for the client, and is copied.
+struct HttpError {
+  int status = 500;  // 400 to 599
+  std::string_view text = {};
+};
+
+// What an error handler is told (App::on_error). The views are good until it returns.
+struct Failure {
+  int status;                  // 400 to 599: 500 when a handler threw
+  std::string_view text;       // for the client; of a handler that threw it is what AppOptions::production allows
+  std::string_view exception;  // what a handler threw; empty when none did
+  std::string_view route;      // the pattern of the route, as it was registered; "*" when no route takes the request
+  std::string_view request_id; // the X-Request-Id that a step has set, else the one that came; empty when there is none
+};
 
 // A middleware is (Request&, Response&, Next). It answers the request itself, or calls next() to run what comes after
 // it. next() runs that before it returns, as far as it does not wait for the body of the request, which may be still coming
@@ -26,6 +42,8 @@ struct Exchange;
 class Next {
  public:
   void operator()() const noexcept;
+  // In place of what comes after it, the error handlers run (App::on_error).
+  void operator()(const HttpError& error) const noexcept;
 
  private:
   friend struct session::Exchange;

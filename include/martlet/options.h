@@ -90,6 +90,9 @@ struct MARTLET_LAYOUT AppOptions {
   // The least rate of a request's body, in bytes a second, after a grace of 10 s: whatever has come counts, the first
   // 10 s do not. 408 below it. Else a byte now and then would hold a connection for ever. 0: any rate.
   uint32_t min_body_rate = 500;
+  // What a handler has thrown stays in the log and with the error handlers (Failure::exception); the client gets "Internal
+  // Server Error". False, for development: the client gets the exception's text, too.
+  bool production = true;
   // Whether listen() raises the process's soft limit on open files (RLIMIT_NOFILE) to what max_connections and the reserve
   // need; to the hard limit where max_connections is 0. The usual 1,024 would be a poor server. It is the whole process's, and
   // that of children which the program starts itself (those of supervise() and a restart have the former one again): off
@@ -106,6 +109,12 @@ struct MARTLET_LAYOUT AppOptions {
   milliseconds request_timeout = std::chrono::minutes(5);
   // A write that makes no progress for this long ends the connection.
   milliseconds write_timeout = std::chrono::seconds(60);
+};
+
+// Of one HTTP route: app.post("/upload", {.max_body_bytes = 1_GiB}, handler).
+struct RouteOptions {
+  // A request body in memory, in bytes, in place of AppOptions::max_body_bytes; 0: what that says. 413 above it.
+  size_t max_body_bytes = 0;
 };
 
 // Of Response::defer().

@@ -9,12 +9,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
 
 namespace martlet {
 
+struct Reply;
 namespace session {
 struct Exchange;
 }
@@ -45,6 +47,19 @@ class Response {
   Response& set(std::string_view name, std::string_view value) noexcept {
     return std::as_const(*this).set(name, value), *this;
   }
+  // Adds a field beside those of this name: as one more line, which is one more element of a list (RFC 9110 §5.3).
+  const Response& append(std::string_view name, std::string_view value) const noexcept;
+  Response& append(std::string_view name, std::string_view value) noexcept {
+    return std::as_const(*this).append(name, value), *this;
+  }
+  // Takes back what was set of this name.
+  const Response& remove(std::string_view name) const noexcept;
+  Response& remove(std::string_view name) noexcept { return std::as_const(*this).remove(name), *this; }
+  // What was set of this name (any case), of several the first; nothing on another thread than the worker's. Good until the
+  // next change.
+  std::optional<std::string_view> get(std::string_view name) const noexcept;
+  // The status so far; 0 on another thread than the worker's.
+  int status_code() const noexcept;
   // Content-Type. "html", "text", "json", "css", "js", "svg", "png", "bin" stand for the full types; others are taken
   // as they are.
   const Response& type(std::string_view content_type) const noexcept;
@@ -64,6 +79,12 @@ class Response {
   void redirect(std::string_view location, int code = 302) const noexcept;
   // Without a body.
   void end() const noexcept;
+  // With an answer as a value (reply.h): what App::inject() has answered, say.
+  void reply(const Reply& reply) const noexcept;
+  // Gives up: the error handlers run (App::on_error), and where none of them answers, the client gets the status with the
+  // text, or the status's own name, as text/plain; or as application/problem+json (RFC 9457) where Accept prefers JSON. What
+  // was set so far stays, but for the fields that describe a body. Terminal like the others.
+  void fail(int code, std::string_view text = {}) const noexcept;
 
   // True once a terminal call was made (on the worker's thread; elsewhere false).
   bool sent() const noexcept;

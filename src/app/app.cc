@@ -23,15 +23,14 @@ App::~App() { delete impl_; }
 
 void App::add_use(std::string_view prefix, Step step) { impl_->add_use(prefix, std::move(step)); }
 
-void App::add_route(std::string_view method, std::string_view path, Step* steps, size_t count) {
-  impl_->add_route(method, path, steps, count);
+void App::add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count) {
+  impl_->add_route(method, path, options, steps, count);
 }
 
-App& App::ws(std::string_view path, WsHandlers handlers) {
+void App::add_ws(std::string_view path, WsHandlers handlers) {
   auto entry = std::make_unique<realtime::WsRouteEntry>();
   entry->handlers = std::move(handlers);
   impl_->add_ws(path, std::move(entry));
-  return *this;
 }
 
 void App::add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options) {

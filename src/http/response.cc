@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "net/reactor.h"
 #include "proto/http_chars.h"
+#include "session/answer_fields.h"
 #include "session/exchange.h"
 #include "session/http_response.h"
 #include "session/http_session.h"
@@ -29,76 +30,6 @@ constexpr ShortType kShortTypes[] = {
     {"html", "text/html; charset=utf-8"}, {"text", "text/plain; charset=utf-8"}, {"json", "application/json"}, {"css", "text/css; charset=utf-8"},
     {"js", "text/javascript; charset=utf-8"}, {"svg", "image/svg+xml"}, {"png", "image/png"}, {"bin", "application/octet-stream"},
 };
-
-bool is_field_value(std::string_view value) noexcept {
-  for (const char c : value) {
-    if (!proto::has_class(static_cast<uint8_t>(c), proto::char_class::field_value)) return false;
-  }
-  return true;
-}
-
-// Fields that say how the message is framed: the library's own.
-bool is_reserved(std::string_view name) noexcept {
-  return base::equals_lower(name, "content-length") || base::equals_lower(name, "transfer-encoding") ||
-         base::equals_lower(name, "connection") || base::equals_lower(name, "date");
-}
-
-bool same_name(std::string_view a, std::string_view b) noexcept {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); i++) {
-    if (base::ascii_lower(a[i]) != base::ascii_lower(b[i])) return false;
-  }
-  return true;
-}
-
-// Removes an earlier line of this name.
-void remove_field(base::ByteBuffer& fields, std::string_view name) noexcept {
-  const std::string_view text = fields.text();
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = text.find("\r\n", at) + 2;
-    if (same_name(text.substr(at, text.find(':', at) - at), name)) {
-      const size_t after = text.size() - end;
-      std::memmove(fields.data() + at, fields.data() + end, after);
-      return fields.truncate(at + after);
-    }
-    at = end;
-  }
-}
-
-void set_type(session::Exchange& e, std::string_view type) noexcept {
-  e.content_type_bytes = static_cast<uint8_t>(type.size());
-  std::memcpy(e.content_type, type.data(), type.size());
-}
-
-void set_field(session::Exchange& e, std::string_view name, std::string_view value) noexcept {
-  if (is_reserved(name)) return;
-  if (!proto::is_token(name) || !is_field_value(value)) {
-    e.sessions->stats.refused_headers++;
-    sys::log_limited(LogLevel::warn, "a response field was refused", name.substr(0, 64));
-    return;
-  }
-  if (base::equals_lower(name, "content-type")) {
-    e.type_in_fields = value.size() > session::Exchange::kTypeBytes;
-    if (!e.type_in_fields) remove_field(e.fields, name);
-    if (!e.type_in_fields) return set_type(e, value);
-  }
-  if (!base::equals_lower(name, "set-cookie")) remove_field(e.fields, name);
-  e.flags.owns_more = true;
-  // A line is there whole or not at all: what walks the lines relies on their ends.
-  if (!e.fields.reserve(name.size() + 2 + value.size() + 2)) return;
-  e.fields.append(name);
-  e.fields.append(": ");
-  e.fields.append(value);
-  e.fields.append("\r\n");
-}
-
-bool answered(session::Exchange& e) noexcept {
-  if (!e.flags.responded && !e.flags.upgraded) return false;
-  e.sessions->stats.late_responses++;
-  sys::log_limited(LogLevel::warn, "a second response to one request was ignored", {});
-  MARTLET_DCHECK(false && "a second terminal call on a response");
-  return true;
-}
 
 }  // namespace
 
@@ -144,9 +75,19 @@ const Response& Response::set(std::string_view name, std::string_view value) con
       self.set(n.text(), v.text());
     });
   } else if (session::Exchange* e = resolve()) {
-    set_field(*e, name, value);
+    session::set_field(*e, name, value);
   }
   return *this;
+}
+
+std::optional<std::string_view> Response::get(std::string_view name) const noexcept {
+  const session::Exchange* e = elsewhere() ? nullptr : resolve();
+  return e ? session::find_field(*e, name) : std::nullopt;
+}
+
+int Response::status_code() const noexcept {
+  const session::Exchange* e = elsewhere() ? nullptr : resolve();
+  return e ? e->status : 0;
 }
 
 const Response& Response::type(std::string_view content_type) const noexcept {
@@ -155,11 +96,11 @@ const Response& Response::type(std::string_view content_type) const noexcept {
       if (known.name == content_type) content_type = known.type;
     }
   }
-  const bool fits = content_type.size() <= session::Exchange::kTypeBytes && is_field_value(content_type);
+  const bool fits = content_type.size() <= session::Exchange::kTypeBytes && session::is_field_value(content_type);
   session::Exchange* e = elsewhere() ? nullptr : resolve();
   if (!e || !fits || content_type.empty()) return set("Content-Type", content_type);
   if (e->type_in_fields) return set("Content-Type", content_type);
-  set_type(*e, content_type);
+  session::set_type(*e, content_type);
   return *this;
 }
 
@@ -169,7 +110,7 @@ namespace {
 void finish(const Response& self, session::Exchange* e, base::ByteSpan body, BodyType type, uint32_t elsewhere,
             void (*carried)(const Response&, std::string_view)) noexcept {
   if (!elsewhere) {
-    if (e && !answered(*e)) session::send_response(*e, body, type);
+    if (e && !session::is_answered(*e)) session::send_response(*e, body, type);
     return;
   }
   base::KeptText kept(base::as_text(body));

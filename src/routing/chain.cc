@@ -42,6 +42,7 @@ void answer(session::Exchange& e, int status, std::string_view text) noexcept {
 void failed(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
   w.report_failure(chain.pattern);
   if (e.flags.upgraded) return session::handler_failed(*e.sessions, *e.connection);  // it is a WebSocket by now
+  if (w.fail_thrown) return w.fail_thrown(w, e);
   answer(e, 500, "Internal Server Error");
 }
 
@@ -81,6 +82,14 @@ std::string_view why_no_websocket(const proto::RequestHead& head) noexcept {
   return "This is a WebSocket, and Upgrade did not name websocket.";
 }
 
+void run_handler(RoutedWorker& w, session::Exchange& e, const Chain& chain, Function<void(Request&, Response&)>& handler) noexcept;
+
+void answer_not_found(RoutedWorker& w, session::Exchange& e) noexcept {
+  if (!w.not_found) return answer(e, 404, "Not Found");
+  e.status = 404;
+  run_handler(w, e, w.unmatched, StepAccess::handler(*w.not_found));
+}
+
 // What there is for a path when no route of it takes the request's method.
 void answer_unmatched(RoutedWorker& w, session::Exchange& e) noexcept {
   using proto::Method;
@@ -91,7 +100,7 @@ void answer_unmatched(RoutedWorker& w, session::Exchange& e) noexcept {
   uint32_t methods = of_server ? w.methods : w.http_router.methods_of(e.path());
   const bool is_websocket = !of_server && w.ws_router.methods_of(e.path()) != 0;
   const bool reads = method == Method::get || method == Method::head;
-  if (e.flags.is_upgrade || (!methods && !is_websocket && !of_server)) return answer(e, 404, "Not Found");
+  if (e.flags.is_upgrade || (!methods && !is_websocket && !of_server)) return answer_not_found(w, e);
   if (is_websocket && reads) {  // RFC 9110 §7.8, §15.5.22; RFC 6455 §4.4.
     add_fields(e, session::kUpgradeFields);
     e.flags.offers_upgrade = true;
@@ -268,6 +277,14 @@ void go_on(RoutedWorker& w, session::Exchange& e) noexcept {
 
 }  // namespace
 
+bool is_next(RoutedWorker& w, const session::Exchange& e, uint32_t position) noexcept {
+  if (e.position == position && !e.flags.chain_over && !e.flags.responded) return true;
+  w.stats.late_nexts++;
+  sys::log_limited(LogLevel::warn, "next() was called twice, or after the answer", static_cast<const Chain*>(e.route)->pattern);
+  MARTLET_DCHECK(false && "a second next()");
+  return false;
+}
+
 }  // namespace routing
 
 void Next::operator()() const noexcept {
@@ -278,15 +295,8 @@ void Next::operator()() const noexcept {
     return;
   }
   session::Exchange* e = session::find_exchange(w->sessions, {slot_, generation_}, request_);
-  if (!e) return;
-  if (e->position != position_ || e->flags.chain_over || e->flags.responded) {
-    w->stats.late_nexts++;
-    sys::log_limited(LogLevel::warn, "next() was called twice, or after the answer",
-                     static_cast<const routing::Chain*>(e->route)->pattern);
-    MARTLET_DCHECK(false && "a second next()");
-    return;
-  }
-  routing::go_on(static_cast<routing::RoutedWorker&>(*w), *e);
+  auto& routed = static_cast<routing::RoutedWorker&>(*w);
+  if (e && routing::is_next(routed, *e, position_)) routing::go_on(routed, *e);
 }
 
 }  // namespace martlet

@@ -55,7 +55,7 @@ void RoutedWorker::add_uses(Chain& chain, std::string_view path) {
   chain.uses = static_cast<uint32_t>(chain.entries.size());
 }
 
-void RoutedWorker::add_route(std::string_view method, std::string_view path, Step* list, size_t count) {
+void RoutedWorker::add_route(std::string_view method, std::string_view path, const RouteOptions& route_options, Step* list, size_t count) {
   if (opened) too_late("registered after listen()", path);
   Pattern pattern;
   if (const char* wrong = Pattern::parse(path, pattern)) return refuse_route(wrong, path);
@@ -71,6 +71,9 @@ void RoutedWorker::add_route(std::string_view method, std::string_view path, Ste
   methods |= method == "" ? ~uint32_t{0} : 1u << method_of(method);
   chain.pattern = path;
   chain.params = std::move(pattern.params);
+  chain.scope = scope;
+  if (method != "") chain.method = proto::method_name(static_cast<proto::Method>(method_of(method)));
+  chain.max_body_bytes = route_options.max_body_bytes;
 }
 
 bool RoutedWorker::add_ws(std::string_view path, session::WsRoute& route) {
@@ -83,6 +86,7 @@ bool RoutedWorker::add_ws(std::string_view path, session::WsRoute& route) {
   ws_router.add(pattern, kAnyMethod, static_cast<uint32_t>(ws_chains.size() - 1));
   chain.pattern = path;
   chain.params = std::move(pattern.params);
+  chain.scope = scope;
   return true;
 }
 
@@ -91,6 +95,7 @@ void RoutedWorker::open_routes() {
   unmatched.uses = static_cast<uint32_t>(uses.size());
   unmatched.pattern.assign(1, '*');
   refused.pattern.assign(1, '*');
+  unmatched.scope = refused.scope = &errors;
   sessions.http = {this, calling ? on_watched_request : on_request, find_chain_of, run_chain, on_upgrade, on_refused, on_aborted};
 }
 

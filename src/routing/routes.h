@@ -27,6 +27,14 @@ struct StepAccess {
 
 namespace routing {
 
+using ErrorHandler = Function<void(const Failure&, Request&, Response&)>;
+
+// The error handlers of an App, or of a Router on it.
+struct ErrorScope {
+  ErrorScope* outer = nullptr;
+  std::list<ErrorHandler> handlers;
+};
+
 // The steps that one route runs through, in order. Steps of use() stand in many chains.
 struct Chain {
   struct Entry {
@@ -35,10 +43,12 @@ struct Chain {
     bool wants_body = false;       // it does not run before the body is whole
   };
   std::string pattern;  // as it was registered
+  std::string_view method = {};  // empty: any
   std::vector<std::string> params;
   std::vector<Entry> entries;
   uint32_t uses = 0;  // the first of them: those of use()
   uint64_t max_body_bytes = 0;  // 0: the App's
+  ErrorScope* scope = nullptr;
   session::WsRoute* websocket = nullptr;
   Function<void(Request&, Response&)>* only = nullptr;  // the one handler that is the whole chain
 };
@@ -53,13 +63,15 @@ struct RoutedWorker : worker::Worker {
       : Worker(app_options, seam_above), upgrade(upgrade_seam) {}
 
   void add_use(std::string_view prefix, Step step);
-  void add_route(std::string_view method, std::string_view path, Step* list, size_t count);
+  void add_route(std::string_view method, std::string_view path, const RouteOptions& route_options, Step* list, size_t count);
   // False when the pattern is not good, which has been noted: listen() answers it.
   bool add_ws(std::string_view path, session::WsRoute& route);
   // Set-up is over.
   void open_routes();
 
   const UpgradeSeam upgrade;
+  // What a step has thrown becomes an answer; null where no one has asked for more than the plain one.
+  void (*fail_thrown)(RoutedWorker& w, session::Exchange& e) noexcept = nullptr;
   Router http_router;
   Router ws_router;
   std::list<Step> steps;
@@ -70,11 +82,19 @@ struct RoutedWorker : worker::Worker {
   Chain unmatched;
   Chain refused;         // of a path that may mislead: no step sees it
   uint32_t methods = 0;  // that there are routes for, a bit for each
+  ErrorScope errors;     // the App's
+  ErrorScope* scope = &errors;  // of what is registered now
+  std::list<ErrorScope> scopes;  // of Routers
+  Step* not_found = nullptr;
+
+  void refuse_route(const char* what, std::string_view path);
 
  private:
-  void refuse_route(const char* what, std::string_view path);
   void add_uses(Chain& chain, std::string_view path);
 };
+
+// Whether the step of a Next at this position may go on; if not, that is counted and logged.
+bool is_next(RoutedWorker& w, const session::Exchange& e, uint32_t position) noexcept;
 
 // The sinks of session::HttpSink (chain.cc); the context is the RoutedWorker.
 void on_request(void* context, session::Exchange& e);

@@ -56,6 +56,7 @@ struct Exchange {
     bool timed = false;       // answer_since_ms and answer_ms are set
     bool body_coming = false;  // its steps run, or ran, before the body was whole
     bool wants_body = false;   // its next step waits for that
+    bool failed = false;       // its error handlers have been run
   };
   Flags flags;
 

@@ -1,0 +1,301 @@
+// martlet/router.h: what a route is made of, and Routers: routes that are put together apart from an App, and mounted on it.
+//
+//   Router api;
+//   api.use(check_token).get("/posts", list).post("/posts", create);
+//   app.mount("/api", std::move(api));
+#pragma once
+
+#include <martlet/config.h>
+#include <martlet/error.h>
+#include <martlet/function.h>
+#include <martlet/middleware.h>
+#include <martlet/options.h>
+#include <martlet/reply.h>
+#include <martlet/request.h>
+#include <martlet/response.h>
+#include <martlet/websocket.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace martlet {
+
+class Router;
+
+// Request and response in one, for steps that like it so: [](Context& c) { c.res.send(c.req.path()); }.
+struct Context {
+  Request& req;
+  Response& res;
+};
+
+using ErrorHandler = Function<void(const Failure&, Request&, Response&)>;
+
+namespace detail {
+
+template <typename F, typename... Args>
+inline constexpr bool takes = std::is_invocable_v<std::decay_t<F>&, Args...>;
+template <typename F>
+inline constexpr bool is_handler = takes<F, Request&, Response&> || takes<F, Request&> || takes<F, Context&> || takes<F>;
+template <typename F>
+inline constexpr bool is_middleware = !is_handler<F> && (takes<F, Request&, Response&, Next> || takes<F, Context&, Next>);
+template <typename F>
+inline constexpr bool is_error_handler = takes<F, const Failure&, Request&, Response&>;
+template <typename F>
+inline constexpr bool wants_body = requires { requires F::wants_body; };
+
+template <typename F>
+decltype(auto) call_handler(F& handler, Request& req, Response& res) {
+  if constexpr (takes<F, Request&, Response&>) {
+    return handler(req, res);
+  } else if constexpr (takes<F, Request&>) {
+    return handler(req);
+  } else if constexpr (takes<F, Context&>) {
+    Context context{req, res};
+    return handler(context);
+  } else {
+    return handler();
+  }
+}
+
+template <typename T>
+inline constexpr bool is_result = false;
+template <typename T>
+inline constexpr bool is_result<Result<T>> = true;
+
+// A handler's answer becomes the response's.
+template <typename T>
+void answer(Response& res, const T& value) {
+  if constexpr (std::is_same_v<T, Reply>) {
+    res.reply(value);
+  } else if constexpr (std::is_convertible_v<const T&, std::string_view>) {
+    res.send(std::string_view(value));
+  } else if constexpr (is_result<T>) {
+    value ? answer(res, *value) : res.fail(500);
+  } else {
+    res.json(value);
+  }
+}
+
+}  // namespace detail
+
+// A step of a route's chain: a handler, which answers, or a middleware, which may also let the request through.
+//
+//   handler      (Request&, Response&), (Request&), (Context&) or (): answers by the Response, or returns its answer: text, a
+//                Reply, a Json or an own type (sent as JSON), a Result of one of them (500 for an Error)
+//   middleware   (Request&, Response&, Next) or (Context&, Next)
+//
+// Steps run as soon as the head of a request is there. A handler waits until its body is whole; a middleware does not, so
+// that one that refuses need not receive it, unless it says `static constexpr bool wants_body = true`. With a body that is
+// still coming, Request::body() is empty for it.
+class Step {
+ public:
+  template <typename F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, Step> && detail::is_handler<F>)
+  MARTLET_THUNK Step(F&& handler) : handler_(make_handler(std::forward<F>(handler))), wants_body_(true) {}
+
+  template <typename F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, Step> && detail::is_middleware<F>)
+  MARTLET_THUNK Step(F&& middleware)
+      : middleware_(make_middleware(std::forward<F>(middleware))), wants_body_(detail::wants_body<std::decay_t<F>>) {}
+
+ private:
+  friend struct StepAccess;
+  using Handler = Function<void(Request&, Response&)>;
+  using Middleware = Function<void(Request&, Response&, Next)>;
+
+  template <typename F>
+  MARTLET_THUNK static Handler make_handler(F&& handler) {
+    using Stored = std::decay_t<F>;
+    using Answer = decltype(detail::call_handler(std::declval<Stored&>(), std::declval<Request&>(), std::declval<Response&>()));
+    if constexpr (std::is_void_v<Answer> && detail::takes<F, Request&, Response&>) {
+      return Handler(std::forward<F>(handler));
+    } else if constexpr (std::is_void_v<Answer>) {
+      return Handler([fn = Stored(std::forward<F>(handler))](Request& req, Response& res) mutable { detail::call_handler(fn, req, res); });
+    } else {
+      return Handler([fn = Stored(std::forward<F>(handler))](Request& req, Response& res) mutable {
+        detail::answer(res, detail::call_handler(fn, req, res));
+      });
+    }
+  }
+  template <typename F>
+  MARTLET_THUNK static Middleware make_middleware(F&& middleware) {
+    if constexpr (detail::takes<F, Request&, Response&, Next>) {
+      return Middleware(std::forward<F>(middleware));
+    } else {
+      return Middleware([fn = std::decay_t<F>(std::forward<F>(middleware))](Request& req, Response& res, Next next) mutable {
+        Context context{req, res};
+        fn(context, next);
+      });
+    }
+  }
+
+  Handler handler_;
+  Middleware middleware_;
+  bool wants_body_;
+};
+
+// A route, for those who list them (App::routes).
+struct MARTLET_LAYOUT RouteInfo {
+  std::string method;   // "GET", …; empty: any. Of a WebSocket "GET"
+  std::string pattern;  // as it was registered, behind the prefixes of the Routers around it
+  uint32_t steps = 0;   // middleware of use() included
+  bool is_websocket = false;
+};
+
+// What an App and a Router have in common. The forms of paths and what they match are told in app.h.
+template <typename Self>
+class Routes {
+ public:
+  // Middleware for all later routes, HTTP and WebSocket upgrades alike, in order of registration.
+  template <typename F>
+  MARTLET_THUNK Self& use(F&& middleware) {
+    return use(std::string_view(), std::forward<F>(middleware));
+  }
+  // Only for requests whose path lies below this prefix, whole segments compared: "/admin" (or "/admin/*") guards "/admin"
+  // and "/admin/x", of a route "/*", too. However it is spelled: for a prefix, doubled slashes are one, '\', %5C and %2F
+  // are slashes, and what stands behind a ';' in a segment does not count, as for a file system or a server behind this one.
+  template <typename F>
+  MARTLET_THUNK Self& use(std::string_view prefix, F&& middleware) {
+    static_assert(std::is_constructible_v<Step, F>, "a middleware is called with (Request&, Response&, Next) or (Request&, Response&)");
+    if constexpr (std::is_constructible_v<Step, F>) self().add_use(prefix, Step(std::forward<F>(middleware)));
+    return self();
+  }
+
+  // Routes: any number of middleware, the handler last; options stand behind the path. A GET route answers HEAD too (without
+  // the body) unless a HEAD route of its own matches. Requests that match nothing get 404; where only the method matches
+  // nothing, 405 with the methods of that path in Allow, and OPTIONS 204 with them, unless it has a route; a method that HTTP
+  // does not know, 501. OPTIONS * (RFC 9110 §9.3.7), for which there may be a route of the path "*", tells the methods of the
+  // whole App.
+  template <typename... Steps>
+  MARTLET_THUNK Self& get(std::string_view path, Steps&&... steps) { return route("GET", path, {}, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  MARTLET_THUNK Self& get(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("GET", path, options, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  MARTLET_THUNK Self& post(std::string_view path, Steps&&... steps) { return route("POST", path, {}, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  MARTLET_THUNK Self& post(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("POST", path, options, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  MARTLET_THUNK Self& put(std::string_view path, Steps&&... steps) { return route("PUT", path, {}, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  MARTLET_THUNK Self& put(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("PUT", path, options, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  MARTLET_THUNK Self& patch(std::string_view path, Steps&&... steps) { return route("PATCH", path, {}, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  MARTLET_THUNK Self& patch(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("PATCH", path, options, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  MARTLET_THUNK Self& del(std::string_view path, Steps&&... steps) { return route("DELETE", path, {}, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  MARTLET_THUNK Self& del(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("DELETE", path, options, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  MARTLET_THUNK Self& head(std::string_view path, Steps&&... steps) { return route("HEAD", path, {}, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  MARTLET_THUNK Self& options(std::string_view path, Steps&&... steps) { return route("OPTIONS", path, {}, std::forward<Steps>(steps)...); }
+  // Any method.
+  template <typename... Steps>
+  MARTLET_THUNK Self& all(std::string_view path, Steps&&... steps) { return route("", path, {}, std::forward<Steps>(steps)...); }
+  template <typename... Steps>
+  MARTLET_THUNK Self& all(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("", path, options, std::forward<Steps>(steps)...); }
+
+  // A WebSocket route with one set of handlers for all its connections. A request for its path that asks for no upgrade
+  // goes to the HTTP routes; where none takes it, GET and HEAD get 426 (RFC 9110 §15.5.22).
+  Self& ws(std::string_view path, WsHandlers handlers) {
+    self().add_ws(path, std::move(handlers));
+    return self();
+  }
+  // A WebSocket route whose function runs once per connection and sets that connection's handlers.
+  template <typename F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, WsHandlers>)
+  MARTLET_THUNK Self& ws(std::string_view path, F&& on_open, WsOptions options = {}) {
+    constexpr bool fits = std::is_invocable_v<std::decay_t<F>&, WebSocket, Request&>;
+    static_assert(fits, "the function of a WebSocket route is called with (WebSocket, Request&)");
+    if constexpr (fits) self().add_ws(path, Function<void(WebSocket, Request&)>(std::forward<F>(on_open)), std::move(options));
+    return self();
+  }
+
+  // Runs when a step gives up (next(HttpError), res.fail(), fail()) or throws, before it is answered: it may answer in its own
+  // way, by (const Failure&, Request&, Response&). The status is set to the failure's. Several run in the order of
+  // registration until one answers, those of the Router that the route is of before those around it, the App's last.
+  template <typename F>
+    requires(detail::is_error_handler<F>)
+  MARTLET_THUNK Self& on_error(F&& handler) {
+    self().add_error_handler(ErrorHandler(std::forward<F>(handler)));
+    return self();
+  }
+
+  // The routes of a Router, below a prefix: its "/" is the prefix itself. Its middleware guards everything below the prefix
+  // that is registered later.
+  Self& mount(std::string_view prefix, Router router);
+  // The same of a Router that is made in place: app.group("/admin", only_admins, [](Router& r) { r.get("/stats", stats); }).
+  template <typename... Parts>
+  MARTLET_THUNK Self& group(std::string_view prefix, Parts&&... parts);
+
+ private:
+  Self& self() noexcept { return static_cast<Self&>(*this); }
+
+  template <typename... Steps>
+  MARTLET_THUNK Self& route(std::string_view method, std::string_view path, const RouteOptions& options, Steps&&... steps) {
+    static_assert(sizeof...(Steps) > 0, "a route needs a handler");
+    static_assert((std::is_constructible_v<Step, Steps> && ...),
+                  "a handler is called with (Request&, Response&), a middleware before it with (Request&, Response&, Next)");
+    if constexpr (sizeof...(Steps) > 0 && (std::is_constructible_v<Step, Steps> && ...)) {
+      Step list[] = {Step(std::forward<Steps>(steps))...};
+      self().add_route(method, path, options, list, sizeof...(Steps));
+    }
+    return self();
+  }
+};
+
+// Routes that are registered here first and mounted later. Movable; mounted once, on an App or on another Router.
+class Router : public Routes<Router> {
+ public:
+  Router();
+  Router(Router&& other) noexcept;
+  Router& operator=(Router&& other) noexcept;
+  ~Router();
+
+ private:
+  friend class Routes<Router>;
+  friend struct RouterAccess;
+  struct Record;
+  void add_use(std::string_view prefix, Step step);
+  void add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count);
+  void add_ws(std::string_view path, WsHandlers handlers);
+  void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options);
+  void add_error_handler(ErrorHandler handler);
+  void add_router(std::string_view prefix, Router router);
+
+  Record* record_;
+};
+
+template <typename Self>
+Self& Routes<Self>::mount(std::string_view prefix, Router router) {
+  self().add_router(prefix, std::move(router));
+  return self();
+}
+
+namespace detail {
+
+template <typename F>
+MARTLET_THUNK void add_part(Router& router, F&& part) {
+  if constexpr (std::is_invocable_v<F&, Router&>) {
+    part(router);
+  } else {
+    router.use(std::forward<F>(part));
+  }
+}
+
+}  // namespace detail
+
+template <typename Self>
+template <typename... Parts>
+MARTLET_THUNK Self& Routes<Self>::group(std::string_view prefix, Parts&&... parts) {
+  Router router;
+  (detail::add_part(router, std::forward<Parts>(parts)), ...);
+  return mount(prefix, std::move(router));
+}
+
+}  // namespace martlet

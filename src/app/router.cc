@@ -1,0 +1,150 @@
+// Router: what was registered on it, until it is mounted; and mounting, which registers it again on the App. Routers on
+// Routers become one flat list in the order of registration, so that a step of use() is before what came behind it.
+#include <martlet/app.h>
+
+#include <memory>
+
+#include "app/app_access.h"
+#include "base/check.h"
+#include "http/failures.h"
+
+namespace martlet {
+
+namespace {
+
+// One thing that was registered. What it is, is said by what it has.
+struct Entry {
+  std::string path = {};
+  size_t scope = 0;
+  // A route, or a step of use() when there is no method.
+  bool is_use = false;
+  std::string method = {};
+  RouteOptions options = {};
+  std::vector<Step> steps = {};
+  // A WebSocket's route.
+  std::unique_ptr<realtime::WsRouteEntry> websocket = nullptr;
+};
+
+// A Router's error handlers, and within which they are: an index, or the App's.
+struct Scope {
+  static constexpr size_t kNone = SIZE_MAX;
+  size_t outer = kNone;
+  std::vector<ErrorHandler> handlers = {};
+};
+
+// "/" of a Router is its prefix; everything else stands behind it.
+std::string joined(std::string_view prefix, std::string_view path) {
+  while (prefix.ends_with('/')) prefix.remove_suffix(1);
+  if (path == "/" && !prefix.empty()) path = {};
+  return std::string(prefix).append(path);
+}
+
+bool has_params(std::string_view prefix) noexcept { return prefix.find_first_of(":*[") != prefix.npos; }
+
+}  // namespace
+
+struct Router::Record {
+  std::vector<Entry> entries;
+  std::vector<Scope> scopes = std::vector<Scope>(1);  // the first is its own
+};
+
+struct RouterAccess {
+  static Router::Record& record(Router& router) noexcept { return *router.record_; }
+};
+
+Router::Router() : record_(new Record()) {}
+Router::Router(Router&& other) noexcept : record_(std::exchange(other.record_, nullptr)) {}
+Router& Router::operator=(Router&& other) noexcept { return std::swap(record_, other.record_), *this; }
+Router::~Router() { delete record_; }
+
+void Router::add_use(std::string_view prefix, Step step) {
+  Entry& entry = record_->entries.emplace_back(Entry{.path = std::string(prefix), .is_use = true});
+  entry.steps.push_back(std::move(step));
+}
+
+void Router::add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count) {
+  Entry& entry = record_->entries.emplace_back(Entry{.path = std::string(path), .method = std::string(method), .options = options});
+  for (size_t i = 0; i < count; i++) entry.steps.push_back(std::move(steps[i]));
+}
+
+void Router::add_ws(std::string_view path, WsHandlers handlers) {
+  Entry& entry = record_->entries.emplace_back(Entry{.path = std::string(path)});
+  entry.websocket = std::make_unique<realtime::WsRouteEntry>();
+  entry.websocket->handlers = std::move(handlers);
+}
+
+void Router::add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options) {
+  add_ws(path, WsHandlers{.options = std::move(options)});
+  record_->entries.back().websocket->on_open = std::move(on_open);
+}
+
+void Router::add_error_handler(ErrorHandler handler) { record_->scopes[0].handlers.push_back(std::move(handler)); }
+
+void Router::add_router(std::string_view prefix, Router router) {
+  MARTLET_CHECK(router.record_ && "a Router is mounted once");
+  const size_t first = record_->scopes.size();
+  for (Scope& scope : router.record_->scopes) {
+    scope.outer = scope.outer == Scope::kNone ? 0 : first + scope.outer;
+    record_->scopes.push_back(std::move(scope));
+  }
+  for (Entry& entry : router.record_->entries) {
+    entry.path = joined(prefix, entry.path);
+    entry.scope += first;
+    record_->entries.push_back(std::move(entry));
+  }
+}
+
+namespace {
+
+// Registers one Router's entries on a worker.
+class Mounting {
+ public:
+  Mounting(realtime::RealtimeWorker& w, std::string_view prefix) noexcept : w_(w), prefix_(prefix) {}
+
+  void add_scopes(std::vector<Scope>& scopes) {
+    for (Scope& scope : scopes) {
+      routing::ErrorScope& made = w_.scopes.emplace_back();
+      made.outer = scope.outer == Scope::kNone ? &w_.errors : made_[scope.outer];
+      for (ErrorHandler& handler : scope.handlers) made.handlers.push_back(std::move(handler));
+      if (!made.handlers.empty()) w_.fail_thrown = http::fail_thrown;
+      made_.push_back(&made);
+    }
+  }
+
+  void add(Entry& entry) {
+    const std::string path = joined(prefix_, entry.path);
+    routing::ErrorScope* const outer = std::exchange(w_.scope, made_[entry.scope]);
+    if (entry.is_use) {
+      add_use(path, std::move(entry.steps[0]));
+    } else if (entry.websocket) {
+      w_.add_ws(path, std::move(entry.websocket));
+    } else {
+      w_.add_route(entry.method, path, entry.options, entry.steps.data(), entry.steps.size());
+    }
+    w_.scope = outer;
+  }
+
+ private:
+  void add_use(const std::string& path, Step step) {
+    if (has_params(path)) return w_.refuse_route("use() below a mount whose prefix has parameters: put the step into the routes", path);
+    w_.add_use(path, std::move(step));
+  }
+
+  realtime::RealtimeWorker& w_;
+  std::string_view prefix_;
+  std::vector<routing::ErrorScope*> made_;
+};
+
+}  // namespace
+
+void App::add_router(std::string_view prefix, Router router) {
+  realtime::RealtimeWorker& w = AppAccess::worker(*this);
+  MARTLET_CHECK(!w.opened && "mount() after listen()");
+  if (!prefix.empty() && prefix[0] != '/') return w.refuse_route("a prefix begins with '/'", prefix);
+  auto& record = RouterAccess::record(router);
+  Mounting mounting(w, prefix);
+  mounting.add_scopes(record.scopes);
+  for (Entry& entry : record.entries) mounting.add(entry);
+}
+
+}  // namespace martlet

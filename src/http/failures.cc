@@ -1,0 +1,139 @@
+// See failures.h.
+#include "http/failures.h"
+
+#include <martlet/json_writer.h>
+
+#include "base/bytes.h"
+#include "base/kept_text.h"
+#include "proto/accept.h"
+#include "proto/field_views.h"
+#include "session/answer_fields.h"
+#include "session/http_refusal.h"
+#include "session/http_response.h"
+#include "session/http_session.h"
+#include "sys/log_line.h"
+
+namespace martlet {
+
+namespace http {
+
+namespace {
+
+using routing::Chain;
+using routing::RoutedWorker;
+
+const Chain& chain_of(const session::Exchange& e) noexcept { return *static_cast<const Chain*>(e.route); }
+
+// JSON alone, or before text: "*/*" is no wish.
+bool prefers_json(const session::Exchange& e) noexcept {
+  static constexpr std::string_view kOffers[] = {"text/plain", "text/html", "application/problem+json", "application/json"};
+  const auto lines = proto::FieldViews::first(e.head, e.base, "accept");
+  const auto chosen = proto::accept_media_type(lines.lines(), kOffers);
+  return chosen && *chosen >= 2;
+}
+
+std::string_view request_id_of(const session::Exchange& e) noexcept {
+  if (const auto set = session::find_field(e, "x-request-id")) return *set;
+  const proto::Field* sent = e.head.find(e.base, "x-request-id");
+  return e.field(sent);
+}
+
+// RFC 9457 §3.1. `type` is about:blank: the status says it all, and `detail` is what there is besides.
+void send_problem(session::Exchange& e, const Failure& failure) noexcept {
+  const std::string_view title = session::reason_phrase(failure.status);
+  JsonWriter out;
+  out.object([&] {
+    out.member("type", "about:blank");
+    out.member("title", title);
+    out.member("status", failure.status);
+    if (!failure.text.empty() && failure.text != title) out.member("detail", failure.text);
+    if (!failure.request_id.empty()) out.member("request_id", failure.request_id);
+  });
+  e.response.type("application/problem+json");
+  session::send_response(e, base::as_bytes(out.text()), session::BodyType::json);
+}
+
+void send_failure(session::Exchange& e, const Failure& failure) noexcept {
+  if (prefers_json(e)) return send_problem(e, failure);
+  const std::string_view text = failure.text.empty() ? session::reason_phrase(failure.status) : failure.text;
+  session::send_response(e, base::as_bytes(text), session::BodyType::text);
+}
+
+bool is_settled(const session::Exchange& e) noexcept { return e.flags.responded || e.flags.deferred || e.connection->closing; }
+
+// True when one of them has answered, or will.
+bool run_error_handlers(RoutedWorker& w, session::Exchange& e, const Failure& failure) noexcept {
+  for (routing::ErrorScope* scope = chain_of(e).scope; scope; scope = scope->outer) {
+    for (routing::ErrorHandler& handler : scope->handlers) {
+      if (!handler(failure, e.request, e.response)) return w.report_failure(failure.route), is_settled(e);
+      if (is_settled(e)) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void answer_failure(routing::RoutedWorker& w, session::Exchange& e, Failure failure) noexcept {
+  if (e.flags.responded || e.flags.upgraded) return;
+  if (failure.status < 400 || failure.status > 599) failure.status = 500;
+  session::drop_body_fields(e);
+  e.status = static_cast<uint16_t>(failure.status);
+  e.flags.chain_over = true;
+  failure.request_id = request_id_of(e);
+  const bool first = !e.flags.failed;  // an error handler that fails in its turn is not asked again
+  e.flags.failed = true;
+  if (first && run_error_handlers(w, e, failure)) return;
+  session::drop_body_fields(e);
+  e.status = static_cast<uint16_t>(failure.status);
+  send_failure(e, failure);
+}
+
+void fail_with(RoutedWorker& w, session::Exchange& e, const HttpError& error) noexcept {
+  answer_failure(w, e, {error.status, error.text, {}, chain_of(e).pattern, {}});
+}
+
+void fail_thrown(RoutedWorker& w, session::Exchange& e) noexcept {
+  const std::string_view what = detail::last_failure();
+  answer_failure(w, e, {500, w.options.production ? "Internal Server Error" : what, what, chain_of(e).pattern, {}});
+}
+
+namespace {
+
+// Outside of a step the exchange is settled as well.
+void fail_now(session::Exchange& e, const HttpError& error) noexcept {
+  auto& w = *static_cast<RoutedWorker*>(e.sessions->http.context);
+  w.fail_thrown = fail_thrown;  // whoever fails so expects it of exceptions, too
+  if (e.flags.in_handler) return fail_with(w, e, error);
+  e.flags.in_handler = true;
+  fail_with(w, e, error);
+  e.flags.in_handler = false;
+  if (e.flags.responded) session::settle_exchange(e);
+}
+
+}  // namespace
+
+}  // namespace http
+
+void Next::operator()(const HttpError& error) const noexcept {
+  worker::Worker* w = worker::here(worker_);
+  if (!w) {
+    base::KeptText text(error.text);
+    worker::post_to(worker_, [self = *this, status = error.status, text = std::move(text)](worker::Worker&) { self({status, text.text()}); });
+    return;
+  }
+  session::Exchange* e = session::find_exchange(w->sessions, {slot_, generation_}, request_);
+  if (e && routing::is_next(static_cast<routing::RoutedWorker&>(*w), *e, position_)) http::fail_now(*e, error);
+}
+
+void Response::fail(int code, std::string_view text) const noexcept {
+  if (elsewhere()) {
+    base::KeptText kept(text);
+    worker::post_to(worker_, [self = *this, code, kept = std::move(kept)](worker::Worker&) { self.fail(code, kept.text()); });
+    return;
+  }
+  session::Exchange* e = resolve();
+  if (e && !session::is_answered(*e)) http::fail_now(*e, {code, text});
+}
+
+}  // namespace martlet

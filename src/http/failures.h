@@ -1,0 +1,18 @@
+// What becomes of a request that a step has given up: the error handlers of its route run, the nearest first, and where
+// none of them answers, the failure is told as text or as a problem (RFC 9457). The worker's thread.
+#pragma once
+
+#include <martlet/middleware.h>
+
+#include "routing/routes.h"
+
+namespace martlet::http {
+
+// Answers the exchange, unless an error handler has deferred.
+void answer_failure(routing::RoutedWorker& w, session::Exchange& e, Failure failure) noexcept;
+
+// The same of an HttpError, or of what a step has thrown.
+void fail_with(routing::RoutedWorker& w, session::Exchange& e, const HttpError& error) noexcept;
+void fail_thrown(routing::RoutedWorker& w, session::Exchange& e) noexcept;
+
+}  // namespace martlet::http

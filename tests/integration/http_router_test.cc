@@ -1,0 +1,139 @@
+// Routers that are mounted, groups, handlers that return their answer, not_found and the list of routes.
+#include <doctest/doctest.h>
+#include <martlet/json.h>
+
+#include <string>
+
+#include "support/client.h"
+#include "support/server.h"
+#include "support/ws_client.h"
+
+using namespace martlet;
+using namespace martlet::test;
+
+namespace {
+
+struct Post {
+  std::string title;
+  int likes = 0;
+};
+MARTLET_JSON(Post, title, likes)
+
+}  // namespace
+
+TEST_CASE("http_router: what is mounted stands behind its prefix, guards what comes later there, and is listed") {
+  TestServer server([](App& app) {
+    Router posts;
+    posts.get("/", [](Request&) { return "list"; });
+    posts.get("/:id", [](Request& req) { return std::string(req.param("id")); });
+    Router api;
+    api.get("/open", [](Request&) { return "open"; });
+    api.use([](Request& req, Response& res, Next next) { req.header("x-token") ? next() : res.status(401).end(); });
+    api.mount("/posts", std::move(posts));
+    api.post("/upload", {.max_body_bytes = 3}, [](Request& req) { return std::string(req.body()); });
+    app.mount("/api/", std::move(api));
+    app.get("/api/later", [](Request&) { return "later"; });
+    app.get("/", [] { return "home"; });
+    std::string all;
+    for (const RouteInfo& route : app.routes()) all += route.method + " " + route.pattern + " " + std::to_string(route.steps) + "\n";
+    CHECK(all == "GET /api/open 1\nGET /api/posts 2\nGET /api/posts/:id 2\nPOST /api/upload 2\nGET /api/later 2\nGET / 1\n");
+  });
+  Client client(server.port());
+  CHECK(client.get("/").body == "home");
+  CHECK(client.get("/api/open").body == "open");
+  CHECK(client.get("/api/posts").status == 401);
+  CHECK(client.get("/api/posts", "X-Token: 1\r\n").body == "list");
+  CHECK(client.get("/api/posts/7", "X-Token: 1\r\n").body == "7");
+  CHECK(client.get("/api/posts/", "X-Token: 1\r\n").status == 404);
+  CHECK(client.get("/api/later").status == 401);
+  CHECK(client.get("/api/nothing").status == 401);
+  CHECK(client.post("/api/upload", "abc", "X-Token: 1\r\n").body == "abc");
+  CHECK(client.post("/api/upload", "abcd", "X-Token: 1\r\n").status == 413);
+}
+
+TEST_CASE("http_router: groups with steps, on groups, and WebSockets in them") {
+  TestServer server([](App& app) {
+    app.group("/admin", [](Request&, Response& res, Next next) { res.set("X-Admin", "1"), next(); }, [](Router& admin) {
+      admin.get("/stats", [](Context& c) { c.res.send(c.req.path()); });
+      admin.ws("/live", [](WebSocket ws, Request&) { ws.send("hello"); });
+      admin.ws("/echo", {.message = [](WebSocket ws, const Message& msg) { ws.send(msg); }});
+      admin.group("/deep", [](Router& deep) { deep.all("/*", [](Request& req) { return "deep " + std::string(req.param("*")); }); });
+    });
+  });
+  Client client(server.port());
+  HttpResponse got = client.get("/admin/stats");
+  CHECK(got.body == "/admin/stats");
+  CHECK(got.field("x-admin") == "1");
+  CHECK(client.get("/admin/deep/a/b").body == "deep a/b");
+  WsClient live(server.port(), "/admin/live");
+  CHECK(live.read_frame().payload == "hello");
+  WsClient echo(server.port(), "/admin/echo");
+  REQUIRE(echo.send_text("again"));
+  CHECK(echo.read_frame().payload == "again");
+}
+
+TEST_CASE("http_router: a handler may return its answer") {
+  TestServer server([](App& app) {
+    app.get("/text", [] { return "1.0"; });
+    app.get("/string", [](Request&, Response& res) { return res.status(201), std::string("made"); });
+    app.get("/json", [](Request&) { return Json{{"a", 1}}; });
+    app.get("/own", [](Request&) { return Post{"x", 2}; });
+    app.get("/list", [](Request&) { return std::vector<Post>{{"x", 2}, {"y", 3}}; });
+    app.get("/reply", [](Request&) -> Reply { return Reply(404, "<p>gone</p>", "html").set("X-Why", "moved"); });
+    app.get("/reply-json", [](Request&) -> Reply { return {201, Post{"x", 2}}; });
+    app.get("/reply-own", [](Request&) -> Reply { return Post{"x", 2}; });
+    app.get("/empty", [](Request&) -> Reply { return {204}; });
+    app.get("/result/:ok", [](Request& req) -> Result<std::string> {
+      if (req.param("ok") == "no") return Error("it broke");
+      return std::string("fine");
+    });
+    app.not_found([](Request& req, Response& res) { res.send("nothing at " + std::string(req.path())); });
+  });
+  Client client(server.port());
+  CHECK(client.get("/text").body == "1.0");
+  HttpResponse got = client.get("/string");
+  CHECK(got.status == 201);
+  CHECK(got.body == "made");
+  got = client.get("/json");
+  CHECK(got.body == R"({"a":1})");
+  CHECK(got.field("content-type") == "application/json");
+  CHECK(client.get("/own").body == R"({"title":"x","likes":2})");
+  CHECK(client.get("/list").body == R"([{"title":"x","likes":2},{"title":"y","likes":3}])");
+  got = client.get("/reply");
+  CHECK(got.status == 404);
+  CHECK(got.body == "<p>gone</p>");
+  CHECK(got.field("content-type") == "text/html; charset=utf-8");
+  CHECK(got.field("x-why") == "moved");
+  got = client.get("/reply-json");
+  CHECK(got.status == 201);
+  CHECK(got.body == R"({"title":"x","likes":2})");
+  CHECK(got.field("content-type") == "application/json");
+  CHECK(client.get("/reply-own").body == R"({"title":"x","likes":2})");
+  CHECK(client.get("/empty").status == 204);
+  CHECK(client.get("/result/yes").body == "fine");
+  CHECK(client.get("/result/no").status == 500);
+  got = client.get("/nowhere");
+  CHECK(got.status == 404);
+  CHECK(got.body == "nothing at /nowhere");
+  CHECK(client.post("/text", "").status == 405);
+}
+
+TEST_CASE("http_router: fields are appended, taken back, and asked for") {
+  TestServer server([](App& app) {
+    app.get("/", [](Request&, Response& res) {
+      res.append("Link", "</a>").append("link", "</b>").set("X-Gone", "1").remove("x-gone").set("Content-Type", "text/css").status(203);
+      CHECK(res.get("LINK") == "</a>");
+      CHECK(!res.get("X-Gone"));
+      CHECK(res.get("content-type") == "text/css");
+      CHECK(res.status_code() == 203);
+      res.append("X-Bad", "a\r\nb").send("x");
+    });
+    app.get("/set", [](Request&, Response& res) { res.append("Link", "</a>").append("Link", "</b>").set("Link", "</c>").end(); });
+  });
+  Client client(server.port());
+  const HttpResponse got = client.get("/");
+  CHECK(got.count("link") == 2);
+  CHECK(got.field("content-type") == "text/css");
+  CHECK(got.field("x-bad") == "");
+  CHECK(client.get("/set").field("link") == "</c>");
+}
