@@ -57,8 +57,8 @@ struct RoutedWorker : worker::Worker {
   void open_routes();
 
   const UpgradeSeam upgrade;
-  Router http_router;
-  Router ws_router;
+  RouteTree http_router;
+  RouteTree ws_router;
   std::list<Step> steps;
   std::vector<Chain::Entry> uses;
   std::list<std::string> prefixes;             // their texts
