@@ -62,7 +62,7 @@ std::string conflict(const Pattern& pattern, std::string_view first, uint8_t met
 
 }  // namespace
 
-RouteTree::RouteTree() : edges_(8), mask_(7), nodes_(kRoot + 1), params_(1), targets_(1) {}
+RouteTree::RouteTree() : edges_(8), mask_(7), shift_(61), nodes_(kRoot + 1), params_(1), targets_(1) {}
 
 RouteTree::Key RouteTree::key_of(uint32_t from, std::string_view text) noexcept {
   const char* p = text.data();
@@ -74,30 +74,30 @@ RouteTree::Key RouteTree::key_of(uint32_t from, std::string_view text) noexcept 
   return {load<uint8_t>(p), load<uint8_t>(p + size / 2) << 8 | load<uint8_t>(p + size - 1), last};
 }
 
-// Of a short text, only the key is looked at.
-size_t RouteTree::hash_of(const Key& key, uint32_t from, const char* text, size_t size) noexcept {
+// Its uppermost bits are those that all others have gone into. Of a short text, only the key is looked at.
+uint64_t RouteTree::hash_of(const Key& key, uint32_t from, const char* text, size_t size) noexcept {
   uint64_t mixed = (key.first ^ size) * kMix ^ key.last * 0xC2B2AE3D27D4EB4Fu ^ from * 0xD6E8FEB86659FD93u;
   // Routes often begin and end alike: all of a longer text counts.
   for (size_t at = 8; at + 8 < size; at += 8) {
     mixed = (mixed ^ load<uint64_t>(text + at)) * kMix;
     mixed ^= mixed >> 32;
   }
-  return static_cast<size_t>(mixed ^ mixed >> 32);
+  return mixed;
 }
 
 inline uint32_t RouteTree::find_edge(uint32_t from, std::string_view text) const noexcept {
   const Key key = key_of(from, text);
   const Edge* const edges = edges_.data();
   const size_t mask = mask_;
-  for (size_t at = hash_of(key, from, text.data(), text.size()) & mask; edges[at].to; at = (at + 1) & mask) {
+  for (size_t at = hash_of(key, from, text.data(), text.size()) >> shift_; edges[at].to; at = (at + 1) & mask) {
     if (edges[at].key != key) continue;
     if (text.size() <= kShort || std::memcmp(texts_.data() + edges[at].text_at, text.data(), text.size()) == 0) return edges[at].to;
   }
   return 0;
 }
 
-void RouteTree::put_edge(const Edge& edge, size_t hash) {
-  size_t at = hash & mask_;
+void RouteTree::put_edge(const Edge& edge, uint64_t hash) {
+  size_t at = hash >> shift_;
   while (edges_[at].to) at = (at + 1) & mask_;
   edges_[at] = edge;
 }
@@ -106,6 +106,7 @@ void RouteTree::grow_edges() {
   std::vector<Edge> old(edges_.size() * 2);
   old.swap(edges_);
   mask_ = edges_.size() - 1;
+  shift_--;
   for (const Edge& edge : old) {
     if (!edge.to) continue;
     const auto from = static_cast<uint32_t>(edge.key.from_and_size >> 32);

@@ -114,10 +114,10 @@ class RouteTree {
   };
 
   static Key key_of(uint32_t from, std::string_view text) noexcept;
-  static size_t hash_of(const Key& key, uint32_t from, const char* text, size_t size) noexcept;
+  static uint64_t hash_of(const Key& key, uint32_t from, const char* text, size_t size) noexcept;
   uint32_t find_edge(uint32_t from, std::string_view text) const noexcept;
   uint32_t make_edge(uint32_t from, std::string_view text, uint32_t to);
-  void put_edge(const Edge& edge, size_t hash);
+  void put_edge(const Edge& edge, uint64_t hash);
   void grow_edges();
   uint32_t make_param(uint32_t from, const Constraint* constraint);
   uint32_t add_node();
@@ -139,7 +139,8 @@ class RouteTree {
   bool walk(uint32_t at, std::string_view rest, Match& match, Visitor& visitor) const noexcept;
 
   std::vector<Edge> edges_;  // open addressing, a power of two
-  size_t mask_;
+  size_t mask_;   // its size - 1,
+  int shift_;     // and 64 less the bits of that
   size_t edge_count_ = 0;
   std::vector<Node> nodes_;
   std::vector<Param> params_;
