@@ -38,9 +38,12 @@ struct HandlerFailure {
 // In a Server (server.h) there is an App for each worker. What is said there of rooms, routes, everybody and connections
 // means all of them; drain() and close() do, too.
 //
-// Paths: "/users/:id/files/*". A segment that starts with ':' is a parameter, a last segment "*" matches all the rest,
-// which may be empty ("/files/" matches "/files/*", "/files" does not). Static segments win over parameters, parameters
-// over "*", and among equals the first registered. Segment by segment, case-sensitive; a trailing slash counts.
+// Paths: "/users/:id/files/*". A segment that starts with ':' is a parameter ("[id]" is the same), a last segment "*" matches
+// all the rest, which may be empty ("/files/" matches "/files/*", "/files" does not); as "*rest" it is the parameter "rest",
+// too. "/posts/:id<int>" takes numbers only (also: uuid, slug, alnum), "/files/:name?" is "/files" and "/files/:name" in one.
+// Static segments win over parameters with a constraint, those over other parameters, parameters over "*"; where what follows
+// does not match, the next best is tried. Segment by segment, case-sensitive; a trailing slash counts. Two routes of one method
+// for the same paths are a mistake; of all() and a method, the first registered wins.
 // One path is judged by all, guards, routes and handlers: escapes of unreserved characters are decoded, the others have
 // upper-case digits, so that "/%68i" is "/hi" and "/caf%c3%a9" is the route "/café". A path with a "." or ".." segment in
 // any spelling, with a NUL, or with a '%' that begins no escape, is 400 before any step sees it (RFC 3986 §6.2.2), and as

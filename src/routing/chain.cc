@@ -155,7 +155,7 @@ void run_all_steps(RoutedWorker& w, session::Exchange& e) noexcept {
   run_steps(w, e);
 }
 
-void set_params(session::Exchange& e, const Chain& chain, const Router::Match& match) noexcept {
+void set_params(session::Exchange& e, const Chain& chain, const RouteTree::Match& match) noexcept {
   const auto* const from = e.judged_path ? e.judged_path : reinterpret_cast<const char*>(e.base);
   e.param_count = match.param_count;
   for (uint8_t i = 0; i < match.param_count; i++) {
@@ -176,7 +176,7 @@ bool judge(session::Exchange& e) noexcept {
 }
 
 // The route of a path that is none of those without parameters.
-[[gnu::noinline]] bool find_variable(const Router& router, session::Exchange& e, Router::Match& match) noexcept {
+[[gnu::noinline]] bool find_variable(const RouteTree& router, session::Exchange& e, RouteTree::Match& match) noexcept {
   const bool unusual = e.head.may_be_unusual && is_unusual(e.head.path(e.base));
   if (unusual && !judge(e)) return false;
   if (unusual || e.head.method == proto::Method::head) {
@@ -189,11 +189,11 @@ bool judge(session::Exchange& e) noexcept {
 
 // The chain that this request runs through.
 const Chain& find_chain(const RoutedWorker& w, session::Exchange& e) noexcept {
-  const Router& router = e.flags.is_upgrade ? w.ws_router : w.http_router;
-  Router::Match match;
+  const RouteTree& router = e.flags.is_upgrade ? w.ws_router : w.http_router;
+  RouteTree::Match match;
   const bool plain = router.find_plain(e.head.path(e.base), e.head.method, match);
   if (!plain && !find_variable(router, e, match)) return w.refused;
-  if (match.route == Router::kNotFound) return w.unmatched;
+  if (match.route == RouteTree::kNotFound) return w.unmatched;
   const Chain& chain = *(e.flags.is_upgrade ? w.ws_chains : w.chains)[match.route];
   if (match.param_count) set_params(e, chain, match);
   return chain;

@@ -151,7 +151,7 @@ Below below(std::string_view pattern, std::string_view prefix) noexcept {
     const int wanted = want.next();
     if (wanted < 0 || (wanted == '/' && want.is_over())) break;
     have.skip_doubled();  // "/a//:id" matches "/a//b", which lies below "/a/b"
-    const bool varies = have.after_slash() && (have.rest().starts_with(':') || have.rest() == "*");
+    const bool varies = have.after_slash() && have.rest().find_first_of(":[*") == 0;  // pattern.h
     if (varies) return Below::perhaps;
     if (have.next() != wanted) return Below::never;
   }

@@ -2,7 +2,9 @@
 // parameter matched is decoded when it is asked for.
 #include "routing/router.h"
 
+#include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "routing/path.h"
 
@@ -17,165 +19,340 @@ uint64_t load(const char* p) noexcept {
   return word;
 }
 
+constexpr size_t kShort = 16;  // bytes that a key holds all of
+constexpr uint64_t kMix = 0x9E3779B97F4A7C15u;
+
+// The pattern with a constraint on its last segment, if that is a parameter without one.
+std::string narrower(const Pattern& pattern) {
+  if (pattern.segments.empty()) return {};
+  const Pattern::Segment& last = pattern.segments.back();
+  if (last.kind != Pattern::Kind::param || last.constraint) return {};
+  return std::string(pattern.written).insert(pattern.written.find_last_not_of("]?") + 1, "<int>");
+}
+
+// What is left to write of a pattern with an optional parameter where the form with it, or the one without, is taken.
+std::string other_half(std::string_view written, bool longer_is_taken) {
+  if (!longer_is_taken) return std::string(written.substr(0, written.size() - 1));
+  return std::string(written.substr(0, std::max<size_t>(written.rfind('/'), 1)));
+}
+
+size_t depth_of(std::string_view written) {
+  return static_cast<size_t>(std::count(written.begin(), written.end(), '/')) - written.ends_with('/');
+}
+
+// What to write instead of a pattern that takes the same paths as the first one.
+std::string advice(const Pattern& pattern, std::string_view first) {
+  const bool first_is_optional = first.ends_with('?');
+  const size_t depth = depth_of(pattern.written);
+  const size_t first_depth = depth_of(first);
+  if (pattern.optional && !first_is_optional) return "write \"" + other_half(pattern.written, depth == first_depth) + '"';
+  if (first_is_optional && !pattern.optional) return "write \"" + other_half(first, depth == first_depth) + "\" there";
+  std::string text = "write one route with both handlers";
+  if (const std::string other = narrower(pattern); !other.empty()) text += ", or a narrower one like \"" + other + '"';
+  return text;
+}
+
+// The sentence for a pattern that takes the same paths as an earlier one of this method.
+std::string conflict(const Pattern& pattern, std::string_view first, uint8_t method) {
+  std::string text;
+  if (method != kAnyMethod) text.append(proto::method_name(static_cast<proto::Method>(method))).append(" ");
+  text.append("\"").append(first).append("\" takes the same paths and was registered first: ");
+  return text + advice(pattern, first);
+}
+
 }  // namespace
 
-const char* Pattern::parse(std::string_view text, Pattern& pattern) {
-  if (text == "*") {  // of OPTIONS * (RFC 9112 §3.2.4)
-    pattern = {"*", {}};
-    return nullptr;
+RouteTree::RouteTree() : edges_(8), mask_(7), shift_(61), nodes_(kRoot + 1), params_(1), targets_(1) {}
+
+RouteTree::Key RouteTree::key_of(uint32_t from, std::string_view text) noexcept {
+  const char* p = text.data();
+  const size_t size = text.size();
+  const uint64_t last = uint64_t{from} << 32 | size;
+  if (size >= 8) return {load<uint64_t>(p), load<uint64_t>(p + size - 8), last};
+  if (size >= 4) return {load<uint32_t>(p), load<uint32_t>(p + size - 4), last};
+  if (size == 0) return {0, 0, last};
+  return {load<uint8_t>(p), load<uint8_t>(p + size / 2) << 8 | load<uint8_t>(p + size - 1), last};
+}
+
+// Its uppermost bits are those that all others have gone into. Of a short text, only the key is looked at.
+uint64_t RouteTree::hash_of(const Key& key, uint32_t from, const char* text, size_t size) noexcept {
+  uint64_t mixed = (key.first ^ size) * kMix ^ key.last * 0xC2B2AE3D27D4EB4Fu ^ from * 0xD6E8FEB86659FD93u;
+  // Routes often begin and end alike: all of a longer text counts.
+  for (size_t at = 8; at + 8 < size; at += 8) {
+    mixed = (mixed ^ load<uint64_t>(text + at)) * kMix;
+    mixed ^= mixed >> 32;
   }
-  if (text.empty() || text[0] != '/') return "a path begins with '/'";
-  if (const char* wrong = judge_pattern(text, pattern.text)) return wrong;
-  pattern.params.clear();
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const std::string_view segment = cut_segment(rest);
-    if (segment == "*") {
-      if (!rest.empty()) return "'*' stands at the end of a path only";
-      pattern.params.emplace_back("*");
-    } else if (!segment.empty() && segment[0] == ':') {
-      if (segment.size() == 1) return "a parameter needs a name";
-      for (const std::string& name : pattern.params) {
-        if (name == segment.substr(1)) return "a parameter's name stands twice in a path";
-      }
-      pattern.params.emplace_back(segment.substr(1));
-    }
+  return mixed;
+}
+
+inline uint32_t RouteTree::find_edge(uint32_t from, std::string_view text) const noexcept {
+  const Key key = key_of(from, text);
+  const Edge* const edges = edges_.data();
+  const size_t mask = mask_;
+  for (size_t at = hash_of(key, from, text.data(), text.size()) >> shift_; edges[at].to; at = (at + 1) & mask) {
+    if (edges[at].key != key) continue;
+    if (text.size() <= kShort || std::memcmp(texts_.data() + edges[at].text_at, text.data(), text.size()) == 0) return edges[at].to;
   }
-  return pattern.params.size() > Router::kMaxParams ? "a path has at most 16 parameters" : nullptr;
+  return 0;
 }
 
-Router::Router() : root_(std::make_unique<Node>()), asterisk_(std::make_unique<Node>()) {}
-Router::~Router() = default;
+void RouteTree::put_edge(const Edge& edge, uint64_t hash) {
+  size_t at = hash >> shift_;
+  while (edges_[at].to) at = (at + 1) & mask_;
+  edges_[at] = edge;
+}
 
-void Router::add(const Pattern& pattern, uint8_t method, uint32_t route) {
-  const bool asterisk = pattern.text == "*";
-  Node* node = asterisk ? asterisk_.get() : root_.get();
-  std::string_view rest = asterisk ? std::string_view() : pattern.text;
-  while (!rest.empty()) {
-    const std::string_view segment = cut_segment(rest);
-    if (segment == "*") return node->wildcards.push_back({method, route});
-    std::unique_ptr<Node>* child = nullptr;
-    if (!segment.empty() && segment[0] == ':') {
-      child = &node->param;
-    } else {
-      for (auto& [name, next] : node->statics) {
-        if (name == segment) child = &next;
-      }
-      if (!child) child = &node->statics.emplace_back(segment, nullptr).second;
-    }
-    if (!*child) *child = std::make_unique<Node>();
-    node = child->get();
+void RouteTree::grow_edges() {
+  std::vector<Edge> old(edges_.size() * 2);
+  old.swap(edges_);
+  mask_ = edges_.size() - 1;
+  shift_--;
+  for (const Edge& edge : old) {
+    if (!edge.to) continue;
+    const auto from = static_cast<uint32_t>(edge.key.from_and_size >> 32);
+    const auto size = static_cast<uint32_t>(edge.key.from_and_size);
+    put_edge(edge, hash_of(edge.key, from, texts_.data() + edge.text_at, size));
   }
-  node->targets.push_back({method, route});
-  if (pattern.params.empty() && !find_static(pattern.text)) add_static(pattern.text, node);
 }
 
-Router::PathKey Router::key_of(std::string_view path) noexcept {
-  const char* p = path.data();
-  const size_t size = path.size();
-  if (size >= 8) return {load<uint64_t>(p), load<uint64_t>(p + size - 8), size};
-  if (size >= 4) return {load<uint32_t>(p), load<uint32_t>(p + size - 4), size};
-  if (size == 0) return {0, 0, 0};
-  return {load<uint8_t>(p), load<uint8_t>(p + size / 2) << 8 | load<uint8_t>(p + size - 1), size};
+uint32_t RouteTree::add_node() {
+  nodes_.emplace_back();
+  return static_cast<uint32_t>(nodes_.size() - 1);
 }
 
-size_t Router::hash_of(const PathKey& key) noexcept {
-  const uint64_t mixed = (key.first ^ key.size) * 0x9E3779B97F4A7C15u ^ key.last * 0xC2B2AE3D27D4EB4Fu;
-  return static_cast<size_t>(mixed ^ mixed >> 32);
+// The node that an edge leads to; where there is none, one is made, to this node or to a new one.
+uint32_t RouteTree::make_edge(uint32_t from, std::string_view text, uint32_t to) {
+  if (const uint32_t there = find_edge(from, text)) return there;
+  if ((edge_count_ + 1) * 2 > edges_.size()) grow_edges();
+  edge_count_++;
+  nodes_[from].has_edges = true;
+  const Key key = key_of(from, text);
+  const Edge edge{key, to ? to : add_node(), static_cast<uint32_t>(texts_.size())};
+  if (text.size() > kShort) texts_ += text;
+  put_edge(edge, hash_of(key, from, text.data(), text.size()));
+  return edge.to;
 }
 
-void Router::add_static(std::string_view path, const Node* node) {
-  if ((statics_ + 1) * 2 > table_.size()) {
-    std::vector<StaticEntry> old(table_.empty() ? 16 : table_.size() * 2);
-    old.swap(table_);
-    statics_ = 0;
-    for (StaticEntry& entry : old) {
-      if (entry.node) add_static(entry.path, entry.node);
-    }
+// Those with a constraint stand in order, the one without it behind them.
+uint32_t RouteTree::make_param(uint32_t from, const Constraint* constraint) {
+  uint32_t before = 0;
+  uint32_t next = nodes_[from].params;
+  for (; next; before = next, next = params_[next].next) {
+    if (params_[next].constraint == constraint) return params_[next].node;
+    if (!params_[next].constraint) break;
   }
-  const PathKey key = key_of(path);
-  size_t at = hash_of(key) & (table_.size() - 1);
-  while (table_[at].node) at = (at + 1) & (table_.size() - 1);
-  table_[at] = {key, node, std::string(path)};
-  statics_++;
+  const uint32_t to = add_node();
+  const auto number = static_cast<uint32_t>(params_.size());
+  params_.push_back({constraint, to, next});
+  (before ? params_[before].next : nodes_[from].params) = number;
+  return to;
 }
 
-const Router::Node* Router::find_static(std::string_view path) const noexcept {
-  if (table_.empty()) return nullptr;
-  const PathKey key = key_of(path);
-  const StaticEntry* table = table_.data();
-  const size_t mask = table_.size() - 1;
-  for (size_t at = hash_of(key) & mask; table[at].node; at = (at + 1) & mask) {
-    if (table[at].key == key && (key.size <= 16 || table[at].path == path)) return table[at].node;
+RouteTree::End RouteTree::make_plain_end(std::string_view path) {
+  const uint32_t node = make_edge(kWholePaths, path, 0);
+  if (path.size() > 1 && path.ends_with('/')) make_edge(kCutPaths, path.substr(0, path.size() - 1), node);
+  return {node, false};
+}
+
+// The end of a pattern's first segments; with other_slash, of them with a slash more at the end, or without the one there.
+RouteTree::End RouteTree::make_end(const Pattern& pattern, size_t count, bool other_slash) {
+  const std::span all = std::span(pattern.segments).first(count);
+  const bool is_plain = std::all_of(all.begin(), all.end(), [](const Pattern::Segment& s) { return s.kind == Pattern::Kind::text; });
+  const bool ends_in_slash = count > 0 && all.back().kind == Pattern::Kind::text && all.back().size == 0;
+  if (is_plain) {
+    std::string path = count ? pattern.text.substr(0, all.back().at + all.back().size) : "/";
+    if (other_slash && ends_in_slash) path.pop_back();
+    else if (other_slash) path += '/';
+    return make_plain_end(path);
+  }
+  uint32_t node = kRoot;
+  for (const Pattern::Segment& segment : all.first(count - (other_slash && ends_in_slash))) {
+    if (segment.kind == Pattern::Kind::wildcard) return {node, true};
+    node = segment.kind == Pattern::Kind::param ? make_param(node, segment.constraint) : make_edge(node, pattern.text_of(segment), 0);
+  }
+  return {other_slash && !ends_in_slash ? make_edge(node, "", 0) : node, false};
+}
+
+// All the forms that a pattern has; at most four.
+size_t RouteTree::make_ends(const Pattern& pattern, End (&ends)[4]) {
+  size_t count = 0;
+  if (pattern.text == "*") {
+    ends[count++] = make_plain_end(pattern.text);
+    return count;
+  }
+  for (size_t size = pattern.segments.size(), forms = pattern.optional ? 2 : 1; forms > 0; size--, forms--) {
+    const End end = ends[count++] = make_end(pattern, size, false);
+    const bool is_top = size == 0 || (size == 1 && pattern.segments[0].kind == Pattern::Kind::text && pattern.segments[0].size == 0);
+    if (ignores_slash_ && !is_top && !end.is_wildcard) ends[count++] = make_end(pattern, size, true);
+  }
+  return count;
+}
+
+const RouteTree::Registered* RouteTree::find_rival(End end, uint8_t method) noexcept {
+  for (uint32_t t = first_target(end); t; t = targets_[t].next) {
+    if (targets_[t].method != method) continue;
+    return &*std::find_if(routes_.begin(), routes_.end(), [&](const Registered& r) { return r.number == targets_[t].number; });
   }
   return nullptr;
 }
 
-uint32_t Router::pick(const std::vector<Target>& targets, proto::Method method) noexcept {
-  for (const Target& target : targets) {
-    const bool any = target.method == kAnyMethod && method != proto::Method::head;
-    if (target.method == static_cast<uint8_t>(method) || any) return target.route;
+std::string RouteTree::add(const Pattern& pattern, uint8_t method, uint32_t number) {
+  End ends[4];
+  const std::span forms(ends, make_ends(pattern, ends));
+  for (const End end : forms) {
+    if (const Registered* rival = find_rival(end, method)) return conflict(pattern, rival->pattern, method);
   }
-  return kNotFound;
+  const bool has_name = forms[0].is_wildcard && pattern.written.back() != '*';
+  for (const End end : forms) {
+    uint32_t* last = &first_target(end);
+    while (*last) last = &targets_[*last].next;
+    *last = static_cast<uint32_t>(targets_.size());
+    targets_.push_back({number, 0, method, static_cast<uint8_t>(has_name ? 2 : 1)});
+  }
+  routes_.push_back({pattern.written, number, method});
+  return {};
 }
 
-bool Router::find_plain(std::string_view path, proto::Method method, Match& match) const noexcept {
+// Looks a method up in a chain of targets; 0: none takes it.
+inline uint32_t RouteTree::pick(uint32_t first, proto::Method method) const noexcept {
+  const Target* const targets = targets_.data();
+  uint32_t t = first;
+  for (; t; t = targets[t].next) {
+    if (targets[t].method == static_cast<uint8_t>(method)) break;
+    if (targets[t].method == kAnyMethod && method != proto::Method::head) break;
+  }
+  return t;
+}
+
+bool RouteTree::find_plain(std::string_view path, proto::Method method, Match& match) const noexcept {
   match.param_count = 0;
-  const Node* node = find_static(path);
-  match.route = node ? pick(node->targets, method) : kNotFound;
-  return match.route != kNotFound;
+  const uint32_t node = find_edge(kWholePaths, path);
+  const uint32_t target = node ? pick(nodes_[node].targets, method) : 0;
+  match.route = target ? targets_[target].number : kNotFound;
+  return target != 0;
 }
 
-void Router::find(std::string_view path, proto::Method method, Match& match) const noexcept {
+// What a walk does where patterns end. Each answers whether the walk is over.
+struct RouteTree::Picking {
+  const RouteTree& tree;
+  const proto::Method method;
+
+  bool end(uint32_t node, std::string_view rest, Match& match) const noexcept {
+    const uint32_t target = tree.pick(tree.nodes_[node].targets, method);
+    if (!target) return tree.ignores_slash_ && wildcard(node, rest, match);
+    match.route = tree.targets_[target].number;
+    return true;
+  }
+  bool wildcard(uint32_t node, std::string_view text, Match& match) const noexcept {
+    const uint32_t target = tree.pick(tree.nodes_[node].wildcards, method);
+    if (!target) return false;
+    match.route = tree.targets_[target].number;
+    for (uint8_t i = 0; i < tree.targets_[target].names; i++) match.values[match.param_count++] = {text.data(), text.size()};
+    return true;
+  }
+};
+
+// Of the path with a slash behind it, which would be an empty segment.
+struct RouteTree::PickingSlash : Picking {
+  bool end(uint32_t node, std::string_view rest, Match& match) const noexcept {
+    const uint32_t next = tree.find_edge(node, "");
+    return (next && Picking::end(next, rest, match)) || wildcard(node, rest, match);
+  }
+};
+
+struct RouteTree::Collecting {
+  const RouteTree& tree;
+  uint32_t methods = 0;
+
+  bool end(uint32_t node, std::string_view rest, Match& match) noexcept {
+    methods |= tree.methods_in(tree.nodes_[node].targets);
+    return tree.ignores_slash_ && wildcard(node, rest, match);
+  }
+  bool wildcard(uint32_t node, std::string_view, Match&) noexcept {
+    methods |= tree.methods_in(tree.nodes_[node].wildcards);
+    return false;
+  }
+};
+
+// Answers whether the visitor has had enough. Where it has not, what stands in the match's values is of no matter.
+template <typename Visitor>
+bool RouteTree::walk(uint32_t at, std::string_view rest, Match& match, Visitor& visitor) const noexcept {
+  while (!rest.empty()) {
+    const Node& node = nodes_[at];
+    const uint8_t count = match.param_count;
+    std::string_view after = rest;
+    const std::string_view segment = cut_segment(after);
+    // The last way on is gone without coming back.
+    uint32_t next = node.has_edges ? find_edge(at, segment) : 0;
+    uint32_t p = segment.empty() ? 0 : node.params;
+    if (next && (p || node.wildcards)) {
+      if (walk(next, after, match, visitor)) return true;
+      match.param_count = count;
+      next = 0;
+    }
+    for (; p && !next; p = params_[p].next) {
+      const Param& param = params_[p];
+      if (param.constraint && !param.constraint->holds(segment)) continue;
+      match.values[match.param_count++] = {segment.data(), segment.size()};
+      if (!param.next && !node.wildcards) {
+        next = param.node;
+        break;
+      }
+      if (walk(param.node, after, match, visitor)) return true;
+      match.param_count = count;
+    }
+    if (!next) return node.wildcards && visitor.wildcard(at, rest.substr(1), match);
+    at = next;
+    rest = after;
+  }
+  return visitor.end(at, rest, match);
+}
+
+void RouteTree::find_variable(std::string_view path, proto::Method method, Match& match) const noexcept {
+  Picking picking{*this, method};
+  if (!path.starts_with('/') || !walk(kRoot, path, match, picking)) match.route = kNotFound;
+}
+
+void RouteTree::find_one(std::string_view path, proto::Method method, Match& match) const noexcept {
+  if (!find_plain(path, method, match)) find_variable(path, method, match);
+}
+
+void RouteTree::find(std::string_view path, proto::Method method, Match& match) const noexcept {
   find_one(path, method, match);
   if (method == proto::Method::head && match.route == kNotFound) find_one(path, proto::Method::get, match);
 }
 
-void Router::find_one(std::string_view path, proto::Method method, Match& match) const noexcept {
-  if (!find_plain(path, method, match)) find_variable(path, method, match);
+uint32_t RouteTree::methods_in(uint32_t first) const noexcept {
+  uint32_t methods = 0;
+  for (uint32_t t = first; t; t = targets_[t].next) {
+    methods |= targets_[t].method == kAnyMethod ? ~uint32_t{0} : uint32_t{1} << targets_[t].method;
+  }
+  return methods;
 }
 
-bool Router::walk(const Node& node, std::string_view rest, proto::Method method, Match& match) const noexcept {
-  if (rest.empty()) {
-    match.route = pick(node.targets, method);
+uint32_t RouteTree::methods_of(std::string_view path) const noexcept {
+  Match match;
+  Collecting all{*this, 0};
+  if (path.starts_with('/')) walk(kRoot, path, match, all);
+  return all.methods | methods_in(nodes_[find_edge(kWholePaths, path)].targets);
+}
+
+// Whether a path that does not end in a slash would be found if it did.
+bool RouteTree::finds_with_slash(std::string_view path, proto::Method method) const noexcept {
+  if (pick(nodes_[find_edge(kCutPaths, path)].targets, method)) return true;
+  Match match;
+  PickingSlash picking{{*this, method}};
+  return walk(kRoot, path, match, picking);
+}
+
+bool RouteTree::finds_other_slash(std::string_view path, proto::Method method) const noexcept {
+  if (!path.starts_with('/') || path.size() == 1 || path[1] == '/' || path[1] == '\\') return false;
+  if (path.ends_with('/')) {
+    Match match;
+    find(path.substr(0, path.size() - 1), method, match);
     return match.route != kNotFound;
   }
-  std::string_view after = rest;
-  const std::string_view segment = cut_segment(after);
-  for (const auto& [name, next] : node.statics) {
-    if (name == segment && walk(*next, after, method, match)) return true;
-  }
-  if (node.param && !segment.empty()) {
-    match.values[match.param_count++] = {segment.data(), segment.size()};
-    if (walk(*node.param, after, method, match)) return true;
-    match.param_count--;
-  }
-  match.route = pick(node.wildcards, method);
-  if (match.route == kNotFound) return false;
-  match.values[match.param_count++] = {rest.data() + 1, rest.size() - 1};
-  return true;
-}
-
-uint32_t Router::methods_in(const std::vector<Target>& targets) noexcept {
-  uint32_t methods = 0;
-  for (const Target& target : targets) methods |= target.method == kAnyMethod ? ~uint32_t{0} : uint32_t{1} << target.method;
-  return methods;
-}
-
-uint32_t Router::methods_of(std::string_view path) const noexcept {
-  if (path == "*") return methods_in(asterisk_->targets);
-  return path.empty() || path[0] != '/' ? 0 : methods_below(*root_, path);
-}
-
-uint32_t Router::methods_below(const Node& node, std::string_view rest) noexcept {
-  if (rest.empty()) return methods_in(node.targets);
-  uint32_t methods = methods_in(node.wildcards);
-  const std::string_view segment = cut_segment(rest);
-  for (const auto& [name, next] : node.statics) {
-    if (name == segment) methods |= methods_below(*next, rest);
-  }
-  if (node.param && !segment.empty()) methods |= methods_below(*node.param, rest);
-  return methods;
+  return finds_with_slash(path, method) || (method == proto::Method::head && finds_with_slash(path, proto::Method::get));
 }
 
 }  // namespace martlet::routing

@@ -1,60 +1,59 @@
-// Which route a path belongs to: a tree of path segments, and a table of the routes that have no parameter.
+// Which route a path belongs to: a tree of the segments of patterns (pattern.h), and the routes without parameters by their
+// whole path. Both are one hash table: an edge is found by its node and its text, however many there are.
 //
-// Static segments win over parameters, parameters over the trailing "*" (which takes an empty rest, too), and among equal patterns the first registered
-// that takes the method. Built before listen(), read-only afterwards; a lookup allocates nothing, and its depth is
-// that of the registered patterns, whatever the path is.
+// Segment by segment, texts win over parameters with a constraint, those (in the order of their registration) over other
+// parameters, and these over the wildcard; where a segment further down does not match, the next best is tried. Of routes for
+// the same paths, which have different methods, the first registered that takes the method wins.
+//
+// Built before listen(), read-only afterwards; a lookup allocates nothing. What it costs is bounded by the patterns, whatever
+// the path is: each node stands at one depth below one parent, so a walk sees it, cuts one segment for it and asks its
+// constraints at most once; and it turns back only where patterns differ in what follows.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "proto/http_parser.h"
+#include "routing/pattern.h"
 
 namespace martlet::routing {
 
 inline constexpr uint8_t kAnyMethod = 0xff;
 
-// Cuts the first segment off "/a/b": gives "a" and leaves "/b". Not for an empty text.
-inline std::string_view cut_segment(std::string_view& rest) noexcept {
-  rest.remove_prefix(1);
-  const size_t end = rest.find('/');
-  const std::string_view segment = rest.substr(0, end);
-  rest.remove_prefix(segment.size());
-  return segment;
-}
-
-// A pattern in parts: "/users/:id/*" has the segments users, :id and *. "*" alone is the target of OPTIONS *.
-struct Pattern {
-  std::string text;                 // judged (path.h)
-  std::vector<std::string> params;  // names in order; the wildcard's is "*"
-
-  // Null when good, else what is wrong with it (a static sentence).
-  static const char* parse(std::string_view text, Pattern& pattern);
-};
-
-class Router {
+class RouteTree {
  public:
   static constexpr uint32_t kNotFound = UINT32_MAX;
-  static constexpr int kMaxParams = 16;
+  static constexpr size_t kMaxParams = Pattern::kMaxParams;
 
   struct Match {
     uint32_t route = kNotFound;
     uint8_t param_count = 0;
-    // Still encoded, in the order of the pattern's params. Only the first param_count are set.
+    // Still encoded, in the order of the pattern's params, of which an optional one may be missing at the end. Only the first
+    // param_count are set.
     struct Value {
       const char* data;
       size_t size;
     } values[kMaxParams];
   };
+  struct Registered {
+    std::string pattern;  // as it was written
+    uint32_t number;
+    uint8_t method;
+  };
 
-  Router();
-  ~Router();
+  RouteTree();
 
-  // Adds a route by number. The pattern must be good.
-  void add(const Pattern& pattern, uint8_t method, uint32_t route);
+  // From now on, a slash at the end of a path or a pattern makes no difference: "/a" takes "/a/" and the other way round.
+  // Before the first add().
+  void ignore_trailing_slash() noexcept { ignores_slash_ = true; }
+
+  // Adds a route by number. The pattern must be good. Empty when that is done; else what is wrong, in a sentence: another
+  // route of this method takes the same paths. Then nothing is added.
+  std::string add(const Pattern& pattern, uint8_t method, uint32_t number);
+  // What was added, in order.
+  const std::vector<Registered>& routes() const noexcept { return routes_; }
 
   // Finds the route of this path, which is judged, that takes this method. HEAD goes to a route of its own, else where GET
   // goes.
@@ -62,50 +61,93 @@ class Router {
   // The first half of it: the routes without parameters. False: not among them.
   bool find_plain(std::string_view path, proto::Method method, Match& match) const noexcept;
   // The second half, for methods other than HEAD.
-  void find_variable(std::string_view path, proto::Method method, Match& match) const noexcept {
-    if (!path.empty() && path[0] == '/') walk(*root_, path, method, match);
-  }
+  void find_variable(std::string_view path, proto::Method method, Match& match) const noexcept;
+
   // Which methods the routes of this path take: a bit for each, by number; all of them where a route takes any.
   uint32_t methods_of(std::string_view path) const noexcept;
 
+  // For a path that find() has not found: whether find() would find it with a slash more at its end, or without the one that
+  // is there. Never of a path that begins with two slashes, or what is taken for them: a Location of that is another host's.
+  bool finds_other_slash(std::string_view path, proto::Method method) const noexcept;
+
  private:
-  struct Target {
-    uint8_t method;
-    uint32_t route;
-  };
+  // Numbers of nodes. 0 stands for none, too: no edge leads there.
+  static constexpr uint32_t kWholePaths = 0;  // above the nodes of routes without parameters, edges being whole paths,
+  static constexpr uint32_t kCutPaths = 1;    // and, of those that end in a slash, the paths without it
+  static constexpr uint32_t kRoot = 2;
+
   struct Node {
-    std::vector<std::pair<std::string, std::unique_ptr<Node>>> statics;
-    std::unique_ptr<Node> param;
-    std::vector<Target> targets;    // patterns that end here
-    std::vector<Target> wildcards;  // patterns that end in "*" here
+    // The first of each chain; 0 at the end.
+    uint32_t params = 0;
+    uint32_t targets = 0;    // patterns that end here
+    uint32_t wildcards = 0;  // patterns that end in "*" here
+    bool has_edges = false;
   };
-  // The first and the last bytes of a path, in two words that overlap: all of it up to 16 bytes.
-  struct PathKey {
+  struct Param {
+    const Constraint* constraint;
+    uint32_t node;
+    uint32_t next;
+  };
+  struct Target {
+    uint32_t number;
+    uint32_t next;
+    uint8_t method;
+    uint8_t names;  // of a wildcard: how many names its text has
+  };
+  // A text's first and last bytes, in two words that overlap (all of it up to 16 bytes), its size, and the node it leads on
+  // from. Longer texts are in texts_, too.
+  struct Key {
     uint64_t first;
     uint64_t last;
-    size_t size;
-    friend bool operator==(const PathKey&, const PathKey&) = default;
+    uint64_t from_and_size;
+    friend bool operator==(const Key&, const Key&) = default;
   };
-  struct StaticEntry {
-    PathKey key{};
-    const Node* node = nullptr;
-    std::string path;
+  struct Edge {
+    Key key{};
+    uint32_t to = 0;  // none
+    uint32_t text_at = 0;
   };
-  static PathKey key_of(std::string_view path) noexcept;
-  static size_t hash_of(const PathKey& key) noexcept;
+  // Where a form of a pattern ends.
+  struct End {
+    uint32_t node = 0;
+    bool is_wildcard = false;
+  };
 
-  static uint32_t pick(const std::vector<Target>& targets, proto::Method method) noexcept;
+  static Key key_of(uint32_t from, std::string_view text) noexcept;
+  static uint64_t hash_of(const Key& key, uint32_t from, const char* text, size_t size) noexcept;
+  uint32_t find_edge(uint32_t from, std::string_view text) const noexcept;
+  uint32_t make_edge(uint32_t from, std::string_view text, uint32_t to);
+  void put_edge(const Edge& edge, uint64_t hash);
+  void grow_edges();
+  uint32_t make_param(uint32_t from, const Constraint* constraint);
+  uint32_t add_node();
+
+  End make_end(const Pattern& pattern, size_t count, bool other_slash);
+  End make_plain_end(std::string_view path);
+  size_t make_ends(const Pattern& pattern, End (&ends)[4]);
+  uint32_t& first_target(End end) noexcept { return end.is_wildcard ? nodes_[end.node].wildcards : nodes_[end.node].targets; }
+  const Registered* find_rival(End end, uint8_t method) noexcept;
+
+  uint32_t pick(uint32_t first, proto::Method method) const noexcept;
   void find_one(std::string_view path, proto::Method method, Match& match) const noexcept;
-  static uint32_t methods_in(const std::vector<Target>& targets) noexcept;
-  static uint32_t methods_below(const Node& node, std::string_view rest) noexcept;
-  bool walk(const Node& node, std::string_view rest, proto::Method method, Match& match) const noexcept;
-  inline const Node* find_static(std::string_view path) const noexcept;
-  void add_static(std::string_view path, const Node* node);
+  bool finds_with_slash(std::string_view path, proto::Method method) const noexcept;
+  uint32_t methods_in(uint32_t first) const noexcept;
+  struct Picking;
+  struct PickingSlash;
+  struct Collecting;
+  template <typename Visitor>
+  bool walk(uint32_t at, std::string_view rest, Match& match, Visitor& visitor) const noexcept;
 
-  std::unique_ptr<Node> root_;
-  std::unique_ptr<Node> asterisk_;  // of the target "*", which is no path
-  std::vector<StaticEntry> table_;  // open addressing, a power of two
-  size_t statics_ = 0;
+  std::vector<Edge> edges_;  // open addressing, a power of two
+  size_t mask_;   // its size - 1,
+  int shift_;     // and 64 less the bits of that
+  size_t edge_count_ = 0;
+  std::vector<Node> nodes_;
+  std::vector<Param> params_;
+  std::vector<Target> targets_;
+  std::string texts_;
+  std::vector<Registered> routes_;
+  bool ignores_slash_ = false;
 };
 
 }  // namespace martlet::routing

@@ -72,8 +72,8 @@ struct RoutedWorker : worker::Worker {
   const UpgradeSeam upgrade;
   // What a step has thrown becomes an answer; null where no one has asked for more than the plain one.
   void (*fail_thrown)(RoutedWorker& w, session::Exchange& e) noexcept = nullptr;
-  Router http_router;
-  Router ws_router;
+  RouteTree http_router;
+  RouteTree ws_router;
   std::list<Step> steps;
   std::vector<Chain::Entry> uses;
   std::list<std::string> prefixes;             // their texts

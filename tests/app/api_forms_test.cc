@@ -126,7 +126,7 @@ struct Post {
 MARTLET_JSON(Post, title, likes, link)
 
 void json_forms(App& app) {
-  app.get("/users/:id", [](Request& req, Response& res) { res.json({{"id", req.param("id")}}); });
+  app.get("/people/:id", [](Request& req, Response& res) { res.json({{"id", req.param("id")}}); });
   app.post("/posts", [](Request& req, Response& res) {
     auto post = req.json<Post>();
     if (!post) return res.status(400).json({{"error", post.error().message()}});

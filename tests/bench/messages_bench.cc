@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <ctime>
 #include <string>
 #include <string_view>
@@ -110,13 +111,13 @@ std::string browser_head(size_t n) {
          "Cookie: session=" + std::to_string(n * 1234567) + "; theme=dark\r\n\r\n";
 }
 
-enum class Kind : uint8_t { http, http_browser, http_param, http_json, echo, fan_out };
+enum class Kind : uint8_t { http, http_browser, http_param, http_routes, http_json, echo, fan_out };
 
 struct Case {
   std::string_view name;
   Kind kind;
   size_t per_read;  // requests or frames in one recv()
-  size_t size = 0;  // of a frame's payload
+  size_t size = 0;  // of a frame's payload; of http_routes: how many there are
   Payload payload = Payload::ascii;
   std::string_view target = {};  // of http_json
 };
@@ -126,6 +127,8 @@ constexpr Case kCases[] = {
     {"http-depth-1", Kind::http, 1},
     {"http-browser", Kind::http_browser, 16},
     {"http-param", Kind::http_param, 16},
+    {"http-routes-500", Kind::http_routes, 16, 500},
+    {"http-routes-5000", Kind::http_routes, 16, 5000},
     {"http-json-text", Kind::http_json, 16, 0, Payload::ascii, "/text"},
     {"http-json-writer", Kind::http_json, 16, 0, Payload::ascii, "/writer"},
     {"http-json-tree", Kind::http_json, 16, 0, Payload::ascii, "/tree"},
@@ -153,6 +156,7 @@ std::string input_of(const Case& c) {
     all += c.kind == Kind::http           ? short_head("/")
            : c.kind == Kind::http_browser ? browser_head(n)
            : c.kind == Kind::http_json    ? short_head(c.target)
+           : c.kind == Kind::http_routes  ? short_head("/user/" + std::to_string(n * 1234567))
                                           : short_head("/hello/" + std::to_string(n * 1234567));
   }
   return all;
@@ -171,6 +175,17 @@ void add_routes(App& app) {
     const Room room = ws.join("room");
     ws.on_message([room](WebSocket from, const Message& msg) { from.to(room).send(msg); });
   });
+}
+
+// A route behind so many others, with and without parameters, next to it and elsewhere.
+void add_many_routes(App& app, size_t count) {
+  const auto other = [](Request&, Response& res) { res.send("other"); };
+  const char* const forms[] = {"/api/v1/resource-/items", "/api/v1/resource-/items/:item", "/user-/:id", "/user/me/page-"};
+  for (size_t n = 0; n < count; n++) {
+    std::string path = forms[n % std::size(forms)];
+    app.get(path.insert(path.find('-') + 1, std::to_string(n)), other);
+  }
+  app.get("/user/:id", [](Request& req, Response& res) { res.send(req.param("id")); });
 }
 
 // The same answer as text, by a JsonWriter, and as a tree that is made for it. Its parts are not known when this is compiled.
@@ -235,6 +250,8 @@ int main(int argc, char** argv) {
   const std::string name = argc == 3 ? "Ann Example" : argv[0];
   if (chosen->kind == Kind::http_json) {
     add_json_routes(app, name);
+  } else if (chosen->kind == Kind::http_routes) {
+    add_many_routes(app, chosen->size);
   } else {
     add_routes(app);
   }

@@ -161,6 +161,11 @@ QUERIES = {
     "odd": b"&&=&==&a=b=c",
 }
 
+# A pattern, a guard's prefix, a path: see path_guard_fuzz.cc.
+GUARDS = {"%s_%d" % (name, n): b"\n".join([pattern, b"/admin", path]) for name, pattern in {
+    "wildcard": b"/*", "named": b"/*rest", "optional": b"/:a?", "two": b"/[a]/:b<slug>?", "doubled": b"//:a/*", "text": b"/admin/x",
+    "encoded": b"/admin%2F:a",
+}.items() for n, path in enumerate([b"/admin", b"/%61dmin/x", b"//admin%2Fx/", b"/;x/admin;y/z", b"/\\admin%5cx", b"/x/..%2fadmin", b"/admin%00"])}
 
 
 def deflate(text, wbits, level=6, strategy=zlib.Z_DEFAULT_STRATEGY, flush=None):
@@ -275,7 +280,7 @@ SERVER = {
 SEEDS = {
     "http_parser": HTTP, "http_chunked": CHUNKED, "ws_handshake": HANDSHAKE, "ws_message": MESSAGES,
     "kernels": TEXT, "json": JSON_TEXTS, "json_kernels": JSON, "base64": CODES, "percent": QUERIES, "server": SERVER,
-    "inflate": INFLATE, "deflate": DEFLATE, "permessage_deflate": OFFERS, "cookie": COOKIES,
+    "path_guard": GUARDS, "inflate": INFLATE, "deflate": DEFLATE, "permessage_deflate": OFFERS, "cookie": COOKIES,
 }
 STEERED = {"http_parser", "http_chunked", "ws_message", "kernels", "json_kernels"}  # each seed whole, and cut at every byte
 

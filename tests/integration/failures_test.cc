@@ -93,12 +93,12 @@ TEST_CASE("failures: error handlers run from the nearest Router outwards until o
   TestServer server([](App& app) {
     app.on_error([](const Failure& f, Request&, Response& res) {
       CHECK(f.status == 418);
-      res.set("X-Path", std::string(res.get("X-Path").value_or("")) + "app ").send(f.route);
+      res.set("X-Path", std::string(res.get("X-Path").value_or("")) + "app").send(f.route);
     });
     app.group("/api", [](Router& api) {
-      api.on_error([](const Failure&, Request&, Response& res) { res.set("X-Path", "api-1 "); });
+      api.on_error([](const Failure&, Request&, Response& res) { res.set("X-Path", "api-1,"); });
       api.on_error([](const Failure&, Request& req, Response& res) {
-        res.set("X-Path", std::string(*res.get("X-Path")) + "api-2 ");
+        res.set("X-Path", std::string(*res.get("X-Path")) + "api-2,");
         if (req.query("stop")) res.status(400).json({{"error", "stopped"}});
       });
       api.get("/tea", [](Request&, Response& res) { res.fail(418); });
@@ -113,12 +113,12 @@ TEST_CASE("failures: error handlers run from the nearest Router outwards until o
   Client client(server.port());
   HttpResponse got = get(client, "/api/tea");
   CHECK(got.status == 418);
-  CHECK(got.field("x-path") == "api-1 api-2 app");
+  CHECK(got.field("x-path") == "api-1,api-2,app");
   CHECK(got.field("x-inner") == "");
   CHECK(got.body == "/api/tea");
   got = get(client, "/api/inner/tea");
   CHECK(got.field("x-inner") == "1");
-  CHECK(got.field("x-path") == "api-1 api-2 app");
+  CHECK(got.field("x-path") == "api-1,api-2,app");
   CHECK(got.body == "/api/inner/tea");
   got = get(client, "/api/tea?stop=1");
   CHECK(got.status == 400);
