@@ -10,6 +10,7 @@
 #include <martlet/form.h>
 #include <martlet/function.h>
 #include <martlet/json.h>
+#include <martlet/json_body.h>
 #include <martlet/json_containers.h>
 #include <martlet/json_forward.h>
 #include <martlet/json_members.h>

@@ -15,6 +15,8 @@ namespace http {
 
 namespace {
 
+constexpr std::string_view kNoMemory = "memory is out";  // of the parser
+
 // A member of an own type is wrong, where it is no fault of the text.
 bool is_of_shape(const session::Exchange& e, const JsonError& error) noexcept {
   return error.path[0] != '\0' || Json::parse(base::as_text(e.body)).ok();
@@ -28,6 +30,7 @@ bool has_json_type(const session::Exchange& e) noexcept {
 }
 
 void refuse_json(session::Exchange& e, const JsonError& error, bool own_type) noexcept {
+  if (std::string_view(error.what) == kNoMemory) return give_up(e, {503});
   char text[256];
   int size = 0;
   const bool shape = own_type && is_of_shape(e, error);

@@ -233,7 +233,6 @@ struct alignas(64) Wide {
 
 struct Counted {
   static inline std::atomic<int> alive{0};
-  static inline std::atomic<int> order{0};
   Counted() { alive++; }
   ~Counted() { alive--; }
   std::string name = "a name that is too long to lie in a string without memory of its own";
