@@ -172,6 +172,10 @@ struct MARTLET_LAYOUT ListenOptions {
   bool only_ipv6 = false;
   // 0: any free port, the same one for both families; App::port() tells which.
   uint16_t port = 0;
+  // Each connection begins with a header of the PROXY protocol, version 1 or 2, which says who the client is (Request::ip(),
+  // WebSocket::ip()). Peers that AppOptions::trusted_proxies does not name, those that send no such header within
+  // AppOptions::head_timeout, and those that send a malformed one are cut without an answer. Needs trusted_proxies.
+  bool proxy_protocol = false;
   // Several processes want to share the port (SO_REUSEPORT): those that all say so, and are of the same user, can.
   // False: nobody else may listen there.
   bool reuse_port = false;

@@ -2,10 +2,13 @@
 // here, and by the constructors of the option alone.
 #include <martlet/proxies.h>
 
+#include "base/growing_array.h"
 #include "proto/forwarded.h"
 #include "session/exchange.h"
 #include "session/origin.h"
+#include "session/proxied.h"
 #include "session/sessions.h"
+#include "sys/log_line.h"
 #include "sys/socket.h"
 #include "worker/trust.h"
 #include "worker/worker.h"
@@ -23,6 +26,18 @@ struct Proxies final : worker::Part {
 
   codec::IpRanges ranges;
   session::OriginFinder finder;
+  // By the slot of its connection: who a PROXY header has named. It is good while the generation is the connection's, and is
+  // overwritten by the next one that has the slot.
+  struct Named {
+    uint32_t generation = 0;
+    bool by_unix_socket = false;
+    codec::IpAddress address;
+  };
+  base::GrowingArray<Named> named;
+
+  const Named* find(const net::Connection& c) const noexcept {
+    return c.slot < named.size() && named[c.slot].generation == c.generation ? &named[c.slot] : nullptr;
+  }
 };
 
 proto::ForwardedPolicy policy_of(const Proxies& p) noexcept {
@@ -36,11 +51,18 @@ proto::ForwardedPolicy policy_of(const Proxies& p) noexcept {
   return policy;
 }
 
-proto::Peer peer_of(const net::Connection& c) noexcept {
+proto::Peer peer_of_socket(const net::Connection& c) noexcept {
   const sys::PeerAddress peer = sys::peer_of(c.fd);
   using Kind = sys::PeerAddress::Kind;
   if (peer.kind == Kind::ip) return {codec::IpAddress::v6(peer.bytes)};
   return {std::nullopt, peer.kind == Kind::unix_socket};
+}
+
+proto::Peer peer_of(const Proxies& proxies, const net::Connection& c) noexcept {
+  const Proxies::Named* named = proxies.find(c);
+  if (!named) return peer_of_socket(c);
+  if (named->by_unix_socket) return {std::nullopt, true};
+  return {named->address};
 }
 
 const session::Origin* find_origin(void* context, session::Exchange& e) noexcept {
@@ -48,7 +70,7 @@ const session::Origin* find_origin(void* context, session::Exchange& e) noexcept
   bool is_new = false;
   auto* origin = e.find_or_add<session::Origin>(is_new);
   if (!origin || !is_new) return origin;
-  origin->client = proto::find_client(peer_of(*e.connection), policy_of(proxies), e.head, e.base);
+  origin->client = proto::find_client(peer_of(proxies, *e.connection), policy_of(proxies), e.head, e.base);
   const std::string_view host = origin->client.host;
   if (!host.empty()) {
     origin->host_at = static_cast<uint16_t>(reinterpret_cast<const uint8_t*>(host.data()) - e.base);
@@ -60,9 +82,34 @@ const session::Origin* find_origin(void* context, session::Exchange& e) noexcept
   return origin;
 }
 
-bool no_proxied(void*, const net::Connection&, session::AddressText&) noexcept { return false; }
+// The header is asked of trusted peers only: who may write it may be anybody.
+void accept_proxied(void* context, net::Connection& c) noexcept {
+  auto& proxies = *static_cast<Proxies*>(context);
+  if (peer_of_socket(c).is_in(proxies.ranges)) return session::start_proxied(proxies.worker.sessions, c);
+  sys::log_limited(LogLevel::warn, "proxy_protocol: a peer that is no trusted proxy was cut", sys::peer_address(c.fd));
+  proxies.worker.sessions.stats.bad_requests++;
+  c.protocol = &session::proxied_protocol;
+  proxies.worker.reactor.abort(c);
+}
 
-Proxies::Proxies(worker::Worker& w) noexcept : Part(w), finder{this, find_origin, no_proxied} {}
+bool note_proxied(void* context, net::Connection& c, const proto::ProxyHeader& header) noexcept {
+  auto& proxies = *static_cast<Proxies*>(context);
+  if (header.from == proto::ProxiedFrom::socket) return true;
+  while (proxies.named.size() <= c.slot) {
+    if (!proxies.named.push({})) return false;
+  }
+  proxies.named[c.slot] = {c.generation, header.from == proto::ProxiedFrom::unix_socket, header.source};
+  return true;
+}
+
+bool find_proxied(void* context, const net::Connection& c, session::AddressText& address) noexcept {
+  const Proxies::Named* named = static_cast<const Proxies*>(context)->find(c);
+  if (!named) return false;
+  if (!named->by_unix_socket) address.size = static_cast<uint8_t>(codec::format_ip_address(named->address, address.text));
+  return true;
+}
+
+Proxies::Proxies(worker::Worker& w) noexcept : Part(w), finder{this, find_origin, accept_proxied, note_proxied, find_proxied} {}
 
 Error open(worker::Worker& w, std::string_view list) noexcept {
   auto* proxies = w.parts.find_or_add<Proxies>(w);

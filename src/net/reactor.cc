@@ -90,7 +90,7 @@ Result<uint16_t> Reactor::listen(const ListenOptions& options) noexcept {
   const size_t before = listeners_.size();
   Error error;
   for (const int fd : made->listeners) {
-    if (!error) error = listen_on(fd);
+    if (!error) error = listen_on(fd, options.proxy_protocol);
     if (error) sys::close_socket(fd);
   }
   if (!error) {
@@ -101,10 +101,10 @@ Result<uint16_t> Reactor::listen(const ListenOptions& options) noexcept {
   return error;
 }
 
-Error Reactor::listen_on(int fd) noexcept {
+Error Reactor::listen_on(int fd, bool proxied) noexcept {
   const uint32_t index = static_cast<uint32_t>(listeners_.size());
   if (Error error = poller_.add(fd, base::SlotId{index, 0}.packed(), sys::kReadable)) return error;
-  listeners_.push_back({fd, sys::local_port(fd), true});
+  listeners_.push_back({fd, sys::local_port(fd), true, proxied});
   return {};
 }
 
@@ -421,7 +421,7 @@ bool Reactor::accept_from(uint32_t index) noexcept {
     const sys::AcceptResult result = sys::accept_one(listeners_[index].fd);
     switch (result.status) {
       case sys::AcceptStatus::ok:
-        if (!hooks_.place || !hooks_.place(hooks_.context, result.fd)) take_connection(result.fd);
+        if (!hooks_.place || !hooks_.place(hooks_.context, result.fd)) take_connection(result.fd, listeners_[index].proxied);
         break;
       case sys::AcceptStatus::again: break;
       case sys::AcceptStatus::empty: return false;
@@ -447,7 +447,7 @@ void Reactor::forget(bool surplus) noexcept {
   if (shared_.seat && hooks_.place) shared_.seat->fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Reactor::take_connection(int fd) noexcept {
+void Reactor::take_connection(int fd, bool proxied) noexcept {
   const uint32_t slots = connections.extent() + 1;
   const bool room = ready_.reserve(slots) && dirty_.reserve(slots) && closing_.reserve(slots);
   // A few more than the limit are taken in to be told so; above that even this is too much.
@@ -465,6 +465,7 @@ void Reactor::take_connection(int fd) noexcept {
   c->interest = sys::kReadable;
   stats.accepted++;
   c->surplus = surplus;
+  c->proxied = proxied;
   stats.refused += surplus;
   const bool polled = !poller_.add(fd, c->id().packed(), sys::kReadable);
   hooks_.on_accept(hooks_.context, *c, surplus);

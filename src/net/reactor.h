@@ -63,6 +63,7 @@ struct Listener {
   int fd = -1;
   uint16_t port = 0;
   bool polled = false;  // the poller knows it
+  bool proxied = false;  // its connections begin with a PROXY header
 };
 
 struct ReactorStats {
@@ -115,9 +116,9 @@ class Reactor {
   void share(const SharedCounts& counts) noexcept { shared_ = counts; }
   Result<uint16_t> listen(const ListenOptions& options) noexcept;
   // Takes a listening socket; on failure it is still the caller's.
-  Error listen_on(int fd) noexcept;
+  Error listen_on(int fd, bool proxied) noexcept;
   // Takes a connection that another worker has accepted.
-  void adopt(int fd) noexcept { take_connection(fd); }
+  void adopt(int fd) noexcept { take_connection(fd, adopts_proxied); }
   // Accepts who waits in the kernel's queues, as far as they reach at this moment.
   void accept_waiting() noexcept;
   void stop_listening() noexcept;
@@ -214,6 +215,7 @@ class Reactor {
   uint8_t* receive_buffer = nullptr;  // kReceiveBytes, with kReceiveHeadroom before it
   uint32_t write_timeout_ms = 60'000;
   size_t idle_bytes = size_t{2} << 20;  // of blocks that nobody uses, kept for reuse
+  bool adopts_proxied = false;  // what other workers accept begins with a PROXY header
   ReactorStats stats;
   UserTimers timers;
   void* sessions = nullptr;  // what the sessions of this worker share; theirs
@@ -229,7 +231,7 @@ class Reactor {
   bool go_on(Connection& c) noexcept;
   bool tell_poller(Connection& c) noexcept;
   bool accept_from(uint32_t index) noexcept;
-  void take_connection(int fd) noexcept;
+  void take_connection(int fd, bool proxied) noexcept;
   bool admit() noexcept;
   void forget(bool surplus) noexcept;
   void pause_accepting() noexcept;

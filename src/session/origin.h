@@ -8,6 +8,7 @@
 
 #include "codec/ip_address.h"
 #include "proto/forwarded.h"
+#include "proto/proxy_header.h"
 
 namespace martlet::net {
 struct Connection;
@@ -36,6 +37,10 @@ struct OriginFinder {
   void* context;
   // Null when memory is out.
   const Origin* (*find)(void* context, Exchange& e) noexcept;
+  // A connection was accepted that begins with a PROXY header: binds what reads it, or aborts.
+  void (*accept)(void* context, net::Connection& c) noexcept;
+  // Keeps who the header says that the peer is. False when memory is out.
+  bool (*note)(void* context, net::Connection& c, const proto::ProxyHeader& header) noexcept;
   // Who a PROXY header has said that the peer of a connection is. False: nobody has said so.
   bool (*proxied)(void* context, const net::Connection& c, AddressText& address) noexcept;
 };
