@@ -127,7 +127,7 @@ MARTLET_JSON(Post, title, likes, link)
 
 void json_forms(App& app) {
   app.get("/people/:id", [](Request& req, Response& res) { res.json({{"id", req.param("id")}}); });
-  app.post("/posts", [](Request& req, Response& res) {
+  app.post("/articles", [](Request& req, Response& res) {
     auto post = req.json<Post>();
     if (!post) return res.status(400).json({{"error", post.error().message()}});
     res.status(201).json(*post);
