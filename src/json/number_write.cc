@@ -55,7 +55,8 @@ struct Decimal {
   int exponent;
 };
 
-// g * factor / 2^128, the last bit set when anything is lost. What the rounding up of g adds is less than 2.
+// g * factor / 2^128, the last bit set when anything is lost. `factor` is less than 2^59: what g is too large adds less than 1
+// to the lower word, as far as it is made.
 inline uint64_t scale_to_odd(const Wide& g, uint64_t factor) noexcept {
   const Wide upper = multiply(g.high, factor);
   const uint64_t low = upper.low + multiply(g.low, factor).high;
@@ -85,7 +86,7 @@ inline Decimal shortest(uint64_t stored, int exponent) noexcept {
   // floor(log10(2^q)), or of 3/4 of it
   const int k = closer_below ? (q * 1262611 - 524031) >> 22 : log10_of_two(q);
   const int shift = q + log2_of_ten(-k) + 1;
-  const Wide& g = power_of_ten(-k);
+  const Wide g = power_of_ten(-k);
   const uint64_t least = scale_to_odd(g, (4 * c - 2 + closer_below) << shift);
   const uint64_t value = scale_to_odd(g, 4 * c << shift);
   const uint64_t most = scale_to_odd(g, (4 * c + 2) << shift);
