@@ -131,7 +131,7 @@ inline Decimal shortest(uint64_t stored, int exponent) noexcept {
   const uint64_t tens = whole / 10 * 10;
   const uint64_t over = (whole - tens) * kOne + (part >> 4);
   const uint64_t under = 10 * kOne - over;
-  const auto near = [](uint64_t a, uint64_t b) { return a - b + 1 <= 2; };
+  const auto near = [](uint64_t a, uint64_t b) { return int{a - b + 1 <= 2}; };
   if (near(over, half) | near(under, half) | near(part, kMiddle)) [[unlikely]] return shortest_of_any(stored, exponent);
   const uint64_t nearest = whole + (part >> 63);
   return {over < half ? tens : under < half ? tens + 10 : nearest, k};
@@ -212,9 +212,8 @@ inline uint8_t* put_digits(uint8_t* out, const Digits& digits) noexcept {
 uint8_t* write_natural(uint8_t* out, uint64_t value) noexcept {
   if (value < kTenTo8) return put_first(out, value);
   const uint64_t upper = value / kTenTo8;
-  if (upper < kTenTo8) return put_eight(put_first(out, upper), value - upper * kTenTo8);
-  const uint64_t top = upper / kTenTo8;
-  return put_eight(put_eight(put_first(out, top), upper - top * kTenTo8), value - upper * kTenTo8);
+  out = upper < kTenTo8 ? put_first(out, upper) : write_natural(out, upper);
+  return put_eight(out, value - upper * kTenTo8);
 }
 
 uint8_t* write_integer(uint8_t* out, int64_t value) noexcept {

@@ -7,6 +7,7 @@
 #include "base/block.h"
 #include "json/escape.h"
 #include "json/number.h"
+#include "simd/json_kernels.h"
 
 namespace martlet::json {
 
@@ -40,6 +41,24 @@ char* put_unicode(char* to, uint32_t c) noexcept {
 char* write_integer(char* out, int64_t value) noexcept { return text(write_integer(bytes(out), value)); }
 char* write_natural(char* out, uint64_t value) noexcept { return text(write_natural(bytes(out), value)); }
 char* write_real(char* out, double value) noexcept { return text(write_real(bytes(out), value)); }
+
+size_t copy_plain(char* to, const char* from, size_t size) noexcept {
+  if (size >= 64) return simd::json_kernels->copy_plain(reinterpret_cast<uint8_t*>(to), reinterpret_cast<const uint8_t*>(from), size);
+  size_t at = 0;
+  if (size < 16) {
+    if (copy_plain_short(to, from, size)) [[likely]] return size;
+  } else {
+    for (;; at = size - at < 32 ? size - 16 : at + 16) {  // the last overlaps the one before it
+      Sixteen bytes;
+      std::memcpy(&bytes, from + at, sizeof bytes);
+      if (has_special(bytes)) break;
+      std::memcpy(to + at, &bytes, sizeof bytes);
+      if (at == size - 16) return size;
+    }
+  }
+  for (; at < size && !is_special(from[at]); at++) to[at] = from[at];
+  return at;
+}
 
 char* put_escape(char* to, char c) noexcept {
   const char letter = letter_of(c);
