@@ -24,7 +24,9 @@ MARTLET_INLINE void copy_cells(Cell* to, const Cell* from, uint32_t count) noexc
   if (count > 8) {
     std::memcpy(static_cast<void*>(to), from, count * sizeof(Cell));
   } else {
-    for (uint32_t i = 0; i < count; i += 2) std::memcpy(static_cast<void*>(to + i), from + i, (count - i == 1 ? 1 : 2) * sizeof(Cell));
+    uint32_t i = count & 1;
+    if (i) std::memcpy(static_cast<void*>(to), from, sizeof(Cell));
+    for (; i < count; i += 2) std::memcpy(static_cast<void*>(to + i), from + i, 2 * sizeof(Cell));
   }
 }
 
