@@ -22,8 +22,12 @@ inline bool is_special(char c) noexcept { return static_cast<uint8_t>(c) < 0x20 
 // Sixteen bytes at once: a vector where the machine has such, else words. For texts that are too short for a kernel.
 using Sixteen [[gnu::vector_size(16)]] = uint8_t;
 
-[[gnu::always_inline]] inline bool has_special(const Sixteen& bytes) noexcept {
-  const auto marks = (bytes < 0x20) | (bytes == '"') | (bytes == '\\');
+[[gnu::always_inline]] inline auto special_marks(const Sixteen& bytes) noexcept {
+  return (bytes < 0x20) | (bytes == '"') | (bytes == '\\');
+}
+
+template <typename Marks>
+[[gnu::always_inline]] inline bool any(const Marks& marks) noexcept {
   uint64_t words[2];
   std::memcpy(words, &marks, sizeof words);
   return (words[0] | words[1]) != 0;
@@ -37,7 +41,7 @@ using Sixteen [[gnu::vector_size(16)]] = uint8_t;
     std::memcpy(&words[0], from, 8);
     std::memcpy(&words[1], from + size - 8, 8);
     std::memcpy(&both, words, sizeof both);
-    if (has_special(both)) return false;
+    if (any(special_marks(both))) return false;
     std::memcpy(to, &words[0], 8);
     std::memcpy(to + size - 8, &words[1], 8);
   } else if (size >= 4) {

@@ -154,7 +154,8 @@ inline Digits spread(const Decimal& decimal) noexcept {
   const uint64_t upper = all / kTenTo8;
   const uint64_t lead = upper / kTenTo8;
   const uint64_t first = split_eight(upper - lead * kTenTo8);
-  const uint64_t second = split_eight(all - upper * kTenTo8);
+  const uint64_t rest = all - upper * kTenTo8;
+  const uint64_t second = rest == 0 ? 0 : split_eight(rest);  // of prices and the like there are few digits
   const int zeros = second != 0 ? std::countl_zero(second) : 64 + std::countl_zero(first);
   return {lead, first, second, 17 - zeros / 8, point};
 }

@@ -48,12 +48,15 @@ size_t copy_plain(char* to, const char* from, size_t size) noexcept {
   if (size < 16) {
     if (copy_plain_short(to, from, size)) [[likely]] return size;
   } else {
-    for (;; at = size - at < 32 ? size - 16 : at + 16) {  // the last overlaps the one before it
-      Sixteen bytes;
-      std::memcpy(&bytes, from + at, sizeof bytes);
-      if (has_special(bytes)) break;
-      std::memcpy(to + at, &bytes, sizeof bytes);
-      if (at == size - 16) return size;
+    for (;; at = size - 32) {  // once or twice, and what is looked at may overlap
+      Sixteen first, second;
+      const size_t other = size < 32 ? size - 16 : at + 16;
+      std::memcpy(&first, from + at, sizeof first);
+      std::memcpy(&second, from + other, sizeof second);
+      if (any(special_marks(first) | special_marks(second))) break;
+      std::memcpy(to + at, &first, sizeof first);
+      std::memcpy(to + other, &second, sizeof second);
+      if (other == size - 16) return size;
     }
   }
   for (; at < size && !is_special(from[at]); at++) to[at] = from[at];
