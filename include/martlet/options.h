@@ -4,6 +4,7 @@
 
 #include <martlet/config.h>
 #include <martlet/compression.h>
+#include <martlet/proxies.h>
 
 #include <chrono>
 #include <cstddef>
@@ -108,6 +109,8 @@ struct MARTLET_LAYOUT AppOptions {
   // What a handler has thrown stays in the log and with the error handlers (Failure::exception); the client gets "Internal
   // Server Error". False, for development: the client gets the exception's text, too.
   bool production = true;
+  // Which fields of those in trusted_proxies are believed. The fields that most proxies write unless they are told otherwise.
+  ProxyFields proxy_fields = ProxyFields::x_forwarded;
   // Whether listen() raises the process's soft limit on open files (RLIMIT_NOFILE) to what max_connections and the reserve
   // need; to the hard limit where max_connections is 0. The usual 1,024 would be a poor server. It is the whole process's, and
   // that of children which the program starts itself (those of supervise() and a restart have the former one again): off
@@ -124,6 +127,9 @@ struct MARTLET_LAYOUT AppOptions {
   milliseconds request_timeout = std::chrono::minutes(5);
   // Whether a slash at the end of a path counts.
   TrailingSlash trailing_slash = TrailingSlash::distinct;
+  // Who is believed to be a proxy (proxies.h), and may say who its client is: Request::ip(), ips(), host(), protocol(), id(). By
+  // default nobody: what anybody may write is no address.
+  TrustedProxies trusted_proxies = {};
   // A write that makes no progress for this long ends the connection.
   milliseconds write_timeout = std::chrono::seconds(60);
 };

@@ -307,6 +307,7 @@ void go_on(RoutedWorker& w, session::Exchange& e) noexcept {
 
 bool is_next(RoutedWorker& w, const session::Exchange& e, uint32_t position) noexcept {
   if (e.position == position && !e.flags.chain_over && !e.flags.responded) return true;
+  if (e.flags.muted) return false;
   w.stats.late_nexts++;
   sys::log_limited(LogLevel::warn, "next() was called twice, or after the answer", static_cast<const Chain*>(e.route)->pattern);
   MARTLET_DCHECK(false && "a second next()");

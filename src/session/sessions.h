@@ -15,6 +15,7 @@ namespace martlet::session {
 
 struct WsInput;
 class WsCompression;
+struct OriginFinder;
 
 struct HttpLimits {
   proto::HeadLimits head;
@@ -65,6 +66,7 @@ struct Sessions {
   Stats& stats;
   HttpLimits limits;
   HttpSink http;
+  const OriginFinder* origins = nullptr;  // null: nobody is believed to be a proxy
   WsCompression* compression = nullptr;  // the application's; null when no route compresses
   bool draining = false;
   uint64_t receiving_bytes = 0;  // charged to the receive budget
