@@ -30,6 +30,19 @@ enum class SlowConsumerPolicy : uint8_t {
   drop_oldest,  // the oldest whole messages that have not begun to leave are dropped
 };
 
+// What becomes of a path with "." or ".." segments. Those that are hidden (behind %2F or a '\', before a ';') are 400 always.
+enum class PathPolicy : uint8_t {
+  strict,   // 400: no client sends one, as each resolves them itself (RFC 3986 §5.2.4)
+  resolve,  // the path without them, which guards, routes and handlers see; 400 when it would leave the root
+};
+
+// Whether "/a" and "/a/" are one path.
+enum class TrailingSlash : uint8_t {
+  distinct,  // no
+  ignore,    // yes: a route takes both
+  redirect,  // no, but where there is only the other one the client is sent there: 308 (RFC 9110 §15.4.9)
+};
+
 // Of an App. All limits are tested before memory is spent. A time of 0 has passed at once; a very long one is none.
 struct MARTLET_LAYOUT AppOptions {
   // How long the body of a request may pause between two bytes. Then 408. Like all times for which a peer is waited for
@@ -91,6 +104,8 @@ struct MARTLET_LAYOUT AppOptions {
   // The least rate of a request's body, in bytes a second, after a grace of 10 s: whatever has come counts, the first
   // 10 s do not. 408 below it. Else a byte now and then would hold a connection for ever. 0: any rate.
   uint32_t min_body_rate = 500;
+  // Of paths with dot segments.
+  PathPolicy path_policy = PathPolicy::strict;
   // What a handler has thrown stays in the log and with the error handlers (Failure::exception); the client gets "Internal
   // Server Error". False, for development: the client gets the exception's text, too.
   bool production = true;
@@ -110,6 +125,8 @@ struct MARTLET_LAYOUT AppOptions {
   // How long a request may take from its first byte (from the connection's start for the first request, if its head
   // comes in parts) to the last one of its body. Then 408. 0: no limit.
   milliseconds request_timeout = std::chrono::minutes(5);
+  // Whether a slash at the end of a path counts.
+  TrailingSlash trailing_slash = TrailingSlash::distinct;
   // Who is believed to be a proxy (proxies.h), and may say who its client is: Request::ip(), ips(), host(), protocol(), id(). By
   // default nobody: what anybody may write is no address.
   TrustedProxies trusted_proxies = {};
