@@ -61,7 +61,9 @@ TEST_CASE("http_proxy_protocol: the client is who the header says, whole or byte
       {v2(0, 0x00, ""), "127.0.0.1"}, {v2(0, 0x11, std::string(12, '\0')), "127.0.0.1"}, {v2(1, 0x31, std::string(216, '\0')), ""},
       {v2(1, 0x21, kV6 + std::string("\x04\x01\xE1", 3) + std::string(481, 'x')), "2001:db8::1"},  // 536 bytes: the longest
   };
-  for (const auto& [header, ip] : rows) {
+  for (const auto& row : rows) {
+    const std::string header = row.first;
+    const std::string ip = row.second;
     CAPTURE(ip);
     CHECK(answer_to(server.port(), header) == ip);
     Client split(server.port());
