@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <martlet/martlet.h>
 
+#include <optional>
 #include <string>
 
 #include "support/client.h"
@@ -74,6 +75,28 @@ TEST_CASE("http_proxies: a host that a proxy has said is good after the head was
   CHECK(client.get("/late").body == "test|test|127.0.0.1");
 }
 
+TEST_CASE("http_proxies: what a step has found out of a request is good for one that runs after others have come") {
+  std::optional<Next> kept;
+  TestServer server([&](App& app) {
+    app.get("/", [&](Request& req, Response& res, Next next) {
+      res.set("X-Host", req.host());
+      kept = next;
+    }, [](Request& req, Response& res) { res.send(std::string(req.host()) + "|" + req.ip()); });
+    app.get("/go/*", [&](Request&, Response& res) {
+      res.end();
+      if (kept) (*kept)();
+    });
+  }, trusting("loopback"));
+  Client client(server.port());
+  client.send("GET / HTTP/1.1\r\nHost: x\r\n" + kAll + "\r\n");
+  server.turn();
+  Client other(server.port());
+  CHECK(other.get("/go/" + std::string(2000, 'z')).status == 200);
+  const HttpResponse got = client.read_response();
+  CHECK(got.field("x-host") == "a.example:81");
+  CHECK(got.body == "a.example:81|10.0.0.2");
+}
+
 TEST_CASE("http_proxies: a Unix socket's peer is trusted by its name") {
   const std::string path = "unix:/tmp/martlet-proxies-" + std::to_string(::getpid());
   for (const bool trusted : {true, false}) {
@@ -94,6 +117,9 @@ TEST_CASE("http_proxies: a request id of a trusted proxy stays, when it is short
     CHECK(client.get("/id", "X-Request-Id: " + id + "\r\n").body.size() == 24);
   }
   CHECK(client.get("/id").body.size() == 24);
+  TestServer other(tell, trusting("10.0.0.0/8"));
+  Client stranger(other.port());
+  CHECK(stranger.get("/id", "X-Request-Id: mine\r\n").body.size() == 24);
 }
 
 TEST_CASE("http_proxies: a mistake in the list is the Error of listen()") {
