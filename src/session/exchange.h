@@ -51,6 +51,7 @@ struct Exchange {
     bool close_after = false;
     bool offers_upgrade = false;  // the answer is a 426: its Connection names Upgrade, whatever else it says
     bool chain_over = false;  // the last step has been run
+    bool goes_on = false;     // the step on the stack has called next()
     bool owns_more = false;   // something below needs giving back: fields, texts, kept, chunks, aborted
     bool refused = false;     // by the library: `refusal` ends its chain
     bool timed = false;       // answer_since_ms and answer_ms are set
