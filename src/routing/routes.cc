@@ -67,8 +67,8 @@ void RoutedWorker::add_route(std::string_view method, std::string_view path, con
   }
   auto& last = StepAccess::handler(*chain.entries.back().step);
   if (chain.entries.size() == 1 && last) chain.only = &last;
-  const std::string conflict = http_router.add(pattern, method_of(method), static_cast<uint32_t>(chains.size() - 1));
-  if (!conflict.empty()) return chains.pop_back(), refuse_route(conflict.c_str(), path);
+  const Error conflict = http_router.add(pattern, method_of(method), static_cast<uint32_t>(chains.size() - 1));
+  if (conflict) return chains.pop_back(), refuse_route(conflict.what().data(), path);
   methods |= method == "" ? ~uint32_t{0} : 1u << method_of(method);
   chain.pattern = path;
   chain.params = std::move(pattern.params);
@@ -84,8 +84,8 @@ bool RoutedWorker::add_ws(std::string_view path, session::WsRoute& route) {
   Chain& chain = *ws_chains.emplace_back(std::make_unique<Chain>());
   add_uses(chain, path);
   chain.websocket = &route;
-  const std::string conflict = ws_router.add(pattern, kAnyMethod, static_cast<uint32_t>(ws_chains.size() - 1));
-  if (!conflict.empty()) return ws_chains.pop_back(), refuse_route(conflict.c_str(), path), false;
+  const Error conflict = ws_router.add(pattern, kAnyMethod, static_cast<uint32_t>(ws_chains.size() - 1));
+  if (conflict) return ws_chains.pop_back(), refuse_route(conflict.what().data(), path), false;
   chain.pattern = path;
   chain.params = std::move(pattern.params);
   chain.scope = scope;
