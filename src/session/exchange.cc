@@ -2,6 +2,7 @@
 #include "session/exchange.h"
 
 #include <cstring>
+#include <utility>
 
 #include "net/reactor.h"
 #include "session/http_session.h"
@@ -43,6 +44,7 @@ void Exchange::reset(net::Connection& c) noexcept {
 }
 
 void Exchange::give_back() noexcept {
+  if (AnswerWatch* unanswered = std::exchange(watch, nullptr)) unanswered->on_end(*unanswered, *this);
   const Function<void()> let_go = std::move(aborted);  // what it has captured ends last: that may be anything
   fields.shrink(kKeepFields);
   while (texts) {

@@ -264,6 +264,11 @@ void http_routes(App& app) {
   app.get("/big", [](Request&, Response& res) { res.send(kBig); });
   Router steps;
   for (int n = 0; n < 5; n++) steps.use([](Request&, Response&, Next next) { next(); });
+  steps.use([](Request&, Response& res, Next next) {
+    res.on_headers([](Response& r) { r.set("X-Late", "yes"); });
+    res.on_finish([](const Finished& f) { CHECK(f.bytes > 0); });
+    next();
+  });
   steps.get("/:id", [](Request& req, Response& res) {
     JsonWriter out;
     out.object([&] {
