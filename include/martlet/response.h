@@ -7,6 +7,7 @@
 #include <martlet/json_forward.h>
 #include <martlet/options.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -37,6 +38,20 @@ class FormatChoice {
  private:
   const void* fn_;
   void (*call_)(const void*);
+};
+
+// How an answer went, for Response::on_finish. The texts are good until the callback returns.
+struct Finished {
+  int status = 0;      // 0: the connection ended before there was an answer; 101: it has become a WebSocket
+  uint64_t bytes = 0;  // of the answer's body: none for HEAD
+  // From on_finish() until the answer was made; or had left, when the client did not take it at once; or the connection ended.
+  std::chrono::nanoseconds duration{};
+  // The connection ended before the answer had left: nobody has it whole. False: the operating system has all of it, which
+  // is not to say that the client has.
+  bool aborted = false;
+  std::string_view method = {};  // of the request
+  std::string_view path = {};    // as Request::path()
+  std::string_view route = {};   // the pattern of the route; "*" when no route took the request
 };
 
 // The answer to a request. status(), set() and type() prepare it, one terminal call (send, json, redirect, end) gives
@@ -150,6 +165,18 @@ class Response {
   // for need not be worked out any more. When it has gone already, fn runs in a later turn. An answer, also the 503 of a
   // deadline, lets go of fn without a call. Another call replaces fn.
   void on_aborted(Function<void()> fn) const noexcept;
+
+  // Calls fn once, on the worker's thread, just before the head of the answer is made, whoever answers: the handler, later or
+  // at once, an error handler, the library (a refusal, the 503 of a deadline, the 101 of a WebSocket). It may still set fields
+  // and the status (not that of a 101); an answer in it is a second one. Several run in reverse order of registration, so that a step has
+  // the last word over the steps after it. One that throws is reported, and the answer leaves. Register before the answer: behind it
+  // nothing happens.
+  void on_headers(Function<void(Response&)> fn) const noexcept;
+  // Calls fn once, on the worker's thread and never within another callback, when the answer has left (all of it is with the operating
+  // system) or its connection has ended before: also of late answers, the library's, and those that nobody has given.
+  // Several run in order of registration. Register before the answer, as with on_headers(). When memory is out for either
+  // the connection ends.
+  void on_finish(Function<void(const Finished&)> fn) const noexcept;
 
  private:
   friend struct session::Exchange;

@@ -337,6 +337,7 @@ void Reactor::reap() noexcept {
     Connection& c = *connections.live(closing_[i]);
     c.protocol->on_reap(*this, c);
     if (c.goes_on && go_on(c)) continue;
+    if (c.watched) watcher.gone(watcher.context, c);
     discard_output(*this, c);
     wheel_.cancel(c.slot);
     forget(c.surplus);
@@ -367,6 +368,7 @@ void Reactor::abort(Connection& c, bool with_reset) noexcept {
   c.goes_on = false;
   if (c.closing) return;
   c.closing = true;
+  if (unsent_bytes(*this, c)) c.finish = false;
   c.reset = with_reset;
   closing_.push(c.slot);
   rouse();
@@ -386,6 +388,7 @@ void Reactor::finish(Connection& c) noexcept {
 void Reactor::broken(Connection& c, int os_code) noexcept {
   if (c.closing) return;
   abort(c);
+  c.finish = false;  // what could not be written is forgotten
   c.protocol->on_broken(*this, c, os_code);
 }
 

@@ -89,6 +89,16 @@ struct ReactorHooks {
   bool (*place)(void* context, int fd) = nullptr;
 };
 
+// Who wants to know when the output of watched connections has left. Neither call may run a callback of the user's, nor
+// end a connection.
+struct OutputWatcher {
+  void* context = nullptr;
+  // All that waited has been given to the kernel.
+  void (*left)(void* context, Connection& c) = nullptr;
+  // The connection is being reaped. What it still holds is lost.
+  void (*gone)(void* context, Connection& c) = nullptr;
+};
+
 // What a worker of a group shares with the others.
 struct SharedCounts {
   std::atomic<uint32_t>* group = nullptr;  // connections of all workers; the limit is for them together
@@ -176,7 +186,7 @@ class Reactor {
   // Ends its session: that is reaped at the end of the turn, and nothing is dispatched to it any more. The connection with
   // its output goes on, with the protocol that on_reap binds. For the end of the connection's own dispatch, or outside it.
   void end_session(Connection& c) noexcept;
-  // Ends it when its output has left.
+  // Ends it when its output has left. Of one that has ended `finish` says that it had.
   void finish(Connection& c) noexcept;
   // Ends it because the transport failed.
   void broken(Connection& c, int os_code) noexcept;
@@ -218,6 +228,7 @@ class Reactor {
   bool adopts_proxied = false;  // what other workers accept begins with a PROXY header
   ReactorStats stats;
   UserTimers timers;
+  OutputWatcher watcher;  // set before the first connection is watched
   void* sessions = nullptr;  // what the sessions of this worker share; theirs
 
  private:

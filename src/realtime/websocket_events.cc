@@ -271,6 +271,10 @@ void accept_websocket(routing::RoutedWorker& worker, session::Exchange& e, sessi
   net::Connection& c = *e.connection;
   session::DeflateDecision decision;
   decide_compression(w, e, route, decision);
+  if (e.flags.watched) {
+    e.status = 101;
+    session::announce_answer(e, 0);
+  }
   if (!send_switching(e, route, {decision.answer, decision.answer_size})) {
     if (decision.own) w.sessions.compression->give_back(decision.own);
     w.leave_route(route);

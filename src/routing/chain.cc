@@ -1,5 +1,5 @@
-// The way of a request through its chain: middleware and handler by index, so that a step which does not call next()
-// costs no stack, and one that calls it later finds its place by number.
+// The way of a request through its chain: middleware and handler by index, in one loop, so that a chain of any length costs
+// the stack of one step, and a step that calls next() later finds its place by number.
 #include <cstring>
 
 #include "base/bytes.h"
@@ -40,10 +40,17 @@ void answer(session::Exchange& e, int status, std::string_view text) noexcept {
 }
 
 void failed(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
+  e.flags.goes_on = false;
   w.report_failure(chain.pattern);
   if (e.flags.upgraded) return session::handler_failed(*e.sessions, *e.connection);  // it is a WebSocket by now
   if (w.fail_thrown) return w.fail_thrown(w, e);
   answer(e, 500, "Internal Server Error");
+}
+
+void note_bad_next(RoutedWorker& w, const Chain& chain) noexcept {
+  w.stats.late_nexts++;
+  sys::log_limited(LogLevel::warn, "next() was called twice, or beside an answer", chain.pattern);
+  MARTLET_DCHECK(false && "next() twice, or beside an answer");
 }
 
 void add_fields(session::Exchange& e, std::string_view lines) noexcept {
@@ -153,6 +160,15 @@ void run_handler(RoutedWorker& w, session::Exchange& e, const Chain& chain,
   answer(e, 500, "Internal Server Error");
 }
 
+// Whether the step that has returned lets the request through.
+inline bool goes_on(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
+  if (!e.flags.goes_on) return false;
+  e.flags.goes_on = false;
+  if (!(e.flags.responded | e.flags.chain_over)) [[likely]] return true;  // it has answered, or given up
+  note_bad_next(w, chain);
+  return false;
+}
+
 // Runs the step at the exchange's position, and the ones after it as far as they are let through.
 void run_steps(RoutedWorker& w, session::Exchange& e) noexcept {
   const auto& chain = *static_cast<const Chain*>(e.route);
@@ -165,7 +181,8 @@ void run_steps(RoutedWorker& w, session::Exchange& e) noexcept {
     auto& handler = StepAccess::handler(*entry.step);
     if (!handler) {
       auto& middleware = StepAccess::middleware(*entry.step);
-      if (!middleware(e.request, e.response, e.next_at(e.position))) failed(w, e, chain);
+      if (!middleware(e.request, e.response, e.next_at(e.position))) [[unlikely]] return failed(w, e, chain);
+      if (goes_on(w, e, chain)) continue;
       return;
     }
     return run_handler(w, e, chain, handler);
@@ -292,10 +309,10 @@ void on_aborted(void* context, session::Exchange& e) {
 
 namespace {
 
-// Goes on at the exchange's position, and settles it when its handler is not on the stack.
+// Goes on at the exchange's position: at once when no step is on the stack, else when that has returned.
 void go_on(RoutedWorker& w, session::Exchange& e) noexcept {
+  if (e.flags.in_handler) [[likely]] return void(e.flags.goes_on = true);
   w.note_call(static_cast<const Chain*>(e.route)->pattern);
-  if (e.flags.in_handler) return run_steps(w, e);
   e.flags.in_handler = true;
   run_steps(w, e);
   e.flags.in_handler = false;
@@ -306,11 +323,9 @@ void go_on(RoutedWorker& w, session::Exchange& e) noexcept {
 }  // namespace
 
 bool is_next(RoutedWorker& w, const session::Exchange& e, uint32_t position) noexcept {
-  if (e.position == position && !e.flags.chain_over && !e.flags.responded) return true;
-  if (e.flags.muted) return false;
-  w.stats.late_nexts++;
-  sys::log_limited(LogLevel::warn, "next() was called twice, or after the answer", static_cast<const Chain*>(e.route)->pattern);
-  MARTLET_DCHECK(false && "a second next()");
+  const bool over = e.flags.goes_on | e.flags.chain_over | e.flags.responded;
+  if (e.position == position && !over) [[likely]] return true;
+  if (!e.flags.muted) note_bad_next(w, *static_cast<const Chain*>(e.route));
   return false;
 }
 

@@ -79,6 +79,7 @@ void Exchange::reset(net::Connection& c) noexcept {
 }
 
 void Exchange::give_back() noexcept {
+  if (AnswerWatch* unanswered = std::exchange(watch, nullptr)) unanswered->on_end(*unanswered, *this);
   const Function<void()> let_go = std::move(aborted);  // what it has captured ends last: that may be anything
   response.exchange_ = this;
   fields.shrink(kKeepFields);

@@ -25,6 +25,15 @@
 namespace martlet::session {
 
 struct Sessions;
+struct Exchange;
+
+// Who wants to hear of an exchange's answer. The exchange calls one of the two, once, and has forgotten it before.
+struct AnswerWatch {
+  // The answer is about to be made, with a body of so many bytes: its status and fields may still be changed.
+  void (*on_answer)(AnswerWatch& self, Exchange& e, size_t body_bytes) noexcept;
+  // The exchange ends without one.
+  void (*on_end)(AnswerWatch& self, Exchange& e) noexcept;
+};
 
 struct Exchange {
   static constexpr int kMaxParams = 16;
@@ -53,13 +62,15 @@ struct Exchange {
     bool close_after = false;
     bool offers_upgrade = false;  // the answer is a 426: its Connection names Upgrade, whatever else it says
     bool chain_over = false;  // the last step has been run
-    bool owns_more = false;   // something below needs giving back: fields, texts, kept, chunks, aborted
+    bool goes_on = false;     // the step on the stack has called next()
+    bool owns_more = false;   // something below needs giving back: fields, texts, kept, chunks, aborted, watch
     bool refused = false;     // by the library: `refusal` ends its chain
     bool timed = false;       // answer_since_ms and answer_ms are set
     bool body_coming = false;  // its steps run, or ran, before the body was whole
     bool wants_body = false;   // its next step waits for that
     bool failed = false;       // its error handlers have been run
     bool muted = false;        // the library has answered in a step's place: what the step still says is not heard
+    bool watched = false;      // there is a `watch`
   };
   Flags flags;
 
@@ -110,6 +121,7 @@ struct Exchange {
   uint32_t answer_since_ms = 0;
   uint32_t answer_ms = 0;
   Function<void()> aborted;  // for when the connection ends before the answer
+  AnswerWatch* watch = nullptr;
 
   Request request{make_request(this)};
   Response response{make_response(this)};

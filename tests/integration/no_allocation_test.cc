@@ -262,6 +262,23 @@ void http_routes(App& app) {
   app.get("/users/:id", [](Request& req, Response& res) { res.set("X-User", req.param("id")).send(req.param("id")); });
   app.get("/search", [](Request& req, Response& res) { res.send(req.query("q").value_or("nothing")); });
   app.get("/big", [](Request&, Response& res) { res.send(kBig); });
+  Router steps;
+  for (int n = 0; n < 5; n++) steps.use([](Request&, Response&, Next next) { next(); });
+  steps.use([](Request&, Response& res, Next next) {
+    res.on_headers([](Response& r) { r.set("X-Late", "yes"); });
+    res.on_finish([](const Finished& f) { CHECK(f.bytes > 0); });
+    next();
+  });
+  steps.get("/:id", [](Request& req, Response& res) {
+    JsonWriter out;
+    out.object([&] {
+      out.member("id", req.param("id"));
+      out.member("name", "Ann");
+      out.member("ok", true);
+    });
+    res.json(out);
+  });
+  app.mount("/steps", std::move(steps));
   app.post("/echo", [](Request& req, Response& res) {
     res.type(req.header("content-type").value_or("text"));
     res.send(req.body());
@@ -303,6 +320,7 @@ TEST_CASE("no allocation: HTTP keep-alive") {
                                                    {get("/users/31415926"), "31415926"},
                                                    {get("/users/a%20b%c3%bc"), "a b\xc3\xbc"},
                                                    {get("/search?x=1&q=a+b%21"), "a b!"},
+                                                   {get("/steps/7"), R"({"id":"7","name":"Ann","ok":true})"},
                                                    {get("/nowhere"), "Not Found"},
                                                    {get("/big"), kBig},
                                                    {post + pattern(300), pattern(300)}}) {
