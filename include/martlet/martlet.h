@@ -8,6 +8,7 @@
 #include <martlet/cookie.h>
 #include <martlet/error.h>
 #include <martlet/function.h>
+#include <martlet/inject.h>
 #include <martlet/json.h>
 #include <martlet/json_containers.h>
 #include <martlet/json_forward.h>
