@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -68,6 +69,10 @@ class App : public Routes<App> {
     if constexpr (std::is_constructible_v<Step, F>) set_not_found(Step(std::forward<F>(handler)));
     return *this;
   }
+  // Of the fields that steps have set, only these stay when an answer is not theirs: on failures (a step that threw, fail(),
+  // next(HttpError)) and on the library's own answers (404, 405, 413, 503, …). Without it all stay; what describes a body (Content-*,
+  // ETag, Last-Modified) or lets it be cached never does. Several calls add up; none but {}: nothing stays.
+  App& keep_fields(std::initializer_list<std::string_view> names);
   // What is registered, in the order of registration: those of mounted Routers with their prefix.
   MARTLET_LAYOUT std::vector<RouteInfo> routes() const;
 

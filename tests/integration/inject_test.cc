@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/client.h"
+#include "support/multi_server.h"
 #include "support/server.h"
 
 using namespace martlet;
@@ -131,6 +132,10 @@ TEST_CASE("inject: in a callback, on another thread and in a Server the answer s
   CHECK(elsewhere.failed);
   CHECK(elsewhere.body.find("own thread") != elsewhere.body.npos);
   CHECK(app.inject().status == 200);
+  Reply of_server;
+  MultiServer server(1, [&](App& worker, uint32_t) { of_server = worker.inject(); });
+  CHECK(of_server.failed);
+  CHECK(of_server.body.find("Server") != of_server.body.npos);
 }
 
 TEST_CASE("inject: what is wrong with the App is the answer") {
