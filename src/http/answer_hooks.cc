@@ -98,9 +98,11 @@ bool AnswerHooks::note_request(AnswerRecord& r, const session::Exchange& e) noex
 
 void AnswerHooks::run_headers(AnswerRecord& r, session::Exchange& e) noexcept {
   const auto& pattern = static_cast<const routing::Chain*>(e.route)->pattern;
+  Response by_name = e.deferred_response();
+  Response& response = e.flags.muted ? by_name : e.response;  // the step's own is not heard any more
   while (HeadersHook* hook = std::exchange(r.headers, r.headers ? r.headers->next : nullptr)) {
     worker.note_call(pattern);
-    if (!hook->fn(e.response)) worker.report_failure(pattern);
+    if (!hook->fn(response)) worker.report_failure(pattern);
     headers_.give_back(hook);
   }
 }

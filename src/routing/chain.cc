@@ -95,7 +95,30 @@ std::string_view why_no_websocket(const proto::RequestHead& head) noexcept {
 
 void run_handler(RoutedWorker& w, session::Exchange& e, const Chain& chain, Function<void(Request&, Response&)>& handler) noexcept;
 
+// Sends the client to the path with a slash more, or less. False: there is nothing either, or no memory to say so.
+bool redirect_slash(const RoutedWorker& w, session::Exchange& e) noexcept {
+  if (w.options.trailing_slash != TrailingSlash::redirect) return false;
+  std::string_view path = e.path();
+  if (!w.http_router.finds_other_slash(path, e.head.method)) return false;
+  const bool has_slash = path.ends_with('/');
+  if (has_slash) path.remove_suffix(1);
+  const std::string_view query = e.head.query(e.base);
+  const size_t most = std::string_view("Location: ").size() + path.size() + 2 + query.size() + 2;
+  session::drop_body_fields(e);
+  if (!e.fields.reserve(most)) return false;
+  add_fields(e, "Location: ");
+  add_fields(e, path);
+  if (!has_slash) add_fields(e, "/");
+  if (!query.empty()) add_fields(e, "?");
+  add_fields(e, query);
+  add_fields(e, "\r\n");
+  e.status = 308;
+  session::send_response(e, {}, session::BodyType::none);
+  return true;
+}
+
 void answer_not_found(RoutedWorker& w, session::Exchange& e) noexcept {
+  if (!e.flags.is_upgrade && redirect_slash(w, e)) return;
   if (!w.not_found) return answer(e, 404, "Not Found");
   e.status = 404;
   run_handler(w, e, w.unmatched, StepAccess::handler(*w.not_found));
@@ -148,7 +171,7 @@ inline bool goes_on(RoutedWorker& w, session::Exchange& e, const Chain& chain) n
   if (!e.flags.goes_on) return false;
   e.flags.goes_on = false;
   if (!(e.flags.responded | e.flags.chain_over)) [[likely]] return true;  // it has answered, or given up
-  note_bad_next(w, chain);
+  if (!e.flags.muted) note_bad_next(w, chain);
   return false;
 }
 
@@ -187,20 +210,26 @@ void set_params(session::Exchange& e, const Chain& chain, const RouteTree::Match
 }
 
 // Judges a path that is not plain (path.h). False: it is refused; that memory is out is no reason to let it pass.
-bool judge(session::Exchange& e) noexcept {
-  const std::string_view path = e.head.path(e.base);
-  char* room = e.judged_path ? nullptr : e.text_room(path.size());
+bool judge(const RoutedWorker& w, session::Exchange& e) noexcept {
+  if (e.judged_path) return true;
+  std::string_view path = e.head.path(e.base);
+  char* const room = e.text_room(path.size());
   size_t size = 0;
-  if (!room || !judge_path(path, room, size)) return e.judged_path != nullptr;
+  if (w.options.path_policy == PathPolicy::resolve && path.starts_with('/')) {
+    char* const resolved = e.text_room(path.size());
+    if (!resolved || !resolve_path(path, resolved, size)) return false;
+    path = {resolved, size};
+  }
+  if (!room || !judge_path(path, room, size)) return false;
   e.judged_path = room;
   e.judged_bytes = static_cast<uint16_t>(size);
   return true;
 }
 
 // The route of a path that is none of those without parameters.
-[[gnu::noinline]] bool find_variable(const RouteTree& router, session::Exchange& e, RouteTree::Match& match) noexcept {
+[[gnu::noinline]] bool find_variable(const RoutedWorker& w, const RouteTree& router, session::Exchange& e, RouteTree::Match& match) noexcept {
   const bool unusual = e.head.may_be_unusual && is_unusual(e.head.path(e.base));
-  if (unusual && !judge(e)) return false;
+  if (unusual && !judge(w, e)) return false;
   if (unusual || e.head.method == proto::Method::head) {
     router.find(e.path(), e.head.method, match);
   } else {
@@ -214,7 +243,7 @@ const Chain& find_chain(const RoutedWorker& w, session::Exchange& e) noexcept {
   const RouteTree& router = e.flags.is_upgrade ? w.ws_router : w.http_router;
   RouteTree::Match match;
   const bool plain = router.find_plain(e.head.path(e.base), e.head.method, match);
-  if (!plain && !find_variable(router, e, match)) return w.refused;
+  if (!plain && !find_variable(w, router, e, match)) return w.refused;
   if (match.route == RouteTree::kNotFound) return w.unmatched;
   const Chain& chain = *(e.flags.is_upgrade ? w.ws_chains : w.chains)[match.route];
   if (match.param_count) set_params(e, chain, match);
@@ -302,7 +331,7 @@ void go_on(RoutedWorker& w, session::Exchange& e) noexcept {
 bool is_next(RoutedWorker& w, const session::Exchange& e, uint32_t position) noexcept {
   const bool over = e.flags.goes_on | e.flags.chain_over | e.flags.responded;
   if (e.position == position && !over) [[likely]] return true;
-  note_bad_next(w, *static_cast<const Chain*>(e.route));
+  if (!e.flags.muted) note_bad_next(w, *static_cast<const Chain*>(e.route));
   return false;
 }
 

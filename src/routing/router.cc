@@ -235,7 +235,7 @@ struct RouteTree::Walk {
 };
 
 // Of the patterns that end at a place. A wildcard's text; answers whether the walk is over.
-bool RouteTree::take(uint32_t first, std::string_view text, Match& match, Walk& what) const noexcept {
+inline bool RouteTree::take(uint32_t first, std::string_view text, Match& match, Walk& what) const noexcept {
   if (what.collects) {
     what.methods |= methods_in(first);
     return false;
@@ -251,13 +251,15 @@ bool RouteTree::take(uint32_t first, std::string_view text, Match& match, Walk& 
 inline bool RouteTree::end(uint32_t node, std::string_view rest, Match& match, Walk& what) const noexcept {
   const uint32_t last = what.with_slash ? find_edge(node, "") : node;
   if (take(nodes_[last].targets, {}, match, what)) return true;
-  return (ignores_slash_ || what.with_slash) && take(nodes_[node].wildcards, rest, match, what);
+  if (ignores_slash_ && take(nodes_[last].wildcards, rest, match, what)) return true;
+  return what.with_slash && take(nodes_[node].wildcards, rest, match, what);
 }
 
 // Answers whether it is over. Where it is not, what stands in the match's values is of no matter.
 bool RouteTree::walk(uint32_t at, std::string_view rest, Match& match, Walk& what) const noexcept {
+  const Node* const nodes = nodes_.data();
   while (!rest.empty()) {
-    const Node& node = nodes_[at];
+    const Node& node = nodes[at];
     const uint8_t count = match.param_count;
     std::string_view after = rest;
     const std::string_view segment = cut_segment(after);
@@ -269,10 +271,10 @@ bool RouteTree::walk(uint32_t at, std::string_view rest, Match& match, Walk& wha
       match.param_count = count;
       next = 0;
     }
-    for (; param && !next; param = nodes_[param].next) {
-      if (nodes_[param].constraint && !nodes_[param].constraint->holds(segment)) continue;
+    for (; param && !next; param = nodes[param].next) {
+      if (nodes[param].constraint && !nodes[param].constraint->holds(segment)) continue;
       match.values[match.param_count++] = {segment.data(), segment.size()};
-      if (!nodes_[param].next && !node.wildcards) {
+      if (!nodes[param].next && !node.wildcards) {
         next = param;
         break;
       }

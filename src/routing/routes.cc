@@ -58,7 +58,7 @@ void RoutedWorker::add_uses(Chain& chain, std::string_view path) {
 void RoutedWorker::add_route(std::string_view method, std::string_view path, const RouteOptions& route_options, Step* list, size_t count) {
   if (opened) too_late("registered after listen()", path);
   Pattern pattern;
-  if (const char* wrong = Pattern::parse(path, pattern)) return refuse_route(wrong, path);
+  if (const char* wrong = Pattern::parse(path, pattern, &constraints)) return refuse_route(wrong, path);
   Chain& chain = *chains.emplace_back(std::make_unique<Chain>());
   add_uses(chain, path);
   for (size_t i = 0; i < count; i++) {
@@ -77,10 +77,15 @@ void RoutedWorker::add_route(std::string_view method, std::string_view path, con
   chain.max_body_bytes = route_options.max_body_bytes;
 }
 
+void RoutedWorker::add_constraint(std::string_view name, Predicate predicate) {
+  if (opened) too_late("constraint() after listen()", name);
+  if (const char* wrong = constraints.add(name, std::move(predicate))) refuse_route(wrong, name);
+}
+
 bool RoutedWorker::add_ws(std::string_view path, session::WsRoute& route) {
   if (opened) too_late("registered after listen()", path);
   Pattern pattern;
-  if (const char* wrong = Pattern::parse(path, pattern)) return refuse_route(wrong, path), false;
+  if (const char* wrong = Pattern::parse(path, pattern, &constraints)) return refuse_route(wrong, path), false;
   Chain& chain = *ws_chains.emplace_back(std::make_unique<Chain>());
   add_uses(chain, path);
   chain.websocket = &route;

@@ -110,10 +110,15 @@ void append_field(Exchange& e, std::string_view name, std::string_view value) no
 
 std::optional<std::string_view> find_field(const Exchange& e, std::string_view name) noexcept {
   if (is_type(name) && e.content_type_bytes) return std::string_view(e.content_type, e.content_type_bytes);
-  for (size_t at = 0; at < e.fields.size();) {
+  size_t at = 0;
+  return next_field(e, name, at);
+}
+
+std::optional<std::string_view> next_field(const Exchange& e, std::string_view name, size_t& at) noexcept {
+  while (at < e.fields.size()) {
     const Line line = line_at(e.fields.text(), at);
-    if (proto::same_text(line.name, name)) return line.value;
     at = line.end;
+    if (proto::same_text(line.name, name)) return line.value;
   }
   return std::nullopt;
 }

@@ -12,7 +12,9 @@
 #include <martlet/response.h>
 
 #include <cstdint>
+#include <new>
 #include <string_view>
+#include <type_traits>
 
 #include "base/block.h"
 #include "base/byte_buffer.h"
@@ -68,6 +70,7 @@ struct Exchange {
     bool wants_body = false;   // its next step waits for that
     bool failed = false;       // its error handlers have been run
     bool watched = false;      // there is a `watch`
+    bool muted = false;        // the library has answered in a step's place: what the step still says is not heard
   };
   Flags flags;
 
@@ -85,6 +88,15 @@ struct Exchange {
   uint8_t content_type_bytes = 0;  // 0: not set
   char content_type[kTypeBytes];
   base::ByteBuffer fields;  // "Name: value\r\n" …
+
+  // What is kept for the request by its type (Request::data), in the order in which it came; in `texts`, too.
+  struct Slot {
+    const void* key;  // its address is the type
+    Slot* next;
+    void (*destroy)(void* object) noexcept;  // null: there is nothing to do
+    void* object;
+  };
+  Slot* slots = nullptr;
 
   // Text made for the handler (decoded parameters and the like): a chain of blocks, so that views stay where they are.
   base::Block* texts = nullptr;
@@ -127,6 +139,25 @@ struct Exchange {
   }
   // Memory for `size` characters that lasts as long as the exchange; null when out.
   char* text_room(size_t size) noexcept;
+  // The same for things of any type.
+  void* room_for(size_t size, size_t alignment) noexcept;
+  template <typename T>
+  T* room_for(size_t count) noexcept {
+    return count <= SIZE_MAX / sizeof(T) ? static_cast<T*>(room_for(count * sizeof(T), alignof(T))) : nullptr;
+  }
+  void* find_slot(const void* key) const noexcept {
+    const Slot* slot = slots;
+    while (slot && slot->key != key) slot = slot->next;
+    return slot ? slot->object : nullptr;
+  }
+  // `object` lies in room of the exchange's, and `slot` in other room of it.
+  void add_slot(Slot* slot, const void* key, void* object, void (*destroy)(void*) noexcept) noexcept;
+  // For what the library keeps so, one T for each request; it is not destroyed. Null when memory is out.
+  template <typename T>
+  T* find_or_add(bool& is_new) noexcept;
+
+  // From here on the handler's own Response says nothing, and the copies that defer() has given do.
+  void mute() noexcept;
   // Forgets everything, keeping warm memory, for the pool.
   void reset(net::Connection& c) noexcept;
 
@@ -142,6 +173,22 @@ struct Exchange {
   static Request make_request(Exchange* e) noexcept { return Request(e); }
   static Response make_response(Exchange* e) noexcept { return Response(e); }
 };
+
+template <typename T>
+inline char slot_key_ = 0;  // not const: equal constants may be one
+
+template <typename T>
+T* Exchange::find_or_add(bool& is_new) noexcept {
+  static_assert(std::is_trivially_destructible_v<T>);
+  void* object = find_slot(&slot_key_<T>);
+  is_new = object == nullptr;
+  if (object) return static_cast<T*>(object);
+  Slot* slot = room_for<Slot>(1);
+  T* room = slot ? room_for<T>(1) : nullptr;
+  if (!room) return nullptr;
+  add_slot(slot, &slot_key_<T>, new (room) T(), nullptr);
+  return room;
+}
 
 // Copies head and body aside, so that the exchange can outlive the handler. False when memory is out.
 bool detach_exchange(Exchange& e) noexcept;

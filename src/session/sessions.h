@@ -16,6 +16,7 @@ namespace martlet::session {
 
 struct WsInput;
 class WsCompression;
+struct OriginFinder;
 
 // Which fields stay on the library's own answers; filled by who limits them.
 struct KeptFields {
@@ -72,6 +73,7 @@ struct Sessions {
   HttpLimits limits;
   HttpSink http;
   const KeptFields* kept_fields = nullptr;  // null: all that do not describe a body
+  const OriginFinder* origins = nullptr;  // null: nobody is believed to be a proxy
   WsCompression* compression = nullptr;  // the application's; null when no route compresses
   bool draining = false;
   uint64_t receiving_bytes = 0;  // charged to the receive budget

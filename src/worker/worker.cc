@@ -16,6 +16,7 @@
 #include "sys/clock.h"
 #include "sys/log_line.h"
 #include "sys/process.h"
+#include "worker/trust.h"
 
 namespace martlet::worker {
 
@@ -155,6 +156,7 @@ Error Worker::open() {
   if (!inbox && !over) register_inbox();
   if (!inbox) return Error("no worker number or descriptor is left");
   take_options();
+  if (Error error = ProxiesAccess::open(options.trusted_proxies, *this)) return error;
   if (Error error = seam->open(*this)) return error;
   const uint32_t most = make_room();
   net::ReactorHooks hooks{this, on_accept, on_refuse, before_flush, on_signal, nullptr};

@@ -305,6 +305,12 @@ TEST_CASE("router: where a slash at the end makes no difference") {
     CHECK(find(router, c.first) == c.second);
     CHECK(router.methods_of(c.first) == 1u << number(Method::get));
   }
+  Routed doubled;
+  doubled.ignore_trailing_slash();
+  doubled.add_all(gets({"/:a//*"}));
+  CHECK(find(doubled, "/h/") == Found{0, {"h", ""}});
+  CHECK(find(doubled, "/h") == kNowhere);
+  CHECK(doubled.finds_other_slash("/h", Method::get));
   Pattern pattern;
   REQUIRE(Pattern::parse("/a/", pattern) == nullptr);
   CHECK(router.add(pattern, number(Method::get), 9).what() == "GET \"/a\" takes the same paths and was registered first: write one route with both handlers");
