@@ -95,7 +95,7 @@ bool Request::header_at(size_t index, std::string_view& name, std::string_view& 
 
 std::string_view Request::body() const noexcept { return base::as_text(exchange_->body); }
 
-std::string Request::ip() const { return sys::peer_address(exchange_->connection->fd); }
+std::string Request::ip() const { return sys::peer_address(exchange_->descriptor()); }
 
 bool Request::is_upgrade() const noexcept { return exchange_->flags.is_upgrade; }
 
