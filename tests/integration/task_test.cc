@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "support/client.h"
+#include "support/failing_alloc.h"
 #include "support/gate.h"
 #include "support/multi_server.h"
 #include "support/server.h"
@@ -555,6 +556,39 @@ TEST_CASE("task: awaiting takes no stack: a long loop, a deep chain, a thousand 
   CHECK(eventually([&] { return after == 1'000; }));
   server.close();
   CHECK(server.wait() == 0);
+}
+
+TEST_CASE("task: the Nth allocation fails: 503, or the connection ends, and nothing is left") {
+  Frames frames;
+  FailingAlloc failing;
+  {
+    int served = 0, refused = 0;
+    for (size_t n = 0; n < 60 && served < 3; n++) {
+      TestServer server([&](App& app) {
+        app.use([&](Request&, Response&, Next next) -> Task<> {
+          const Count count(frames);
+          co_await next;
+        });
+        app.get("/x", [&](Context& c) -> Task<> {
+          const Count count(frames);
+          co_await sleep(1ms);
+          co_await try_offload([] {});
+          c.res.send("x");
+        });
+      });
+      Client client(server.port());
+      CHECK(client.get("/").status == 404);
+      FailingAlloc::left = n;
+      const HttpResponse got = client.get("/x", "X-Long: " + std::string(5'000, 'x') + "\r\n");
+      FailingAlloc::left = SIZE_MAX;
+      served += got.status == 200;
+      refused += got.status == 503;
+      CHECK((got.status == 200 || got.status == 503 || client.end() != Client::End::open));
+      CHECK(eventually([&] { return frames.now == 0; }));
+    }
+    CHECK(served == 3);
+    CHECK(refused > 0);
+  }
 }
 
 TEST_CASE("task: on a Server everything stays on its worker, and the workers share the pool") {
