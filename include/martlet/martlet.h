@@ -30,4 +30,5 @@
 #include <martlet/router.h>
 #include <martlet/server.h>
 #include <martlet/stats.h>
+#include <martlet/task.h>
 #include <martlet/websocket.h>

@@ -104,6 +104,10 @@ struct MARTLET_LAYOUT AppOptions {
   // The least rate of a request's body, in bytes a second, after a grace of 10 s: whatever has come counts, the first
   // 10 s do not. 408 below it. Else a byte now and then would hold a connection for ever. 0: any rate.
   uint32_t min_body_rate = 500;
+  // Threads for what tasks offload (task.h), 1 to 256; a Server's workers share them. They are started when they are first
+  // needed. Enough for calls that wait for something else, as a database; for what computes, as many as processors are to
+  // spare.
+  uint32_t offload_threads = 4;
   // Of paths with dot segments.
   PathPolicy path_policy = PathPolicy::strict;
   // What a handler has thrown stays in the log and with the error handlers (Failure::exception); the client gets "Internal

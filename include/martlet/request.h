@@ -107,6 +107,18 @@ inline char slot_key = 0;  // its address is the type. Not const: equal constant
 
 }  // namespace detail
 
+class Request;
+
+// What Request::whole_body() answers, to be awaited.
+class WholeBody {
+ public:
+  explicit WholeBody(const Request& request) noexcept : request_(&request) {}
+  const Request& request() const noexcept { return *request_; }
+
+ private:
+  const Request* request_;
+};
+
 // A borrowed view of the request being handled (RFC 9110, RFC 9112). It and every string_view from it are valid until
 // the handler returns, or until res.defer() is called in it; copy what you keep. On the worker's thread only.
 class Request {
@@ -222,6 +234,8 @@ class Request {
 
   // The whole body, decoded from chunks; empty when there is none.
   std::string_view body() const noexcept;
+  // For coroutines (task.h): std::string_view body = co_await req.whole_body(), in a middleware that runs before it is here.
+  WholeBody whole_body() const noexcept { return WholeBody(*this); }
   // The body as JSON, whatever its Content-Type says: a Json, or an own type with json<Post>() (json.h). A Json that
   // json_body() has read is copied, not read again.
   template <typename T = Json>

@@ -49,18 +49,29 @@ template <typename F>
 inline constexpr bool wants_body = requires { requires F::wants_body; };
 
 template <typename F>
-decltype(auto) call_handler(F& handler, Request& req, Response& res) {
+decltype(auto) call_handler(F& handler, Context& context) {
   if constexpr (takes<F, Request&, Response&>) {
-    return handler(req, res);
+    return handler(context.req, context.res);
   } else if constexpr (takes<F, Request&>) {
-    return handler(req);
+    return handler(context.req);
   } else if constexpr (takes<F, Context&>) {
-    Context context{req, res};
     return handler(context);
   } else {
     return handler();
   }
 }
+
+template <typename F>
+decltype(auto) call_middleware(F& middleware, Context& context, const Next& next) {
+  if constexpr (takes<F, Request&, Response&, Next>) {
+    return middleware(context.req, context.res, Next(next));
+  } else {
+    return middleware(context, Next(next));
+  }
+}
+
+template <typename T>
+inline constexpr bool is_task = requires { typename T::is_martlet_task; };  // task.h
 
 template <typename T>
 inline constexpr bool is_result = false;
@@ -89,6 +100,8 @@ void answer(Response& res, const T& value) {
 //                Reply, a Json or an own type (sent as JSON), a Result of one of them (500 for an Error)
 //   middleware   (Request&, Response&, Next) or (Context&, Next)
 //
+// Each of them may be a coroutine: it returns a Task<>, or a handler a Task of its answer (task.h).
+//
 // Steps run as soon as the head of a request is there. A handler waits until its body is whole; a middleware does not, so
 // that one that refuses need not receive it, unless it says `static constexpr bool wants_body = true`. With a body that is
 // still coming, Request::body() is empty for it.
@@ -111,23 +124,36 @@ class Step {
   template <typename F>
   MARTLET_THUNK static Handler make_handler(F&& handler) {
     using Stored = std::decay_t<F>;
-    using Answer = decltype(detail::call_handler(std::declval<Stored&>(), std::declval<Request&>(), std::declval<Response&>()));
+    using Answer = decltype(detail::call_handler(std::declval<Stored&>(), std::declval<Context&>()));
     if constexpr (std::is_void_v<Answer> && detail::takes<F, Request&, Response&>) {
       return Handler(std::forward<F>(handler));
-    } else if constexpr (std::is_void_v<Answer>) {
-      return Handler([fn = Stored(std::forward<F>(handler))](Request& req, Response& res) mutable { detail::call_handler(fn, req, res); });
+    } else if constexpr (detail::is_task<Answer>) {
+      return Handler([fn = Stored(std::forward<F>(handler))](Request& req, Response& res) mutable {
+        Answer::template start<true>(req, res, [&fn](Context& context) { return detail::call_handler(fn, context); });
+      });
     } else {
       return Handler([fn = Stored(std::forward<F>(handler))](Request& req, Response& res) mutable {
-        detail::answer(res, detail::call_handler(fn, req, res));
+        Context context{req, res};
+        if constexpr (std::is_void_v<Answer>) {
+          detail::call_handler(fn, context);
+        } else {
+          detail::answer(res, detail::call_handler(fn, context));
+        }
       });
     }
   }
   template <typename F>
   MARTLET_THUNK static Middleware make_middleware(F&& middleware) {
-    if constexpr (detail::takes<F, Request&, Response&, Next>) {
+    using Stored = std::decay_t<F>;
+    using Answer = decltype(detail::call_middleware(std::declval<Stored&>(), std::declval<Context&>(), std::declval<const Next&>()));
+    if constexpr (detail::is_task<Answer>) {
+      return Middleware([fn = Stored(std::forward<F>(middleware))](Request& req, Response& res, Next next) mutable {
+        Answer::template start<false>(req, res, [&fn, &next](Context& context) { return detail::call_middleware(fn, context, next); });
+      });
+    } else if constexpr (detail::takes<F, Request&, Response&, Next>) {
       return Middleware(std::forward<F>(middleware));
     } else {
-      return Middleware([fn = std::decay_t<F>(std::forward<F>(middleware))](Request& req, Response& res, Next next) mutable {
+      return Middleware([fn = Stored(std::forward<F>(middleware))](Request& req, Response& res, Next next) mutable {
         Context context{req, res};
         fn(context, next);
       });

@@ -19,7 +19,7 @@ const session::Origin* origin_of(session::Exchange& e) noexcept {
 
 std::string Request::ip() const {
   if (const session::Origin* origin = origin_of(*exchange_)) return std::string(origin->address.view());
-  return sys::peer_address(exchange_->connection->fd);
+  return sys::peer_address(exchange_->descriptor());
 }
 
 std::string_view Request::protocol() const noexcept {

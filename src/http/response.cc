@@ -160,6 +160,7 @@ bool Response::sent() const noexcept {
 Response Response::defer(const DeferOptions& options) const noexcept {
   session::Exchange* e = resolve();
   if (!e) return *this;
+  if (e->is_kept()) return e->deferred_response();  // a task of it goes on after the answer
   if (const uint32_t deadline_ms = base::to_ms(options.deadline)) {
     net::Reactor& reactor = e->sessions->reactor;
     e->flags.timed = true;

@@ -156,14 +156,19 @@ void end_of_chain(RoutedWorker& w, session::Exchange& e, const Chain& chain) noe
   answer(e, 404, "Not Found");
 }
 
-// The last step. It answers, or defers.
+void answer_missing(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
+  w.stats.handler_failures++;
+  sys::log_limited(LogLevel::error, "the handler sent no response", chain.pattern);
+  answer(e, 500, "Internal Server Error");
+}
+
+// The last step. It answers, or defers, or its task goes on.
 void run_handler(RoutedWorker& w, session::Exchange& e, const Chain& chain,
                  Function<void(Request&, Response&)>& handler) noexcept {
   if (!handler(e.request, e.response)) [[unlikely]] return failed(w, e, chain);
   if (e.flags.responded || e.flags.deferred) [[likely]] return;
-  w.stats.handler_failures++;
-  sys::log_limited(LogLevel::error, "the handler sent no response", chain.pattern);
-  answer(e, 500, "Internal Server Error");
+  if (e.tasks && e.tasks->is_handler) return;
+  answer_missing(w, e, chain);
 }
 
 // Whether the step that has returned lets the request through.
@@ -181,7 +186,7 @@ void run_steps(RoutedWorker& w, session::Exchange& e) noexcept {
   for (;;) {
     if (e.position == e.steps) return end_of_chain(w, e, chain);
     const Chain::Entry& entry = chain.entries[e.position];
-    if (e.flags.body_coming & entry.wants_body) [[unlikely]] return void(e.flags.wants_body = true);
+    if (e.flags.body_coming & entry.wants_body) [[unlikely]] return void(e.flags.wants_body = e.flags.chain_waits = true);
     e.position++;
     if (!entry.prefix.empty() && !lies_below(e.path(), entry.prefix)) continue;
     auto& handler = StepAccess::handler(*entry.step);
@@ -327,6 +332,17 @@ void go_on(RoutedWorker& w, session::Exchange& e) noexcept {
 }
 
 }  // namespace
+
+void task_ended(RoutedWorker& w, session::Exchange& e, bool good) noexcept {
+  const auto& chain = *static_cast<const Chain*>(e.route);
+  const bool answered = e.flags.responded || e.flags.upgraded;
+  if (answered) return good ? void() : w.report_failure(chain.pattern);
+  const bool inside = e.flags.in_handler;
+  e.flags.in_handler = true;
+  good ? answer_missing(w, e, chain) : failed(w, e, chain);
+  e.flags.in_handler = inside;
+  if (!inside && e.flags.responded) session::settle_exchange(e);
+}
 
 bool is_next(RoutedWorker& w, const session::Exchange& e, uint32_t position) noexcept {
   const bool over = e.flags.goes_on | e.flags.chain_over | e.flags.responded;

@@ -102,6 +102,9 @@ struct RoutedWorker : worker::Worker {
 // Whether the step of a Next at this position may go on; if not, that is counted and logged.
 bool is_next(RoutedWorker& w, const session::Exchange& e, uint32_t position) noexcept;
 
+// The task of a step has thrown; or it was good, and has not answered as it should have.
+void task_ended(RoutedWorker& w, session::Exchange& e, bool good) noexcept;
+
 // The sinks of session::HttpSink (chain.cc); the context is the RoutedWorker.
 void on_request(void* context, session::Exchange& e);
 void on_watched_request(void* context, session::Exchange& e);

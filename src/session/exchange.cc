@@ -73,9 +73,15 @@ void Exchange::reset(net::Connection& c) noexcept {
   status = 200;
   type_in_fields = false;
   content_type_bytes = 0;
-  const bool more = flags.owns_more;
   flags = Flags{};
-  if (more) [[unlikely]] give_back();
+}
+
+net::Connection Exchange::nobody{};
+
+int Exchange::descriptor() const noexcept {
+  if (!is_kept()) return connection->fd;
+  const net::Connection* c = tasks ? sessions->reactor.find(tasks->connection) : nullptr;
+  return c ? c->fd : -1;
 }
 
 void Exchange::give_back() noexcept {

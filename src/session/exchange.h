@@ -18,6 +18,7 @@
 
 #include "base/block.h"
 #include "base/byte_buffer.h"
+#include "base/slot_table.h"
 #include "net/connection.h"
 #include "proto/http_chunked.h"
 #include "proto/http_parser.h"
@@ -33,6 +34,23 @@ struct AnswerWatch {
   void (*on_answer)(AnswerWatch& self, Exchange& e, size_t body_bytes) noexcept;
   // The exchange ends without one.
   void (*on_end)(AnswerWatch& self, Exchange& e) noexcept;
+};
+
+// A task of one of its steps, as an exchange knows it (http/tasks.h).
+struct ExchangeTask {
+  struct Hooks {
+    // The answer is with the output, or the connection has gone without one. True: there are tasks that keep the exchange.
+    // They give it back themselves, by release_exchange().
+    bool (*let_go)(Exchange& e) noexcept;
+    // The answer has been given, and the connection still has the exchange, to pass over its body.
+    void (*answered)(Exchange& e) noexcept;
+    void (*body_is_whole)(Exchange& e) noexcept;
+  };
+  explicit ExchangeTask(const Hooks& h) noexcept : hooks(&h) {}
+  const Hooks* hooks;
+  ExchangeTask* next = nullptr;
+  base::SlotId connection;  // by which its exchange came
+  bool is_handler = false;  // of the last step, which owes the answer
 };
 
 struct Exchange {
@@ -67,7 +85,8 @@ struct Exchange {
     bool refused = false;     // by the library: `refusal` ends its chain
     bool timed = false;       // answer_since_ms and answer_ms are set
     bool body_coming = false;  // its steps run, or ran, before the body was whole
-    bool wants_body = false;   // its next step waits for that
+    bool wants_body = false;   // its next step waits for that, or a task
+    bool chain_waits = false;  // and it is the next step that does
     bool failed = false;       // its error handlers have been run
     bool muted = false;        // the library has answered in a step's place: what the step still says is not heard
     bool watched = false;      // there is a `watch`
@@ -122,6 +141,7 @@ struct Exchange {
   uint32_t answer_ms = 0;
   Function<void()> aborted;  // for when the connection ends before the answer
   AnswerWatch* watch = nullptr;
+  ExchangeTask* tasks = nullptr;  // of its steps, the newest first; only with flags.owns_more
 
   Request request{make_request(this)};
   Response response{make_response(this)};
@@ -158,10 +178,16 @@ struct Exchange {
 
   // From here on the handler's own Response says nothing, and the copies that defer() has given do.
   void mute() noexcept;
-  // Forgets everything, keeping warm memory, for the pool.
+  // Forgets everything, keeping warm memory, for the pool. Before it, with flags.owns_more, give_back().
   void reset(net::Connection& c) noexcept;
 
   void give_back() noexcept;
+
+  // In place of a connection that has let go of it, or has gone: its tasks keep it.
+  static net::Connection nobody;
+  bool is_kept() const noexcept { return connection == &nobody; }
+  // The connection's socket; -1 when that has gone.
+  int descriptor() const noexcept;
 
   // Handles by name, for keeping.
   Response deferred_response() const noexcept;
@@ -189,6 +215,8 @@ T* Exchange::find_or_add(bool& is_new) noexcept {
   add_slot(slot, &slot_key_<T>, new (room) T(), nullptr);
   return room;
 }
+// Gives one back that its tasks have kept.
+void release_exchange(Exchange& e) noexcept;
 
 // Copies head and body aside, so that the exchange can outlive the handler. False when memory is out.
 bool detach_exchange(Exchange& e) noexcept;

@@ -33,6 +33,7 @@ bool stays(const Sessions& s, std::string_view line) noexcept {
 // What has come of the body is of no use, and its share of the receive budget is others'.
 void drop_body(Sessions& s, Exchange& e) noexcept {
   e.body = {};
+  if (e.tasks) return;  // they have views of the head, which lies with it
   e.chunks.shrink(0);
   if (e.kept) {
     base::Block* head = s.reactor.blocks.acquire(e.head.head_bytes);

@@ -39,6 +39,10 @@ Exchange* take_exchange(Sessions& s, net::Connection& c) noexcept {
 }
 
 void give_back_exchange(Sessions& s, Exchange* e) noexcept {
+  if (e->flags.owns_more) [[unlikely]] {
+    if (e->tasks && e->tasks->hooks->let_go(*e)) return;
+    e->give_back();
+  }
   e->reset(*e->connection);
   if (s.spare) {
     s.exchanges.give_back(e);
@@ -102,8 +106,13 @@ void await_answer(Sessions& s, net::Connection& c, Exchange* e) noexcept {
 
 }  // namespace
 
+void release_exchange(Exchange& e) noexcept { give_back_exchange(*e.sessions, &e); }
+
 void end_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
-  if (e->flags.body_coming & !e->flags.close_after) return wait_for_body(s, c, e);  // to pass over it
+  if (e->flags.body_coming & !e->flags.close_after) {  // to pass over it
+    if (e->tasks) e->tasks->hooks->answered(*e);
+    return wait_for_body(s, c, e);
+  }
   end_with_body(s, c, e);
 }
 

@@ -31,7 +31,10 @@ bool run_with_body(Sessions& s, net::Connection& c, Exchange* e) noexcept {
     s.stats.requests++;
   } else {
     e->flags.body_coming = e->flags.close_after = false;
+    if (e->tasks) e->tasks->hooks->body_is_whole(*e);
     if (e->flags.responded) return end_exchange(s, c, e), true;
+    if (!e->flags.chain_waits) return after_steps(s, c, e);  // it was a task that wanted it
+    e->flags.chain_waits = false;
   }
   call_steps(s, c, e, s.http.run_chain);
   return after_steps(s, c, e);
@@ -131,6 +134,7 @@ void want_body(Exchange& e) noexcept {
   if (e.flags.in_handler) return;  // the session looks afterwards
   Sessions& s = *e.sessions;
   net::Connection& c = *e.connection;
+  if (c.state<HttpState>().phase == HttpPhase::body) return void(e.flags.wants_body = false);  // it comes, for another step
   c.state<HttpState>().request_ms = s.reactor.now_ms();  // what the step has taken is not the peer's
   begin_waiting(s, c, &e);
   if (!c.closing) read_waiting(s, c);

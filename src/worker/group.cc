@@ -76,6 +76,7 @@ void Worker::end_group_turn() noexcept {
 // that is waited for until the deadline, whatever has become of them.
 bool Worker::is_drained() noexcept {
   if (reactor.connections.size() > 0) return false;
+  if (owed > 0 && sys::monotonic_ns() < cut_at_ns) return false;
   if (!group || sys::monotonic_ns() >= cut_at_ns) return true;
   if (inbox->has_mail()) return false;
   if (group->lanes->move_on(seat)) return false;

@@ -104,6 +104,7 @@ struct Worker {
   Retired* retired = nullptr;
   Function<void(const HandlerFailure&)> on_error;
   Parts parts;
+  uint32_t owed = 0;  // what a drain waits for besides connections
 
   uint16_t port = 0;
   Error mistake;  // of a route that could not be registered

@@ -363,6 +363,27 @@ TEST_CASE("no allocation: what is asked of a request, and said in an answer") {
   }
 }
 
+#if defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)
+TEST_CASE("no allocation: a task costs its frame and nothing else") {
+  WatchedServer watched([](App& app) {
+    app.get("/frames", [](Request& req, Response&, Next next) -> Task<> {  // two frames, which wait for a turn
+      if (!req.path().empty()) co_await next;
+    }, [](Request& req, Response& res) -> Task<> {
+      const std::string_view path = req.path();
+      co_await sleep(milliseconds(0));
+      res.send(path);
+    });
+  });
+  Client client = watched.server.connect();
+  const std::string answer = watched.answer_of(client, get("/frames"), "/frames");
+  for (int i = 0; i < 8; i++) REQUIRE(watched.answers(client, get("/frames"), answer));
+  taken = {};
+  for (int i = 0; i < 64; i++) REQUIRE(watched.answers(client, get("/frames"), answer));
+  CHECK(taken.by_hooks == 0);
+  if (kCountsMalloc) CHECK(taken.by_malloc == 128);
+}
+#endif
+
 TEST_CASE("no allocation: what is sent after a refusal and thrown away") {
   WatchedServer watched(http_routes);
   Client client = watched.server.connect();

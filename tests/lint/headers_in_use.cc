@@ -35,6 +35,35 @@ void routes(App& app) {
   app.on_error([](const HandlerFailure&) {});
 }
 
+#if defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)
+
+Task<int> seven() { co_return 7; }
+
+void tasks(App& app) {
+  app.use([](Request& req, Response&, Next next) -> Task<> {
+    co_await sleep(1ms);
+    if (!(co_await req.whole_body()).empty()) co_await next;
+  });
+  app.use([](Context&, Next next) -> Task<> { co_await next; });
+  app.get("/k", [](Request&, Response& res) -> Task<> {
+    const int n = co_await seven();
+    co_await offload([] {});
+    res.json({{"n", n}, {"m", 1}});
+  });
+  app.get("/l", [](Request&) -> Task<std::string> { co_return co_await offload([] { return std::string("l"); }); });
+  app.get("/m", [](Context&) -> Task<Reply> {
+    const auto got = co_await try_offload([] { return MoveOnly(); });
+    const bool called = co_await try_offload([] {});
+    co_return Reply(got && called ? 200 : 503);
+  });
+}
+
+#else
+
+void tasks(App&) {}
+
+#endif
+
 int value(Result<int> made) {
   const Result<int> moved = std::move(made);
   Result<MoveOnly> other = MoveOnly();
@@ -51,6 +80,7 @@ int headers_in_use();
 int headers_in_use() {
   App app({.compression = Deflate{.threshold = 100}, .head_timeout = 5s});
   routes(app);
+  tasks(app);
   Function<void()> fn([large = Large()] { static_cast<void>(large); });
   fn = Function<void()>(nullptr);
   if (!fn || fn()) app.post(std::move(fn));

@@ -1,0 +1,456 @@
+// martlet/task.h: coroutines as handlers and middleware. It is there for compilers that have coroutines (g++ 11, clang 14
+// with the library of g++ 11 or later, clang 16); for others there is nothing to be used here, and all else works without it.
+//
+//   app.get("/slow", [](Request& req, Response& res) -> Task<> {
+//     co_await sleep(50ms);
+//     auto rows = co_await offload([] { return query_database(); });
+//     res.json(rows);
+//   });
+//   app.use([](Request& req, Response&, Next next) -> Task<> {
+//     const auto began = now();
+//     co_await next;                       // goes on when the rest of the chain has answered
+//     note(req.path(), now() - began);
+//   });
+//
+// A handler or a middleware of any of its forms (router.h) may be one; what a handler's Task<T> returns is its answer. A task
+// runs on the worker's thread and nowhere else. Its Request and Response, and all views taken from them, stay good until
+// it has ended, also when the request is answered before; head and body are copied aside for it before it is called. The
+// request is held as after res.defer(): AppOptions::handler_timeout holds, and a client that resets its connection ends
+// it. Error handlers and the functions of WebSockets are no coroutines.
+//
+// When the connection ends before the answer, the task does not go on: its frame is destroyed where it waits, on the
+// worker's thread, and destructors run. (Nothing is thrown, so that this works without exceptions, too.) Response::on_aborted
+// is called before. Once the request was answered nothing ends a task but its own end and that of the App: a drain waits
+// for all tasks up to its deadline, then they are destroyed in the same way.
+//
+// What a task throws is a failure of its step, as in any other handler. After the answer it is logged only.
+//
+// A task costs the frame that the compiler allocates for it, and no other allocation once the worker is warm. Awaiting does
+// not use up the stack: neither a long loop of awaits that do not wait, nor many steps that await `next`.
+#pragma once
+
+#include <martlet/config.h>
+
+#include <martlet/function.h>
+#include <martlet/loop.h>
+#include <martlet/middleware.h>
+#include <martlet/options.h>
+#include <martlet/request.h>
+#include <martlet/response.h>
+#include <martlet/router.h>
+
+#include <exception>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#if defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)
+#include <coroutine>
+#endif
+
+namespace martlet {
+
+namespace detail {
+
+struct TaskRoot;  // the library's side of a task that a step has started
+
+// A coroutine that is to go on, and of which root it is. It lies in a coroutine's frame.
+struct Resumable {
+  Resumable* next = nullptr;
+  void* frame = nullptr;
+  TaskRoot* root = nullptr;
+};
+
+// What the library does with the coroutine of a step.
+struct TaskCalls {
+  void (*resume)(void* frame);
+  void (*destroy)(void* frame);
+  bool (*finish)(void* frame, Response& res);  // takes the result; false: it has thrown
+  bool is_handler;
+};
+
+// The beginning of a task: its exchange is detached and holds it. Where there is no memory for that, it is answered.
+class TaskStart {
+ public:
+  TaskStart(Request& req, Response& res) noexcept;
+  TaskStart(const TaskStart&) = delete;
+  TaskStart& operator=(const TaskStart&) = delete;
+  ~TaskStart();
+  explicit operator bool() const noexcept { return root_ != nullptr; }
+  Context& context() const noexcept;  // lasts as long as the task
+  void run(Resumable& first, const TaskCalls& calls) noexcept;
+
+ private:
+  TaskRoot* root_;
+};
+
+// The loop that resumes coroutines, one after the other, so that none does it inside another one.
+void go_on(Resumable& resumable, void (*resume)(void*)) noexcept;
+void root_ended(TaskRoot& root) noexcept;
+TaskRoot* current_root() noexcept;
+[[noreturn]] void no_task(const char* what) noexcept;
+
+class OffloadPool;
+
+// A call on its way to a thread of the pool and back.
+struct OffloadJob {
+  OffloadJob* next = nullptr;
+  void (*call)(OffloadJob& job) = nullptr;
+  Resumable* waiting = nullptr;
+  OffloadPool* pool = nullptr;  // while it is there
+  int stage = 0;                // the pool's
+};
+
+// False: too many wait.
+bool begin_offload(OffloadJob& job) noexcept;
+// Whoever waits for it goes: takes it back, or waits until it has returned.
+void end_offload(OffloadJob& job) noexcept;
+// The task ends here, and its request is answered with 503.
+void refuse_offload(TaskRoot* root) noexcept;
+
+// What tasks wait for.
+TimerId begin_sleep(Resumable& sleeper, milliseconds time) noexcept;
+void end_sleep(TaskRoot& root, TimerId timer) noexcept;
+void await_answer(Resumable& waiting, const Next& next) noexcept;
+bool body_is_coming(const Request& req) noexcept;
+void await_body(Resumable& waiting, const Request& req) noexcept;
+
+}  // namespace detail
+
+}  // namespace martlet
+
+#if defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)
+
+namespace martlet {
+
+template <typename T = void>
+class Task;
+
+namespace detail {
+
+inline void resume_frame(void* frame) { std::coroutine_handle<>::from_address(frame).resume(); }
+inline void destroy_frame(void* frame) { std::coroutine_handle<>::from_address(frame).destroy(); }
+
+struct TaskPromiseBase {
+  TaskPromiseBase() noexcept = default;
+  TaskPromiseBase(const TaskPromiseBase&) = delete;
+  TaskPromiseBase& operator=(const TaskPromiseBase&) = delete;
+
+  // Ended: whoever awaits it goes on, or what started it is told.
+  struct Ended {
+    bool await_ready() const noexcept { return false; }
+    template <typename P>
+    void await_suspend(std::coroutine_handle<P> ended) const noexcept {
+      TaskPromiseBase& promise = ended.promise();
+      promise.awaiting ? go_on(*promise.awaiting, resume_frame) : root_ended(*promise.self.root);
+    }
+    void await_resume() const noexcept {}
+  };
+
+  std::suspend_always initial_suspend() const noexcept { return {}; }
+  Ended final_suspend() const noexcept { return {}; }
+  MARTLET_THUNK void unhandled_exception() noexcept { thrown = std::current_exception(); }
+  MARTLET_THUNK void rethrow() const {
+    if (thrown) std::rethrow_exception(thrown);
+  }
+
+  Resumable self = {};
+  Resumable* awaiting = nullptr;
+  std::exception_ptr thrown = nullptr;
+};
+
+template <typename T>
+struct TaskPromise : TaskPromiseBase {
+  static_assert(std::is_object_v<T>, "a Task returns a value, or nothing");
+  Task<T> get_return_object() noexcept;
+  template <typename U>
+    requires std::is_constructible_v<T, U>
+  MARTLET_THUNK void return_value(U&& given) {
+    value.emplace(std::forward<U>(given));
+  }
+  MARTLET_THUNK T take() {
+    rethrow();
+    return std::move(*value);
+  }
+  std::optional<T> value = {};
+};
+
+template <>
+struct TaskPromise<void> : TaskPromiseBase {
+  Task<void> get_return_object() noexcept;
+  void return_void() const noexcept {}
+  MARTLET_THUNK void take() const { rethrow(); }
+};
+
+template <typename P>
+TaskRoot* root_of(std::coroutine_handle<P> coroutine) noexcept {
+  if constexpr (std::is_base_of_v<TaskPromiseBase, P>) {
+    return coroutine.promise().self.root;
+  } else {
+    return current_root();  // a coroutine of the program's own that a task awaits
+  }
+}
+
+// Something that a task waits for. It stays where it is, in the frame of who waits.
+class Waiting {
+ public:
+  Waiting() noexcept = default;
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+ protected:
+  template <typename P>
+  Resumable& waits(std::coroutine_handle<P> coroutine) noexcept {
+    self_.frame = coroutine.address();
+    self_.root = root_of(coroutine);
+    return self_;
+  }
+  Resumable self_ = {};
+};
+
+}  // namespace detail
+
+// A coroutine that begins when it is awaited, once, and whose frame goes with this object: a step's task, or a part of one
+// (auto n = co_await count(db)). Movable.
+template <typename T>
+class [[nodiscard]] Task {
+ public:
+  using promise_type = detail::TaskPromise<T>;
+  using is_martlet_task = void;  // router.h looks for it
+
+  Task() noexcept = default;
+  Task(Task&& other) noexcept : coroutine_(std::exchange(other.coroutine_, {})) {}
+  Task& operator=(Task&& other) noexcept {
+    std::swap(coroutine_, other.coroutine_);
+    return *this;
+  }
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
+  ~Task() {
+    if (coroutine_) coroutine_.destroy();
+  }
+
+  explicit operator bool() const noexcept { return static_cast<bool>(coroutine_); }
+
+  class Awaiter : detail::Waiting {
+   public:
+    explicit Awaiter(std::coroutine_handle<promise_type> coroutine) noexcept : coroutine_(coroutine) {}
+    bool await_ready() const noexcept { return false; }
+    template <typename P>
+    void await_suspend(std::coroutine_handle<P> who) noexcept {
+      if (!coroutine_ || coroutine_.promise().awaiting) detail::no_task("a Task is awaited that is empty, or was awaited before");
+      promise_type& promise = coroutine_.promise();
+      promise.awaiting = &waits(who);
+      promise.self.frame = coroutine_.address();
+      promise.self.root = self_.root;
+      detail::go_on(promise.self, detail::resume_frame);
+    }
+    MARTLET_THUNK T await_resume() { return coroutine_.promise().take(); }
+
+   private:
+    std::coroutine_handle<promise_type> coroutine_;
+  };
+  Awaiter operator co_await() const noexcept { return Awaiter(coroutine_); }
+
+  // For router.h: what `make(context)` makes is the task of a step.
+  template <bool kIsHandler, typename Make>
+  MARTLET_THUNK static void start(Request& req, Response& res, Make&& make) {
+    detail::TaskStart start(req, res);
+    if (!start) return;
+    Task task = make(start.context());
+    if (!task.coroutine_) detail::no_task("a step has returned an empty Task");
+    promise_type& promise = task.coroutine_.promise();
+    promise.self.frame = std::exchange(task.coroutine_, {}).address();
+    start.run(promise.self, {detail::resume_frame, detail::destroy_frame, finish<kIsHandler>, kIsHandler});
+  }
+
+ private:
+  friend promise_type;
+  explicit Task(std::coroutine_handle<promise_type> coroutine) noexcept : coroutine_(coroutine) {}
+
+  template <bool kIsHandler>
+  MARTLET_THUNK static bool finish(void* frame, Response& res) {
+    promise_type& promise = std::coroutine_handle<promise_type>::from_address(frame).promise();
+    Function<void()> taking([&promise, &res] {
+      if constexpr (kIsHandler && !std::is_void_v<T>) {
+        detail::answer(res, promise.take());
+      } else {
+        (void)res;
+        promise.take();
+      }
+    });
+    return taking();
+  }
+
+  std::coroutine_handle<promise_type> coroutine_ = {};
+};
+
+namespace detail {
+
+template <typename T>
+Task<T> TaskPromise<T>::get_return_object() noexcept {
+  return Task<T>(std::coroutine_handle<TaskPromise<T>>::from_promise(*this));
+}
+inline Task<void> TaskPromise<void>::get_return_object() noexcept {
+  return Task<void>(std::coroutine_handle<TaskPromise<void>>::from_promise(*this));
+}
+
+// Sleeping --------------------------------------------------------------------------------------------------------------
+
+class [[nodiscard]] Sleep : Waiting {
+ public:
+  explicit Sleep(milliseconds time) noexcept : time_(time) {}
+  ~Sleep() {
+    if (timer_) end_sleep(*self_.root, timer_);
+  }
+  bool await_ready() const noexcept { return false; }
+  template <typename P>
+  void await_suspend(std::coroutine_handle<P> who) noexcept {
+    timer_ = begin_sleep(waits(who), time_);
+  }
+  void await_resume() noexcept { timer_ = {}; }
+
+ private:
+  milliseconds time_;
+  TimerId timer_ = {};
+};
+
+// Waiting for the answer, or for the body ---------------------------------------------------------------------------------
+
+class [[nodiscard]] RestOfChain : Waiting {
+ public:
+  explicit RestOfChain(const Next& next) noexcept : next_(next) {}
+  bool await_ready() const noexcept { return false; }
+  template <typename P>
+  void await_suspend(std::coroutine_handle<P> who) noexcept {
+    await_answer(waits(who), next_);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  Next next_;
+};
+
+class [[nodiscard]] BodyOf : Waiting {
+ public:
+  explicit BodyOf(const Request& req) noexcept : req_(&req) {}
+  bool await_ready() const noexcept { return !body_is_coming(*req_); }
+  template <typename P>
+  void await_suspend(std::coroutine_handle<P> who) noexcept {
+    await_body(waits(who), *req_);
+  }
+  std::string_view await_resume() const noexcept { return req_->body(); }
+
+ private:
+  const Request* req_;
+};
+
+// Work on other threads -------------------------------------------------------------------------------------------------
+
+#if MARTLET_HAS_EXCEPTIONS
+template <typename F>
+MARTLET_THUNK void call_and_note(F&& fn, std::exception_ptr& thrown) noexcept {
+  try {
+    fn();
+  } catch (...) {
+    thrown = std::current_exception();
+  }
+}
+#else
+template <typename F>
+MARTLET_THUNK void call_and_note(F&& fn, std::exception_ptr&) noexcept {
+  fn();
+}
+#endif
+
+struct Nothing {};
+
+// kTries: who awaits it is told that it was refused.
+template <typename F, bool kTries>
+class [[nodiscard]] Offload : Waiting {
+  using Result = std::decay_t<std::invoke_result_t<F&>>;
+  static constexpr bool kIsVoid = std::is_void_v<Result>;
+  using Value = std::conditional_t<kIsVoid, Nothing, Result>;
+  using Answer = std::conditional_t<!kTries, Result, std::conditional_t<kIsVoid, bool, std::optional<Value>>>;
+
+ public:
+  MARTLET_THUNK explicit Offload(F fn) : job_(std::move(fn)) {}
+  ~Offload() {
+    if (job_.pool) end_offload(job_);
+  }
+  bool await_ready() const noexcept { return false; }
+  template <typename P>
+  void await_suspend(std::coroutine_handle<P> who) noexcept {
+    job_.waiting = &waits(who);
+    job_.call = call;
+    if (begin_offload(job_)) return;
+    kTries ? go_on(self_, resume_frame) : refuse_offload(self_.root);
+  }
+  MARTLET_THUNK Answer await_resume() {
+    if (job_.thrown) std::rethrow_exception(job_.thrown);
+    if constexpr (kTries && kIsVoid) {
+      return job_.value.has_value();
+    } else if constexpr (kTries) {
+      return std::move(job_.value);
+    } else if constexpr (!kIsVoid) {
+      return std::move(*job_.value);
+    }
+  }
+
+ private:
+  struct Job : OffloadJob {
+    explicit Job(F f) : fn(std::move(f)) {}
+    F fn;
+    std::optional<Value> value = {};
+    std::exception_ptr thrown = nullptr;
+  };
+  MARTLET_THUNK static void call(OffloadJob& of) {
+    Job& job = static_cast<Job&>(of);
+    call_and_note(
+        [&job] {
+          if constexpr (kIsVoid) {
+            job.fn();
+            job.value.emplace();
+          } else {
+            job.value.emplace(job.fn());
+          }
+        },
+        job.thrown);
+  }
+
+  Job job_;
+};
+
+}  // namespace detail
+
+// co_await sleep(50ms): the worker goes on meanwhile. To the millisecond; when memory for the timer is out, it does not wait.
+[[nodiscard]] inline detail::Sleep sleep(milliseconds time) noexcept { return detail::Sleep(time); }
+
+// co_await next: lets the request through, and goes on when it has been answered (or has become a WebSocket), by whomever and
+// however late. Of several steps that wait so, the last one goes on first. Too late to change the answer. When
+// the client goes before, the step does not go on.
+[[nodiscard]] inline detail::RestOfChain operator co_await(const Next& next) noexcept { return detail::RestOfChain(next); }
+
+// std::string_view body = co_await req.whole_body(): in a middleware, which runs when the head is there. A handler's body is
+// there anyway. Of a body that is refused (413, 408) the task does not go on: it is destroyed, as the request is answered.
+[[nodiscard]] inline detail::BodyOf operator co_await(const WholeBody& body) noexcept { return detail::BodyOf(body.request()); }
+
+// auto rows = co_await offload(fn): fn runs on a thread of a small pool (AppOptions::offload_threads, started with the first
+// call), for what blocks or takes long. What it returns or throws comes back on the worker's thread. When 1,024 calls wait
+// already, the request fails with 503 and the task does not go on.
+// fn may refer to what lies in the coroutine ([&]): a task whose client goes is destroyed only when fn has returned, if it
+// has begun. So does App::close() wait for it, and the end of an App: fn should come to an end.
+template <typename F>
+[[nodiscard]] MARTLET_THUNK detail::Offload<std::decay_t<F>, false> offload(F&& fn) {
+  return detail::Offload<std::decay_t<F>, false>(std::forward<F>(fn));
+}
+// The same for who wants to do something else when it is refused: a std::optional of the result, of nothing a bool.
+template <typename F>
+[[nodiscard]] MARTLET_THUNK detail::Offload<std::decay_t<F>, true> try_offload(F&& fn) {
+  return detail::Offload<std::decay_t<F>, true>(std::forward<F>(fn));
+}
+
+}  // namespace martlet
+
+#endif
