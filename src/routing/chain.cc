@@ -165,7 +165,7 @@ inline bool goes_on(RoutedWorker& w, session::Exchange& e, const Chain& chain) n
   if (!e.flags.goes_on) return false;
   e.flags.goes_on = false;
   if (!(e.flags.responded | e.flags.chain_over)) [[likely]] return true;  // it has answered, or given up
-  note_bad_next(w, chain);
+  if (!e.flags.muted) note_bad_next(w, chain);
   return false;
 }
 
