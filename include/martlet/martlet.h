@@ -9,6 +9,7 @@
 #include <martlet/error.h>
 #include <martlet/form.h>
 #include <martlet/function.h>
+#include <martlet/inject.h>
 #include <martlet/json.h>
 #include <martlet/json_body.h>
 #include <martlet/json_containers.h>

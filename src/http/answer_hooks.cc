@@ -27,14 +27,19 @@ const worker::PartHooks AnswerHooks::kHooks{
 };
 
 AnswerHooks::AnswerHooks(worker::Worker& w) noexcept : Part(w) {
-  w.reactor.watcher = {this, [](void* self, net::Connection& c) { static_cast<AnswerHooks*>(self)->left(c); },
-                       [](void* self, net::Connection& c) { static_cast<AnswerHooks*>(self)->ended(c); }};
+  w.reactor.watcher = {
+      .context = this,
+      .flushed = [](void* self) { static_cast<AnswerHooks*>(self)->flushed(); },
+      .drained = [](void* self, net::Connection& c) { static_cast<AnswerHooks*>(self)->drained(c); },
+      .gone = [](void* self, net::Connection& c) { static_cast<AnswerHooks*>(self)->ended(c); },
+  };
 }
 
 void AnswerHooks::Queue::push(AnswerRecord& r) noexcept {
   r.next = nullptr;
   (last ? last->next : first) = &r;
   last = &r;
+  size++;
 }
 
 AnswerRecord* AnswerHooks::Queue::pop() noexcept {
@@ -42,6 +47,7 @@ AnswerRecord* AnswerHooks::Queue::pop() noexcept {
   if (!r) return nullptr;
   first = r->next;
   if (!first) last = nullptr;
+  size--;
   return r;
 }
 
@@ -98,9 +104,11 @@ bool AnswerHooks::note_request(AnswerRecord& r, const session::Exchange& e) noex
 
 void AnswerHooks::run_headers(AnswerRecord& r, session::Exchange& e) noexcept {
   const auto& pattern = static_cast<const routing::Chain*>(e.route)->pattern;
+  Response by_name = e.deferred_response();
+  Response& response = e.flags.muted ? by_name : e.response;  // the step's own is not heard any more
   while (HeadersHook* hook = std::exchange(r.headers, r.headers ? r.headers->next : nullptr)) {
     worker.note_call(pattern);
-    if (!hook->fn(e.response)) worker.report_failure(pattern);
+    if (!hook->fn(response)) worker.report_failure(pattern);
     headers_.give_back(hook);
   }
 }
@@ -127,36 +135,40 @@ bool AnswerHooks::await(AnswerRecord& r, net::Connection& c) noexcept {
   while (waiting_.size() <= c.slot) {
     if (!waiting_.push({})) return false;
   }
-  if (c.watched) take_passed(c);
   if (!fresh_.push(c.slot)) return false;
-  waiting_[c.slot].push(r);
+  Queue& queue = waiting_[c.slot];
+  if (queue.size == kMostWaiting) over(*queue.pop(), false);
+  queue.push(r);
   c.watched = true;
   return true;
 }
 
-// Of its answers, those that the kernel has taken while the queue has not run empty.
-void AnswerHooks::take_passed(net::Connection& c) noexcept {
-  Queue& queue = waiting_[c.slot];
-  while (queue.first && queue.first->left_at && c.out && queue.first->left_at <= c.out->taken) {
-    AnswerRecord& r = *queue.pop();
-    r.over_ns = sys::monotonic_ns();
-    over(r, false);
-  }
+// True when it need not be looked at again: its answers are with the kernel, or that has refused them, or nobody gets them.
+bool AnswerHooks::settle(net::Connection& c, bool flushed) noexcept {
+  if (c.closing && !c.goes_on) return ended(c), true;
+  if (!c.out) return all_over(c, false), true;
+  if (!flushed || !c.out->blocked) return false;
+  for (AnswerRecord* r = waiting_[c.slot].first; r; r = r->next) r->waits = true;
+  return true;
 }
 
-// What was answered in this turn is with the kernel, or with the queue.
-void AnswerHooks::settle_turn(net::Connection& c) noexcept {
-  if (c.closing && !c.goes_on) return ended(c);
-  if (!c.out) return all_over(c, false);
-  for (AnswerRecord* r = waiting_[c.slot].first; r; r = r->next) {
-    if (!r->left_at) r->left_at = c.out->taken + c.out->bytes;
+void AnswerHooks::settle_fresh(bool flushed) noexcept {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < fresh_.size(); i++) {
+    const uint32_t slot = fresh_[i];
+    net::Connection* c = waiting_[slot].first ? worker.reactor.connections.at(slot) : nullptr;
+    if (c && !settle(*c, flushed)) fresh_[kept++] = slot;
   }
+  fresh_.truncate(kept);
+  worker.reactor.watcher.looks = kept > 0;
 }
 
-void AnswerHooks::left(net::Connection& c) noexcept {
+void AnswerHooks::flushed() noexcept { settle_fresh(true); }
+
+void AnswerHooks::drained(net::Connection& c) noexcept {
   const uint64_t now_ns = sys::monotonic_ns();
   for (AnswerRecord* r = waiting_[c.slot].first; r; r = r->next) {
-    if (r->left_at) r->over_ns = now_ns;
+    if (r->waits) r->over_ns = now_ns;
   }
   all_over(c, false);
 }
@@ -179,12 +191,7 @@ void AnswerHooks::over(AnswerRecord& r, bool aborted) noexcept {
 // The callbacks ---------------------------------------------------------------------------------------------------------
 
 void AnswerHooks::turn_ended() noexcept {
-  for (uint32_t i = 0; i < fresh_.size(); i++) {
-    const uint32_t slot = fresh_[i];
-    net::Connection* c = waiting_[slot].first ? worker.reactor.connections.at(slot) : nullptr;
-    if (c) settle_turn(*c);
-  }
-  fresh_.clear();
+  settle_fresh(false);
   Queue due = std::exchange(due_, Queue());  // what these answer comes in the next turn
   while (AnswerRecord* r = due.pop()) tell(*r);
 }

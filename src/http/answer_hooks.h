@@ -1,11 +1,11 @@
 // What is told of answers: Response::on_headers, just before the head is made, and Response::on_finish, when the answer has
 // left or its connection has ended.
 //
-// Whether an answer has left is known where the output is: when a turn ends and nothing of the connection waits, all of it
-// is with the kernel. Else the connection is watched: its answers are told of when the queue has run empty, when the kernel
-// has taken what was queued up to the end of their turn (looked at with each later answer, so that a client who takes
-// answers slowly and asks on cannot pile them up), or when the connection is reaped. Callbacks run when a turn ends, and
-// nowhere else. Records are pooled. The worker's thread.
+// Whether an answer has left is known where the output is: when a turn ends, or its flush has been, and nothing of the
+// connection waits, all of it is with the kernel. Else it is told of when the connection's queue has run empty, or when it is
+// reaped. A client who asks on and never takes all that waits cannot pile them up: of one connection at most kMostWaiting
+// wait, the oldest is told of then as if it had left. Callbacks run when a turn ends, and nowhere else. Records are pooled.
+// The worker's thread.
 #pragma once
 
 #include <martlet/response.h>
@@ -41,7 +41,7 @@ struct AnswerRecord : session::AnswerWatch {
   size_t path_bytes = 0;
   uint64_t begun_ns = 0;
   uint64_t over_ns = 0;
-  uint64_t left_at = 0;    // of the queue's `taken`; 0: its turn has not ended yet
+  bool waits = false;      // the kernel has refused it
   uint64_t body_bytes = 0;
   int status = 0;
   bool aborted = false;
@@ -50,6 +50,7 @@ struct AnswerRecord : session::AnswerWatch {
 struct AnswerHooks final : worker::Part {
   static constexpr worker::PartKey kKey{};
   static const worker::PartHooks kHooks;
+  static constexpr uint32_t kMostWaiting = 512;  // more than one dispatch answers
 
   explicit AnswerHooks(worker::Worker& w) noexcept;
 
@@ -60,14 +61,16 @@ struct AnswerHooks final : worker::Part {
 
   void answered(AnswerRecord& r, session::Exchange& e, size_t body_bytes) noexcept;
   void unanswered(AnswerRecord& r) noexcept;
-  void left(net::Connection& c) noexcept;
+  void drained(net::Connection& c) noexcept;
   void ended(net::Connection& c) noexcept;
   void turn_ended() noexcept;
+  void flushed() noexcept;
 
  private:
   struct Queue {
     AnswerRecord* first = nullptr;
     AnswerRecord* last = nullptr;
+    uint32_t size = 0;
     void push(AnswerRecord& r) noexcept;
     AnswerRecord* pop() noexcept;
   };
@@ -75,8 +78,8 @@ struct AnswerHooks final : worker::Part {
   bool note_request(AnswerRecord& r, const session::Exchange& e) noexcept;
   void run_headers(AnswerRecord& r, session::Exchange& e) noexcept;
   bool await(AnswerRecord& r, net::Connection& c) noexcept;
-  void take_passed(net::Connection& c) noexcept;
-  void settle_turn(net::Connection& c) noexcept;
+  bool settle(net::Connection& c, bool flushed) noexcept;
+  void settle_fresh(bool flushed) noexcept;
   void all_over(net::Connection& c, bool aborted) noexcept;
   void over(AnswerRecord& r, bool aborted) noexcept;
   void tell(AnswerRecord& r) noexcept;
@@ -86,7 +89,7 @@ struct AnswerHooks final : worker::Part {
   base::NodePool<HeadersHook, 8> headers_;
   base::NodePool<FinishHook, 8> finishes_;
   base::GrowingArray<Queue> waiting_;  // by slot: answers that are with its output
-  base::GrowingArray<uint32_t> fresh_;  // slots that were answered in this turn
+  base::GrowingArray<uint32_t> fresh_;  // slots whose answers have been neither flushed nor refused
   Queue due_;
 };
 

@@ -70,7 +70,7 @@ struct Connection {
   bool proxied : 1 = false;    // of a listener that speaks the PROXY protocol
   bool surplus : 1 = false;    // above the limit of connections: only here to be told so
   bool goes_on : 1 = false;    // with `closing`: only the session is reaped
-  bool watched : 1 = false;    // OutputWatcher wants to hear of its output
+  bool watched : 1 = false;    // for the OutputWatcher
   const Protocol* protocol = nullptr;
   OutQueue* out = nullptr;  // null: nothing waits
   alignas(8) unsigned char session[kSessionBytes] = {};

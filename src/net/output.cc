@@ -166,11 +166,9 @@ sys::IoResult write_pieces(int fd, const sys::IoPiece* pieces, int count) noexce
 void drained(Reactor& reactor, Connection& c) noexcept {
   const bool waited = c.interest != sys::kReadable || c.pause;
   release_queue(reactor, c);
-  if (c.watched | c.finish) [[unlikely]] {
-    if (c.watched) reactor.watcher.left(reactor.watcher.context, c);
-    if (c.finish) return reactor.abort(c);
-  }
+  if (c.finish) return reactor.abort(c);
   if (!waited) return c.protocol->on_drained(reactor, c);
+  if (c.watched) reactor.watcher.drained(reactor.watcher.context, c);
   if (c.pause) c.last_seen_ms = reactor.now_ms();  // it took what waited, and could not be heard meanwhile
   reactor.resume(c, kPauseOutput);
   reactor.update_interest(c);
@@ -319,7 +317,6 @@ void take_sent(Reactor& reactor, Connection& c, size_t sent) noexcept {
   OutQueue& queue = *c.out;
   if (sent) queue.progress_ms = reactor.now_ms();
   queue.bytes -= sent;
-  queue.taken += sent;
   while (sent && sent >= queue.head->size) {
     sent -= queue.head->size;
     pop_segment(reactor, queue);

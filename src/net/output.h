@@ -32,7 +32,6 @@ struct OutQueue {
   Segment* head = nullptr;
   Segment* tail = nullptr;
   size_t bytes = 0;
-  uint64_t taken = 0;        // by the kernel, since the queue was last empty
   uint32_t progress_ms = 0;  // when the kernel last took something
   bool blocked = false;      // the kernel refused: wait for writability
 };

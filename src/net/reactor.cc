@@ -159,6 +159,7 @@ void Reactor::turn(int64_t timeout_ns) noexcept {
   turn_wanted_ = false;
   hooks_.before_flush(hooks_.context);
   flush_dirty();                                              // 6
+  if (watcher.looks) [[unlikely]] watcher.flushed(watcher.context);
   reap();                                                     // 7
   // Who gives the loop a time to wait has it back now: what is done from here on is not this turn's work.
   if (timeout_ns > 0) look_at_clock();

@@ -89,12 +89,14 @@ struct ReactorHooks {
   bool (*place)(void* context, int fd) = nullptr;
 };
 
-// Who wants to know when the output of watched connections has left. Neither call may run a callback of the user's, nor
-// end a connection.
+// Who wants to know when the output of connections has left. No call may run a callback of the user's, nor end a connection.
 struct OutputWatcher {
   void* context = nullptr;
-  // All that waited has been given to the kernel.
-  void (*left)(void* context, Connection& c) = nullptr;
+  bool looks = false;  // asks for the next call of `flushed`
+  // The dirty list has been flushed.
+  void (*flushed)(void* context) = nullptr;
+  // Of watched connections. All that waited for a kernel that had refused has been given to it.
+  void (*drained)(void* context, Connection& c) = nullptr;
   // The connection is being reaped. What it still holds is lost.
   void (*gone)(void* context, Connection& c) = nullptr;
 };

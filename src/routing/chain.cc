@@ -32,11 +32,15 @@ namespace routing {
 
 namespace {
 
+void send_text(session::Exchange& e, int status, std::string_view text) noexcept {
+  e.status = static_cast<uint16_t>(status);
+  session::send_response(e, base::as_bytes(text), session::BodyType::text);
+}
+
 void answer(session::Exchange& e, int status, std::string_view text) noexcept {
   if (e.flags.responded || e.flags.upgraded) return;
   session::drop_body_fields(e);
-  e.status = static_cast<uint16_t>(status);
-  session::send_response(e, base::as_bytes(text), session::BodyType::text);
+  send_text(e, status, text);
 }
 
 void failed(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
@@ -100,6 +104,7 @@ bool redirect_slash(const RoutedWorker& w, session::Exchange& e) noexcept {
   if (has_slash) path.remove_suffix(1);
   const std::string_view query = e.head.query(e.base);
   const size_t most = std::string_view("Location: ").size() + path.size() + 2 + query.size() + 2;
+  session::drop_body_fields(e);
   if (!e.fields.reserve(most)) return false;
   add_fields(e, "Location: ");
   add_fields(e, path);
@@ -130,13 +135,14 @@ void answer_unmatched(RoutedWorker& w, session::Exchange& e) noexcept {
   const bool is_websocket = !of_server && w.ws_router.methods_of(e.path()) != 0;
   const bool reads = method == Method::get || method == Method::head;
   if (e.flags.is_upgrade || (!methods && !is_websocket && !of_server)) return answer_not_found(w, e);
+  session::drop_body_fields(e);  // what is added now is the answer's own
   if (is_websocket && reads) {  // RFC 9110 §7.8, §15.5.22; RFC 6455 §4.4.
     add_fields(e, session::kUpgradeFields);
     e.flags.offers_upgrade = true;
-    return answer(e, 426, why_no_websocket(e.head));
+    return send_text(e, 426, why_no_websocket(e.head));
   }
   add_allow(e, methods, is_websocket);
-  if (method != Method::options) return answer(e, 405, "Method Not Allowed");
+  if (method != Method::options) return send_text(e, 405, "Method Not Allowed");
   e.status = 204;
   session::send_response(e, {}, session::BodyType::none);
 }

@@ -5,6 +5,7 @@
 #include <martlet/stats.h>
 
 #include <cstdint>
+#include <string_view>
 
 #include "base/node_pool.h"
 #include "net/reactor.h"
@@ -16,6 +17,11 @@ namespace martlet::session {
 struct WsInput;
 class WsCompression;
 struct OriginFinder;
+
+// Which fields stay on the library's own answers; filled by who limits them.
+struct KeptFields {
+  bool (*has)(const KeptFields& self, std::string_view name) noexcept;
+};
 
 struct HttpLimits {
   proto::HeadLimits head;
@@ -66,6 +72,7 @@ struct Sessions {
   Stats& stats;
   HttpLimits limits;
   HttpSink http;
+  const KeptFields* kept_fields = nullptr;  // null: all that do not describe a body
   const OriginFinder* origins = nullptr;  // null: nobody is believed to be a proxy
   WsCompression* compression = nullptr;  // the application's; null when no route compresses
   bool draining = false;

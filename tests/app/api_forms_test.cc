@@ -81,6 +81,31 @@ void http_forms(App& app, Counter& counter) {
   });
 }
 
+void hook_forms(App& app) {
+  app.keep_fields({"Access-Control-Allow-Origin", "X-Request-Id"});
+  app.use([](Request&, Response& res, Next next) {
+    res.on_headers([](Response& again) { again.set("X-Status", std::to_string(again.status_code())); });
+    res.on_finish([](const Finished& f) {
+      if (f.aborted || f.status >= 500 || f.bytes > 1_MiB || f.duration > 1s) log(LogLevel::warn, f.path);
+    });
+    next();
+  });
+}
+
+void inject_forms() {
+  App app;
+  app.post("/posts", [](Request& req, Response& res) { res.status(201).send(req.body()); });
+  app.ws("/echo", {.message = [](WebSocket ws, const Message& msg) { ws.send(msg); }});
+  Reply r = app.inject({.method = "POST", .path = "/posts", .body = R"({"title":"x"})"});
+  CHECK(r.status == 201);
+  r = app.inject({.path = "/posts", .fields = {{"Accept", "application/json"}, {"X-Id", "7"}}, .deadline = 5s});
+  CHECK(r.field("allow") == "OPTIONS, POST");
+  InjectedWebSocket ws = app.inject_ws({.path = "/echo"});
+  ws.send("hello");
+  CHECK(ws.next_message() == "hello");
+  ws.close();
+}
+
 void ws_forms(App& app) {
   app.ws("/chat/:room", [](WebSocket ws, Request& req) {
     Room room = ws.join(req.param("room"));
@@ -222,10 +247,13 @@ void handle_forms(App& app, WebSocket ws, const Message& msg) {
 
 }  // namespace
 
+TEST_CASE("api_forms: requests and WebSockets without a network") { inject_forms(); }
+
 TEST_CASE("api_forms: an application with every form of route, handler and option") {
   Counter counter;
   App app({.half_close_is_abort = true, .handler_timeout = 1min, .head_timeout = 5s, .max_body_bytes = 10_MiB, .max_connections = 100});
   http_forms(app, counter);
+  hook_forms(app);
   ws_forms(app);
   json_forms(app);
   route_forms(app);

@@ -65,7 +65,11 @@ TEST_CASE("http_finish: on_headers runs before every head, whoever answers") {
   options.app.max_body_bytes = 100;
   TestServer server([](App& app) {
     marks(app);
-    app.on_error([](const Failure& f, Request&, Response& res) { if (f.status == 418) res.send("my own"); });
+    app.on_error([&app](const Failure& f, Request&, Response& res) {
+      if (f.status == 418) res.send("my own");
+      if (f.status == 400) app.post([later = res.defer()] { later.send("my own, later"); });
+    });
+    app.get("/typed/:n", [](Request& req) { return std::to_string(req.param<int>("n").value_or(0)); });
     app.get("/", [](Request&, Response& res) { res.status(201).send("now"); });
     app.get("/later", [&app](Request&, Response& res) { app.post([later = res.defer()] { later.status(202).send("later"); }); });
     app.get("/never", [](Request&, Response& res) { (void)res.defer({.deadline = milliseconds(20)}); });
@@ -89,6 +93,7 @@ TEST_CASE("http_finish: on_headers runs before every head, whoever answers") {
   check(client.get("/fails"), 409);
   check(client.get("/handled"), 418);
   check(client.get("/nothing"), 500);
+  check(client.get("/typed/x"), 400);
   check(client.get("/nowhere"), 404);
   check(client.post("/", "x"), 405);
   check(client.request("OPTIONS / HTTP/1.1\r\nHost: t\r\n\r\n"), 204);
