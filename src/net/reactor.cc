@@ -467,10 +467,8 @@ void Reactor::take_connection(int fd, bool proxied) noexcept {
   c->fd = fd;
   c->last_seen_ms = now_ms_;
   c->interest = sys::kReadable;
-  stats.accepted++;
-  c->surplus = surplus;
-  c->proxied = proxied;
-  stats.refused += surplus;
+  c->surplus = surplus, c->proxied = proxied;
+  stats.accepted++, stats.refused += surplus;
   const bool polled = !poller_.add(fd, c->id().packed(), sys::kReadable);
   hooks_.on_accept(hooks_.context, *c, surplus);
   if (!polled) abort(*c);

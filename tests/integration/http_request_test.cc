@@ -105,6 +105,10 @@ TEST_CASE("http_request: what a handler says after a parameter was refused is no
       res.set("X-N", std::to_string(n));
       next();
     }, [&](Request&, Response& res) { later++, res.send("through"); });
+    app.get("/after", [](Request& req, Response&, Next next) {
+      next();
+      (void)req.query<int>("n", 5);
+    }, [&](Request&, Response& res) { later++, res.send("through"); });
     app.get("/defers", [](Request& req, Response& res) {
       (void)req.query<int>("n", 5);
       Response kept = res.defer();
@@ -119,10 +123,11 @@ TEST_CASE("http_request: what a handler says after a parameter was refused is no
   Client client(server.port());
   check_all(client, {{"/guarded?n=x", "", 400, "n: an integer from -2147483648 to 2147483647 is wanted"},
                      {"/guarded?n=6", "", 200, "through"},
+                     {"/after?n=x", "", 400, "n: an integer from -2147483648 to 2147483647 is wanted"}, {"/after", "", 200, "through"},
                      {"/defers?n=x", "", 400, "n: an integer from -2147483648 to 2147483647 is wanted"},
                      {"/throws?n=x", "", 400, "n: an integer from -2147483648 to 2147483647 is wanted"},
                      {"/guarded", "", 200, "through"}});
-  CHECK(later == 2);
+  CHECK(later == 3);
   CHECK(server.stats().late_responses == 0);
   CHECK(server.stats().late_nexts == 0);
 }
