@@ -24,20 +24,6 @@ namespace session {
 struct Exchange;
 }
 
-// How an answer went, for Response::on_finish. The texts are good until the callback returns.
-struct Finished {
-  int status = 0;      // 0: the connection ended before there was an answer; 101: it has become a WebSocket
-  uint64_t bytes = 0;  // of the answer's body: none for HEAD
-  // From on_finish() until the answer was made; or had left, when the client did not take it at once; or the connection ended.
-  std::chrono::nanoseconds duration{};
-  // The connection ended before the answer had left: nobody has it whole. False: the operating system has all of it, which
-  // is not to say that the client has.
-  bool aborted = false;
-  std::string_view method = {};  // of the request
-  std::string_view path = {};    // as Request::path()
-  std::string_view route = {};   // the pattern of the route; "*" when no route took the request
-};
-
 // One of those that Response::format() chooses from. It names the function, and is meant for the same expression.
 class FormatChoice {
  public:
@@ -52,6 +38,20 @@ class FormatChoice {
  private:
   const void* fn_;
   void (*call_)(const void*);
+};
+
+// How an answer went, for Response::on_finish. The texts are good until the callback returns.
+struct Finished {
+  int status = 0;      // 0: the connection ended before there was an answer; 101: it has become a WebSocket
+  uint64_t bytes = 0;  // of the answer's body: none for HEAD
+  // From on_finish() until the answer was made; or had left, when the client did not take it at once; or the connection ended.
+  std::chrono::nanoseconds duration{};
+  // The connection ended before the answer had left: nobody has it whole. False: the operating system has all of it, which
+  // is not to say that the client has.
+  bool aborted = false;
+  std::string_view method = {};  // of the request
+  std::string_view path = {};    // as Request::path()
+  std::string_view route = {};   // the pattern of the route; "*" when no route took the request
 };
 
 // The answer to a request. status(), set() and type() prepare it, one terminal call (send, json, redirect, end) gives

@@ -69,8 +69,8 @@ struct Exchange {
     bool body_coming = false;  // its steps run, or ran, before the body was whole
     bool wants_body = false;   // its next step waits for that
     bool failed = false;       // its error handlers have been run
-    bool watched = false;      // there is a `watch`
     bool muted = false;        // the library has answered in a step's place: what the step still says is not heard
+    bool watched = false;      // there is a `watch`
   };
   Flags flags;
 

@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import sys
 
-CHAPTERS = ["JSON"]
+CHAPTERS = ["Routes", "Requests and responses", "Middleware", "Errors", "JSON", "Tests"]
 HEAD = """#include <martlet/martlet.h>
 #include <optional>
 #include <string>
