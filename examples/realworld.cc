@@ -167,6 +167,7 @@ void members_only(Request& req, Response& res, Next next) {
 }
 
 class Conduit {
+  // One of the functions below as a handler.
   auto on(void (Conduit::*handler)(Request&, Response&)) {
     return [this, handler](Request& req, Response& res) { (this->*handler)(req, res); };
   }
@@ -180,14 +181,14 @@ class Conduit {
       const int status = failure.status == 400 ? 422 : failure.status;  // the specification's word for all that is wrong with a request
       send_errors(res, status, Json::array({failure.text}));
     });
-    app.not_found([](Request&, Response& res) { res.fail(404, "there is nothing here"); });
+    app.not_found([] { return fail(404, "there is nothing here"); });
     app.group("/api", [this](Router& api) {
       api.post("/users", on(&Conduit::register_user)).post("/users/login", on(&Conduit::log_in));  // an old token does no harm there
       api.use([this](Request& req, Response& res, Next next) { identify(req, res, next); });
       api.get("/user", members_only, on(&Conduit::current_user)).put("/user", members_only, on(&Conduit::update_user));
       api.get("/profiles/:username", on(&Conduit::profile));
       api.post("/profiles/:username/follow", members_only, on(&Conduit::follow)).del("/profiles/:username/follow", members_only, on(&Conduit::unfollow));
-      api.get("/tags", [this](Request&, Response& res) { res.json({{"tags", store_.favourite_tags()}}); });
+      api.get("/tags", [this] { return Json{{"tags", store_.favourite_tags()}}; });
       api.group("/articles", [this](Router& articles) { serve_articles(articles); });
     });
   }

@@ -89,9 +89,10 @@ inline std::string random_bytes(size_t count = 32) {
 }
 
 inline Digest hash_password(std::string_view salt, std::string_view password, int times = 1'000) {
-  Digest last = hmac(password, std::string(salt) + std::string("\0\0\0\1", 4)), all = last;
+  const std::string key(password.size() > 64 ? bytes_of(sha256(std::string(password))) : password);  // as hmac() would, each time
+  Digest last = hmac(key, std::string(salt) + std::string("\0\0\0\1", 4)), all = last;
   while (--times > 0) {
-    last = hmac(password, bytes_of(last));
+    last = hmac(key, bytes_of(last));
     for (size_t i = 0; i < all.size(); i++) all[i] ^= last[i];
   }
   return all;

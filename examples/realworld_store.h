@@ -125,7 +125,10 @@ class Store {
     }
     article.title = std::move(title);
   }
+  // In order, and each once.
   void set_tags(Article& article, std::vector<std::string> tags) {
+    std::sort(tags.begin(), tags.end());
+    tags.erase(std::unique(tags.begin(), tags.end()), tags.end());
     for (const std::string& tag : article.tags) {
       if (--tags_[tag] == 0) tags_.erase(tag);
     }
