@@ -4,6 +4,7 @@
 #include <martlet/config.h>
 #include <martlet/error.h>
 #include <martlet/function.h>
+#include <martlet/inject.h>
 #include <martlet/loop.h>
 #include <martlet/middleware.h>
 #include <martlet/options.h>
@@ -16,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -67,6 +69,10 @@ class App : public Routes<App> {
     if constexpr (std::is_constructible_v<Step, F>) set_not_found(Step(std::forward<F>(handler)));
     return *this;
   }
+  // Of the fields that steps have set, only these stay when an answer is not theirs: on failures (a step that threw, fail(),
+  // next(HttpError)) and on the library's own answers (404, 405, 413, 503, …). Without it all stay; what describes a body (Content-*,
+  // ETag, Last-Modified) or lets it be cached never does. Several calls add up; none but {}: nothing stays.
+  App& keep_fields(std::initializer_list<std::string_view> names);
   // What is registered, in the order of registration: those of mounted Routers with their prefix.
   MARTLET_LAYOUT std::vector<RouteInfo> routes() const;
 
@@ -90,6 +96,14 @@ class App : public Routes<App> {
   int fd() const noexcept;
   // How long until the next timer wants a turn; negative when there is none.
   milliseconds next_timer() const noexcept;
+
+  // For tests: a request, or a WebSocket, without a network, through all that one from the network goes through; before listen()
+  // as well as after it. Gives the App turns, as poll_once() does, until the answer is whole: deferred answers and timers take
+  // their time. Of an App of its own, on its own thread, outside of its callbacks; elsewhere, without an answer in time, and when
+  // the App is over the answer is a 503 whose body says why, with Reply::failed. Its peer has no address. Routes are
+  // registered before the first of them, as before listen(). See inject.h.
+  Reply inject(const InjectedRequest& request = {});
+  InjectedWebSocket inject_ws(const InjectedRequest& request = {});
 
   // Any thread: stops accepting, lets requests finish with Connection: close, closes WebSockets with 1001, and cuts
   // what is left at the deadline. run() then returns.
@@ -142,6 +156,7 @@ class App : public Routes<App> {
   void add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count);
   void add_ws(std::string_view path, WsHandlers handlers);
   void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options);
+  void add_constraint(std::string_view name, Predicate predicate);
   void add_error_handler(ErrorHandler handler);
   void add_router(std::string_view prefix, Router router);
   void set_not_found(Step handler);

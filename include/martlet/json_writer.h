@@ -68,6 +68,8 @@ constexpr bool needs_escape(char letter) noexcept { return static_cast<unsigned 
 char* write_integer(char* out, int64_t value) noexcept;
 char* write_natural(char* out, uint64_t value) noexcept;
 char* write_real(char* out, double value) noexcept;
+// A text in quotes, with room for 18 bytes; null when it is longer than 15 bytes, or one of them must be escaped.
+char* put_short_text(char* out, const char* text, size_t size) noexcept;
 
 }  // namespace json
 
@@ -128,21 +130,23 @@ class JsonWriter {
   }
   template <typename T>
   void member(JsonName name, const T& of) {
-    if (!name.plain || after_ != kComma || !room(name.size)) [[unlikely]] {
+    if (!name.plain || !simple_ || !room(name.size)) [[unlikely]] {
       key(name);
       return value(of);
     }
-    // All but text is in the room that there is.
+    // What is short is in the room that there is.
     char* at = put_compact_key(name);
     if constexpr (std::same_as<T, bool>) {
-      at_ = put_flag(at, of);
-      before_ = kComma;
+      end_value(put_flag(at, of));
     } else if constexpr (json::Integer<T>) {
-      at_ = put_integer(at, of);
-      before_ = kComma;
+      end_value(put_integer(at, of));
+    } else if constexpr (json::Text<T>) {
+      const std::string_view text(of);
+      if (char* end = json::put_short_text(at, text.data(), text.size())) return end_value(end);
+      begin_value(at);
+      put_any_text(text);
     } else {
-      at_ = at;
-      before_ = kNothing;
+      begin_value(at);
       value(of);
     }
   }
@@ -211,18 +215,28 @@ class JsonWriter {
     return true;
   }
   bool lead_line(size_t size) noexcept;
-  // In a local, as stores of char could be to at_ itself.
+  // In locals, as stores of char could be to at_ or before_.
   char* put_compact_key(const JsonName& name) noexcept {
     char* at = at_;
+    const uint8_t before = before_;
     *at = ',';
-    at += before_;
+    at += before;
     *at = '"';
     std::memcpy(at + 1, name.text, name.size);
     std::memcpy(at + 1 + name.size, "\":", 2);
     return at + name.size + 3;
   }
+  void begin_value(char* at) noexcept {
+    at_ = at;
+    before_ = kNothing;
+  }
+  void end_value(char* at) noexcept {
+    at_ = at;
+    before_ = kComma;
+  }
   static char* put_flag(char* at, bool flag) noexcept {
-    std::memcpy(at, flag ? "true" : "false", 5);
+    static constexpr char kWords[2][8] = {"false", "true"};
+    std::memcpy(at, kWords[flag], 8);
     return at + 5 - flag;
   }
   template <json::Integer T>
@@ -254,18 +268,20 @@ class JsonWriter {
   bool put_escaped(std::string_view text) noexcept;  // false when memory is out
   void begin(char bracket) noexcept {
     if (!lead(0)) return;
-    *at_++ = bracket;
-    before_ = kNothing;
-    if (format_.indent) [[unlikely]] begin_line();
+    char* at = at_;
+    *at = bracket;
+    begin_value(at + 1);
+    if (after_ != kComma) [[unlikely]] begin_line();
   }
   void finish(char bracket) noexcept {
+    if (after_ != kComma) [[unlikely]] return finish_line(bracket);
     if (!room(0)) return;
-    if (format_.indent && !end_line()) [[unlikely]] return;
-    *at_++ = bracket;
-    before_ = after_;
+    char* at = at_;
+    *at = bracket;
+    end_value(at + 1);
   }
   void begin_line() noexcept;
-  bool end_line() noexcept;
+  void finish_line(char bracket) noexcept;
   void fail() noexcept;
   void forget() noexcept;
 
@@ -278,6 +294,7 @@ class JsonWriter {
   uint8_t before_ = kNothing;  // what stands before the next name or value
   uint8_t after_ = kComma;     // what stands before all but the first
   bool failed_ = false;
+  bool simple_ = true;         // all in one line, and not for a page
   char small_[448];  // not initialised
 };
 

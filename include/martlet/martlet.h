@@ -7,8 +7,11 @@
 #include <martlet/compression.h>
 #include <martlet/cookie.h>
 #include <martlet/error.h>
+#include <martlet/form.h>
 #include <martlet/function.h>
+#include <martlet/inject.h>
 #include <martlet/json.h>
+#include <martlet/json_body.h>
 #include <martlet/json_containers.h>
 #include <martlet/json_forward.h>
 #include <martlet/json_members.h>
@@ -19,6 +22,7 @@
 #include <martlet/loop.h>
 #include <martlet/middleware.h>
 #include <martlet/options.h>
+#include <martlet/proxies.h>
 #include <martlet/reply.h>
 #include <martlet/request.h>
 #include <martlet/response.h>

@@ -27,10 +27,15 @@ struct Failure {
   std::string_view request_id; // the X-Request-Id that a step has set, else the one that came; empty when there is none
 };
 
-// A middleware is (Request&, Response&, Next). It answers the request itself, or calls next() to run what comes after
-// it. next() runs that before it returns, as far as it does not wait for the body of the request, which may be still coming
-// (app.h); it may also be kept and called later, from any thread (the request then is
-// held, as after res.defer()). Calling it twice is ignored, counted (Stats::late_nexts) and logged; debug builds abort.
+// A middleware is (Request&, Response&, Next). It answers the request itself, or calls next() to let it through to what
+// comes after it. That runs when the middleware has returned, so that a long chain needs no more stack than a short one: what
+// a middleware does behind its next() it does before the others. For what is to be done after them there are
+// Response::on_headers(), just before the head of the answer leaves, and Response::on_finish(), when all of it has.
+//
+// next() may also be kept and called later, from any thread (the request then is held, as after res.defer()); what comes
+// after it runs before that call returns, as far as it does not wait for the body of the request, which may be still coming
+// (router.h). Calling it twice, or answering and calling it, is ignored, counted (Stats::late_nexts) and logged; debug builds
+// abort. A middleware that throws has not let the request through, whatever it has called before.
 // Once the connection is gone next() does nothing. A middleware that neither answers nor ever calls next() keeps the
 // request, and its connection, until the client resets it or the App drains, or AppOptions::handler_timeout has passed.
 //

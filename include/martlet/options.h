@@ -4,6 +4,7 @@
 
 #include <martlet/config.h>
 #include <martlet/compression.h>
+#include <martlet/proxies.h>
 
 #include <chrono>
 #include <cstddef>
@@ -27,6 +28,19 @@ enum class SlowConsumerPolicy : uint8_t {
   close,        // unsent messages are discarded, close 1008, cause slow_consumer; aborted after 2 s
   drop_newest,  // the message being sent is dropped (SendStatus::dropped)
   drop_oldest,  // the oldest whole messages that have not begun to leave are dropped
+};
+
+// What becomes of a path with "." or ".." segments. Those that are hidden (behind %2F or a '\', before a ';') are 400 always.
+enum class PathPolicy : uint8_t {
+  strict,   // 400: no client sends one, as each resolves them itself (RFC 3986 §5.2.4)
+  resolve,  // the path without them, which guards, routes and handlers see; 400 when it would leave the root
+};
+
+// Whether "/a" and "/a/" are one path.
+enum class TrailingSlash : uint8_t {
+  distinct,  // no
+  ignore,    // yes: a route takes both
+  redirect,  // no, but where there is only the other one the client is sent there: 308 (RFC 9110 §15.4.9)
 };
 
 // Of an App. All limits are tested before memory is spent. A time of 0 has passed at once; a very long one is none.
@@ -94,9 +108,13 @@ struct MARTLET_LAYOUT AppOptions {
   // needed. Enough for calls that wait for something else, as a database; for what computes, as many as processors are to
   // spare.
   uint32_t offload_threads = 4;
+  // Of paths with dot segments.
+  PathPolicy path_policy = PathPolicy::strict;
   // What a handler has thrown stays in the log and with the error handlers (Failure::exception); the client gets "Internal
   // Server Error". False, for development: the client gets the exception's text, too.
   bool production = true;
+  // Which fields of those in trusted_proxies are believed. The fields that most proxies write unless they are told otherwise.
+  ProxyFields proxy_fields = ProxyFields::x_forwarded;
   // Whether listen() raises the process's soft limit on open files (RLIMIT_NOFILE) to what max_connections and the reserve
   // need; to the hard limit where max_connections is 0. The usual 1,024 would be a poor server. It is the whole process's, and
   // that of children which the program starts itself (those of supervise() and a restart have the former one again): off
@@ -111,6 +129,11 @@ struct MARTLET_LAYOUT AppOptions {
   // How long a request may take from its first byte (from the connection's start for the first request, if its head
   // comes in parts) to the last one of its body. Then 408. 0: no limit.
   milliseconds request_timeout = std::chrono::minutes(5);
+  // Whether a slash at the end of a path counts.
+  TrailingSlash trailing_slash = TrailingSlash::distinct;
+  // Who is believed to be a proxy (proxies.h), and may say who its client is: Request::ip(), ips(), host(), protocol(), id(). By
+  // default nobody: what anybody may write is no address.
+  TrustedProxies trusted_proxies = {};
   // A write that makes no progress for this long ends the connection.
   milliseconds write_timeout = std::chrono::seconds(60);
 };
@@ -170,6 +193,10 @@ struct MARTLET_LAYOUT ListenOptions {
   bool only_ipv6 = false;
   // 0: any free port, the same one for both families; App::port() tells which.
   uint16_t port = 0;
+  // Each connection begins with a header of the PROXY protocol, version 1 or 2, which says who the client is (Request::ip(),
+  // WebSocket::ip()). Peers that AppOptions::trusted_proxies does not name, those that send no such header within
+  // AppOptions::head_timeout, and those that send a malformed one are cut without an answer. Needs trusted_proxies.
+  bool proxy_protocol = false;
   // Several processes want to share the port (SO_REUSEPORT): those that all say so, and are of the same user, can.
   // False: nobody else may listen there.
   bool reuse_port = false;

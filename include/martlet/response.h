@@ -2,16 +2,19 @@
 #pragma once
 
 #include <martlet/config.h>
+#include <martlet/cookie.h>
 #include <martlet/function.h>
 #include <martlet/json_forward.h>
 #include <martlet/options.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace martlet {
@@ -20,6 +23,36 @@ struct Reply;
 namespace session {
 struct Exchange;
 }
+
+// One of those that Response::format() chooses from. It names the function, and is meant for the same expression.
+class FormatChoice {
+ public:
+  template <typename F>
+    requires std::is_invocable_v<const F&>
+  MARTLET_THUNK FormatChoice(std::string_view of_type, const F& fn) noexcept
+      : type(of_type), fn_(&fn), call_([](const void* f) { (*static_cast<const F*>(f))(); }) {}
+  MARTLET_THUNK void call() const { call_(fn_); }
+
+  std::string_view type;
+
+ private:
+  const void* fn_;
+  void (*call_)(const void*);
+};
+
+// How an answer went, for Response::on_finish. The texts are good until the callback returns.
+struct Finished {
+  int status = 0;      // 0: the connection ended before there was an answer; 101: it has become a WebSocket
+  uint64_t bytes = 0;  // of the answer's body: none for HEAD
+  // From on_finish() until the answer was made; or had left, when the client did not take it at once; or the connection ended.
+  std::chrono::nanoseconds duration{};
+  // The connection ended before the answer had left: nobody has it whole. False: the operating system has all of it, which
+  // is not to say that the client has.
+  bool aborted = false;
+  std::string_view method = {};  // of the request
+  std::string_view path = {};    // as Request::path()
+  std::string_view route = {};   // the pattern of the route; "*" when no route took the request
+};
 
 // The answer to a request. status(), set() and type() prepare it, one terminal call (send, json, redirect, end) gives
 // it to the connection; nothing is copied from your arguments after a call has returned.
@@ -60,6 +93,31 @@ class Response {
   std::optional<std::string_view> get(std::string_view name) const noexcept;
   // The status so far; 0 on another thread than the worker's.
   int status_code() const noexcept;
+  // Names request fields that the answer depends on, for caches (RFC 9110 §12.5.5): "Accept", or "Accept, Origin". One that is
+  // named already is not added again; "*" stands for all.
+  const Response& vary(std::string_view fields) const noexcept;
+  Response& vary(std::string_view fields) noexcept { return std::as_const(*this).vary(fields), *this; }
+  // The answer is a file to be saved under this name, of which the last part of a path counts (RFC 6266; names beyond ASCII by
+  // RFC 8187). By its extension it has a Content-Type, unless one was set.
+  const Response& attachment(std::string_view file_name = {}) const noexcept;
+  Response& attachment(std::string_view file_name = {}) noexcept { return std::as_const(*this).attachment(file_name), *this; }
+
+  // Sets a cookie, takes one off (with the domain and the path that it was set with), or sets one that is signed: see
+  // cookie.h, also for what is refused.
+  const Response& cookie(std::string_view name, std::string_view value, const CookieOptions& options = {}) const noexcept;
+  Response& cookie(std::string_view name, std::string_view value, const CookieOptions& options = {}) noexcept {
+    return std::as_const(*this).cookie(name, value, options), *this;
+  }
+  const Response& clear_cookie(std::string_view name, const CookieOptions& options = {}) const noexcept;
+  Response& clear_cookie(std::string_view name, const CookieOptions& options = {}) noexcept {
+    return std::as_const(*this).clear_cookie(name, options), *this;
+  }
+  const Response& signed_cookie(std::string_view name, std::string_view value, const CookieKeys& keys,
+                                const CookieOptions& options = {}) const noexcept;
+  Response& signed_cookie(std::string_view name, std::string_view value, const CookieKeys& keys, const CookieOptions& options = {}) noexcept {
+    return std::as_const(*this).signed_cookie(name, value, keys, options), *this;
+  }
+
   // Content-Type. "html", "text", "json", "css", "js", "svg", "png", "bin" stand for the full types; others are taken
   // as they are.
   const Response& type(std::string_view content_type) const noexcept;
@@ -77,6 +135,13 @@ class Response {
   void json(std::initializer_list<JsonMember> members) const noexcept;
   // Sends the client elsewhere: Location and a status of 301, 302, 303, 307 or 308.
   void redirect(std::string_view location, int code = 302) const noexcept;
+  // Calls the function of the type that the client's Accept wants most, and of equals the first, with that Content-Type set, and
+  // Vary: Accept. Types are as in Request::accepts(); the one that is called "default" is for who accepts none of the others,
+  // else 406. On the worker's thread.
+  //   res.format({{"json", [&] { res.json(post); }}, {"html", [&] { res.send(page); }}});
+  MARTLET_THUNK void format(std::initializer_list<FormatChoice> choices) const {
+    if (const FormatChoice* chosen = choose_format(choices.begin(), choices.size())) chosen->call();
+  }
   // Without a body.
   void end() const noexcept;
   // With an answer as a value (reply.h): what App::inject() has answered, say.
@@ -101,6 +166,18 @@ class Response {
   // deadline, lets go of fn without a call. Another call replaces fn.
   void on_aborted(Function<void()> fn) const noexcept;
 
+  // Calls fn once, on the worker's thread, just before the head of the answer is made, whoever answers: the handler, later or
+  // at once, an error handler, the library (a refusal, the 503 of a deadline, the 101 of a WebSocket). It may still set fields
+  // and the status (not that of a 101); an answer in it is a second one. Several run in reverse order of registration, so that a step has
+  // the last word over the steps after it. One that throws is reported, and the answer leaves. Register before the answer: behind it
+  // nothing happens.
+  void on_headers(Function<void(Response&)> fn) const noexcept;
+  // Calls fn once, on the worker's thread and never within another callback, when the answer has left (all of it is with the operating
+  // system) or its connection has ended before: also of late answers, the library's, and those that nobody has given.
+  // Several run in order of registration. Register before the answer, as with on_headers(). When memory is out for either
+  // the connection ends.
+  void on_finish(Function<void(const Finished&)> fn) const noexcept;
+
  private:
   friend struct session::Exchange;
   explicit Response(session::Exchange* exchange) noexcept : exchange_(exchange) {}
@@ -108,6 +185,8 @@ class Response {
       : worker_(worker), slot_(slot), generation_(generation), request_(request) {}
   session::Exchange* resolve() const noexcept;
   bool elsewhere() const noexcept;
+  const FormatChoice* choose_format(const FormatChoice* choices, size_t count) const noexcept;
+  bool is_muted() const noexcept { return !exchange_ && worker_ == 0; }
 
   session::Exchange* exchange_ = nullptr;  // set in the handler's Response only
   uint32_t worker_ = 0;

@@ -32,6 +32,7 @@ struct Context {
   Response& res;
 };
 
+using Predicate = Function<void(std::string_view segment, bool& holds)>;
 using ErrorHandler = Function<void(const Failure&, Request&, Response&)>;
 
 namespace detail {
@@ -242,6 +243,15 @@ class Routes {
     return self();
   }
 
+  // A name for ":id<name>" in the routes that are registered after it: whether a segment, decoded, is such a one. It may be
+  // asked more than once for a request, of segments of up to 1,024 bytes, and must change nothing.
+  template <typename F>
+  MARTLET_THUNK Self& constraint(std::string_view name, F&& predicate) {
+    static_assert(std::is_invocable_r_v<bool, std::decay_t<F>&, std::string_view>, "a constraint is called with (std::string_view) and answers bool");
+    self().add_constraint(name, Predicate([fn = std::decay_t<F>(std::forward<F>(predicate))](std::string_view segment, bool& holds) mutable { holds = fn(segment); }));
+    return self();
+  }
+
   // Runs when a step gives up (next(HttpError), res.fail(), fail()) or throws, before it is answered: it may answer in its own
   // way, by (const Failure&, Request&, Response&). The status is set to the failure's. Several run in the order of
   // registration until one answers, those of the Router that the route is of before those around it, the App's last.
@@ -291,6 +301,7 @@ class Router : public Routes<Router> {
   void add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count);
   void add_ws(std::string_view path, WsHandlers handlers);
   void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options);
+  void add_constraint(std::string_view name, Predicate predicate);
   void add_error_handler(ErrorHandler handler);
   void add_router(std::string_view prefix, Router router);
 

@@ -52,6 +52,8 @@ struct MARTLET_LAYOUT ServerOptions {
   // shared.
   bool pin_workers = false;
   uint16_t port = 0;
+  // As in ListenOptions, of all that the Server listens on; it needs app.trusted_proxies.
+  bool proxy_protocol = false;
   // An error of start() in a process of supervise(). A signal that was ignored when the program was started (SIGHUP by
   // nohup) stays ignored, which the log says.
   RestartOn restart_on = RestartOn::never;

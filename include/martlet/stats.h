@@ -25,7 +25,7 @@ struct Stats {
   uint64_t handler_failures = 0;    // handlers that threw, or did not answer
   uint64_t handler_timeouts = 0;    // requests answered 503 as no answer came in time
   uint64_t late_responses = 0;      // second terminal calls
-  uint64_t late_nexts = 0;          // second next() calls
+  uint64_t late_nexts = 0;          // second next() calls, and those beside an answer
   uint64_t refused_headers = 0;     // Response::set with text that would have broken the head
   uint64_t accept_pauses = 0;       // times accepting paused because descriptors or memory ran out
   uint64_t open_rooms = 0;          // now

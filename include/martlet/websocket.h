@@ -232,7 +232,8 @@ class WebSocket {
   // Bytes that wait for this connection and have not been given to the kernel.
   size_t buffered_bytes() const noexcept;
   bool in_room(std::string_view room) const noexcept;
-  // The peer's address, asked of the kernel; empty when it is gone or on a Unix socket.
+  // The peer's address, asked of the kernel, or the one that a PROXY header has named (ListenOptions::proxy_protocol); empty when
+  // it is gone or on a Unix socket. Fields of a request do not count here: Request::ip() is for those.
   std::string ip() const;
   // Of the request that opened it, when it was kept (WsOptions::keep_request): empty otherwise. Valid until the
   // connection closes.

@@ -1,10 +1,12 @@
-// App::routes() and App::not_found(): what few ask for.
+// App::routes(), not_found() and constraint(): what few ask for.
 #include <martlet/app.h>
 
 #include "app/app_access.h"
 #include "base/check.h"
 
 namespace martlet {
+
+void App::add_constraint(std::string_view name, Predicate predicate) { AppAccess::worker(*this).add_constraint(name, std::move(predicate)); }
 
 void App::set_not_found(Step handler) {
   realtime::RealtimeWorker& w = AppAccess::worker(*this);

@@ -21,6 +21,8 @@ struct Entry {
   std::string method = {};
   RouteOptions options = {};
   std::vector<Step> steps = {};
+  // A constraint, of this name.
+  Predicate constraint = {};
   // A WebSocket's route.
   std::unique_ptr<realtime::WsRouteEntry> websocket = nullptr;
 };
@@ -78,6 +80,10 @@ void Router::add_ws(std::string_view path, Function<void(WebSocket, Request&)> o
   record_->entries.back().websocket->on_open = std::move(on_open);
 }
 
+void Router::add_constraint(std::string_view name, Predicate predicate) {
+  record_->entries.emplace_back(Entry{.path = std::string(name), .constraint = std::move(predicate)});
+}
+
 void Router::add_error_handler(ErrorHandler handler) { record_->scopes[0].handlers.push_back(std::move(handler)); }
 
 void Router::add_router(std::string_view prefix, Router router) {
@@ -88,7 +94,7 @@ void Router::add_router(std::string_view prefix, Router router) {
     record_->scopes.push_back(std::move(scope));
   }
   for (Entry& entry : router.record_->entries) {
-    entry.path = joined(prefix, entry.path);
+    if (!entry.constraint) entry.path = joined(prefix, entry.path);
     entry.scope += first;
     record_->entries.push_back(std::move(entry));
   }
@@ -112,6 +118,7 @@ class Mounting {
   }
 
   void add(Entry& entry) {
+    if (entry.constraint) return w_.add_constraint(entry.path, std::move(entry.constraint));
     const std::string path = joined(prefix_, entry.path);
     routing::ErrorScope* const outer = std::exchange(w_.scope, made_[entry.scope]);
     if (entry.is_use) {

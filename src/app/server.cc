@@ -152,9 +152,11 @@ Error Server::Impl::set_up_member(Member& member, App& app) noexcept {
   if (!w.group) return Error("no memory or no descriptor for a worker");
   Error error;
   if (!set_up(app, error)) return Error("the function that sets a worker up threw");
+  if (!error) error = w.may_listen(options.proxy_protocol);
   if (!error) error = w.open();
+  w.reactor.adopts_proxied = options.proxy_protocol;
   while (!error && !member.listeners.empty()) {
-    error = w.reactor.listen_on(member.listeners.back());
+    error = w.reactor.listen_on(member.listeners.back(), options.proxy_protocol);
     if (error) break;
     if (w.port == 0) w.port = port;
     member.listeners.pop_back();  // it is the reactor's

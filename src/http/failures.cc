@@ -49,7 +49,7 @@ void send_problem(session::Exchange& e, const Failure& failure) noexcept {
     if (!failure.text.empty() && failure.text != title) out.member("detail", failure.text);
     if (!failure.request_id.empty()) out.member("request_id", failure.request_id);
   });
-  e.response.type("application/problem+json");
+  session::set_type(e, "application/problem+json");
   session::send_response(e, base::as_bytes(out.text()), session::BodyType::json);
 }
 
@@ -112,6 +112,13 @@ void fail_now(session::Exchange& e, const HttpError& error) noexcept {
 }
 
 }  // namespace
+
+void give_up(session::Exchange& e, const HttpError& error) noexcept {
+  if (e.flags.responded || e.flags.upgraded || e.flags.muted) return;
+  const bool stays = e.flags.in_handler;  // else it may be over and gone
+  fail_now(e, error);
+  if (stays) e.mute();
+}
 
 }  // namespace http
 

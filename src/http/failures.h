@@ -15,4 +15,8 @@ void answer_failure(routing::RoutedWorker& w, session::Exchange& e, Failure fail
 void fail_with(routing::RoutedWorker& w, session::Exchange& e, const HttpError& error) noexcept;
 void fail_thrown(routing::RoutedWorker& w, session::Exchange& e) noexcept;
 
+// The request is of no use to the step that asks for something of it: fails as next(HttpError) does, here and now, and mutes
+// what the step still says. Nothing when it is answered already.
+void give_up(session::Exchange& e, const HttpError& error) noexcept;
+
 }  // namespace martlet::http

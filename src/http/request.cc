@@ -3,26 +3,14 @@
 
 #include <cstring>
 
-#include "codec/percent.h"
+#include "http/decoded.h"
 #include "proto/field_lines.h"
 #include "proto/http_parser.h"
 #include "session/exchange.h"
-#include "sys/socket.h"
 
 namespace martlet {
 
-namespace {
-
-// The text decoded, or as it is when there is nothing to decode, its encoding is broken, or memory is out.
-std::string_view decoded(session::Exchange& e, std::string_view text, codec::Plus plus) noexcept {
-  if (codec::is_plain(text, plus)) return text;
-  char* room = e.text_room(text.size());
-  if (!room) return text;
-  const auto size = codec::decode_percent(text, room, plus);
-  return size ? std::string_view(room, *size) : text;
-}
-
-}  // namespace
+using http::decoded;
 
 std::string_view Request::method() const noexcept {
   const auto& head = exchange_->head;
@@ -83,8 +71,6 @@ std::optional<std::string_view> Request::header(std::string_view name) const noe
   return std::string_view(room, size);
 }
 
-std::optional<std::string_view> Request::header_all(std::string_view name) const noexcept { return header(name); }
-
 bool Request::header_at(size_t index, std::string_view& name, std::string_view& value) const noexcept {
   const auto& head = exchange_->head;
   if (index >= head.field_count) return false;
@@ -94,8 +80,6 @@ bool Request::header_at(size_t index, std::string_view& name, std::string_view& 
 }
 
 std::string_view Request::body() const noexcept { return base::as_text(exchange_->body); }
-
-std::string Request::ip() const { return sys::peer_address(exchange_->descriptor()); }
 
 bool Request::is_upgrade() const noexcept { return exchange_->flags.is_upgrade; }
 

@@ -154,7 +154,7 @@ void Response::end() const noexcept {
 
 bool Response::sent() const noexcept {
   const session::Exchange* e = resolve();
-  return e && e->flags.responded;
+  return e ? e->flags.responded : is_muted();
 }
 
 Response Response::defer(const DeferOptions& options) const noexcept {

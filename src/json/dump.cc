@@ -14,7 +14,7 @@ class Dumper {
   explicit Dumper(JsonWriter& out) noexcept : out_(out), end_(Access::end(out)) {}
 
   // The end of the text behind the value; null when memory is out.
-  char* value(const Cell& cell, char* at, uint32_t depth) noexcept;
+  char* value(const Cell& cell, char* at) noexcept;
 
  private:
   // What stands beside a text, or is a number.
@@ -28,8 +28,8 @@ class Dumper {
   }
   char* text(const Cell& cell, char* at) noexcept;
   char* escaped(std::string_view text, char* at) noexcept;
-  char* array(const Cell& cell, char* at, uint32_t depth) noexcept;
-  char* object(const Cell& cell, char* at, uint32_t depth) noexcept;
+  char* scalar(const Cell& cell, char* at) noexcept;
+  char* container(const Cell& cell, char* at, uint32_t depth) noexcept;
 
   JsonWriter& out_;
   char* end_;
@@ -74,44 +74,48 @@ char* put(char* at, std::string_view word) noexcept {
   return at;
 }
 
-char* Dumper::array(const Cell& cell, char* at, uint32_t depth) noexcept {
-  *at++ = '[';
-  for (uint32_t i = 0; i < cell.size; i++) {
-    if (!(at = value(cell.cells[i], at, depth))) return nullptr;
-    *at++ = ',';
-  }
-  if (cell.size) at--;
-  *at++ = ']';
-  return room(at, 0);
-}
-
-char* Dumper::object(const Cell& cell, char* at, uint32_t depth) noexcept {
-  *at++ = '{';
-  for (uint32_t i = 0; i < cell.size; i++) {
-    if (!(at = text(cell.cells[2 * i], at))) return nullptr;
-    *at++ = ':';
-    if (!(at = value(cell.cells[2 * i + 1], at, depth))) return nullptr;
-    *at++ = ',';
-  }
-  if (cell.size) at--;
-  *at++ = '}';
-  return room(at, 0);
-}
-
-char* Dumper::value(const Cell& cell, char* at, uint32_t depth) noexcept {
-  if (kind_of(cell) == kString) return text(cell, at);
-  at = room(at, 0);
-  if (!at) return nullptr;
+// What is no string; there is room for it.
+[[gnu::always_inline]] inline char* Dumper::scalar(const Cell& cell, char* at) noexcept {
   const auto number = reinterpret_cast<uint8_t*>(at);
   switch (kind_of(cell)) {
     case kBoolean: return put(at, cell.natural ? std::string_view("true") : std::string_view("false"));
     case kInteger: return reinterpret_cast<char*>(write_integer(number, cell.integer));
     case kNatural: return reinterpret_cast<char*>(write_natural(number, cell.natural));
     case kReal: return reinterpret_cast<char*>(write_real(number, cell.real));
-    case kArray: return depth < kMostDepth ? array(cell, at, depth + 1) : put(at, "null");
-    case kObject: return depth < kMostDepth ? object(cell, at, depth + 1) : put(at, "null");
     default: return put(at, "null");
   }
+}
+
+// What is no container is written here, without a call for each. There is room for a bracket, before and behind.
+char* Dumper::container(const Cell& cell, char* at, uint32_t depth) noexcept {
+  if (depth == kMostDepth) return put(at, "null");
+  const bool object = kind_of(cell) == kObject;
+  const char bracket = object ? '{' : '[';
+  *at++ = bracket;
+  const Cell* const end = cell.cells + cell_count(cell);
+  for (const Cell* next = cell.cells; next != end; next++) {
+    if (object) {
+      if (!(at = text(*next++, at))) return nullptr;
+      *at++ = ':';
+    }
+    if (kind_of(*next) == kString) {
+      at = text(*next, at);
+    } else if ((at = room(at, 0))) {
+      at = is_container(*next) ? container(*next, at, depth + 1) : scalar(*next, at);
+    }
+    if (!at) return nullptr;
+    *at++ = ',';
+  }
+  if (cell.size) at--;
+  *at = static_cast<char>(bracket + 2);
+  return room(at + 1, 0);
+}
+
+char* Dumper::value(const Cell& cell, char* at) noexcept {
+  if (kind_of(cell) == kString) return text(cell, at);
+  at = room(at, 0);
+  if (!at) return nullptr;
+  return is_container(cell) ? container(cell, at, 0) : scalar(cell, at);
 }
 
 // Any format, by the writer's own calls.
@@ -152,7 +156,7 @@ void JsonWriter::value(const Json& tree) noexcept {
   if (!lead(0)) return;
   json::Dumper dumper(*this);
   // null: memory was out, and fail() has been called
-  if (char* end = dumper.value(json::Access::cell(tree), at_, 0)) at_ = end;
+  if (char* end = dumper.value(json::Access::cell(tree), at_)) at_ = end;
 }
 
 std::string Json::dump(uint32_t indent) const { return dump(JsonFormat{.indent = indent}); }

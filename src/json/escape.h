@@ -1,11 +1,9 @@
-// Text into a JSON string: most of it is copied, eight bytes at a time, and what must be escaped is (RFC 8259 §7).
+// Text into a JSON string: most of it is copied, sixteen bytes at a time, and what must be escaped is (RFC 8259 §7).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-
-#include "simd/json_kernels.h"
 
 namespace martlet::json {
 
@@ -21,15 +19,31 @@ inline uint64_t special_bytes(uint64_t x) noexcept {
 
 inline bool is_special(char c) noexcept { return static_cast<uint8_t>(c) < 0x20 || c == '"' || c == '\\'; }
 
+// Sixteen bytes at once: a vector where the machine has such, else words. For texts that are too short for a kernel.
+using Sixteen [[gnu::vector_size(16)]] = uint8_t;
+
+[[gnu::always_inline]] inline auto special_marks(const Sixteen& bytes) noexcept {
+  return (bytes < 0x20) | (bytes == '"') | (bytes == '\\');
+}
+
+template <typename Marks>
+[[gnu::always_inline]] inline bool any(const Marks& marks) noexcept {
+  uint64_t words[2];
+  std::memcpy(words, &marks, sizeof words);
+  return (words[0] | words[1]) != 0;
+}
+
 // Copies up to fifteen bytes, unless one of them must be escaped: two words that may overlap, or three bytes.
 [[gnu::always_inline]] inline bool copy_plain_short(char* to, const char* from, size_t size) noexcept {
   if (size >= 8) {
-    uint64_t first, last;
-    std::memcpy(&first, from, 8);
-    std::memcpy(&last, from + size - 8, 8);
-    if (special_bytes(first) | special_bytes(last)) return false;
-    std::memcpy(to, &first, 8);
-    std::memcpy(to + size - 8, &last, 8);
+    Sixteen both;
+    uint64_t words[2];
+    std::memcpy(&words[0], from, 8);
+    std::memcpy(&words[1], from + size - 8, 8);
+    std::memcpy(&both, words, sizeof both);
+    if (any(special_marks(both))) return false;
+    std::memcpy(to, &words[0], 8);
+    std::memcpy(to + size - 8, &words[1], 8);
   } else if (size >= 4) {
     uint32_t first, last;
     std::memcpy(&first, from, 4);
@@ -49,19 +63,7 @@ inline bool is_special(char c) noexcept { return static_cast<uint8_t>(c) < 0x20 
 }
 
 // Copies bytes up to the first that must be escaped; how many. `to` has room for all of them.
-inline size_t copy_plain(char* to, const char* from, size_t size) noexcept {
-  if (size >= 64) return simd::json_kernels->copy_plain(reinterpret_cast<uint8_t*>(to), reinterpret_cast<const uint8_t*>(from), size);
-  if (size < 16 && copy_plain_short(to, from, size)) [[likely]] return size;
-  size_t at = 0;
-  for (; size - at >= 8; at += 8) {
-    uint64_t word;
-    std::memcpy(&word, from + at, 8);
-    std::memcpy(to + at, &word, 8);
-    if (special_bytes(word)) break;
-  }
-  for (; at < size && !is_special(from[at]); at++) to[at] = from[at];
-  return at;
-}
+size_t copy_plain(char* to, const char* from, size_t size) noexcept;
 
 // The escape of a byte that must have one; its end.
 char* put_escape(char* to, char c) noexcept;

@@ -40,11 +40,12 @@ uint32_t find_before(const Cell* members, uint32_t count, const Cell& name) noex
   return kNone;
 }
 
-// Goes over the members once. find(kept, name) answers the place of an equal name among those kept so far.
+// Goes over the members from `first` on; those before are kept. find(kept, name) answers the place of an equal name among
+// those kept so far.
 template <typename Find>
-NamesOutcome settle(Cell* members, uint32_t count, Duplicates policy, Find&& find) noexcept {
-  uint32_t kept = 0;
-  for (uint32_t i = 0; i < count; i++) {
+NamesOutcome settle(Cell* members, uint32_t first, uint32_t count, Duplicates policy, Find&& find) noexcept {
+  uint32_t kept = first;
+  for (uint32_t i = first; i < count; i++) {
     const uint32_t same = find(kept, members[2 * i]);
     if (same == kNone) {
       if (kept != i) std::memcpy(static_cast<void*>(members + 2 * kept), members + 2 * i, 2 * sizeof(Cell));
@@ -64,15 +65,22 @@ NamesOutcome settle_names(Cell* members, uint32_t count, Duplicates policy) noex
   if (count > kFewNames) {
     NameTable table;
     if (!table.reserve(count)) return {.no_memory = true};
-    return settle(members, count, policy, [&](uint32_t kept, const Cell& name) { return table.find_or_put(members, name, kept); });
+    return settle(members, 0, count, policy, [&](uint32_t kept, const Cell& name) { return table.find_or_put(members, name, kept); });
   }
   uint64_t filter[8] = {};
-  return settle(members, count, policy, [&](uint32_t kept, const Cell& name) {
+  const auto is_new = [&](const Cell& name) {  // surely
     const uint32_t bits = filter_bits(name);
     const uint64_t bit = uint64_t{1} << (bits & 63);
-    const bool seen = filter[bits >> 6] & bit;
-    filter[bits >> 6] |= bit;
-    return seen ? find_before(members, kept, name) : kNone;
+    uint64_t& word = filter[bits >> 6];
+    if (word & bit) return false;
+    word |= bit;
+    return true;
+  };
+  uint32_t first = 0;  // that may not be: mostly none
+  while (first < count && is_new(members[2 * first])) first++;
+  if (first == count) [[likely]] return {.left = count};
+  return settle(members, first, count, policy, [&](uint32_t kept, const Cell& name) {
+    return is_new(name) ? kNone : find_before(members, kept, name);
   });
 }
 

@@ -104,13 +104,22 @@ struct Parts {
   ptrdiff_t count;
 };
 
+// With a far power of ten.
+[[gnu::noinline, gnu::cold]] uint64_t nearest_of_far(const uint8_t* at, const uint8_t* end, uint64_t value, int64_t exponent) noexcept {
+  if (exponent < kLeastPower) return 0;
+  if (exponent > kMostReadPower) return kInfinityBits;
+  const ScaledDecimal scaled = scale(value, static_cast<int>(exponent));
+  if (scaled.uncertain) return nearest_of_text({at, end, exponent});
+  return round_scaled(scaled.product.high, scaled.binary_point, scaled.may_tie);
+}
+
 // With its pieces in registers, as not every compiler makes it part of its callers.
 inline uint64_t nearest(const uint8_t* at, const uint8_t* end, uint64_t value, ptrdiff_t count, int64_t exponent) noexcept {
   if (count > kMostDigits) [[unlikely]] return nearest_of_text({at, end, exponent});
-  if (value == 0 || exponent < kLeastPower) [[unlikely]] return 0;
-  if (exponent > kMostReadPower) [[unlikely]] return kInfinityBits;
-  const ScaledDecimal scaled = scale(value, static_cast<int>(exponent));
-  if (scaled.uncertain) [[unlikely]] return nearest_of_text({at, end, exponent});
+  if (value == 0) [[unlikely]] return 0;
+  if (!is_near_power(exponent)) [[unlikely]] return nearest_of_far(at, end, value, exponent);
+  const int q = static_cast<int>(exponent);
+  const ScaledDecimal scaled = scale_by(near_power_of_ten(q), value, q);
   return round_scaled(scaled.product.high, scaled.binary_point, scaled.may_tie);
 }
 

@@ -1,10 +1,12 @@
-// Integers leave eight digits at a time in one word, made without a branch; the zeros in front are shifted out.
+// Integers leave eight digits at a time in one word, made without a branch; the zeros in front are shifted out. What is below
+// 100, which many are, and the first digits of others, comes from a table.
 //
 // Doubles: Schubfach (Raffaello Giulietti, The Schubfach way to render doubles, 2020). The numbers that read back as the
 // double c * 2^q are those in an interval around it. k is the largest power of ten with which at least one multiple of 10^k
 // is inside; of the multiples of 10^(k+1) at most one is, and it is taken before those of 10^k, of which there are up to
 // four neighbours. Products with the table of powers are wrong by less than what could matter if their last bit collects
-// what is lost (rounding to odd).
+// what is lost (rounding to odd). That takes three; most doubles are told by one that is not rounded.
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -23,13 +25,20 @@ constexpr uint64_t kTenTo16 = kSmallPowers[16];
 
 // The eight digits of what is below 10^8, the first one in the lowest byte, as numbers. Fours, then pairs, then each.
 inline uint64_t split_eight(uint64_t value) noexcept {
-  const uint64_t first = value / 10000;
+  const uint64_t first = (value * 109951163) >> 40;  // value / 10^4
   const uint64_t fours = first | (value - first * 10000) << 32;
   const uint64_t hundreds = ((fours * 10486) >> 20) & 0x0000007F0000007F;
-  const uint64_t pairs = hundreds | (fours - hundreds * 100) << 16;
+  const uint64_t pairs = (fours << 16) - hundreds * ((100 << 16) - 1);  // hundreds | (fours - hundreds * 100) << 16
   const uint64_t tens = ((pairs * 103) >> 10) & 0x000F000F000F000F;
-  return tens | (pairs - tens * 10) << 8;
+  return (pairs << 8) - tens * ((10 << 8) - 1);
 }
+
+// 00 to 99, and a byte that may be read.
+constexpr auto kPairs = [] {
+  std::array<char, 201> pairs{};
+  for (size_t n = 0; n < 100; n++) pairs[2 * n] = static_cast<char>('0' + n / 10), pairs[2 * n + 1] = static_cast<char>('0' + n % 10);
+  return pairs;
+}();
 
 inline uint8_t* put_eight(uint8_t* out, uint64_t value) noexcept {
   base::store_le64(out, split_eight(value) | kZeros);
@@ -38,6 +47,11 @@ inline uint8_t* put_eight(uint8_t* out, uint64_t value) noexcept {
 
 // Below 10^8, without zeros in front.
 inline uint8_t* put_first(uint8_t* out, uint64_t value) noexcept {
+  if (value < 100) {
+    const bool one = value < 10;
+    std::memcpy(out, &kPairs[2 * value + one], 2);
+    return out + 2 - one;
+  }
   const uint64_t digits = split_eight(value);
   const int zeros = std::countr_zero(digits | uint64_t{1} << 56) >> 3;
   base::store_le64(out, (digits | kZeros) >> (8 * zeros));
@@ -55,7 +69,8 @@ struct Decimal {
   int exponent;
 };
 
-// g * factor / 2^128, the last bit set when anything is lost. What the rounding up of g adds is less than 2.
+// g * factor / 2^128, the last bit set when anything is lost. `factor` is less than 2^59: what g is too large adds less than 1
+// to the lower word, as far as it is made.
 inline uint64_t scale_to_odd(const Wide& g, uint64_t factor) noexcept {
   const Wide upper = multiply(g.high, factor);
   const uint64_t low = upper.low + multiply(g.low, factor).high;
@@ -76,8 +91,8 @@ inline Decimal shortest_between(uint64_t least, uint64_t value, uint64_t most, i
   return {tens_inside ? 10 * (tens + tens_above) : units, k};
 }
 
-// The double is stored * 2^-1074 or (2^52 + stored) * 2^(exponent - 1075).
-inline Decimal shortest(uint64_t stored, int exponent) noexcept {
+// The double is stored * 2^-1074 or (2^52 + stored) * 2^(exponent - 1075). Any double.
+[[gnu::noinline, gnu::cold]] Decimal shortest_of_any(uint64_t stored, int exponent) noexcept {
   const uint64_t c = exponent == 0 ? stored : stored | kHiddenBit;
   const int q = (exponent == 0 ? 1 : exponent) - kExponentBias - kMantissaBits;
   const bool odd = c & 1;                               // ties go to the even one, so that the ends belong to it
@@ -85,11 +100,41 @@ inline Decimal shortest(uint64_t stored, int exponent) noexcept {
   // floor(log10(2^q)), or of 3/4 of it
   const int k = closer_below ? (q * 1262611 - 524031) >> 22 : log10_of_two(q);
   const int shift = q + log2_of_ten(-k) + 1;
-  const Wide& g = power_of_ten(-k);
+  const Wide g = power_of_ten(-k);
   const uint64_t least = scale_to_odd(g, (4 * c - 2 + closer_below) << shift);
   const uint64_t value = scale_to_odd(g, 4 * c << shift);
   const uint64_t most = scale_to_odd(g, (4 * c + 2) << shift);
   return shortest_between(least + odd, value, most - odd, k);
+}
+
+// Most doubles need one product. Let v be c * 2^q / 10^k and h half of 2^q / 10^k, so that the interval is (v - h, v + h) and
+// 1/2 <= h < 5. A multiple of 10 is inside if it is less than h away from v, and at most one is; else the nearest natural
+// number is, as it is at most 1/2 away.
+//   v    is a natural number `whole`, of 16 or 17 digits, and `part` / 2^64. What g is too large adds less than 1 to the part,
+//        and what is cut off is less than 1: the truth lies in (part - 1, part + 1).
+//   over, under   how far it is to the multiples of 10 below and above, in 2^-60: off by less than 1
+//   half          h in 2^-60, from the upper word of g alone: off by less than 1
+// So two of these that are apart by 2 are in the same order as their truths, and that is asked for. It also keeps ties
+// out, for which the ends of the interval and the even of two neighbours would count.
+inline Decimal shortest(uint64_t stored, int exponent) noexcept {
+  constexpr uint64_t kOne = uint64_t{1} << 60, kMiddle = uint64_t{1} << 63;
+  const int q = exponent - kExponentBias - kMantissaBits;
+  const int k = log10_of_two(q);
+  if (exponent == 0 || stored == 0 || !is_near_power(-k)) [[unlikely]] return shortest_of_any(stored, exponent);
+  const int shift = q + log2_of_ten(-k) + 1;  // from 1 to 4
+  const Wide& g = near_power_of_ten(-k);
+  const uint64_t c = (stored | kHiddenBit) << shift;
+  const Wide upper = multiply(g.high, c);
+  const uint64_t part = upper.low + multiply(g.low, c).high;
+  const uint64_t whole = upper.high + (part < upper.low);
+  const uint64_t half = g.high >> (5 - shift);
+  const uint64_t tens = whole / 10 * 10;
+  const uint64_t over = (whole - tens) * kOne + (part >> 4);
+  const uint64_t under = 10 * kOne - over;
+  const auto near = [](uint64_t a, uint64_t b) { return int{a - b + 1 <= 2}; };
+  if (near(over, half) | near(under, half) | near(part, kMiddle)) [[unlikely]] return shortest_of_any(stored, exponent);
+  const uint64_t nearest = whole + (part >> 63);
+  return {over < half ? tens : under < half ? tens + 10 : nearest, k};
 }
 
 // 17 digits, with zeros behind: one, and two words of eight, of which the lowest byte comes first. As numbers, in registers:
@@ -109,7 +154,8 @@ inline Digits spread(const Decimal& decimal) noexcept {
   const uint64_t upper = all / kTenTo8;
   const uint64_t lead = upper / kTenTo8;
   const uint64_t first = split_eight(upper - lead * kTenTo8);
-  const uint64_t second = split_eight(all - upper * kTenTo8);
+  const uint64_t rest = all - upper * kTenTo8;
+  const uint64_t second = rest == 0 ? 0 : split_eight(rest);  // of prices and the like there are few digits
   const int zeros = second != 0 ? std::countl_zero(second) : 64 + std::countl_zero(first);
   return {lead, first, second, 17 - zeros / 8, point};
 }
@@ -167,9 +213,8 @@ inline uint8_t* put_digits(uint8_t* out, const Digits& digits) noexcept {
 uint8_t* write_natural(uint8_t* out, uint64_t value) noexcept {
   if (value < kTenTo8) return put_first(out, value);
   const uint64_t upper = value / kTenTo8;
-  if (upper < kTenTo8) return put_eight(put_first(out, upper), value - upper * kTenTo8);
-  const uint64_t top = upper / kTenTo8;
-  return put_eight(put_eight(put_first(out, top), upper - top * kTenTo8), value - upper * kTenTo8);
+  out = upper < kTenTo8 ? put_first(out, upper) : write_natural(out, upper);
+  return put_eight(out, value - upper * kTenTo8);
 }
 
 uint8_t* write_integer(uint8_t* out, int64_t value) noexcept {

@@ -24,7 +24,9 @@ MARTLET_INLINE void copy_cells(Cell* to, const Cell* from, uint32_t count) noexc
   if (count > 8) {
     std::memcpy(static_cast<void*>(to), from, count * sizeof(Cell));
   } else {
-    for (uint32_t i = 0; i < count; i += 2) std::memcpy(static_cast<void*>(to + i), from + i, (count - i == 1 ? 1 : 2) * sizeof(Cell));
+    uint32_t i = count & 1;
+    if (i) std::memcpy(static_cast<void*>(to), from, sizeof(Cell));
+    for (; i < count; i += 2) std::memcpy(static_cast<void*>(to + i), from + i, 2 * sizeof(Cell));
   }
 }
 
@@ -66,35 +68,37 @@ MARTLET_INLINE Cell* Parser::push(Hot& hot) noexcept {
   return hot.top++;
 }
 
-// One value with all that is in it.
+// One value with all that is in it. What is inlined here is called at one place.
 bool Parser::run() noexcept {
   Hot hot{scanner_.take(), begin_};
   const uint8_t* at = next(hot);
   for (;;) {
     const uint8_t c = *at;
+    bool begins = false;    // a value is next
+    bool has_name = false;  // and before it its name
     if (c == '{' || c == '[') {
       if (!open(hot, at, c == '{' ? kObject : kArray)) return false;
       at = next(hot);
-      if (*at != c + 2) {  // the closing bracket is two behind the opening one, for both
-        if (c == '{' && !name(hot, at)) return false;
-        continue;
-      }
-      if (!close(hot)) return false;
-    } else if (!scalar(hot, at)) {
-      return false;
-    }
-    for (;;) {  // a value has ended: what follows?
+      begins = *at != c + 2;  // the closing bracket is two behind the opening one, for both
+      has_name = c == '{';
+    } else {
+      if (!scalar(hot, at)) return false;
       if (depth_ == 0) return scanner_.put_back(hot.run), true;
       at = next(hot);
+    }
+    while (!begins) {  // a value has ended, or nothing was in it: what follows?
       const bool object = kind_of(begin_[open_]) == kObject;
       if (*at == ',') {
         at = next(hot);
-        if (object && !name(hot, at)) return false;
+        has_name = object;
         break;
       }
       if (*at != (object ? '}' : ']')) return fail_wanted(at, object ? "a comma or '}' is wanted here" : "a comma or ']' is wanted here");
       if (!close(hot)) return false;
+      if (depth_ == 0) return scanner_.put_back(hot.run), true;
+      at = next(hot);
     }
+    if (has_name && !name(hot, at)) return false;
   }
 }
 

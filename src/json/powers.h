@@ -1,8 +1,10 @@
-// Powers of ten as 128 bits and an exponent of two, one table for reading and for writing; and those that fit 64 bits.
+// Powers of ten as 128 bits and an exponent of two, for reading and for writing; and those that fit 64 bits.
 //
-//   10^q = (g - e) * 2^(floor(log2(10^q)) - 127)    with 2^127 <= g < 2^128 and 0 <= e < 1
+//   10^q = (g - e) * 2^(floor(log2(10^q)) - 127)    with 2^127 <= g < 2^128 and e >= 0
 //
-// g is rounded up. e is 0 from 10^0 to 10^55, whose odd part fits, and nowhere else.
+// Those from 10^-27 to 10^55, of what numbers mostly are, lie in a table, and g is rounded up: e < 1. It is 0 from 10^0 on,
+// as the odd part fits up to there. The others, the far ones, are one product away from these, with e < 4: all of them
+// would be a table of 10 kB, which is a quarter of all JSON in a small program.
 #pragma once
 
 #include <array>
@@ -20,10 +22,21 @@ inline constexpr int kMostPower = 324;
 inline constexpr int kMostReadPower = 308;
 inline constexpr int kLastExactPower = 55;
 
-extern const std::array<Wide, kMostPower - kLeastPower + 1> kPowers;
+inline constexpr int kFirstNearPower = -27;
+inline constexpr int kNearPowers = kLastExactPower - kFirstNearPower + 1;
+extern const std::array<Wide, kNearPowers> kPowers;
 
-inline const Wide& power_of_ten(int q) noexcept {
-  return kPowers[static_cast<size_t>(q - kLeastPower)];
+constexpr bool is_near_power(int64_t q) noexcept {
+  return static_cast<uint64_t>(q - kFirstNearPower) < kNearPowers;
+}
+inline const Wide& near_power_of_ten(int q) noexcept {
+  return kPowers[static_cast<size_t>(q - kFirstNearPower)];
+}
+Wide far_power_of_ten(int q) noexcept;
+
+inline Wide power_of_ten(int q) noexcept {
+  if (!is_near_power(q)) [[unlikely]] return far_power_of_ten(q);
+  return near_power_of_ten(q);
 }
 
 // floor(log2(10^q)) and floor(log10(2^e)), for what doubles need (the test tries all).

@@ -13,6 +13,11 @@ char* Put::more(JsonWriter& out, char* at, size_t size) noexcept {
 }
 
 char* Put::text(JsonWriter& out, char* at, std::string_view text) noexcept {
+  if (text.size() < 16 && copy_plain_short(at + 1, text.data(), text.size())) {
+    *at = '"';
+    at[text.size() + 1] = '"';
+    return at + text.size() + 2;
+  }
   *at++ = '"';
   const size_t plain = copy_plain(at, text.data(), text.size());
   at += plain;

@@ -7,6 +7,7 @@
 #include "base/block.h"
 #include "json/escape.h"
 #include "json/number.h"
+#include "simd/json_kernels.h"
 
 namespace martlet::json {
 
@@ -40,6 +41,34 @@ char* put_unicode(char* to, uint32_t c) noexcept {
 char* write_integer(char* out, int64_t value) noexcept { return text(write_integer(bytes(out), value)); }
 char* write_natural(char* out, uint64_t value) noexcept { return text(write_natural(bytes(out), value)); }
 char* write_real(char* out, double value) noexcept { return text(write_real(bytes(out), value)); }
+
+size_t copy_plain(char* to, const char* from, size_t size) noexcept {
+  if (size >= 64) return simd::json_kernels->copy_plain(reinterpret_cast<uint8_t*>(to), reinterpret_cast<const uint8_t*>(from), size);
+  size_t at = 0;
+  if (size < 16) {
+    if (copy_plain_short(to, from, size)) [[likely]] return size;
+  } else {
+    for (;; at = size - 32) {  // once or twice, and what is looked at may overlap
+      Sixteen first, second;
+      const size_t other = size < 32 ? size - 16 : at + 16;
+      std::memcpy(&first, from + at, sizeof first);
+      std::memcpy(&second, from + other, sizeof second);
+      if (any(special_marks(first) | special_marks(second))) break;
+      std::memcpy(to + at, &first, sizeof first);
+      std::memcpy(to + other, &second, sizeof second);
+      if (other == size - 16) return size;
+    }
+  }
+  for (; at < size && !is_special(from[at]); at++) to[at] = from[at];
+  return at;
+}
+
+char* put_short_text(char* out, const char* text, size_t size) noexcept {
+  if (size >= 16 || !copy_plain_short(out + 1, text, size)) return nullptr;
+  *out = '"';
+  out[size + 1] = '"';
+  return out + size + 2;
+}
 
 char* put_escape(char* to, char c) noexcept {
   const char letter = letter_of(c);
@@ -77,6 +106,7 @@ JsonWriter::JsonWriter(const JsonFormat& format) noexcept : JsonWriter() {
   format_ = format;
   format_.indent = std::min(format.indent, kMostIndent);
   after_ = format_.indent ? kCommaAndLine : kComma;
+  simple_ = !format_.indent && !format_.html;
 }
 
 bool JsonWriter::grow(size_t size) noexcept {
@@ -134,11 +164,15 @@ void JsonWriter::begin_line() noexcept {
   before_ = kLine;
 }
 
-bool JsonWriter::end_line() noexcept {
+void JsonWriter::finish_line(char bracket) noexcept {
+  if (!room(0)) return;
   level_--;
-  if (before_ != kCommaAndLine) return true;
-  before_ = kLine;
-  return lead_line(0);
+  if (before_ == kCommaAndLine) {
+    before_ = kLine;
+    if (!lead_line(0)) return;
+  }
+  *at_++ = bracket;
+  before_ = after_;
 }
 
 void JsonWriter::key_of(std::string_view name) noexcept {
@@ -150,19 +184,16 @@ void JsonWriter::key_of(std::string_view name) noexcept {
 
 // A short text in compact form: most.
 void JsonWriter::put_text(std::string_view text) noexcept {
+  if (!simple_ || !room(0)) return put_any_text(text);
   char* at = at_;
-  const bool fits = text.size() < 16 && static_cast<size_t>(end_ - at) >= 16 + kBeside;
-  if (!fits || after_ != kComma || format_.html) return put_any_text(text);
+  const uint8_t before = before_;
   *at = ',';
-  at += before_;
-  if (!json::copy_plain_short(at + 1, text.data(), text.size())) return put_any_text(text);
-  *at = '"';
-  at[text.size() + 1] = '"';
-  at_ = at + text.size() + 2;
-  before_ = kComma;
+  char* end = json::put_short_text(at + before, text.data(), text.size());
+  if (!end) return put_any_text(text);
+  end_value(end);
 }
 
-void JsonWriter::put_any_text(std::string_view text) noexcept {
+[[gnu::noinline]] void JsonWriter::put_any_text(std::string_view text) noexcept {
   if (!lead(text.size())) return;
   *at_++ = '"';
   const size_t plain = format_.html ? 0 : json::copy_plain(at_, text.data(), text.size());

@@ -40,6 +40,8 @@ struct Protocol {
   bool framed;
   // It reads on however much output waits.
   bool always_reads = false;
+  // HTTP has not begun: a drain treats it as a connection that has sent nothing.
+  bool before_http = false;
 };
 
 // Why reading is off. Reading goes on when no reason is left.
@@ -65,8 +67,10 @@ struct Connection {
   bool in_ready : 1 = false;   // on the ready list
   bool finish : 1 = false;     // close when the output has left
   bool reset : 1 = false;      // close with a reset
+  bool proxied : 1 = false;    // of a listener that speaks the PROXY protocol
   bool surplus : 1 = false;    // above the limit of connections: only here to be told so
   bool goes_on : 1 = false;    // with `closing`: only the session is reaped
+  bool watched : 1 = false;    // for the OutputWatcher
   const Protocol* protocol = nullptr;
   OutQueue* out = nullptr;  // null: nothing waits
   alignas(8) unsigned char session[kSessionBytes] = {};

@@ -168,6 +168,7 @@ void drained(Reactor& reactor, Connection& c) noexcept {
   release_queue(reactor, c);
   if (c.finish) return reactor.abort(c);
   if (!waited) return c.protocol->on_drained(reactor, c);
+  if (c.watched) reactor.watcher.drained(reactor.watcher.context, c);
   if (c.pause) c.last_seen_ms = reactor.now_ms();  // it took what waited, and could not be heard meanwhile
   reactor.resume(c, kPauseOutput);
   reactor.update_interest(c);

@@ -90,7 +90,7 @@ Result<uint16_t> Reactor::listen(const ListenOptions& options) noexcept {
   const size_t before = listeners_.size();
   Error error;
   for (const int fd : made->listeners) {
-    if (!error) error = listen_on(fd);
+    if (!error) error = listen_on(fd, options.proxy_protocol);
     if (error) sys::close_socket(fd);
   }
   if (!error) {
@@ -101,10 +101,10 @@ Result<uint16_t> Reactor::listen(const ListenOptions& options) noexcept {
   return error;
 }
 
-Error Reactor::listen_on(int fd) noexcept {
+Error Reactor::listen_on(int fd, bool proxied) noexcept {
   const uint32_t index = static_cast<uint32_t>(listeners_.size());
   if (Error error = poller_.add(fd, base::SlotId{index, 0}.packed(), sys::kReadable)) return error;
-  listeners_.push_back({fd, sys::local_port(fd), true});
+  listeners_.push_back({fd, sys::local_port(fd), true, proxied});
   return {};
 }
 
@@ -159,6 +159,7 @@ void Reactor::turn(int64_t timeout_ns) noexcept {
   turn_wanted_ = false;
   hooks_.before_flush(hooks_.context);
   flush_dirty();                                              // 6
+  if (watcher.looks) [[unlikely]] watcher.flushed(watcher.context);
   reap();                                                     // 7
   // Who gives the loop a time to wait has it back now: what is done from here on is not this turn's work.
   if (timeout_ns > 0) look_at_clock();
@@ -337,6 +338,7 @@ void Reactor::reap() noexcept {
     Connection& c = *connections.live(closing_[i]);
     c.protocol->on_reap(*this, c);
     if (c.goes_on && go_on(c)) continue;
+    if (c.watched) watcher.gone(watcher.context, c);
     discard_output(*this, c);
     wheel_.cancel(c.slot);
     forget(c.surplus);
@@ -367,6 +369,7 @@ void Reactor::abort(Connection& c, bool with_reset) noexcept {
   c.goes_on = false;
   if (c.closing) return;
   c.closing = true;
+  if (unsent_bytes(*this, c)) c.finish = false;
   c.reset = with_reset;
   closing_.push(c.slot);
   rouse();
@@ -386,6 +389,7 @@ void Reactor::finish(Connection& c) noexcept {
 void Reactor::broken(Connection& c, int os_code) noexcept {
   if (c.closing) return;
   abort(c);
+  c.finish = false;  // what could not be written is forgotten
   c.protocol->on_broken(*this, c, os_code);
 }
 
@@ -421,7 +425,7 @@ bool Reactor::accept_from(uint32_t index) noexcept {
     const sys::AcceptResult result = sys::accept_one(listeners_[index].fd);
     switch (result.status) {
       case sys::AcceptStatus::ok:
-        if (!hooks_.place || !hooks_.place(hooks_.context, result.fd)) take_connection(result.fd);
+        if (!hooks_.place || !hooks_.place(hooks_.context, result.fd)) take_connection(result.fd, listeners_[index].proxied);
         break;
       case sys::AcceptStatus::again: break;
       case sys::AcceptStatus::empty: return false;
@@ -447,7 +451,7 @@ void Reactor::forget(bool surplus) noexcept {
   if (shared_.seat && hooks_.place) shared_.seat->fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Reactor::take_connection(int fd) noexcept {
+void Reactor::take_connection(int fd, bool proxied) noexcept {
   const uint32_t slots = connections.extent() + 1;
   const bool room = ready_.reserve(slots) && dirty_.reserve(slots) && closing_.reserve(slots);
   // A few more than the limit are taken in to be told so; above that even this is too much.
@@ -463,9 +467,8 @@ void Reactor::take_connection(int fd) noexcept {
   c->fd = fd;
   c->last_seen_ms = now_ms_;
   c->interest = sys::kReadable;
-  stats.accepted++;
-  c->surplus = surplus;
-  stats.refused += surplus;
+  c->surplus = surplus, c->proxied = proxied;
+  stats.accepted++, stats.refused += surplus;
   const bool polled = !poller_.add(fd, c->id().packed(), sys::kReadable);
   hooks_.on_accept(hooks_.context, *c, surplus);
   if (!polled) abort(*c);

@@ -63,6 +63,7 @@ struct Listener {
   int fd = -1;
   uint16_t port = 0;
   bool polled = false;  // the poller knows it
+  bool proxied = false;  // its connections begin with a PROXY header
 };
 
 struct ReactorStats {
@@ -86,6 +87,18 @@ struct ReactorHooks {
   // Of a worker of a group; may be null: counts an accepted connection at its own seat, or at another worker's that it
   // gives it to (true).
   bool (*place)(void* context, int fd) = nullptr;
+};
+
+// Who wants to know when the output of connections has left. No call may run a callback of the user's, nor end a connection.
+struct OutputWatcher {
+  void* context = nullptr;
+  bool looks = false;  // asks for the next call of `flushed`
+  // The dirty list has been flushed.
+  void (*flushed)(void* context) = nullptr;
+  // Of watched connections. All that waited for a kernel that had refused has been given to it.
+  void (*drained)(void* context, Connection& c) = nullptr;
+  // The connection is being reaped. What it still holds is lost.
+  void (*gone)(void* context, Connection& c) = nullptr;
 };
 
 // What a worker of a group shares with the others.
@@ -115,9 +128,9 @@ class Reactor {
   void share(const SharedCounts& counts) noexcept { shared_ = counts; }
   Result<uint16_t> listen(const ListenOptions& options) noexcept;
   // Takes a listening socket; on failure it is still the caller's.
-  Error listen_on(int fd) noexcept;
+  Error listen_on(int fd, bool proxied) noexcept;
   // Takes a connection that another worker has accepted.
-  void adopt(int fd) noexcept { take_connection(fd); }
+  void adopt(int fd) noexcept { take_connection(fd, adopts_proxied); }
   // Accepts who waits in the kernel's queues, as far as they reach at this moment.
   void accept_waiting() noexcept;
   void stop_listening() noexcept;
@@ -175,7 +188,7 @@ class Reactor {
   // Ends its session: that is reaped at the end of the turn, and nothing is dispatched to it any more. The connection with
   // its output goes on, with the protocol that on_reap binds. For the end of the connection's own dispatch, or outside it.
   void end_session(Connection& c) noexcept;
-  // Ends it when its output has left.
+  // Ends it when its output has left. Of one that has ended `finish` says that it had.
   void finish(Connection& c) noexcept;
   // Ends it because the transport failed.
   void broken(Connection& c, int os_code) noexcept;
@@ -214,8 +227,10 @@ class Reactor {
   uint8_t* receive_buffer = nullptr;  // kReceiveBytes, with kReceiveHeadroom before it
   uint32_t write_timeout_ms = 60'000;
   size_t idle_bytes = size_t{2} << 20;  // of blocks that nobody uses, kept for reuse
+  bool adopts_proxied = false;  // what other workers accept begins with a PROXY header
   ReactorStats stats;
   UserTimers timers;
+  OutputWatcher watcher;  // set before the first connection is watched
   void* sessions = nullptr;  // what the sessions of this worker share; theirs
 
  private:
@@ -229,7 +244,7 @@ class Reactor {
   bool go_on(Connection& c) noexcept;
   bool tell_poller(Connection& c) noexcept;
   bool accept_from(uint32_t index) noexcept;
-  void take_connection(int fd) noexcept;
+  void take_connection(int fd, bool proxied) noexcept;
   bool admit() noexcept;
   void forget(bool surplus) noexcept;
   void pause_accepting() noexcept;

@@ -49,6 +49,16 @@ ChunkedDecoder::State ChunkedDecoder::refuse(uint16_t status, const char* cause)
   return State::failed;
 }
 
+bool ChunkedDecoder::lower_limit(uint64_t body_bytes) noexcept {
+  const uint64_t announced = limits_.body_bytes - body_left_;
+  if (announced > body_bytes) return false;
+  if (body_bytes < limits_.body_bytes) {
+    limits_.body_bytes = body_bytes;
+    body_left_ = body_bytes - announced;
+  }
+  return true;
+}
+
 // The state after one byte that is not payload; switch-shaped.
 ChunkedDecoder::State ChunkedDecoder::take_byte(uint8_t c) noexcept {
   switch (state_) {

@@ -35,6 +35,9 @@ class ChunkedDecoder {
   // The next event of the input. After need_more all input is consumed; after done or error the decoder is spent.
   Step next(base::ByteSpan input) noexcept;
 
+  // Fewer bytes are taken from here on. False when more are announced, or have come, already.
+  bool lower_limit(uint64_t body_bytes) noexcept;
+
   // Valid after Event::error.
   const HttpError& error() const noexcept { return error_; }
 

@@ -12,6 +12,7 @@
 #include "net/reactor.h"
 #include "net/worker_registry.h"
 #include "sys/process.h"
+#include "session/origin.h"
 #include "sys/socket.h"
 
 namespace martlet {
@@ -264,7 +265,11 @@ size_t WebSocket::buffered_bytes() const noexcept {
 
 std::string WebSocket::ip() const {
   net::Connection* c = query(*this, "WebSocket::ip");
-  return c ? sys::peer_address(c->fd) : std::string();
+  if (!c) return {};
+  const session::OriginFinder* finder = realtime::here(worker_)->sessions.origins;
+  session::AddressText proxied;
+  if (finder && finder->proxied(finder->context, *c, proxied)) return std::string(proxied.view());
+  return sys::peer_address(c->fd);
 }
 
 namespace {

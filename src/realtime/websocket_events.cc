@@ -10,6 +10,7 @@
 #include "net/output.h"
 #include "net/reactor.h"
 #include "proto/ws_handshake.h"
+#include "session/http_refusal.h"
 #include "session/http_response.h"
 #include "sys/log_line.h"
 
@@ -184,6 +185,7 @@ void tell_of_no_protocol(const WsRouteEntry& route, const session::Exchange& e) 
 
 void refuse(session::Exchange& e, int status, std::string_view text) noexcept {
   if (e.flags.responded) return;
+  session::drop_body_fields(e);
   e.status = static_cast<uint16_t>(status);
   e.flags.close_after = true;
   session::send_response(e, base::as_bytes(text), session::BodyType::text);
@@ -271,6 +273,10 @@ void accept_websocket(routing::RoutedWorker& worker, session::Exchange& e, sessi
   net::Connection& c = *e.connection;
   session::DeflateDecision decision;
   decide_compression(w, e, route, decision);
+  if (e.flags.watched) {
+    e.status = 101;
+    session::announce_answer(e, 0);
+  }
   if (!send_switching(e, route, {decision.answer, decision.answer_size})) {
     if (decision.own) w.sessions.compression->give_back(decision.own);
     w.leave_route(route);

@@ -1,5 +1,5 @@
-// The way of a request through its chain: middleware and handler by index, so that a step which does not call next()
-// costs no stack, and one that calls it later finds its place by number.
+// The way of a request through its chain: middleware and handler by index, in one loop, so that a chain of any length costs
+// the stack of one step, and a step that calls next() later finds its place by number.
 #include <cstring>
 
 #include "base/bytes.h"
@@ -32,18 +32,29 @@ namespace routing {
 
 namespace {
 
-void answer(session::Exchange& e, int status, std::string_view text) noexcept {
-  if (e.flags.responded || e.flags.upgraded) return;
-  session::drop_body_fields(e);
+void send_text(session::Exchange& e, int status, std::string_view text) noexcept {
   e.status = static_cast<uint16_t>(status);
   session::send_response(e, base::as_bytes(text), session::BodyType::text);
 }
 
+void answer(session::Exchange& e, int status, std::string_view text) noexcept {
+  if (e.flags.responded || e.flags.upgraded) return;
+  session::drop_body_fields(e);
+  send_text(e, status, text);
+}
+
 void failed(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
+  e.flags.goes_on = false;
   w.report_failure(chain.pattern);
   if (e.flags.upgraded) return session::handler_failed(*e.sessions, *e.connection);  // it is a WebSocket by now
   if (w.fail_thrown) return w.fail_thrown(w, e);
   answer(e, 500, "Internal Server Error");
+}
+
+void note_bad_next(RoutedWorker& w, const Chain& chain) noexcept {
+  w.stats.late_nexts++;
+  sys::log_limited(LogLevel::warn, "next() was called twice, or beside an answer", chain.pattern);
+  MARTLET_DCHECK(false && "next() twice, or beside an answer");
 }
 
 void add_fields(session::Exchange& e, std::string_view lines) noexcept {
@@ -84,7 +95,30 @@ std::string_view why_no_websocket(const proto::RequestHead& head) noexcept {
 
 void run_handler(RoutedWorker& w, session::Exchange& e, const Chain& chain, Function<void(Request&, Response&)>& handler) noexcept;
 
+// Sends the client to the path with a slash more, or less. False: there is nothing either, or no memory to say so.
+bool redirect_slash(const RoutedWorker& w, session::Exchange& e) noexcept {
+  if (w.options.trailing_slash != TrailingSlash::redirect) return false;
+  std::string_view path = e.path();
+  if (!w.http_router.finds_other_slash(path, e.head.method)) return false;
+  const bool has_slash = path.ends_with('/');
+  if (has_slash) path.remove_suffix(1);
+  const std::string_view query = e.head.query(e.base);
+  const size_t most = std::string_view("Location: ").size() + path.size() + 2 + query.size() + 2;
+  session::drop_body_fields(e);
+  if (!e.fields.reserve(most)) return false;
+  add_fields(e, "Location: ");
+  add_fields(e, path);
+  if (!has_slash) add_fields(e, "/");
+  if (!query.empty()) add_fields(e, "?");
+  add_fields(e, query);
+  add_fields(e, "\r\n");
+  e.status = 308;
+  session::send_response(e, {}, session::BodyType::none);
+  return true;
+}
+
 void answer_not_found(RoutedWorker& w, session::Exchange& e) noexcept {
+  if (!e.flags.is_upgrade && redirect_slash(w, e)) return;
   if (!w.not_found) return answer(e, 404, "Not Found");
   e.status = 404;
   run_handler(w, e, w.unmatched, StepAccess::handler(*w.not_found));
@@ -101,13 +135,14 @@ void answer_unmatched(RoutedWorker& w, session::Exchange& e) noexcept {
   const bool is_websocket = !of_server && w.ws_router.methods_of(e.path()) != 0;
   const bool reads = method == Method::get || method == Method::head;
   if (e.flags.is_upgrade || (!methods && !is_websocket && !of_server)) return answer_not_found(w, e);
+  session::drop_body_fields(e);  // what is added now is the answer's own
   if (is_websocket && reads) {  // RFC 9110 §7.8, §15.5.22; RFC 6455 §4.4.
     add_fields(e, session::kUpgradeFields);
     e.flags.offers_upgrade = true;
-    return answer(e, 426, why_no_websocket(e.head));
+    return send_text(e, 426, why_no_websocket(e.head));
   }
   add_allow(e, methods, is_websocket);
-  if (method != Method::options) return answer(e, 405, "Method Not Allowed");
+  if (method != Method::options) return send_text(e, 405, "Method Not Allowed");
   e.status = 204;
   session::send_response(e, {}, session::BodyType::none);
 }
@@ -136,6 +171,15 @@ void run_handler(RoutedWorker& w, session::Exchange& e, const Chain& chain,
   answer_missing(w, e, chain);
 }
 
+// Whether the step that has returned lets the request through.
+inline bool goes_on(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
+  if (!e.flags.goes_on) return false;
+  e.flags.goes_on = false;
+  if (!(e.flags.responded | e.flags.chain_over)) [[likely]] return true;  // it has answered, or given up
+  if (!e.flags.muted) note_bad_next(w, chain);
+  return false;
+}
+
 // Runs the step at the exchange's position, and the ones after it as far as they are let through.
 void run_steps(RoutedWorker& w, session::Exchange& e) noexcept {
   const auto& chain = *static_cast<const Chain*>(e.route);
@@ -148,7 +192,8 @@ void run_steps(RoutedWorker& w, session::Exchange& e) noexcept {
     auto& handler = StepAccess::handler(*entry.step);
     if (!handler) {
       auto& middleware = StepAccess::middleware(*entry.step);
-      if (!middleware(e.request, e.response, e.next_at(e.position))) failed(w, e, chain);
+      if (!middleware(e.request, e.response, e.next_at(e.position))) [[unlikely]] return failed(w, e, chain);
+      if (goes_on(w, e, chain)) continue;
       return;
     }
     return run_handler(w, e, chain, handler);
@@ -170,20 +215,26 @@ void set_params(session::Exchange& e, const Chain& chain, const RouteTree::Match
 }
 
 // Judges a path that is not plain (path.h). False: it is refused; that memory is out is no reason to let it pass.
-bool judge(session::Exchange& e) noexcept {
-  const std::string_view path = e.head.path(e.base);
-  char* room = e.judged_path ? nullptr : e.text_room(path.size());
+bool judge(const RoutedWorker& w, session::Exchange& e) noexcept {
+  if (e.judged_path) return true;
+  std::string_view path = e.head.path(e.base);
+  char* const room = e.text_room(path.size());
   size_t size = 0;
-  if (!room || !judge_path(path, room, size)) return e.judged_path != nullptr;
+  if (w.options.path_policy == PathPolicy::resolve && path.starts_with('/')) {
+    char* const resolved = e.text_room(path.size());
+    if (!resolved || !resolve_path(path, resolved, size)) return false;
+    path = {resolved, size};
+  }
+  if (!room || !judge_path(path, room, size)) return false;
   e.judged_path = room;
   e.judged_bytes = static_cast<uint16_t>(size);
   return true;
 }
 
 // The route of a path that is none of those without parameters.
-[[gnu::noinline]] bool find_variable(const RouteTree& router, session::Exchange& e, RouteTree::Match& match) noexcept {
+[[gnu::noinline]] bool find_variable(const RoutedWorker& w, const RouteTree& router, session::Exchange& e, RouteTree::Match& match) noexcept {
   const bool unusual = e.head.may_be_unusual && is_unusual(e.head.path(e.base));
-  if (unusual && !judge(e)) return false;
+  if (unusual && !judge(w, e)) return false;
   if (unusual || e.head.method == proto::Method::head) {
     router.find(e.path(), e.head.method, match);
   } else {
@@ -197,7 +248,7 @@ const Chain& find_chain(const RoutedWorker& w, session::Exchange& e) noexcept {
   const RouteTree& router = e.flags.is_upgrade ? w.ws_router : w.http_router;
   RouteTree::Match match;
   const bool plain = router.find_plain(e.head.path(e.base), e.head.method, match);
-  if (!plain && !find_variable(router, e, match)) return w.refused;
+  if (!plain && !find_variable(w, router, e, match)) return w.refused;
   if (match.route == RouteTree::kNotFound) return w.unmatched;
   const Chain& chain = *(e.flags.is_upgrade ? w.ws_chains : w.chains)[match.route];
   if (match.param_count) set_params(e, chain, match);
@@ -269,10 +320,10 @@ void on_aborted(void* context, session::Exchange& e) {
 
 namespace {
 
-// Goes on at the exchange's position, and settles it when its handler is not on the stack.
+// Goes on at the exchange's position: at once when no step is on the stack, else when that has returned.
 void go_on(RoutedWorker& w, session::Exchange& e) noexcept {
+  if (e.flags.in_handler) [[likely]] return void(e.flags.goes_on = true);
   w.note_call(static_cast<const Chain*>(e.route)->pattern);
-  if (e.flags.in_handler) return run_steps(w, e);
   e.flags.in_handler = true;
   run_steps(w, e);
   e.flags.in_handler = false;
@@ -294,10 +345,9 @@ void task_ended(RoutedWorker& w, session::Exchange& e, bool good) noexcept {
 }
 
 bool is_next(RoutedWorker& w, const session::Exchange& e, uint32_t position) noexcept {
-  if (e.position == position && !e.flags.chain_over && !e.flags.responded) return true;
-  w.stats.late_nexts++;
-  sys::log_limited(LogLevel::warn, "next() was called twice, or after the answer", static_cast<const Chain*>(e.route)->pattern);
-  MARTLET_DCHECK(false && "a second next()");
+  const bool over = e.flags.goes_on | e.flags.chain_over | e.flags.responded;
+  if (e.position == position && !over) [[likely]] return true;
+  if (!e.flags.muted) note_bad_next(w, *static_cast<const Chain*>(e.route));
   return false;
 }
 

@@ -16,7 +16,7 @@
 namespace martlet::routing {
 
 // Sees the segment decoded, and says yes by setting `holds`, which is false before. One that throws has said no.
-using Predicate = Function<void(std::string_view segment, bool& holds)>;
+using Predicate = martlet::Function<void(std::string_view segment, bool& holds)>;
 
 // The longest segment with escapes in it, as it was sent, that a predicate is asked about: for longer ones it is no. (They
 // are decoded on the stack: looking a route up allocates nothing.)

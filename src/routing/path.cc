@@ -74,6 +74,42 @@ bool judge_path(std::string_view path, char* out, size_t& size) noexcept {
   return true;
 }
 
+namespace {
+
+// How many dots a segment is, encoded or not; 0: it is something else.
+int dots_in(std::string_view segment) noexcept {
+  int dots = 0;
+  for (; !segment.empty(); dots++) {
+    const bool encoded = escaped_byte(segment) == '.';
+    if (!encoded && segment[0] != '.') return 0;
+    segment.remove_prefix(encoded ? 3 : 1);
+  }
+  return dots;
+}
+
+}  // namespace
+
+bool resolve_path(std::string_view path, char* out, size_t& size) noexcept {
+  size = 0;
+  while (!path.empty()) {  // at a slash
+    const size_t end = path.find('/', 1);
+    const std::string_view segment = path.substr(0, end);
+    path.remove_prefix(segment.size());
+    const int dots = dots_in(segment.substr(1));
+    if (dots != 1 && dots != 2) {
+      std::memcpy(out + size, segment.data(), segment.size());
+      size += segment.size();
+      continue;
+    }
+    if (dots == 2) {
+      if (size == 0) return false;
+      size = std::string_view(out, size).rfind('/');
+    }
+    if (path.empty()) out[size++] = '/';
+  }
+  return true;
+}
+
 const char* judge_pattern(std::string_view path, std::string& judged) {
   std::string sendable;
   for (const char c : path) {

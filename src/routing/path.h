@@ -42,6 +42,10 @@ inline bool is_unusual(std::string_view path) noexcept {
 // Writes the judged form to `out`, which has room for path.size() bytes; answers its size. False: the path is refused.
 bool judge_path(std::string_view path, char* out, size_t& size) noexcept;
 
+// The path without its dot segments (RFC 3986 §5.2.4), which may be encoded, to `out`, which has room for path.size() bytes.
+// False: it would leave the root. What it leaves is still to be judged.
+bool resolve_path(std::string_view path, char* out, size_t& size) noexcept;
+
 // The judged form of a path that a route or a prefix is registered for: bytes that a request cannot carry are encoded
 // ("/café"). Null, or what is wrong with it (a static sentence): no request that is let through would ever match it.
 const char* judge_pattern(std::string_view path, std::string& judged);

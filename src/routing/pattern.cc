@@ -6,19 +6,27 @@
 namespace martlet::routing {
 
 const char* Pattern::parse(std::string_view written, Pattern& pattern, const Constraints* constraints) {
-  pattern = Pattern();
   pattern.written = written;
+  pattern.text.clear();
+  pattern.params.clear();
+  pattern.optional = false;
+  pattern.segment_count = 0;
+  return pattern.parse(constraints);
+}
+
+const char* Pattern::parse(const Constraints* constraints) {
   if (written == "*") {
-    pattern.text = written;
+    text = written;
     return nullptr;
   }
-  if (written.empty() || written[0] != '/') return "a path begins with '/'";
+  if (!written.starts_with('/')) return "a path begins with '/'";
   for (std::string_view rest = written; !rest.empty();) {
+    if (segment_count == kMaxSegments) return "a path has at most 100 segments";
     const std::string_view segment = cut_segment(rest);
-    if (const char* wrong = pattern.add_segment(segment, rest.empty(), constraints)) return wrong;
+    if (const char* wrong = add_segment(segment, rest.empty(), constraints)) return wrong;
+    segment_count++;
   }
-  if (pattern.params.size() > kMaxParams) return "a path has at most 16 parameters (a '*' with a name counts as two)";
-  return pattern.segments.size() > kMaxSegments ? "a path has at most 100 segments" : nullptr;
+  return params.size() > kMaxParams ? "a path has at most 16 parameters (a '*' with a name counts as two)" : nullptr;
 }
 
 const char* Pattern::add_segment(std::string_view segment, bool is_last, const Constraints* constraints) {
@@ -26,21 +34,19 @@ const char* Pattern::add_segment(std::string_view segment, bool is_last, const C
   if (segment.starts_with('*')) {
     if (!is_last) return "'*' stands at the end of a path only";
     if (segment.ends_with('?')) return "'*' takes an empty rest as it is, without '?'";
-    segments.push_back({Kind::wildcard, 0, 0, nullptr});
-    text.append("/").append(segment);
+    list[segment_count] = {Kind::wildcard, 0, 0, nullptr};
     const char* wrong = segment.size() > 1 ? add_name(segment.substr(1)) : nullptr;
     params.emplace_back("*");
     return wrong;
   }
   std::string judged;
-  if (const char* wrong = judge_pattern(std::string("/").append(segment), judged)) return wrong;
-  segments.push_back({Kind::text, static_cast<uint32_t>(text.size() + 1), static_cast<uint32_t>(judged.size() - 1), nullptr});
+  if (const char* wrong = judge_pattern({segment.data() - 1, segment.size() + 1}, judged)) return wrong;  // with its slash
+  list[segment_count] = {Kind::text, static_cast<uint32_t>(text.size() + 1), static_cast<uint32_t>(judged.size() - 1), nullptr};
   text += judged;
   return nullptr;
 }
 
 const char* Pattern::add_param(std::string_view segment, bool is_last, const Constraints* constraints) {
-  text.append("/").append(segment);
   if (segment.ends_with('?')) {
     if (!is_last) return "'?' stands behind the last parameter of a path only";
     optional = true;
@@ -59,7 +65,7 @@ const char* Pattern::add_param(std::string_view segment, bool is_last, const Con
     if (!constraint) return "no such constraint: there are int, uuid, slug, alnum, and those given to constraint() before";
     segment = segment.substr(0, open);
   }
-  segments.push_back({Kind::param, 0, 0, constraint});
+  list[segment_count] = {Kind::param, 0, 0, constraint};
   return add_name(segment);
 }
 

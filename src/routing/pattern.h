@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,12 +32,15 @@ struct Pattern {
     const Constraint* constraint;  // of a parameter; null where it has none
   };
 
-  std::string written;               // as it was registered
-  std::string text;                  // its texts are judged (path.h)
-  std::vector<Segment> segments;     // of "/a/:b": a and b. None of "*"
-  std::vector<std::string> params;   // names in order; the wildcard's last one is "*"
-  bool optional = false;             // the last parameter
+  std::string_view written;         // as it was registered; the caller's
+  std::string text;                 // its texts, judged (path.h), each behind a slash
+  std::vector<std::string> params;  // names in order; the wildcard's last one is "*"
+  bool optional = false;            // the last parameter
+  size_t segment_count = 0;
+  Segment list[kMaxSegments];
 
+  // Of "/a/:b": a and b. None of "*".
+  std::span<const Segment> segments() const noexcept { return {list, segment_count}; }
   std::string_view text_of(const Segment& segment) const noexcept {
     return std::string_view(text).substr(segment.at, segment.size);
   }
@@ -45,6 +49,7 @@ struct Pattern {
   static const char* parse(std::string_view written, Pattern& pattern, const Constraints* constraints = nullptr);
 
  private:
+  const char* parse(const Constraints* constraints);
   const char* add_segment(std::string_view segment, bool is_last, const Constraints* constraints);
   const char* add_param(std::string_view segment, bool is_last, const Constraints* constraints);
   const char* add_name(std::string_view name);

@@ -22,47 +22,37 @@ uint64_t load(const char* p) noexcept {
 constexpr size_t kShort = 16;  // bytes that a key holds all of
 constexpr uint64_t kMix = 0x9E3779B97F4A7C15u;
 
-// The pattern with a constraint on its last segment, if that is a parameter without one.
-std::string narrower(const Pattern& pattern) {
-  if (pattern.segments.empty()) return {};
-  const Pattern::Segment& last = pattern.segments.back();
-  if (last.kind != Pattern::Kind::param || last.constraint) return {};
-  return std::string(pattern.written).insert(pattern.written.find_last_not_of("]?") + 1, "<int>");
-}
-
-// What is left to write of a pattern with an optional parameter where the form with it, or the one without, is taken.
-std::string other_half(std::string_view written, bool longer_is_taken) {
-  if (!longer_is_taken) return std::string(written.substr(0, written.size() - 1));
-  return std::string(written.substr(0, std::max<size_t>(written.rfind('/'), 1)));
-}
-
 size_t depth_of(std::string_view written) {
   return static_cast<size_t>(std::count(written.begin(), written.end(), '/')) - written.ends_with('/');
 }
 
-// What to write instead of a pattern that takes the same paths as the first one.
-std::string advice(const Pattern& pattern, std::string_view first) {
-  const bool first_is_optional = first.ends_with('?');
-  const size_t depth = depth_of(pattern.written);
-  const size_t first_depth = depth_of(first);
-  if (pattern.optional && !first_is_optional) return "write \"" + other_half(pattern.written, depth == first_depth) + '"';
-  if (first_is_optional && !pattern.optional) return "write \"" + other_half(first, depth == first_depth) + "\" there";
-  std::string text = "write one route with both handlers";
-  if (const std::string other = narrower(pattern); !other.empty()) text += ", or a narrower one like \"" + other + '"';
-  return text;
+// What is left to write of a pattern with an optional parameter, where its longer form is taken, or its shorter one.
+std::string_view other_half(std::string_view written, bool longer_is_taken) {
+  return written.substr(0, longer_is_taken ? std::max<size_t>(written.rfind('/'), 1) : written.size() - 1);
 }
 
 // The sentence for a pattern that takes the same paths as an earlier one of this method.
-std::string conflict(const Pattern& pattern, std::string_view first, uint8_t method) {
-  std::string text;
-  if (method != kAnyMethod) text.append(proto::method_name(static_cast<proto::Method>(method))).append(" ");
-  text.append("\"").append(first).append("\" takes the same paths and was registered first: ");
-  return text + advice(pattern, first);
+Error conflict(const Pattern& pattern, std::string_view first, uint8_t method) {
+  const std::string_view name = method == kAnyMethod ? "all" : proto::method_name(static_cast<proto::Method>(method));
+  std::string_view what = "\" takes the same paths and was registered first: write \"";
+  std::string_view instead;
+  std::string_view rest = "\"";
+  const bool same_depth = depth_of(pattern.written) == depth_of(first);
+  if (pattern.optional && !first.ends_with('?')) {
+    instead = other_half(pattern.written, same_depth);
+  } else if (first.ends_with('?') && !pattern.optional) {
+    instead = other_half(first, same_depth);
+    rest = "\" there";
+  } else {
+    what = "\" takes the same paths and was registered first: write one route with both handlers";
+    rest = pattern.params.empty() ? "" : ", or a narrower one (:name<int>)";
+  }
+  return Error::of({name, " \"", first, what, instead, rest});
 }
 
 }  // namespace
 
-RouteTree::RouteTree() : edges_(8), mask_(7), shift_(61), nodes_(kRoot + 1), params_(1), targets_(1) {}
+RouteTree::RouteTree() : edges_(8), mask_(7), shift_(61), nodes_(kRoot + 1), targets_(1) {}
 
 RouteTree::Key RouteTree::key_of(uint32_t from, std::string_view text) noexcept {
   const char* p = text.data();
@@ -85,7 +75,7 @@ uint64_t RouteTree::hash_of(const Key& key, uint32_t from, const char* text, siz
   return mixed;
 }
 
-inline uint32_t RouteTree::find_edge(uint32_t from, std::string_view text) const noexcept {
+[[gnu::always_inline]] inline uint32_t RouteTree::find_edge_inline(uint32_t from, std::string_view text) const noexcept {
   const Key key = key_of(from, text);
   const Edge* const edges = edges_.data();
   const size_t mask = mask_;
@@ -96,8 +86,12 @@ inline uint32_t RouteTree::find_edge(uint32_t from, std::string_view text) const
   return 0;
 }
 
-void RouteTree::put_edge(const Edge& edge, uint64_t hash) {
-  size_t at = hash >> shift_;
+uint32_t RouteTree::find_edge(uint32_t from, std::string_view text) const noexcept { return find_edge_inline(from, text); }
+
+void RouteTree::put_edge(const Edge& edge) {
+  const auto from = static_cast<uint32_t>(edge.key.from_and_size >> 32);
+  const auto size = static_cast<uint32_t>(edge.key.from_and_size);
+  size_t at = hash_of(edge.key, from, texts_.data() + edge.text_at, size) >> shift_;
   while (edges_[at].to) at = (at + 1) & mask_;
   edges_[at] = edge;
 }
@@ -108,10 +102,7 @@ void RouteTree::grow_edges() {
   mask_ = edges_.size() - 1;
   shift_--;
   for (const Edge& edge : old) {
-    if (!edge.to) continue;
-    const auto from = static_cast<uint32_t>(edge.key.from_and_size >> 32);
-    const auto size = static_cast<uint32_t>(edge.key.from_and_size);
-    put_edge(edge, hash_of(edge.key, from, texts_.data() + edge.text_at, size));
+    if (edge.to) put_edge(edge);
   }
 }
 
@@ -126,10 +117,9 @@ uint32_t RouteTree::make_edge(uint32_t from, std::string_view text, uint32_t to)
   if ((edge_count_ + 1) * 2 > edges_.size()) grow_edges();
   edge_count_++;
   nodes_[from].has_edges = true;
-  const Key key = key_of(from, text);
-  const Edge edge{key, to ? to : add_node(), static_cast<uint32_t>(texts_.size())};
+  const Edge edge{key_of(from, text), to ? to : add_node(), static_cast<uint32_t>(texts_.size())};
   if (text.size() > kShort) texts_ += text;
-  put_edge(edge, hash_of(key, from, text.data(), text.size()));
+  put_edge(edge);
   return edge.to;
 }
 
@@ -137,15 +127,15 @@ uint32_t RouteTree::make_edge(uint32_t from, std::string_view text, uint32_t to)
 uint32_t RouteTree::make_param(uint32_t from, const Constraint* constraint) {
   uint32_t before = 0;
   uint32_t next = nodes_[from].params;
-  for (; next; before = next, next = params_[next].next) {
-    if (params_[next].constraint == constraint) return params_[next].node;
-    if (!params_[next].constraint) break;
+  for (; next; before = next, next = nodes_[next].next) {
+    if (nodes_[next].constraint == constraint) return next;
+    if (!nodes_[next].constraint) break;
   }
-  const uint32_t to = add_node();
-  const auto number = static_cast<uint32_t>(params_.size());
-  params_.push_back({constraint, to, next});
-  (before ? params_[before].next : nodes_[from].params) = number;
-  return to;
+  const uint32_t made = add_node();
+  nodes_[made].constraint = constraint;
+  nodes_[made].next = next;
+  (before ? nodes_[before].next : nodes_[from].params) = made;
+  return made;
 }
 
 RouteTree::End RouteTree::make_plain_end(std::string_view path) {
@@ -156,7 +146,7 @@ RouteTree::End RouteTree::make_plain_end(std::string_view path) {
 
 // The end of a pattern's first segments; with other_slash, of them with a slash more at the end, or without the one there.
 RouteTree::End RouteTree::make_end(const Pattern& pattern, size_t count, bool other_slash) {
-  const std::span all = std::span(pattern.segments).first(count);
+  const auto all = pattern.segments().first(count);
   const bool is_plain = std::all_of(all.begin(), all.end(), [](const Pattern::Segment& s) { return s.kind == Pattern::Kind::text; });
   const bool ends_in_slash = count > 0 && all.back().kind == Pattern::Kind::text && all.back().size == 0;
   if (is_plain) {
@@ -175,41 +165,45 @@ RouteTree::End RouteTree::make_end(const Pattern& pattern, size_t count, bool ot
 
 // All the forms that a pattern has; at most four.
 size_t RouteTree::make_ends(const Pattern& pattern, End (&ends)[4]) {
+  const auto segments = pattern.segments();
   size_t count = 0;
-  if (pattern.text == "*") {
+  if (segments.empty()) {
     ends[count++] = make_plain_end(pattern.text);
     return count;
   }
-  for (size_t size = pattern.segments.size(), forms = pattern.optional ? 2 : 1; forms > 0; size--, forms--) {
+  for (size_t size = segments.size(), forms = pattern.optional ? 2 : 1; forms > 0; size--, forms--) {
     const End end = ends[count++] = make_end(pattern, size, false);
-    const bool is_top = size == 0 || (size == 1 && pattern.segments[0].kind == Pattern::Kind::text && pattern.segments[0].size == 0);
+    const bool is_top = size == 0 || (size == 1 && pattern.text == "/" && segments[0].kind == Pattern::Kind::text);
     if (ignores_slash_ && !is_top && !end.is_wildcard) ends[count++] = make_end(pattern, size, true);
   }
   return count;
 }
 
-const RouteTree::Registered* RouteTree::find_rival(End end, uint8_t method) noexcept {
-  for (uint32_t t = first_target(end); t; t = targets_[t].next) {
-    if (targets_[t].method != method) continue;
-    return &*std::find_if(routes_.begin(), routes_.end(), [&](const Registered& r) { return r.number == targets_[t].number; });
-  }
-  return nullptr;
+// The pattern of the route of this method that ends there; nothing: there is none.
+std::string_view RouteTree::find_rival(End end, uint8_t method) noexcept {
+  uint32_t t = first_target(end);
+  while (t && targets_[t].method != method) t = targets_[t].next;
+  if (!t) return {};
+  const uint32_t number = targets_[t].number;
+  while (targets_[t].number != number || !targets_[t].written_size) t--;  // its first form came first
+  return written(targets_[t]);
 }
 
-std::string RouteTree::add(const Pattern& pattern, uint8_t method, uint32_t number) {
+Error RouteTree::add(const Pattern& pattern, uint8_t method, uint32_t number) {
   End ends[4];
-  const std::span forms(ends, make_ends(pattern, ends));
-  for (const End end : forms) {
-    if (const Registered* rival = find_rival(end, method)) return conflict(pattern, rival->pattern, method);
+  const size_t forms = make_ends(pattern, ends);
+  for (size_t i = 0; i < forms; i++) {
+    if (const std::string_view first = find_rival(ends[i], method); !first.empty()) return conflict(pattern, first, method);
   }
-  const bool has_name = forms[0].is_wildcard && pattern.written.back() != '*';
-  for (const End end : forms) {
-    uint32_t* last = &first_target(end);
+  const bool has_name = ends[0].is_wildcard && !pattern.written.ends_with('*');
+  for (size_t i = 0; i < forms; i++) {
+    uint32_t* last = &first_target(ends[i]);
     while (*last) last = &targets_[*last].next;
     *last = static_cast<uint32_t>(targets_.size());
-    targets_.push_back({number, 0, method, static_cast<uint8_t>(has_name ? 2 : 1)});
+    const auto size = static_cast<uint32_t>(i == 0 ? pattern.written.size() : 0);
+    targets_.push_back({number, 0, static_cast<uint32_t>(texts_.size()), size, method, static_cast<uint8_t>(has_name ? 2 : 1)});
   }
-  routes_.push_back({pattern.written, number, method});
+  texts_ += pattern.written;
   return {};
 }
 
@@ -226,90 +220,76 @@ inline uint32_t RouteTree::pick(uint32_t first, proto::Method method) const noex
 
 bool RouteTree::find_plain(std::string_view path, proto::Method method, Match& match) const noexcept {
   match.param_count = 0;
-  const uint32_t node = find_edge(kWholePaths, path);
+  const uint32_t node = find_edge_inline(kWholePaths, path);
   const uint32_t target = node ? pick(nodes_[node].targets, method) : 0;
   match.route = target ? targets_[target].number : kNotFound;
   return target != 0;
 }
 
-// What a walk does where patterns end. Each answers whether the walk is over.
-struct RouteTree::Picking {
-  const RouteTree& tree;
-  const proto::Method method;
-
-  bool end(uint32_t node, std::string_view rest, Match& match) const noexcept {
-    const uint32_t target = tree.pick(tree.nodes_[node].targets, method);
-    if (!target) return tree.ignores_slash_ && wildcard(node, rest, match);
-    match.route = tree.targets_[target].number;
-    return true;
-  }
-  bool wildcard(uint32_t node, std::string_view text, Match& match) const noexcept {
-    const uint32_t target = tree.pick(tree.nodes_[node].wildcards, method);
-    if (!target) return false;
-    match.route = tree.targets_[target].number;
-    for (uint8_t i = 0; i < tree.targets_[target].names; i++) match.values[match.param_count++] = {text.data(), text.size()};
-    return true;
-  }
-};
-
-// Of the path with a slash behind it, which would be an empty segment.
-struct RouteTree::PickingSlash : Picking {
-  bool end(uint32_t node, std::string_view rest, Match& match) const noexcept {
-    const uint32_t next = tree.find_edge(node, "");
-    return (next && Picking::end(next, rest, match)) || wildcard(node, rest, match);
-  }
-};
-
-struct RouteTree::Collecting {
-  const RouteTree& tree;
+// What a walk is for.
+struct RouteTree::Walk {
+  proto::Method method;
+  bool collects = false;   // the methods of all patterns, instead of the first route that takes the method
+  bool with_slash = false;  // of the path with a slash behind it, which is an empty segment
   uint32_t methods = 0;
+};
 
-  bool end(uint32_t node, std::string_view rest, Match& match) noexcept {
-    methods |= tree.methods_in(tree.nodes_[node].targets);
-    return tree.ignores_slash_ && wildcard(node, rest, match);
-  }
-  bool wildcard(uint32_t node, std::string_view, Match&) noexcept {
-    methods |= tree.methods_in(tree.nodes_[node].wildcards);
+// Of the patterns that end at a place. A wildcard's text; answers whether the walk is over.
+inline bool RouteTree::take(uint32_t first, std::string_view text, Match& match, Walk& what) const noexcept {
+  if (what.collects) {
+    what.methods |= methods_in(first);
     return false;
   }
-};
+  const uint32_t target = pick(first, what.method);
+  if (!target) return false;
+  match.route = targets_[target].number;
+  for (uint8_t i = 0; text.data() && i < targets_[target].names; i++) match.values[match.param_count++] = {text.data(), text.size()};
+  return true;
+}
 
-// Answers whether the visitor has had enough. Where it has not, what stands in the match's values is of no matter.
-template <typename Visitor>
-bool RouteTree::walk(uint32_t at, std::string_view rest, Match& match, Visitor& visitor) const noexcept {
+// Where the path ends.
+inline bool RouteTree::end(uint32_t node, std::string_view rest, Match& match, Walk& what) const noexcept {
+  const uint32_t last = what.with_slash ? find_edge(node, "") : node;
+  if (take(nodes_[last].targets, {}, match, what)) return true;
+  if (ignores_slash_ && take(nodes_[last].wildcards, rest, match, what)) return true;
+  return what.with_slash && take(nodes_[node].wildcards, rest, match, what);
+}
+
+// Answers whether it is over. Where it is not, what stands in the match's values is of no matter.
+bool RouteTree::walk(uint32_t at, std::string_view rest, Match& match, Walk& what) const noexcept {
+  const Node* const nodes = nodes_.data();
   while (!rest.empty()) {
-    const Node& node = nodes_[at];
+    const Node& node = nodes[at];
     const uint8_t count = match.param_count;
     std::string_view after = rest;
     const std::string_view segment = cut_segment(after);
     // The last way on is gone without coming back.
-    uint32_t next = node.has_edges ? find_edge(at, segment) : 0;
-    uint32_t p = segment.empty() ? 0 : node.params;
-    if (next && (p || node.wildcards)) {
-      if (walk(next, after, match, visitor)) return true;
+    uint32_t next = node.has_edges ? find_edge_inline(at, segment) : 0;
+    uint32_t param = segment.empty() ? 0 : node.params;
+    if (next && (param || node.wildcards)) {
+      if (walk(next, after, match, what)) return true;
       match.param_count = count;
       next = 0;
     }
-    for (; p && !next; p = params_[p].next) {
-      const Param& param = params_[p];
-      if (param.constraint && !param.constraint->holds(segment)) continue;
+    for (; param && !next; param = nodes[param].next) {
+      if (nodes[param].constraint && !nodes[param].constraint->holds(segment)) continue;
       match.values[match.param_count++] = {segment.data(), segment.size()};
-      if (!param.next && !node.wildcards) {
-        next = param.node;
+      if (!nodes[param].next && !node.wildcards) {
+        next = param;
         break;
       }
-      if (walk(param.node, after, match, visitor)) return true;
+      if (walk(param, after, match, what)) return true;
       match.param_count = count;
     }
-    if (!next) return node.wildcards && visitor.wildcard(at, rest.substr(1), match);
+    if (!next) return node.wildcards && take(node.wildcards, rest.substr(1), match, what);
     at = next;
     rest = after;
   }
-  return visitor.end(at, rest, match);
+  return end(at, rest, match, what);
 }
 
 void RouteTree::find_variable(std::string_view path, proto::Method method, Match& match) const noexcept {
-  Picking picking{*this, method};
+  Walk picking{method};
   if (!path.starts_with('/') || !walk(kRoot, path, match, picking)) match.route = kNotFound;
 }
 
@@ -332,7 +312,7 @@ uint32_t RouteTree::methods_in(uint32_t first) const noexcept {
 
 uint32_t RouteTree::methods_of(std::string_view path) const noexcept {
   Match match;
-  Collecting all{*this, 0};
+  Walk all{proto::Method::other, true};
   if (path.starts_with('/')) walk(kRoot, path, match, all);
   return all.methods | methods_in(nodes_[find_edge(kWholePaths, path)].targets);
 }
@@ -341,7 +321,7 @@ uint32_t RouteTree::methods_of(std::string_view path) const noexcept {
 bool RouteTree::finds_with_slash(std::string_view path, proto::Method method) const noexcept {
   if (pick(nodes_[find_edge(kCutPaths, path)].targets, method)) return true;
   Match match;
-  PickingSlash picking{{*this, method}};
+  Walk picking{method, false, true};
   return walk(kRoot, path, match, picking);
 }
 

@@ -10,6 +10,8 @@
 // constraints at most once; and it turns back only where patterns differ in what follows.
 #pragma once
 
+#include <martlet/error.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -37,11 +39,6 @@ class RouteTree {
       size_t size;
     } values[kMaxParams];
   };
-  struct Registered {
-    std::string pattern;  // as it was written
-    uint32_t number;
-    uint8_t method;
-  };
 
   RouteTree();
 
@@ -49,11 +46,16 @@ class RouteTree {
   // Before the first add().
   void ignore_trailing_slash() noexcept { ignores_slash_ = true; }
 
-  // Adds a route by number. The pattern must be good. Empty when that is done; else what is wrong, in a sentence: another
-  // route of this method takes the same paths. Then nothing is added.
-  std::string add(const Pattern& pattern, uint8_t method, uint32_t number);
-  // What was added, in order.
-  const std::vector<Registered>& routes() const noexcept { return routes_; }
+  // Adds a route by number. The pattern must be good. An Error says that another route of this method takes the same paths,
+  // which one, and what to write; then nothing is added.
+  Error add(const Pattern& pattern, uint8_t method, uint32_t number);
+  // Calls visit(uint8_t method, std::string_view pattern, uint32_t number) for what was added, in order; the pattern as written.
+  template <typename F>
+  void each_route(F visit) const {
+    for (const Target& target : targets_) {
+      if (target.written_size) visit(target.method, written(target), target.number);
+    }
+  }
 
   // Finds the route of this path, which is judged, that takes this method. HEAD goes to a route of its own, else where GET
   // goes.
@@ -77,22 +79,20 @@ class RouteTree {
   static constexpr uint32_t kRoot = 2;
 
   struct Node {
-    // The first of each chain; 0 at the end.
-    uint32_t params = 0;
+    const Constraint* constraint = nullptr;  // of a parameter
+    // Chains of nodes and of targets, 0 at the end.
+    uint32_t params = 0;     // the first one below it
+    uint32_t next = 0;       // of a parameter: the next one beside it
     uint32_t targets = 0;    // patterns that end here
     uint32_t wildcards = 0;  // patterns that end in "*" here
     bool has_edges = false;
   };
-  struct Param {
-    const Constraint* constraint;
-    uint32_t node;
-    uint32_t next;
-  };
   struct Target {
-    uint32_t number;
-    uint32_t next;
-    uint8_t method;
-    uint8_t names;  // of a wildcard: how many names its text has
+    uint32_t number = 0;
+    uint32_t next = 0;
+    uint32_t written_at = 0, written_size = 0;  // in texts_; of a route's first form only
+    uint8_t method = 0;
+    uint8_t names = 0;  // of a wildcard: how many names its text has
   };
   // A text's first and last bytes, in two words that overlap (all of it up to 16 bytes), its size, and the node it leads on
   // from. Longer texts are in texts_, too.
@@ -115,9 +115,10 @@ class RouteTree {
 
   static Key key_of(uint32_t from, std::string_view text) noexcept;
   static uint64_t hash_of(const Key& key, uint32_t from, const char* text, size_t size) noexcept;
-  uint32_t find_edge(uint32_t from, std::string_view text) const noexcept;
+  uint32_t find_edge_inline(uint32_t from, std::string_view text) const noexcept;
+  [[gnu::noinline]] uint32_t find_edge(uint32_t from, std::string_view text) const noexcept;
   uint32_t make_edge(uint32_t from, std::string_view text, uint32_t to);
-  void put_edge(const Edge& edge, uint64_t hash);
+  [[gnu::noinline]] void put_edge(const Edge& edge);
   void grow_edges();
   uint32_t make_param(uint32_t from, const Constraint* constraint);
   uint32_t add_node();
@@ -126,27 +127,27 @@ class RouteTree {
   End make_plain_end(std::string_view path);
   size_t make_ends(const Pattern& pattern, End (&ends)[4]);
   uint32_t& first_target(End end) noexcept { return end.is_wildcard ? nodes_[end.node].wildcards : nodes_[end.node].targets; }
-  const Registered* find_rival(End end, uint8_t method) noexcept;
+  std::string_view written(const Target& target) const noexcept {
+    return std::string_view(texts_).substr(target.written_at, target.written_size);
+  }
+  std::string_view find_rival(End end, uint8_t method) noexcept;
 
   uint32_t pick(uint32_t first, proto::Method method) const noexcept;
   void find_one(std::string_view path, proto::Method method, Match& match) const noexcept;
   bool finds_with_slash(std::string_view path, proto::Method method) const noexcept;
   uint32_t methods_in(uint32_t first) const noexcept;
-  struct Picking;
-  struct PickingSlash;
-  struct Collecting;
-  template <typename Visitor>
-  bool walk(uint32_t at, std::string_view rest, Match& match, Visitor& visitor) const noexcept;
+  struct Walk;
+  bool walk(uint32_t at, std::string_view rest, Match& match, Walk& what) const noexcept;
+  bool end(uint32_t node, std::string_view rest, Match& match, Walk& what) const noexcept;
+  bool take(uint32_t first, std::string_view text, Match& match, Walk& what) const noexcept;
 
   std::vector<Edge> edges_;  // open addressing, a power of two
   size_t mask_;   // its size - 1,
   int shift_;     // and 64 less the bits of that
   size_t edge_count_ = 0;
   std::vector<Node> nodes_;
-  std::vector<Param> params_;
   std::vector<Target> targets_;
   std::string texts_;
-  std::vector<Registered> routes_;
   bool ignores_slash_ = false;
 };
 

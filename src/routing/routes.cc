@@ -58,7 +58,7 @@ void RoutedWorker::add_uses(Chain& chain, std::string_view path) {
 void RoutedWorker::add_route(std::string_view method, std::string_view path, const RouteOptions& route_options, Step* list, size_t count) {
   if (opened) too_late("registered after listen()", path);
   Pattern pattern;
-  if (const char* wrong = Pattern::parse(path, pattern)) return refuse_route(wrong, path);
+  if (const char* wrong = Pattern::parse(path, pattern, &constraints)) return refuse_route(wrong, path);
   Chain& chain = *chains.emplace_back(std::make_unique<Chain>());
   add_uses(chain, path);
   for (size_t i = 0; i < count; i++) {
@@ -67,8 +67,8 @@ void RoutedWorker::add_route(std::string_view method, std::string_view path, con
   }
   auto& last = StepAccess::handler(*chain.entries.back().step);
   if (chain.entries.size() == 1 && last) chain.only = &last;
-  const std::string conflict = http_router.add(pattern, method_of(method), static_cast<uint32_t>(chains.size() - 1));
-  if (!conflict.empty()) return chains.pop_back(), refuse_route(conflict.c_str(), path);
+  const Error conflict = http_router.add(pattern, method_of(method), static_cast<uint32_t>(chains.size() - 1));
+  if (conflict) return chains.pop_back(), refuse_route(conflict.what().data(), path);
   methods |= method == "" ? ~uint32_t{0} : 1u << method_of(method);
   chain.pattern = path;
   chain.params = std::move(pattern.params);
@@ -77,15 +77,20 @@ void RoutedWorker::add_route(std::string_view method, std::string_view path, con
   chain.max_body_bytes = route_options.max_body_bytes;
 }
 
+void RoutedWorker::add_constraint(std::string_view name, Predicate predicate) {
+  if (opened) too_late("constraint() after listen()", name);
+  if (const char* wrong = constraints.add(name, std::move(predicate))) refuse_route(wrong, name);
+}
+
 bool RoutedWorker::add_ws(std::string_view path, session::WsRoute& route) {
   if (opened) too_late("registered after listen()", path);
   Pattern pattern;
-  if (const char* wrong = Pattern::parse(path, pattern)) return refuse_route(wrong, path), false;
+  if (const char* wrong = Pattern::parse(path, pattern, &constraints)) return refuse_route(wrong, path), false;
   Chain& chain = *ws_chains.emplace_back(std::make_unique<Chain>());
   add_uses(chain, path);
   chain.websocket = &route;
-  const std::string conflict = ws_router.add(pattern, kAnyMethod, static_cast<uint32_t>(ws_chains.size() - 1));
-  if (!conflict.empty()) return ws_chains.pop_back(), refuse_route(conflict.c_str(), path), false;
+  const Error conflict = ws_router.add(pattern, kAnyMethod, static_cast<uint32_t>(ws_chains.size() - 1));
+  if (conflict) return ws_chains.pop_back(), refuse_route(conflict.what().data(), path), false;
   chain.pattern = path;
   chain.params = std::move(pattern.params);
   chain.scope = scope;

@@ -60,10 +60,15 @@ using UpgradeSeam = void (*)(RoutedWorker& w, session::Exchange& e, session::WsR
 
 struct RoutedWorker : worker::Worker {
   RoutedWorker(const AppOptions& app_options, const worker::WorkerSeam& seam_above, UpgradeSeam upgrade_seam)
-      : Worker(app_options, seam_above), upgrade(upgrade_seam) {}
+      : Worker(app_options, seam_above), upgrade(upgrade_seam) {
+    if (app_options.trailing_slash != TrailingSlash::ignore) return;
+    http_router.ignore_trailing_slash();
+    ws_router.ignore_trailing_slash();
+  }
 
   void add_use(std::string_view prefix, Step step);
   void add_route(std::string_view method, std::string_view path, const RouteOptions& route_options, Step* list, size_t count);
+  void add_constraint(std::string_view name, Predicate predicate);
   // False when the pattern is not good, which has been noted: listen() answers it.
   bool add_ws(std::string_view path, session::WsRoute& route);
   // Set-up is over.
@@ -74,6 +79,7 @@ struct RoutedWorker : worker::Worker {
   void (*fail_thrown)(RoutedWorker& w, session::Exchange& e) noexcept = nullptr;
   RouteTree http_router;
   RouteTree ws_router;
+  Constraints constraints;
   std::list<Step> steps;
   std::vector<Chain::Entry> uses;
   std::list<std::string> prefixes;             // their texts

@@ -41,11 +41,15 @@ Line line_at(std::string_view text, size_t at) noexcept {
 void add_line(Exchange& e, std::string_view name, std::string_view value) noexcept {
   e.flags.owns_more = true;
   // A line is there whole or not at all: what walks the lines relies on their ends.
-  if (!e.fields.reserve(name.size() + 2 + value.size() + 2)) return;
-  e.fields.append(name);
-  e.fields.append(": ");
-  e.fields.append(value);
-  e.fields.append("\r\n");
+  const size_t size = name.size() + 2 + value.size() + 2;
+  uint8_t* to = e.fields.reserve(size);
+  if (!to) return;
+  std::memcpy(to, name.data(), name.size());
+  to += name.size();
+  std::memcpy(to, ": ", 2);
+  if (!value.empty()) std::memcpy(to + 2, value.data(), value.size());
+  std::memcpy(to + 2 + value.size(), "\r\n", 2);
+  e.fields.commit(size);
 }
 
 bool is_type(std::string_view name) noexcept { return base::equals_lower(name, "content-type"); }
@@ -67,11 +71,9 @@ bool is_field_value(std::string_view value) noexcept {
   return true;
 }
 
-void remove_field(Exchange& e, std::string_view name) noexcept {
-  if (is_type(name)) {
-    e.content_type_bytes = 0;
-    e.type_in_fields = false;
-  }
+namespace {
+
+void remove_lines(Exchange& e, std::string_view name) noexcept {
   size_t kept = 0;
   for (size_t at = 0; at < e.fields.size();) {
     const Line line = line_at(e.fields.text(), at);
@@ -84,10 +86,20 @@ void remove_field(Exchange& e, std::string_view name) noexcept {
   if (kept < e.fields.size()) e.fields.truncate(kept);
 }
 
+}  // namespace
+
+void remove_field(Exchange& e, std::string_view name) noexcept {
+  if (is_type(name)) {
+    e.content_type_bytes = 0;
+    e.type_in_fields = false;
+  }
+  remove_lines(e, name);
+}
+
 void set_field(Exchange& e, std::string_view name, std::string_view value) noexcept {
   if (!may_be_set(e, name, value)) return;
   if (is_type(name)) return set_any_type(e, name, value);
-  if (!base::equals_lower(name, "set-cookie")) remove_field(e, name);
+  if (!e.fields.empty() && !base::equals_lower(name, "set-cookie")) remove_lines(e, name);
   add_line(e, name, value);
 }
 
@@ -98,10 +110,15 @@ void append_field(Exchange& e, std::string_view name, std::string_view value) no
 
 std::optional<std::string_view> find_field(const Exchange& e, std::string_view name) noexcept {
   if (is_type(name) && e.content_type_bytes) return std::string_view(e.content_type, e.content_type_bytes);
-  for (size_t at = 0; at < e.fields.size();) {
+  size_t at = 0;
+  return next_field(e, name, at);
+}
+
+std::optional<std::string_view> next_field(const Exchange& e, std::string_view name, size_t& at) noexcept {
+  while (at < e.fields.size()) {
     const Line line = line_at(e.fields.text(), at);
-    if (proto::same_text(line.name, name)) return line.value;
     at = line.end;
+    if (proto::same_text(line.name, name)) return line.value;
   }
   return std::nullopt;
 }

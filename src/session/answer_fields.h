@@ -19,6 +19,8 @@ void append_field(Exchange& e, std::string_view name, std::string_view value) no
 void remove_field(Exchange& e, std::string_view name) noexcept;
 // What was set, of Set-Cookie the first line. Good until the next change.
 std::optional<std::string_view> find_field(const Exchange& e, std::string_view name) noexcept;
+// Line by line: the next one of this name from `at` on, which is 0 at first; not for Content-Type.
+std::optional<std::string_view> next_field(const Exchange& e, std::string_view name, size_t& at) noexcept;
 
 // Content-Type, which has a place of its own; of at most Exchange::kTypeBytes.
 inline void set_type(Exchange& e, std::string_view type) noexcept {

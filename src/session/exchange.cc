@@ -2,6 +2,7 @@
 #include "session/exchange.h"
 
 #include <cstring>
+#include <utility>
 
 #include "net/reactor.h"
 #include "session/http_session.h"
@@ -27,6 +28,41 @@ char* Exchange::text_room(size_t size) noexcept {
   return room;
 }
 
+void* Exchange::room_for(size_t size, size_t alignment) noexcept {
+  if (size > SIZE_MAX - alignment) return nullptr;
+  const char* room = text_room(size + alignment - 1);
+  if (!room) return nullptr;
+  const auto at = reinterpret_cast<uintptr_t>(room);
+  return reinterpret_cast<void*>((at + alignment - 1) & ~uintptr_t{alignment - 1});
+}
+
+void Exchange::add_slot(Slot* slot, const void* key, void* object, void (*destroy)(void*) noexcept) noexcept {
+  Slot** end = &slots;
+  while (*end) end = &(*end)->next;
+  *end = new (slot) Slot{key, nullptr, destroy, object};
+}
+
+namespace {
+
+// The last first, as they may refer to earlier ones.
+void destroy_slots(Exchange::Slot* first) noexcept {
+  Exchange::Slot* reversed = nullptr;
+  while (first) {
+    Exchange::Slot* next = std::exchange(first->next, reversed);
+    reversed = std::exchange(first, next);
+  }
+  for (; reversed; reversed = reversed->next) {
+    if (reversed->destroy) reversed->destroy(reversed->object);
+  }
+}
+
+}  // namespace
+
+void Exchange::mute() noexcept {
+  flags.owns_more = flags.muted = true;
+  response.exchange_ = nullptr;
+}
+
 void Exchange::reset(net::Connection& c) noexcept {
   connection = &c;
   request_number = 0;
@@ -49,8 +85,11 @@ int Exchange::descriptor() const noexcept {
 }
 
 void Exchange::give_back() noexcept {
+  if (AnswerWatch* unanswered = std::exchange(watch, nullptr)) unanswered->on_end(*unanswered, *this);
   const Function<void()> let_go = std::move(aborted);  // what it has captured ends last: that may be anything
+  response.exchange_ = this;
   fields.shrink(kKeepFields);
+  destroy_slots(std::exchange(slots, nullptr));
   while (texts) {
     base::Block* next = texts->next;
     texts->release();

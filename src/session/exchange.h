@@ -12,7 +12,9 @@
 #include <martlet/response.h>
 
 #include <cstdint>
+#include <new>
 #include <string_view>
+#include <type_traits>
 
 #include "base/block.h"
 #include "base/byte_buffer.h"
@@ -25,6 +27,14 @@ namespace martlet::session {
 
 struct Sessions;
 struct Exchange;
+
+// Who wants to hear of an exchange's answer. The exchange calls one of the two, once, and has forgotten it before.
+struct AnswerWatch {
+  // The answer is about to be made, with a body of so many bytes: its status and fields may still be changed.
+  void (*on_answer)(AnswerWatch& self, Exchange& e, size_t body_bytes) noexcept;
+  // The exchange ends without one.
+  void (*on_end)(AnswerWatch& self, Exchange& e) noexcept;
+};
 
 // A task of one of its steps, as an exchange knows it (http/tasks.h).
 struct ExchangeTask {
@@ -70,13 +80,16 @@ struct Exchange {
     bool close_after = false;
     bool offers_upgrade = false;  // the answer is a 426: its Connection names Upgrade, whatever else it says
     bool chain_over = false;  // the last step has been run
-    bool owns_more = false;   // something below needs giving back: fields, texts, kept, chunks, aborted
+    bool goes_on = false;     // the step on the stack has called next()
+    bool owns_more = false;   // something below needs giving back: fields, texts, kept, chunks, aborted, watch
     bool refused = false;     // by the library: `refusal` ends its chain
     bool timed = false;       // answer_since_ms and answer_ms are set
     bool body_coming = false;  // its steps run, or ran, before the body was whole
     bool wants_body = false;   // its next step waits for that, or a task
     bool chain_waits = false;  // and it is the next step that does
     bool failed = false;       // its error handlers have been run
+    bool muted = false;        // the library has answered in a step's place: what the step still says is not heard
+    bool watched = false;      // there is a `watch`
   };
   Flags flags;
 
@@ -94,6 +107,15 @@ struct Exchange {
   uint8_t content_type_bytes = 0;  // 0: not set
   char content_type[kTypeBytes];
   base::ByteBuffer fields;  // "Name: value\r\n" …
+
+  // What is kept for the request by its type (Request::data), in the order in which it came; in `texts`, too.
+  struct Slot {
+    const void* key;  // its address is the type
+    Slot* next;
+    void (*destroy)(void* object) noexcept;  // null: there is nothing to do
+    void* object;
+  };
+  Slot* slots = nullptr;
 
   // Text made for the handler (decoded parameters and the like): a chain of blocks, so that views stay where they are.
   base::Block* texts = nullptr;
@@ -118,6 +140,7 @@ struct Exchange {
   uint32_t answer_since_ms = 0;
   uint32_t answer_ms = 0;
   Function<void()> aborted;  // for when the connection ends before the answer
+  AnswerWatch* watch = nullptr;
   ExchangeTask* tasks = nullptr;  // of its steps, the newest first; only with flags.owns_more
 
   Request request{make_request(this)};
@@ -136,6 +159,25 @@ struct Exchange {
   }
   // Memory for `size` characters that lasts as long as the exchange; null when out.
   char* text_room(size_t size) noexcept;
+  // The same for things of any type.
+  void* room_for(size_t size, size_t alignment) noexcept;
+  template <typename T>
+  T* room_for(size_t count) noexcept {
+    return count <= SIZE_MAX / sizeof(T) ? static_cast<T*>(room_for(count * sizeof(T), alignof(T))) : nullptr;
+  }
+  void* find_slot(const void* key) const noexcept {
+    const Slot* slot = slots;
+    while (slot && slot->key != key) slot = slot->next;
+    return slot ? slot->object : nullptr;
+  }
+  // `object` lies in room of the exchange's, and `slot` in other room of it.
+  void add_slot(Slot* slot, const void* key, void* object, void (*destroy)(void*) noexcept) noexcept;
+  // For what the library keeps so, one T for each request; it is not destroyed. Null when memory is out.
+  template <typename T>
+  T* find_or_add(bool& is_new) noexcept;
+
+  // From here on the handler's own Response says nothing, and the copies that defer() has given do.
+  void mute() noexcept;
   // Forgets everything, keeping warm memory, for the pool. Before it, with flags.owns_more, give_back().
   void reset(net::Connection& c) noexcept;
 
@@ -158,6 +200,21 @@ struct Exchange {
   static Response make_response(Exchange* e) noexcept { return Response(e); }
 };
 
+template <typename T>
+inline char slot_key_ = 0;  // not const: equal constants may be one
+
+template <typename T>
+T* Exchange::find_or_add(bool& is_new) noexcept {
+  static_assert(std::is_trivially_destructible_v<T>);
+  void* object = find_slot(&slot_key_<T>);
+  is_new = object == nullptr;
+  if (object) return static_cast<T*>(object);
+  Slot* slot = room_for<Slot>(1);
+  T* room = slot ? room_for<T>(1) : nullptr;
+  if (!room) return nullptr;
+  add_slot(slot, &slot_key_<T>, new (room) T(), nullptr);
+  return room;
+}
 // Gives one back that its tasks have kept.
 void release_exchange(Exchange& e) noexcept;
 

@@ -22,9 +22,10 @@ bool describes_body(std::string_view name) noexcept {
 }
 
 // A line of Exchange::fields, without its end.
-bool stays(std::string_view line) noexcept {
+bool stays(const Sessions& s, std::string_view line) noexcept {
   const size_t colon = line.find(':');
   const std::string_view name = line.substr(0, colon);
+  if (s.kept_fields && !s.kept_fields->has(*s.kept_fields, name)) return false;
   if (base::equals_lower(name, "cache-control")) return line.find("no-store", colon) != line.npos;
   return !describes_body(name);
 }
@@ -54,7 +55,7 @@ void drop_body_fields(Exchange& e) noexcept {
   size_t kept = 0;
   for (size_t at = 0; at < e.fields.size();) {
     const size_t end = e.fields.text().find("\r\n", at) + 2;
-    if (stays(e.fields.text().substr(at, end - 2 - at))) {
+    if (stays(*e.sessions, e.fields.text().substr(at, end - 2 - at))) {
       std::memmove(e.fields.data() + kept, e.fields.data() + at, end - at);
       kept += end - at;
     }

@@ -10,7 +10,8 @@
 
 namespace martlet::session {
 
-// Takes back what was set for a body that will not be sent: its type, Content-*, validators, and leave to cache it.
+// Takes back what was set for a body that will not be sent: its type, Content-*, validators, and leave to cache it; and what
+// is not to stay, see Sessions::kept_fields.
 void drop_body_fields(Exchange& e) noexcept;
 
 // Refuses the request: through the steps for every request when it has seen none yet, else at once. Afterwards it is

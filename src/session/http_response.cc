@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 #include "net/output.h"
 #include "session/http_session.h"
@@ -175,7 +176,15 @@ inline void put_connection(const Sessions& s, const Exchange& e, Writer& out, bo
 
 }  // namespace
 
+[[gnu::noinline, gnu::cold]] void announce_answer(Exchange& e, size_t body_bytes) noexcept {
+  e.flags.watched = false;
+  e.flags.responded = true;
+  AnswerWatch& watch = *std::exchange(e.watch, nullptr);
+  watch.on_answer(watch, e, body_bytes);
+}
+
 void send_response(Exchange& e, base::ByteSpan body, BodyType type) noexcept {
+  if (e.flags.watched) [[unlikely]] announce_answer(e, body.size());
   Sessions& s = *e.sessions;
   net::Connection& c = *e.connection;
   const bool no_body = e.status == 204 || e.status == 304;  // RFC 9110 §8.6: no length either

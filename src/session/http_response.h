@@ -16,6 +16,10 @@ std::string_view reason_phrase(int status) noexcept;
 // What a body is, unless the application set a Content-Type.
 enum class BodyType : uint8_t { none, text, json, bytes };
 
+// Tells its watch that an answer with a body of so many bytes is about to be made: a terminal call from here on is a second
+// one. For who writes the head.
+void announce_answer(Exchange& e, size_t body_bytes) noexcept;
+
 // Answers the exchange.
 void send_response(Exchange& e, base::ByteSpan body, BodyType type) noexcept;
 

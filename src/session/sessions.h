@@ -5,6 +5,7 @@
 #include <martlet/stats.h>
 
 #include <cstdint>
+#include <string_view>
 
 #include "base/node_pool.h"
 #include "net/reactor.h"
@@ -15,6 +16,12 @@ namespace martlet::session {
 
 struct WsInput;
 class WsCompression;
+struct OriginFinder;
+
+// Which fields stay on the library's own answers; filled by who limits them.
+struct KeptFields {
+  bool (*has)(const KeptFields& self, std::string_view name) noexcept;
+};
 
 struct HttpLimits {
   proto::HeadLimits head;
@@ -65,6 +72,8 @@ struct Sessions {
   Stats& stats;
   HttpLimits limits;
   HttpSink http;
+  const KeptFields* kept_fields = nullptr;  // null: all that do not describe a body
+  const OriginFinder* origins = nullptr;  // null: nobody is believed to be a proxy
   WsCompression* compression = nullptr;  // the application's; null when no route compresses
   bool draining = false;
   uint64_t receiving_bytes = 0;  // charged to the receive budget

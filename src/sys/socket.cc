@@ -420,6 +420,22 @@ std::string peer_address(int fd) {
   return number && ::inet_ntop(family, number, text, sizeof text) ? std::string(text) : std::string();
 }
 
+PeerAddress peer_of(int fd) noexcept {
+  const Address peer = name_of(syscalls.getpeername, fd);
+  PeerAddress address;
+  if (peer.family() == AF_INET) {
+    address.kind = PeerAddress::Kind::ip;
+    address.bytes[10] = address.bytes[11] = 0xFF;
+    std::memcpy(address.bytes + 12, &peer.v4.sin_addr, 4);
+  } else if (peer.family() == AF_INET6) {
+    address.kind = PeerAddress::Kind::ip;
+    std::memcpy(address.bytes, &peer.v6.sin6_addr, 16);
+  } else if (peer.family() == AF_UNIX) {
+    address.kind = PeerAddress::Kind::unix_socket;
+  }
+  return address;
+}
+
 uint16_t peer_port(int fd) noexcept { return port_of(name_of(syscalls.getpeername, fd)); }
 
 Result<int> connect_to(std::string_view host, uint16_t port) noexcept {

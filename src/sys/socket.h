@@ -99,6 +99,13 @@ void shutdown_sending(int fd) noexcept;
 std::string peer_address(int fd);
 uint16_t peer_port(int fd) noexcept;
 
+// The same in sixteen bytes, an IPv4 address as ::ffff:a.b.c.d. A connection that was reset may have none any more.
+struct PeerAddress {
+  enum class Kind : uint8_t { none, ip, unix_socket } kind = Kind::none;
+  uint8_t bytes[16] = {};
+};
+PeerAddress peer_of(int fd) noexcept;
+
 // A connection to a numeric address or "unix:/path", still in progress when it answers (for tests and the client).
 Result<int> connect_to(std::string_view host, uint16_t port) noexcept;
 

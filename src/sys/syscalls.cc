@@ -49,6 +49,7 @@ constinit Syscalls syscalls{
     .write = ::write,
     .accept = ::accept,
     .socket = ::socket,
+    .socketpair = ::socketpair,
     .bind = ::bind,
     .listen = ::listen,
     .connect = ::connect,

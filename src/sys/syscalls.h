@@ -34,6 +34,7 @@ struct Syscalls {
   ssize_t (*write)(int, const void*, size_t);
   int (*accept)(int, sockaddr*, socklen_t*);
   int (*socket)(int, int, int);
+  int (*socketpair)(int, int, int, int*);
   int (*bind)(int, const sockaddr*, socklen_t);
   int (*listen)(int, int);
   int (*connect)(int, const sockaddr*, socklen_t);

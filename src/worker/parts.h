@@ -42,9 +42,10 @@ struct PartKey {
 };
 
 // What a part wants to hear of; null where nothing. Called on the worker's thread; a hook runs no callback of the user's
-// unless its line says so, and does not add parts.
+// unless its line says so.
 struct PartHooks {
-  // The end of a turn, after what was published has gone to its receivers' queues, before they are flushed.
+  // The end of a turn, after what was published has gone to its receivers' queues, before they are flushed; and once more
+  // when all connections have been ended. It may run callbacks of the user's.
   void (*turn_ended)(Part& self) = nullptr;
   // A connection has become a WebSocket: the route's handler is about to be called.
   void (*opened)(Part& self, net::Connection& c) = nullptr;
@@ -89,7 +90,10 @@ class HookList {
   bool empty() const noexcept { return entries_.empty(); }
   void operator()(Args... args) const {
     if (entries_.empty()) [[likely]] return;
-    for (const HookEntry& entry : entries_) reinterpret_cast<Hook>(entry.hook)(*entry.part, args...);
+    for (uint32_t i = 0; i < entries_.size(); i++) {  // a callback may bring another part
+      const HookEntry entry = entries_[i];
+      reinterpret_cast<Hook>(entry.hook)(*entry.part, args...);
+    }
   }
 
  private:

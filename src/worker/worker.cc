@@ -13,9 +13,11 @@
 #include "net/worker_registry.h"
 #include "session/http_response.h"
 #include "session/http_session.h"
+#include "session/origin.h"
 #include "sys/clock.h"
 #include "sys/log_line.h"
 #include "sys/process.h"
+#include "worker/trust.h"
 
 namespace martlet::worker {
 
@@ -75,6 +77,10 @@ constexpr uint64_t kDrainStepNs = 20'000'000;
 void on_accept(void* context, net::Connection& c, bool over_limit) {
   auto& w = *static_cast<Worker*>(context);
   if (over_limit) [[unlikely]] w.tell_limit();
+  if (c.proxied && !over_limit) [[unlikely]] {
+    const session::OriginFinder& finder = *w.sessions.origins;  // or nobody would listen so
+    return finder.accept(finder.context, c);
+  }
   session::start_http(w.sessions, c, over_limit);
 }
 
@@ -155,6 +161,7 @@ Error Worker::open() {
   if (!inbox && !over) register_inbox();
   if (!inbox) return Error("no worker number or descriptor is left");
   take_options();
+  if (Error error = ProxiesAccess::open(options.trusted_proxies, *this)) return error;
   if (Error error = seam->open(*this)) return error;
   const uint32_t most = make_room();
   net::ReactorHooks hooks{this, on_accept, on_refuse, before_flush, on_signal, nullptr};
@@ -171,7 +178,13 @@ Error Worker::open() {
   return {};
 }
 
+Error Worker::may_listen(bool proxied) const noexcept {
+  if (!proxied || ProxiesAccess::any(options.trusted_proxies)) return {};
+  return Error("proxy_protocol needs trusted_proxies: whom else could it believe");
+}
+
 Result<uint16_t> Worker::listen(const ListenOptions& listen_options) {
+  if (Error error = may_listen(listen_options.proxy_protocol)) return error;
   if (Error error = open()) return error;
   Result<uint16_t> bound = reactor.listen(listen_options);
   if (bound && port == 0) port = *bound;
@@ -251,7 +264,7 @@ void Worker::drain_step() noexcept {
       session::abort_websocket(sessions, *c, CloseCause::drain);
     } else if (cut) {
       reactor.abort(*c);
-    } else if (c->protocol == &session::http_protocol) {
+    } else if (c->protocol == &session::http_protocol || c->protocol->before_http) {
       session::drain_http(sessions, *c);
     }
   }

@@ -55,6 +55,7 @@ struct Worker {
   // Set-up --------------------------------------------------------------------------------------------------------
   Result<uint16_t> listen(const ListenOptions& listen_options);
   Error open();
+  Error may_listen(bool proxied) const noexcept;
   uint32_t make_room() noexcept;  // for connections; how many there may be (limit.cc)
   void tell_limit() noexcept;
   void register_inbox() noexcept;

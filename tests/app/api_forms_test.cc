@@ -81,6 +81,31 @@ void http_forms(App& app, Counter& counter) {
   });
 }
 
+void hook_forms(App& app) {
+  app.keep_fields({"Access-Control-Allow-Origin", "X-Request-Id"});
+  app.use([](Request&, Response& res, Next next) {
+    res.on_headers([](Response& again) { again.set("X-Status", std::to_string(again.status_code())); });
+    res.on_finish([](const Finished& f) {
+      if (f.aborted || f.status >= 500 || f.bytes > 1_MiB || f.duration > 1s) log(LogLevel::warn, f.path);
+    });
+    next();
+  });
+}
+
+void inject_forms() {
+  App app;
+  app.post("/posts", [](Request& req, Response& res) { res.status(201).send(req.body()); });
+  app.ws("/echo", {.message = [](WebSocket ws, const Message& msg) { ws.send(msg); }});
+  Reply r = app.inject({.method = "POST", .path = "/posts", .body = R"({"title":"x"})"});
+  CHECK(r.status == 201);
+  r = app.inject({.path = "/posts", .fields = {{"Accept", "application/json"}, {"X-Id", "7"}}, .deadline = 5s});
+  CHECK(r.field("allow") == "OPTIONS, POST");
+  InjectedWebSocket ws = app.inject_ws({.path = "/echo"});
+  ws.send("hello");
+  CHECK(ws.next_message() == "hello");
+  ws.close();
+}
+
 void ws_forms(App& app) {
   app.ws("/chat/:room", [](WebSocket ws, Request& req) {
     Room room = ws.join(req.param("room"));
@@ -127,7 +152,7 @@ MARTLET_JSON(Post, title, likes, link)
 
 void json_forms(App& app) {
   app.get("/people/:id", [](Request& req, Response& res) { res.json({{"id", req.param("id")}}); });
-  app.post("/posts", [](Request& req, Response& res) {
+  app.post("/blog/posts", [](Request& req, Response& res) {
     auto post = req.json<Post>();
     if (!post) return res.status(400).json({{"error", post.error().message()}});
     res.status(201).json(*post);
@@ -152,6 +177,35 @@ void json_forms(App& app) {
   app.get("/list", [](Request&, Response& res) { res.json(std::vector<Post>{{.title = "x", .link = {}}}); });
   app.get("/text", [](Request&, Response& res) { res.json(R"({"ready":true})"); });
   app.get("/empty", [](Request&, Response& res) { res.json({}); });
+}
+
+// What Routers, groups and error handlers look like, and handlers that return their answer.
+void route_forms(App& app) {
+  app.get("/numbers/:id<int>", free_handler);
+  app.get("/papers/:name?", free_handler);
+  app.get("/halls/[hallId]", free_handler);
+  app.get("/static/*rest", free_handler);
+  Router api;
+  api.use(bearer_auth("t")).get("/drafts", free_handler).post("/drafts", {.max_body_bytes = 1_GiB}, free_middleware, free_handler);
+  api.on_error([](const Failure& failure, Request&, Response& res) { res.send(failure.text); });
+  app.mount("/api", std::move(api));
+  app.group("/admin", free_middleware, [](Router& r) { r.get("/stats", free_handler); });
+  app.not_found(free_handler);
+  app.on_error([](const Failure& failure, Request&, Response& res) { res.status(failure.status).json({{"error", failure.text}}); });
+  for (const RouteInfo& route : app.routes()) CHECK(route.steps > 0);
+  app.get("/version", [](Request&) { return "1.0"; });
+  app.get("/always", [] { return Json{{"a", 1}}; });
+  app.get("/context", [](Context& c) { c.res.send(c.req.path()); });
+  app.get("/posts/:id<int>", [](Request& req) -> Reply {
+    if (req.param("id") == "0") return fail(404, "no such post");
+    if (req.param("id") == "1") return {404, "gone"};
+    return Post{.title = "x", .link = {}};
+  });
+  app.use([](Request& req, Response& res, Next next) {
+    if (req.header("x-late")) return next(HttpError{422, "name is missing"});
+    if (res.status_code() != 200 || res.get("Vary")) return res.append("Vary", "Origin").remove("X-Count").fail(404, "no such user");
+    next();
+  });
 }
 
 // Everything that a handler may do with its connection.
@@ -193,12 +247,16 @@ void handle_forms(App& app, WebSocket ws, const Message& msg) {
 
 }  // namespace
 
+TEST_CASE("api_forms: requests and WebSockets without a network") { inject_forms(); }
+
 TEST_CASE("api_forms: an application with every form of route, handler and option") {
   Counter counter;
   App app({.half_close_is_abort = true, .handler_timeout = 1min, .head_timeout = 5s, .max_body_bytes = 10_MiB, .max_connections = 100});
   http_forms(app, counter);
+  hook_forms(app);
   ws_forms(app);
   json_forms(app);
+  route_forms(app);
   const TimerId timer = app.every(1s, [] {});
   app.cancel(timer);
   CHECK(bool(timer));

@@ -111,13 +111,13 @@ std::string browser_head(size_t n) {
          "Cookie: session=" + std::to_string(n * 1234567) + "; theme=dark\r\n\r\n";
 }
 
-enum class Kind : uint8_t { http, http_browser, http_param, http_routes, http_json, echo, fan_out };
+enum class Kind : uint8_t { http, http_browser, http_param, http_routes, http_steps, http_json, echo, fan_out };
 
 struct Case {
   std::string_view name;
   Kind kind;
   size_t per_read;  // requests or frames in one recv()
-  size_t size = 0;  // of a frame's payload; of http_routes: how many there are
+  size_t size = 0;  // of a frame's payload; of http_routes and http_steps: how many routes there are
   Payload payload = Payload::ascii;
   std::string_view target = {};  // of http_json
 };
@@ -129,6 +129,8 @@ constexpr Case kCases[] = {
     {"http-param", Kind::http_param, 16},
     {"http-routes-500", Kind::http_routes, 16, 500},
     {"http-routes-5000", Kind::http_routes, 16, 5000},
+    {"http-steps-500", Kind::http_steps, 16, 500},
+    {"http-steps-5000", Kind::http_steps, 16, 5000},
     {"http-json-text", Kind::http_json, 16, 0, Payload::ascii, "/text"},
     {"http-json-writer", Kind::http_json, 16, 0, Payload::ascii, "/writer"},
     {"http-json-tree", Kind::http_json, 16, 0, Payload::ascii, "/tree"},
@@ -156,8 +158,8 @@ std::string input_of(const Case& c) {
     all += c.kind == Kind::http           ? short_head("/")
            : c.kind == Kind::http_browser ? browser_head(n)
            : c.kind == Kind::http_json    ? short_head(c.target)
-           : c.kind == Kind::http_routes  ? short_head("/user/" + std::to_string(n * 1234567))
-                                          : short_head("/hello/" + std::to_string(n * 1234567));
+           : c.kind == Kind::http_param   ? short_head("/hello/" + std::to_string(n * 1234567))
+                                          : short_head("/user/" + std::to_string(n * 1234567));
   }
   return all;
 }
@@ -177,15 +179,35 @@ void add_routes(App& app) {
   });
 }
 
-// A route behind so many others, with and without parameters, next to it and elsewhere.
-void add_many_routes(App& app, size_t count) {
+// So many routes, with and without parameters, next to "/user/:id" and elsewhere.
+void add_other_routes(App& app, size_t count) {
   const auto other = [](Request&, Response& res) { res.send("other"); };
   const char* const forms[] = {"/api/v1/resource-/items", "/api/v1/resource-/items/:item", "/user-/:id", "/user/me/page-"};
   for (size_t n = 0; n < count; n++) {
     std::string path = forms[n % std::size(forms)];
     app.get(path.insert(path.find('-') + 1, std::to_string(n)), other);
   }
+}
+
+void add_many_routes(App& app, size_t count) {
+  add_other_routes(app, count);
   app.get("/user/:id", [](Request& req, Response& res) { res.send(req.param("id")); });
+}
+
+// The same with five middlewares that let everything through, and an answer of JSON.
+void add_steps(App& app, size_t count) {
+  for (int n = 0; n < 5; n++) app.use([](Request&, Response&, Next next) { next(); });
+  add_other_routes(app, count);
+  app.get("/user/:id", [](Request& req, Response& res) {
+    const std::string_view id = req.param("id");
+    JsonWriter out;
+    out.object([&] {
+      out.member("id", id);
+      out.member("name", "Ann Example");
+      out.member("ok", !id.empty());
+    });
+    res.json(out);
+  });
 }
 
 // The same answer as text, by a JsonWriter, and as a tree that is made for it. Its parts are not known when this is compiled.
@@ -252,6 +274,8 @@ int main(int argc, char** argv) {
     add_json_routes(app, name);
   } else if (chosen->kind == Kind::http_routes) {
     add_many_routes(app, chosen->size);
+  } else if (chosen->kind == Kind::http_steps) {
+    add_steps(app, chosen->size);
   } else {
     add_routes(app);
   }

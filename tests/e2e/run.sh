@@ -33,7 +33,7 @@ if ! "$PYTHON" -c 'import websockets' 2>/dev/null; then
 fi
 export PYTHON
 
-for example in echo chat multicore cluster; do
+for example in echo chat multicore cluster rest_api; do
   [ -x "$BUILD_DIR/examples/$example" ] || { echo "run.sh: $BUILD_DIR/examples/$example is missing; make examples" >&2; exit 1; }
 done
 

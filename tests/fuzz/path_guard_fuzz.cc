@@ -98,7 +98,7 @@ void check(std::string_view written, std::string_view prefix, std::string_view s
   if (routing::Pattern::parse(written, pattern)) return;
   RouteTree tree;
   if (ignores_slash) tree.ignore_trailing_slash();
-  FUZZ_CHECK(tree.add(pattern, static_cast<uint8_t>(Method::get), 0).empty());
+  FUZZ_CHECK(tree.add(pattern, static_cast<uint8_t>(Method::get), 0).what().empty());
   const fuzz::Exact room(sent.size());
   size_t size = 0;
   if (!routing::judge_path(sent, reinterpret_cast<char*>(room.data()), size)) return;

@@ -30,6 +30,7 @@ struct FuzzedServer {
   std::vector<Next> nexts;
   std::vector<WebSocket> sockets;
   SharedFrame kept;
+  int begun = 0, finished = 0;  // requests that on_finish tells of
   App app{AppOptions{.max_body_bytes = 100'000, .max_connections = 4}};
 
   FuzzedServer();
@@ -72,6 +73,12 @@ void add_http(FuzzedServer& s) {
   App& app = s.app;
   app.use("/guarded", [](Request& req, Response& res, Next next) {
     if (!req.header("authorization")) return res.status(401).send("who are you");
+    next();
+  });
+  app.use([&s](Request&, Response& res, Next next) {
+    s.begun++;
+    res.on_headers([](Response& r) { r.set("X-Status", std::to_string(r.status_code())); });
+    res.on_finish([&s](const Finished&) { s.finished++; });
     next();
   });
   app.use("/kept", [&s](Request&, Response&, Next next) {
@@ -274,6 +281,8 @@ void end(FuzzedServer& s) {
     s.app.poll_once(milliseconds(0));
     s.kernel.advance_ms(100);
   }
+  s.app.poll_once(milliseconds(0));
+  FUZZ_CHECK(s.begun == s.finished);
   FUZZ_CHECK(s.app.stats().open_connections == 0 && s.app.stats().open_websockets == 0);
   FUZZ_CHECK(s.app.stats().open_rooms == 0);
   FUZZ_CHECK(s.kernel.open_sockets() == 0);

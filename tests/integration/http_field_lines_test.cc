@@ -62,11 +62,10 @@ TEST_CASE("http_field_lines: a field in several lines has one value, joined as i
   TestServer server([](App& app) {
     app.get("/:name", [](Request& req, Response& res) {
       const std::string value(req.header(req.param("name")).value_or("none"));
-      CHECK(req.header_all(req.param("name")).value_or("none") == value);
       res.send(value);
     });
     app.get("/late/:name", [](Request& req, Response& res) {
-      std::string_view all = *req.header_all(req.param("name"));
+      std::string_view all = *req.header(req.param("name"));
       res.send(all.substr(all.find(',') + 1));
     });
   });

@@ -251,3 +251,55 @@ TEST_CASE("http_refusals: a body and a handshake that take too long; a refusal t
   // Refused with 413, held by a step for longer than the handler_timeout: the refusal is the answer.
   CHECK(after(post("/held", "Content-Length: 5000000\r\n", ""), 99500ms) == 413);
 }
+
+// keep_fields ---------------------------------------------------------------------------------------------------------
+
+namespace {
+
+void sets_two(App& app) {
+  app.use([](Request&, Response& res, Next next) { res.set("X-Kept", "1").set("X-Other", "1").set("Content-Language", "en"), next(); });
+  app.get("/", [](Request&, Response& res) { res.send("mine"); });
+  app.get("/throws", [](Request&, Response&) { throw std::runtime_error("on purpose"); });
+  app.get("/fails", [](Request&, Response& res) { res.fail(409); });
+  app.post("/upload", [](Request&, Response& res) { res.send("taken"); });
+  app.ws("/ws", {.options = {.origins = {"https://a.example"}}});
+}
+
+}  // namespace
+
+TEST_CASE("http_refusals: of what steps have set the fields that are named stay on errors and the library's answers") {
+  for (const int named : {-1, 0, 1}) {
+    CAPTURE(named);
+    App app({.max_body_bytes = 10});
+    if (named == 0) app.keep_fields({});
+    if (named == 1) app.keep_fields({"X-Unused"}).keep_fields({"x-kept", "Content-Language"});
+    sets_two(app);
+    const auto check = [&](const Reply& reply, int status) {
+      CAPTURE(status);
+      CHECK(reply.status == status);
+      CHECK(!reply.failed);
+      CHECK(reply.field("x-kept") == (named == 0 ? "" : "1"));
+      CHECK(reply.field("x-other") == (named == -1 ? "1" : ""));
+      CHECK(reply.field("content-language") == "");
+    };
+    const Reply mine = app.inject({.path = "/"});
+    CHECK(mine.field("x-kept") == "1");
+    CHECK(mine.field("x-other") == "1");
+    CHECK(mine.field("content-language") == "en");
+    check(app.inject({.path = "/throws"}), 500);
+    check(app.inject({.path = "/fails"}), 409);
+    check(app.inject({.path = "/nowhere"}), 404);
+    check(app.inject({.method = "FROB"}), 501);
+    check(app.inject({.method = "POST", .path = "/upload", .body = "more than ten bytes"}), 413);
+    check(app.inject_ws({.path = "/ws", .fields = {{"Origin", "https://b.example"}}}).answer(), 403);
+    const Reply not_allowed = app.inject({.method = "PUT", .path = "/"});
+    check(not_allowed, 405);
+    CHECK(not_allowed.field("allow") == "OPTIONS, GET, HEAD");
+    const Reply options = app.inject({.method = "OPTIONS", .path = "/"});
+    check(options, 204);
+    CHECK(options.field("allow") == "OPTIONS, GET, HEAD");
+    const Reply no_websocket = app.inject({.path = "/ws"});
+    check(no_websocket, 426);
+    CHECK(no_websocket.field("upgrade") == "websocket");
+  }
+}

@@ -313,7 +313,7 @@ TEST_CASE("http_response: a handler that throws gives 500, and on_error is told 
   CHECK(broken.body.find("it broke") == std::string::npos);  // nothing of the inside is shown
   CHECK(client.get("/odd").status == 500);
   CHECK(client.get("/sent").body == "sent");
-  CHECK(client.get("/chain").body == "inner");
+  CHECK(client.get("/chain").status == 500);  // what a middleware throws stands before what comes after it
   CHECK(client.get("/fine").body == "fine");
   server.on_thread([&](App&) {
     CHECK(told == std::vector<std::string>{"/throws/:x: it broke", "/odd: unknown exception", "/sent: afterwards",

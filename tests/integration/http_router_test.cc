@@ -137,3 +137,72 @@ TEST_CASE("http_router: fields are appended, taken back, and asked for") {
   CHECK(got.field("x-bad") == "");
   CHECK(client.get("/set").field("link") == "</c>");
 }
+
+TEST_CASE("http_router: constraints of one's own, in an App and in a Router") {
+  TestServer server([](App& app) {
+    app.constraint("even", [](std::string_view text) { return !text.empty() && (text.back() - '0') % 2 == 0; });
+    app.get("/n/:n<even>", [](Request& req) { return "even " + std::string(req.param("n")); });
+    app.get("/n/:n", [](Request& req) { return "any " + std::string(req.param("n")); });
+    app.group("/r", [](Router& r) {
+      r.constraint("short", [](std::string_view text) { return text.size() < 3; });
+      r.get("/:s<short>", [](Request&) { return "short"; }).get("/e/:s<even>", [](Request&) { return "even"; });
+    });
+  });
+  Client client(server.port());
+  CHECK(client.get("/n/12").body == "even 12");
+  CHECK(client.get("/n/13").body == "any 13");
+  CHECK(client.get("/r/ab").body == "short");
+  CHECK(client.get("/r/abc").status == 404);
+  CHECK(client.get("/r/e/2").body == "even");
+}
+
+TEST_CASE("http_router: a slash at the end is another path, the same, or a way to the right one") {
+  const auto serve = [](App& app) {
+    app.get("/a", [](Request&) { return "a"; });
+    app.get("/b/", [](Request&) { return "b"; });
+    app.get("/p/:x", [](Request& req) { return "p " + std::string(req.param("x")); });
+    app.post("/post", [](Request&) { return "post"; });
+  };
+  struct Want { const char* path; int distinct, ignore, redirect; const char* location; };
+  const Want wants[] = {
+      {"/a", 200, 200, 200, ""},    {"/a/", 404, 200, 308, "/a"},         {"/b/", 200, 200, 200, ""},        {"/b", 404, 200, 308, "/b/"},
+      {"/p/1", 200, 200, 200, ""},  {"/p/1/?q=1", 404, 200, 308, "/p/1?q=1"}, {"/b?x", 404, 200, 308, "/b/?x"}, {"/c/", 404, 404, 404, ""},
+      {"//a/", 404, 404, 404, ""},  {"/a//", 404, 404, 404, ""},          {"/%61/", 404, 200, 308, "/a"},    {"/post/", 404, 405, 404, ""},
+  };
+  for (const TrailingSlash policy : {TrailingSlash::distinct, TrailingSlash::ignore, TrailingSlash::redirect}) {
+    TestServer server(serve, {.app = {.trailing_slash = policy}});
+    Client client(server.port());
+    for (const Want& want : wants) {
+      CAPTURE(want.path);
+      const HttpResponse got = client.get(want.path);
+      CHECK(got.status == (policy == TrailingSlash::distinct ? want.distinct : policy == TrailingSlash::ignore ? want.ignore : want.redirect));
+      if (got.status == 308) CHECK(got.field("location") == want.location);
+    }
+  }
+}
+
+TEST_CASE("http_router: dot segments are refused, or resolved before any guard sees them") {
+  struct Want { const char* path; int strict; const char* resolved; };
+  const Want wants[] = {
+      {"/x/../admin", 400, "guard /admin"}, {"/./admin/a", 400, "guard /admin/a"}, {"/%2e/admin", 400, "guard /admin"}, {"/x/%2E%2e/admin", 400, "guard /admin"},
+      {"/admin/../x", 400, "/x"},           {"/a/b/..", 400, "/a/"},               {"/a/.", 400, "/a/"},                {"/..", 400, ""},
+      {"/a/../..", 400, ""},                {"/a%2F..%2fb", 400, ""},              {"/a/..;x/b", 400, ""},              {"/a\\..\\b", 400, ""},
+      {"/...", 200, "/..."},                {"/a/..b", 200, "/a/..b"},             {"/x/.%61/../%61dmin", 400, "guard /x/admin"},
+  };
+  for (const PathPolicy policy : {PathPolicy::strict, PathPolicy::resolve}) {
+    TestServer server([](App& app) {
+      app.use("/admin", [](Request& req, Response& res, Next) { res.send("guard " + std::string(req.path())); });
+      app.use("/x/admin", [](Request& req, Response& res, Next) { res.send("guard " + std::string(req.path())); });
+      app.get("/*", [](Request& req) { return std::string(req.path()); });
+    }, {.app = {.path_policy = policy}});
+    Client client(server.port());
+    for (const Want& want : wants) {
+      CAPTURE(want.path);
+      const HttpResponse got = client.get(want.path);
+      const bool refused = policy == PathPolicy::strict ? want.strict == 400 : *want.resolved == '\0';
+      CHECK(got.status == (refused ? 400 : 200));
+      if (!refused) CHECK(got.body == (policy == PathPolicy::strict ? want.path : want.resolved));
+      if (got.closes()) client = Client(server.port());
+    }
+  }
+}

@@ -154,9 +154,9 @@ TEST_CASE("http_routes: a second route of a method for the same paths is what li
     return port ? std::string() : port.error().message();
   };
   CHECK(mistake("/a/:x", "/a/:y", false) ==
-        "route \"/a/:y\": GET \"/a/:x\" takes the same paths and was registered first: write one route with both handlers, or a narrower one like \"/a/:y<int>\"");
+        "route \"/a/:y\": GET \"/a/:x\" takes the same paths and was registered first: write one route with both handlers, or a narrower one (:name<int>)");
   CHECK(mistake("/f", "/f/:x?", false) == "route \"/f/:x?\": GET \"/f\" takes the same paths and was registered first: write \"/f/:x\"");
-  CHECK(mistake("/chat", "/chat", true) == "route \"/chat\": \"/chat\" takes the same paths and was registered first: write one route with both handlers");
+  CHECK(mistake("/chat", "/chat", true) == "route \"/chat\": all \"/chat\" takes the same paths and was registered first: write one route with both handlers");
   CHECK(mistake("/a/:x", "/a/:y<int>", false) == "");
 }
 

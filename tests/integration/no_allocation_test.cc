@@ -262,6 +262,23 @@ void http_routes(App& app) {
   app.get("/users/:id", [](Request& req, Response& res) { res.set("X-User", req.param("id")).send(req.param("id")); });
   app.get("/search", [](Request& req, Response& res) { res.send(req.query("q").value_or("nothing")); });
   app.get("/big", [](Request&, Response& res) { res.send(kBig); });
+  Router steps;
+  for (int n = 0; n < 5; n++) steps.use([](Request&, Response&, Next next) { next(); });
+  steps.use([](Request&, Response& res, Next next) {
+    res.on_headers([](Response& r) { r.set("X-Late", "yes"); });
+    res.on_finish([](const Finished& f) { CHECK(f.bytes > 0); });
+    next();
+  });
+  steps.get("/:id", [](Request& req, Response& res) {
+    JsonWriter out;
+    out.object([&] {
+      out.member("id", req.param("id"));
+      out.member("name", "Ann");
+      out.member("ok", true);
+    });
+    res.json(out);
+  });
+  app.mount("/steps", std::move(steps));
   app.post("/echo", [](Request& req, Response& res) {
     res.type(req.header("content-type").value_or("text"));
     res.send(req.body());
@@ -303,6 +320,7 @@ TEST_CASE("no allocation: HTTP keep-alive") {
                                                    {get("/users/31415926"), "31415926"},
                                                    {get("/users/a%20b%c3%bc"), "a b\xc3\xbc"},
                                                    {get("/search?x=1&q=a+b%21"), "a b!"},
+                                                   {get("/steps/7"), R"({"id":"7","name":"Ann","ok":true})"},
                                                    {get("/nowhere"), "Not Found"},
                                                    {get("/big"), kBig},
                                                    {post + pattern(300), pattern(300)}}) {
@@ -312,6 +330,36 @@ TEST_CASE("no allocation: HTTP keep-alive") {
     const std::string many = repeated(e.request, 16);
     const std::string answers = repeated(answer, 16);
     watched.takes_nothing([&] { return watched.answers(client, many, answers); }, 32);
+  }
+}
+
+TEST_CASE("no allocation: what is asked of a request, and said in an answer") {
+  struct User {
+    uint64_t id = 0;
+  };
+  const auto keys = CookieKeys::of({"0123456789abcdef0123456789abcdef"});
+  REQUIRE(keys);
+  WatchedServer watched([&](App& app) {
+    app.use([](Request& req, Response&, Next next) {
+      req.data<User>().id = req.query<unsigned>("page", 1);
+      next();
+    });
+    app.get("/:id", [&](Request& req, Response& res) {
+      size_t seen = req.query_all("tag").size() + req.header_all("accept").size() + req.cookies().size() + req.id().size();
+      seen += req.cookie("sid").value_or("").size() + req.signed_cookie("sid", *keys).value_or("").size() + req.host().size();
+      res.cookie("a", "b c").vary("Accept").vary("Origin").attachment("report.pdf");
+      if (req.accepts({"html", "json"}) != "json" || *req.param<int>("id") != 7 || req.fresh(res)) seen = 0;
+      res.send(seen == 2 + 1 + 2 + 24 + 3 + 4 && req.data<User>().id == 3 ? "good" : "bad");
+    });
+    app.post("/form", [](Request& req, Response& res) { res.send(req.form(res)["a"]); });
+  });
+  Client client = watched.server.connect();
+  const std::string fields = "Accept: application/json\r\nCookie: sid=x%20y; b=2\r\n\r\n";
+  const std::string form = "POST /form HTTP/1.1\r\nHost: test\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\n\r\na=x+y&b=2";
+  for (const auto& [request, body] : {std::pair{"GET /7?page=3&tag=a&tag=b%20 HTTP/1.1\r\nHost: test\r\n" + fields, "good"}, std::pair{form, "x y"}}) {
+    const std::string asked = request;
+    const std::string answer = watched.answer_of(client, asked, body);
+    watched.takes_nothing([&] { return watched.answers(client, asked, answer); });
   }
 }
 

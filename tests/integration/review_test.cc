@@ -12,18 +12,18 @@
 using namespace martlet;
 using namespace martlet::test;
 
-TEST_CASE("review: a middleware that throws behind next() fails the WebSocket, and writes no HTTP into it") {
-  TestServer server([](App& app) {
+TEST_CASE("review: a middleware that throws behind next() refuses the WebSocket") {
+  int opened = 0;
+  TestServer server([&](App& app) {
     app.use([](Request&, Response&, Next next) {
       next();
       throw std::runtime_error("too late");
     });
-    app.ws("/", {.message = [](WebSocket ws, const Message& msg) { ws.send(msg); }});
+    app.ws("/", [&](WebSocket, Request&) { opened++; });
   });
-  WsClient client(server.port());
-  const WsFrame frame = client.read_frame();
-  CHECK(frame.opcode == kClose);
-  CHECK(frame.close_code() == 1011);
+  Client client(server.port());
+  CHECK(client.request(ws_request("/")).status == 500);
+  server.on_thread([&](App&) { CHECK(opened == 0); });
 }
 
 TEST_CASE("review: a copy of a Response that nobody deferred answers nothing later") {

@@ -1,4 +1,4 @@
-// The table of powers of ten against integers of any size, every entry, and the logarithms that go with it.
+// The powers of ten against integers of any size, each of them, and the logarithms that go with it.
 #include "json/powers.h"
 
 #include <doctest/doctest.h>
@@ -19,9 +19,9 @@ BigNumber big(const Wide& wide) {
   return number.times_power(2, 32).add(static_cast<uint32_t>(wide.low));
 }
 
-// g - 1 < 5^q * 2^shift <= g, where the power has 128 bits before its point.
-bool is_rounded_up(const Wide& g, int q) {
-  BigNumber left = big(g), below = big({g.high - (g.low == 0), g.low - 1}), right(1);
+// g - most < 5^q * 2^shift <= g, where the power has 128 bits before its point.
+bool is_too_large_by_less(const Wide& g, int q, uint64_t most) {
+  BigNumber left = big(g), below = big({g.high - (g.low < most), g.low - most}), right(1);
   if (q >= 0) {
     right.times_power(5, q);
     const int shift = 128 - right.bits();
@@ -38,15 +38,22 @@ bool is_rounded_up(const Wide& g, int q) {
 
 }  // namespace
 
-TEST_CASE("powers: every entry of the table is its power of ten, rounded up") {
+TEST_CASE("powers: near ones are rounded up, far ones too large by less than 4") {
   for (int q = kLeastPower; q <= kMostPower; q++) {
     CAPTURE(q);
-    const Wide& g = power_of_ten(q);
+    const Wide g = power_of_ten(q);
     CHECK((g.high >> 63) == 1);
-    CHECK(is_rounded_up(g, q));
+    CHECK(is_too_large_by_less(g, q, is_near_power(q) ? 1 : 4));
     const bool exact = q >= 0 && BigNumber(1).times_power(5, q).bits() <= 128;
     CHECK(exact == (q >= 0 && q <= kLastExactPower));
   }
+}
+
+TEST_CASE("powers: near ones are from -27 to 55") {
+  CHECK_FALSE(is_near_power(-28));
+  CHECK(is_near_power(-27));
+  CHECK(is_near_power(55));
+  CHECK_FALSE(is_near_power(56));
 }
 
 TEST_CASE("powers: logarithms of powers of ten and of two") {

@@ -132,7 +132,7 @@ TEST_CASE("json writer: lines and spaces") {
 TEST_CASE("json writer: every byte, at every place of a text, in each format") {
   for (size_t size : {1u, 7u, 8u, 9u, 14u, 15u, 16u, 17u, 31u, 63u, 64u, 65u, 200u}) {
     for (int c = 0; c < 256; c++) {
-      for (const size_t at : {size_t{0}, size / 2, size - 1}) {
+      for (size_t at = 0; at < size; at += size > 65 ? 33 : 1) {
         std::string text(size, 'x');
         text[at] = static_cast<char>(c);
         JsonWriter w, pages({.html = true}), lines({.indent = 1});
@@ -143,6 +143,14 @@ TEST_CASE("json writer: every byte, at every place of a text, in each format") {
         w.object([&] { w.member(text, text); });
         if (w.text() != '{' + wanted + ':' + wanted + '}') FAIL(size << ' ' << c << ' ' << at);
         if (Json({{text, text}}).dump() != w.text()) FAIL(size << ' ' << c << ' ' << at);
+        const auto write = [&](JsonWriter& out) {
+          out.clear();
+          out.object([&] { out.member("a", text), out.member("b", true), out.member("c", text), out.member("d", text); });
+        };
+        write(w), write(pages);
+        if (w.text() != "{\"a\":" + wanted + ",\"b\":true,\"c\":" + wanted + ",\"d\":" + wanted + '}') FAIL(size << ' ' << c << ' ' << at);
+        const std::string safe = quoted(text, true);
+        if (pages.text() != "{\"a\":" + safe + ",\"b\":true,\"c\":" + safe + ",\"d\":" + safe + '}') FAIL(size << ' ' << c << ' ' << at);
       }
     }
   }
@@ -180,6 +188,15 @@ TEST_CASE("json writer: a text of every length across the writer's own memory") 
       CHECK(w.text() == "2");
     }
     CHECK(alloc.held == 0);
+  }
+}
+
+TEST_CASE("json writer: members of every kind across the writer's own memory") {
+  for (size_t size = 330; size < 460; size++) {
+    const std::string text(size, 'a');
+    JsonWriter w;
+    w.object([&] { w.member("t", text), w.member("s", std::string("fifteen letters")), w.member("b", false), w.member("n", INT64_MIN); });
+    CHECK(w.text() == "{\"t\":\"" + text + "\",\"s\":\"fifteen letters\",\"b\":false,\"n\":-9223372036854775808}");
   }
 }
 

@@ -237,6 +237,19 @@ TEST_CASE("http_chunked: a chunk that the body has no room for is refused when i
   CHECK(decode_every_way("1\r\n", {.body_bytes = 0}).answer == 413);
 }
 
+TEST_CASE("http_chunked: a limit that is lowered on the way counts what was announced") {
+  ChunkedDecoder decoder({.body_bytes = 100});
+  CHECK(decoder.next(base::as_bytes("5\r\nabc")).event == Event::data);
+  CHECK(!decoder.lower_limit(4));
+  CHECK(decoder.lower_limit(200));  // it is not raised
+  CHECK(decoder.lower_limit(8));
+  CHECK(decoder.next(base::as_bytes("de")).event == Event::data);
+  ChunkedDecoder fits = decoder;
+  CHECK(fits.next(base::as_bytes("\r\n3\r\nabc")).event == Event::data);
+  CHECK(decoder.next(base::as_bytes("\r\n4\r\n")).event == Event::error);
+  CHECK(decoder.error().status == 413);
+}
+
 TEST_CASE("http_chunked: trailers over the limit are 431") {
   const ChunkedDecoder::Limits limits{.extension_bytes = 0, .trailer_bytes = 12};
   CHECK(decode_every_way("0\r\nA: b\r\nC: d\r\n\r\n", limits).answer == 0);

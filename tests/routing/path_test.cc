@@ -152,14 +152,14 @@ TEST_CASE("path: what is said of a pattern holds for every path of it") {
   };
   const std::string tails[] = {"", "", "", "/*", "/*r", "/[o]", "/:o?", "/:o<alnum>?"};
   int matched = 0, guarded = 0;
-  for (int round = 0; round < 200'000; round++) {
+  for (int round = 0; round < 40'000; round++) {
     const std::string text = join({"/a", "/b", "/", "/:p", "/;x", "/a;x", "/a%2Fb", "/\\", "/%5C", "a"}, 4) + tails[random() % 8];
     const std::string prefix = join({"/a", "/b", "/", "/;x", "/b;y", "/a%2Fb"}, 3);
     const std::string path = join({"/a", "/b", "/", "/;x", "/a;x", "/a%2Fb", "%2F", "/\\", "/%5C", ";x", "a"}, 5);
     routing::Pattern pattern;
     if (text[0] != '/' || path[0] != '/' || routing::Pattern::parse(text, pattern) != nullptr) continue;
     routing::RouteTree router;
-    REQUIRE(router.add(pattern, static_cast<uint8_t>(proto::Method::get), 0).empty());
+    REQUIRE(router.add(pattern, static_cast<uint8_t>(proto::Method::get), 0).what().empty());
     routing::RouteTree::Match match;
     router.find(path, proto::Method::get, match);
     if (match.route != 0) continue;
@@ -171,6 +171,6 @@ TEST_CASE("path: what is said of a pattern holds for every path of it") {
     if (lies_below(path, prefix)) REQUIRE(below(text, prefix) != Below::never);
     else REQUIRE(below(text, prefix) != Below::always);
   }
-  CHECK(matched > 1000);
-  CHECK(guarded > 100);
+  CHECK(matched > 500);
+  CHECK(guarded > 50);
 }

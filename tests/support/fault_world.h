@@ -137,12 +137,19 @@ inline void add_routes(World& w) {
   App& app = w.app;
   app.use([](Request&, Response& res, Next next) {
     res.set("X-Served-By", "martlet");
+    res.on_headers([](Response& again) { again.set("X-Status", std::to_string(again.status_code())); });
     next();
   });
   app.get("/", [](Request&, Response& res) { res.send("Hello, World!"); });
   app.get("/users/:id", [](Request& req, Response& res) { res.set("X-User", req.param("id")).send(req.param("id")); });
   app.post("/echo", [](Request& req, Response& res) { res.send(req.body()); });
   app.get("/big", [](Request&, Response& res) { res.send(pattern(100'000)); });
+  app.use([&w](Request&, Response& res, Next next) {
+    res.on_finish([&w, told = false](const Finished&) mutable {
+      if (std::exchange(told, true)) w.complain("an answer was told of twice");
+    });
+    next();
+  });
   app.get("/later", [&w](Request&, Response& res) { w.later.push_back(res.defer()); });
   app.ws("/echo", {.message =
                        [](WebSocket ws, const Message& msg) {

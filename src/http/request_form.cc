@@ -1,0 +1,54 @@
+// The body of a request as a form, decoded into memory of the request's.
+#include <martlet/form.h>
+
+#include "base/bytes.h"
+#include "http/failures.h"
+#include "proto/accept.h"
+#include "proto/form.h"
+#include "session/exchange.h"
+
+namespace martlet {
+
+namespace {
+
+// As it is when memory is out for decoding it: `failed` then says so.
+std::string_view decoded(session::Exchange& e, std::string_view text, bool& failed) noexcept {
+  if (codec::is_plain(text, codec::Plus::is_space)) return text;
+  char* room = e.text_room(text.size());
+  failed |= room == nullptr;
+  return room ? std::string_view(room, proto::decode_form_text(text, room)) : text;
+}
+
+}  // namespace
+
+Form Request::form(const FormOptions& options) const noexcept {
+  static constexpr std::string_view kTypes[] = {"application/x-www-form-urlencoded"};
+  session::Exchange& e = *exchange_;
+  if (!proto::is_media_type(e.field(e.head.find(proto::FieldName::content_type)), kTypes)) return Form(415);
+  const size_t count = proto::count_form_pairs(body());
+  if (count > options.max_fields) return Form(413);
+  auto* const fields = e.room_for<NamedText>(count);
+  if (!fields) return Form(503);
+  proto::FormScanner scanner(body(), options.max_fields);
+  proto::FormPair pair;
+  bool failed = false;
+  for (size_t i = 0; i < count && scanner.next(pair) == proto::FormStep::pair; i++) {
+    new (&fields[i]) NamedText{decoded(e, pair.name, failed), decoded(e, pair.value, failed)};
+  }
+  return failed ? Form(503) : Form(std::span<const NamedText>(fields, count));
+}
+
+Form Request::form() const noexcept { return form(FormOptions()); }
+
+Form Request::form(Response&, const FormOptions& options) const noexcept {
+  const Form form = this->form(options);
+  const std::string_view what = form.status() == 415   ? "application/x-www-form-urlencoded is wanted."
+                                : form.status() == 413 ? "The form has too many fields."
+                                                       : std::string_view();
+  if (!form) http::give_up(*exchange_, {form.status(), what});
+  return form;
+}
+
+Form Request::form(Response& res) const noexcept { return form(res, FormOptions()); }
+
+}  // namespace martlet
