@@ -24,7 +24,7 @@ bool limit_body(session::Exchange& e, size_t max_bytes) noexcept {
 // The step at which the exchange is runs again when the body is whole.
 void wait_for_body(session::Exchange& e) noexcept {
   e.position--;
-  e.flags.wants_body = true;
+  e.flags.wants_body = e.flags.chain_waits = true;
 }
 
 // False when memory is out.

@@ -275,8 +275,8 @@ void close_cork(Reactor& reactor, Connection& c) noexcept {
   if (!c.out) {
     const sys::IoResult result = write_pieces(c.fd, cork.pieces, cork.count);
     if (result.status == sys::IoStatus::failed) {
-      reset_cork(cork);
-      return reactor.broken(c, result.os_code);
+      reactor.broken(c, result.os_code);  // which looks whether something has not left
+      return reset_cork(cork);
     }
     sent = result.bytes;
     if (sent == cork.bytes()) [[likely]] {

@@ -389,7 +389,6 @@ void Reactor::finish(Connection& c) noexcept {
 void Reactor::broken(Connection& c, int os_code) noexcept {
   if (c.closing) return;
   abort(c);
-  c.finish = false;  // what could not be written is forgotten
   c.protocol->on_broken(*this, c, os_code);
 }
 

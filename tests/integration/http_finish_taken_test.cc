@@ -7,6 +7,8 @@
 #include <martlet/martlet.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <optional>
 #include <string>
 
 #include "support/fake_kernel.h"
@@ -49,6 +51,37 @@ TEST_CASE("http_finish: answers to a client that never takes all that waits do n
   turn(), turn();
   CHECK(finished == 1510);
   app.close();
+}
+
+// The last answer of a connection that ends behind it, and a call of the system's that fails on the way: whoever did not get
+// it whole is told so.
+TEST_CASE("http_finish: an answer has left exactly when the kernel has it, whichever call fails") {
+  int cut = 0;
+  for (int n = 0; n < 8; n++) {
+    CAPTURE(n);
+    FakeKernel kernel;
+    App app;
+    std::optional<Response> later;
+    std::optional<bool> aborted;
+    app.get("/later", [&](Request&, Response& res) { later = res.defer(); });
+    app.get("/last", [&](Request&, Response& res) {
+      res.on_finish([&](const Finished& f) { aborted = f.aborted; });
+      res.send("the last answer");
+    });
+    REQUIRE(app.listen("127.0.0.1", 9001).ok());
+    FakePeer& peer = kernel.connect(1);
+    peer.sends = "GET /later HTTP/1.1\r\nHost: t\r\n\r\nGET /last HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+    peer.ended = true;
+    for (int i = 0; i < 3; i++) app.poll_once(milliseconds(0));
+    REQUIRE(later);
+    later->send("the first answer");
+    kernel.fail_call(n, EPIPE);
+    for (int i = 0; i < 5; i++) app.poll_once(milliseconds(0));
+    if (aborted) CHECK(*aborted == (peer.got.find("the last answer") == std::string::npos));
+    cut += aborted && *aborted;
+    app.close();
+  }
+  CHECK(cut > 0);
 }
 
 #endif  // MARTLET_SYS_EPOLL
