@@ -48,7 +48,7 @@ class Form {
   explicit Form(int status) noexcept : status_(status) {}
   explicit Form(std::span<const NamedText> fields) noexcept : fields_(fields), status_(200) {}
 
-  std::span<const NamedText> fields_;
+  std::span<const NamedText> fields_ = {};
   int status_;
 };
 

@@ -49,6 +49,8 @@ class InjectedSocket;
 class MARTLET_LAYOUT InjectedWebSocket {
  public:
   InjectedWebSocket(InjectedWebSocket&& other) noexcept;
+  InjectedWebSocket(const InjectedWebSocket&) = delete;
+  InjectedWebSocket& operator=(const InjectedWebSocket&) = delete;
   InjectedWebSocket& operator=(InjectedWebSocket&& other) noexcept;
   // Ends the connection, without a Close, when it is still there.
   ~InjectedWebSocket();

@@ -37,12 +37,17 @@ class MARTLET_LAYOUT TrustedProxies {
   TrustedProxies(const std::string& list) : TrustedProxies(std::string_view(list)) {}
   TrustedProxies(std::initializer_list<std::string_view> list);
   TrustedProxies(const std::vector<std::string>& list);
+  TrustedProxies(const TrustedProxies&) = default;
+  TrustedProxies(TrustedProxies&&) = default;
+  TrustedProxies& operator=(const TrustedProxies&) = default;
+  TrustedProxies& operator=(TrustedProxies&&) = default;
+  ~TrustedProxies() = default;
 
  private:
   friend struct ProxiesAccess;
   struct Parts;  // what it takes to believe them: named by the constructors with a list alone
   void add(std::string_view list);
-  std::string list_;
+  std::string list_ = {};
   const Parts* parts_ = nullptr;
 };
 

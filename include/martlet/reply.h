@@ -41,9 +41,9 @@ struct MARTLET_LAYOUT Reply {
   std::string_view field(std::string_view name) const noexcept;
 
   int status = 200;
-  std::string body;
+  std::string body = {};
   std::string type = "text";
-  std::vector<std::pair<std::string, std::string>> fields;
+  std::vector<std::pair<std::string, std::string>> fields = {};
   bool failed = false;  // of fail(): the error handlers are asked first
 };
 

@@ -290,6 +290,8 @@ class Router : public Routes<Router> {
  public:
   Router();
   Router(Router&& other) noexcept;
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
   Router& operator=(Router&& other) noexcept;
   ~Router();
 

@@ -9,6 +9,7 @@
 #include "net/reactor.h"
 #include "session/answer_fields.h"
 #include "session/http_session.h"
+#include "session/origin.h"
 #include "worker/orders.h"
 
 namespace martlet {
@@ -193,6 +194,8 @@ bool let_go(session::Exchange& e) noexcept {
     for_each_task(e, [](TaskRoot& root) { root.part.destroy(root); });
   }
   if (!e.tasks) return false;
+  // Who the client was is known by the connection: what proxies say of it is found out while that is there.
+  if (const session::OriginFinder* finder = e.sessions->origins) finder->find(finder->context, e);
   w.owed++;
   e.connection = &session::Exchange::nobody;
   return true;

@@ -38,10 +38,16 @@ Exchange* take_exchange(Sessions& s, net::Connection& c) noexcept {
   return e;
 }
 
+// True when its tasks keep it; else what it owns is given back.
+[[gnu::cold]] [[gnu::noinline]] bool is_held_by_tasks(Exchange* e) noexcept {
+  if (e->tasks && e->tasks->hooks->let_go(*e)) return true;
+  e->give_back();
+  return false;
+}
+
 void give_back_exchange(Sessions& s, Exchange* e) noexcept {
   if (e->flags.owns_more) [[unlikely]] {
-    if (e->tasks && e->tasks->hooks->let_go(*e)) return;
-    e->give_back();
+    if (is_held_by_tasks(e)) return;
   }
   e->reset(*e->connection);
   if (s.spare) {

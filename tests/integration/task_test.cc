@@ -374,6 +374,35 @@ TEST_CASE("task: a middleware sees what the library refuses, and its answer by a
   CHECK(server.stats().late_responses == 0);
 }
 
+TEST_CASE("task: who the client was is known after the answer, too, and what hooks of the answer are told is as ever") {
+  std::mutex mutex;
+  std::string seen;
+  const auto serve = [&](App& app) {
+    app.use([&](Request& req, Response& res, Next next) -> Task<> {
+      res.on_finish([&](const Finished& f) {
+        const std::lock_guard lock(mutex);
+        seen += std::to_string(f.status) + " ";
+      });
+      co_await next;
+      co_await sleep(1ms);
+      const std::lock_guard lock(mutex);
+      seen += req.ip();
+    });
+    app.get("/", [](Request&, Response& res) { res.send("x"); });
+  };
+  for (const bool behind_proxy : {false, true}) {
+    TestServer server(serve, {.app = {.trusted_proxies = behind_proxy ? std::vector<std::string>{"127.0.0.1"} : std::vector<std::string>()}});
+    Client client(server.port());
+    CHECK(client.get("/", "X-Forwarded-For: 203.0.113.9\r\n").body == "x");
+    CHECK(eventually([&] {
+      const std::lock_guard lock(mutex);
+      return seen == (behind_proxy ? "200 203.0.113.9" : "200 127.0.0.1");
+    }));
+    const std::lock_guard lock(mutex);
+    seen.clear();
+  }
+}
+
 TEST_CASE("task: a middleware around an upgrade goes on when it is a WebSocket") {
   std::atomic<int> after = 0;
   TestServer server([&](App& app) {

@@ -156,7 +156,7 @@ TEST_CASE("proxy_header: version 2") {
       {v2('\x21', '\x12', kFour), "v2 udp 192.0.2.7 56324 198.51.100.1 443"},
       {v2('\x21', '\x21', kSix), "v2 2001:db8::1 1 2001:db8::2 65535"},
       {v2('\x21', '\x22', kSix), "v2 udp 2001:db8::1 1 2001:db8::2 65535"},
-      {v2('\x21', '\x21', std::string(10, '\0') + "\xFF\xFF\x01\x02\x03\x04" + std::string(20, '\0')), "v2 1.2.3.4 0 :: 0"},
+      {v2('\x21', '\x21', std::string(10, '\0').append("\xFF\xFF\x01\x02\x03\x04").append(20, '\0')), "v2 1.2.3.4 0 :: 0"},
       {v2('\x21', '\x31', paths), "v2 unix /run/a|/run/b"},
       {v2('\x21', '\x32', paths), "v2 udp unix /run/a|/run/b"},
       {v2('\x21', '\x31', unix_path("") + unix_path("\0abstract"s)), "v2 unix |"},
