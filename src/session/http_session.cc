@@ -40,6 +40,7 @@ Exchange* take_exchange(Sessions& s, net::Connection& c) noexcept {
 
 void give_back_exchange(Sessions& s, Exchange* e) noexcept {
   if (e->flags.owns_more) [[unlikely]] {
+    e->end_watch();  // also of one that its tasks still keep
     if (e->tasks && e->tasks->hooks->let_go(*e)) return;
     e->give_back();
   }
