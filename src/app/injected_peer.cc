@@ -68,7 +68,8 @@ bool InjectedPeer::write_some() {
 bool InjectedPeer::step(uint64_t until_ns) {
   if ((why_ = why_unusable())) return false;
   constexpr uint64_t kNsPerMs = 1'000'000;
-  const bool moved = read_some() | write_some();
+  bool moved = read_some();
+  moved |= write_some();
   const uint64_t now_ns = sys::monotonic_ns();
   const uint64_t left_ns = until_ns > now_ns && !moved && !ended_ ? until_ns - now_ns : 0;
   app_.poll_once(milliseconds((left_ns + kNsPerMs - 1) / kNsPerMs));

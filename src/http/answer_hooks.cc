@@ -227,7 +227,7 @@ namespace {
 // Registers with the exchange that the response is of. A connection that has no memory for it is of no more use.
 template <typename Fn>
 void add_hook(session::Exchange& e, Fn fn, bool (AnswerHooks::*add)(session::Exchange&, Fn) noexcept) noexcept {
-  if (e.flags.responded || e.flags.upgraded) return;
+  if (e.flags.responded || e.flags.upgraded || e.is_kept()) return;
   auto& w = *static_cast<routing::RoutedWorker*>(e.sessions->http.context);
   AnswerHooks* hooks = w.parts.find_or_add<AnswerHooks>(w);
   if (!hooks || !(hooks->*add)(e, std::move(fn))) w.reactor.abort(*e.connection);

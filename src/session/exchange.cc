@@ -84,8 +84,13 @@ int Exchange::descriptor() const noexcept {
   return c ? c->fd : -1;
 }
 
-void Exchange::give_back() noexcept {
+void Exchange::end_watch() noexcept {
+  flags.watched = false;
   if (AnswerWatch* unanswered = std::exchange(watch, nullptr)) unanswered->on_end(*unanswered, *this);
+}
+
+void Exchange::give_back() noexcept {
+  end_watch();
   const Function<void()> let_go = std::move(aborted);  // what it has captured ends last: that may be anything
   response.exchange_ = this;
   fields.shrink(kKeepFields);

@@ -182,6 +182,8 @@ struct Exchange {
   void reset(net::Connection& c) noexcept;
 
   void give_back() noexcept;
+  // Tells its watch, if it has one yet, that there will be no answer.
+  void end_watch() noexcept;
 
   // In place of a connection that has let go of it, or has gone: its tasks keep it.
   static net::Connection nobody;

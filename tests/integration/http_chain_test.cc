@@ -19,7 +19,8 @@ namespace {
 // Where the stack is.
 [[gnu::noinline]] uintptr_t stack_here() {
   volatile char here = 0;
-  return reinterpret_cast<uintptr_t>(&here);
+  volatile uintptr_t at = reinterpret_cast<uintptr_t>(&here);
+  return at;
 }
 
 }  // namespace

@@ -161,7 +161,7 @@ TEST_CASE("inject_ws: messages of all sizes, both ways, and a close from either 
     CHECK(ws.answer().status == 101);
     CHECK(ws.answer().field("x-step") == "seen");
     CHECK(!ws.receive());
-    for (const size_t size : {0, 1, 125, 126, 65535, 65536, 1 << 20}) {
+    for (const size_t size : {size_t{0}, size_t{1}, size_t{125}, size_t{126}, size_t{65535}, size_t{65536}, size_t{1} << 20}) {
       CHECK(ws.send(text(size)));
       CHECK(ws.next_message() == text(size));
       CHECK(ws.was_text());

@@ -243,8 +243,12 @@ TEST_CASE("task: exceptions are failures of the step, inner ones may be caught, 
 TEST_CASE("task: a client that goes ends what waits: sleeping, waiting for the rest, for the body, or what is offloaded") {
   Frames frames;
   Gate gate;
-  std::atomic<int> went_on = 0;
+  std::atomic<int> went_on = 0, aborted = 0;
   TestServer server([&](App& app) {
+    app.use([&](Request&, Response& res, Next next) {
+      res.on_finish([&](const Finished& f) { aborted += f.aborted && f.status == 0; });
+      next();
+    });
     app.get("/sleep", [&](Request&, Response& res) -> Task<> {
       const Count count(frames);
       co_await sleep(1h);
@@ -282,6 +286,7 @@ TEST_CASE("task: a client that goes ends what waits: sleeping, waiting for the r
   client.reset();
   CHECK(server.wait_for_connections(0));
   CHECK(frames.now == 1);  // what it refers to is in use
+  CHECK(eventually([&] { return aborted == 4; }));
   gate.open();
   CHECK(eventually([&] { return frames.now == 0; }));
   CHECK(went_on == 0);
