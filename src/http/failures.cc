@@ -3,6 +3,8 @@
 
 #include <martlet/json_writer.h>
 
+#include <cstring>
+
 #include "base/bytes.h"
 #include "base/kept_text.h"
 #include "proto/accept.h"
@@ -30,6 +32,15 @@ bool prefers_json(const session::Exchange& e) noexcept {
   const auto lines = proto::FieldViews::first(e.head, e.base, "accept");
   const auto chosen = proto::accept_media_type(lines.lines(), kOffers);
   return chosen && *chosen >= 2;
+}
+
+// A copy that lasts as long as the exchange: what a text lies in may be the fields, which the error handlers change, or what
+// was thrown last, which they throw over. Nothing when memory is out.
+std::string_view kept(session::Exchange& e, std::string_view text) noexcept {
+  char* const room = text.empty() ? nullptr : e.text_room(text.size());
+  if (!room) return {};
+  std::memcpy(room, text.data(), text.size());
+  return {room, text.size()};
 }
 
 std::string_view request_id_of(const session::Exchange& e) noexcept {
@@ -77,10 +88,12 @@ bool run_error_handlers(RoutedWorker& w, session::Exchange& e, const Failure& fa
 void answer_failure(routing::RoutedWorker& w, session::Exchange& e, Failure failure) noexcept {
   if (e.flags.responded || e.flags.upgraded) return;
   if (failure.status < 400 || failure.status > 599) failure.status = 500;
+  failure.text = kept(e, failure.text);
+  failure.exception = kept(e, failure.exception);
+  failure.request_id = kept(e, request_id_of(e));
   session::drop_body_fields(e);
   e.status = static_cast<uint16_t>(failure.status);
   e.flags.chain_over = true;
-  failure.request_id = request_id_of(e);
   const bool first = !e.flags.failed;  // an error handler that fails in its turn is not asked again
   e.flags.failed = true;
   if (first && run_error_handlers(w, e, failure)) return;

@@ -126,6 +126,25 @@ TEST_CASE("failures: error handlers run from the nearest Router outwards until o
   CHECK(get(client, "/tea").field("x-path") == "app");
 }
 
+TEST_CASE("failures: what a failure says stays good while error handlers set fields and throw") {
+  TestServer server([](App& app) {
+    app.use([](Request&, Response& res, Next next) { res.set("X-Request-Id", "r-0123456789").set("X-Why", "why it failed"), next(); });
+    app.on_error([](const Failure&, Request&, Response& res) {
+      for (int i = 0; i < 40; i++) res.set("X-Many-" + std::to_string(i), std::string(200, 'm'));  // the fields move
+      res.remove("X-Why");
+    });
+    app.on_error([](const Failure& f, Request& req, Response&) {
+      CHECK(f.request_id == "r-0123456789");
+      if (req.path() == "/throws") throw std::runtime_error("another one, which is longer");
+    });
+    app.get("/fails", [](Request&, Response& res) { res.fail(409, *res.get("X-Why")); });
+    app.get("/throws", [](Request&, Response&) { throw std::runtime_error("the first"); });
+  }, {.app = {.production = false}});
+  Client client(server.port());
+  CHECK(get(client, "/fails", "application/json").body == R"({"type":"about:blank","title":"Conflict","status":409,"detail":"why it failed","request_id":"r-0123456789"})");
+  CHECK(get(client, "/throws").body == "the first");
+}
+
 TEST_CASE("failures: an error handler that fails, throws or answers later") {
   TestServer server([](App& app) {
     app.on_error([](const Failure& f, Request& req, Response& res) {
