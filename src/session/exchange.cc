@@ -90,11 +90,10 @@ void Exchange::end_watch() noexcept {
 }
 
 void Exchange::give_back() noexcept {
-  end_watch();
   const Function<void()> let_go = std::move(aborted);  // what it has captured ends last: that may be anything
   response.exchange_ = this;
   fields.shrink(kKeepFields);
-  destroy_slots(std::exchange(slots, nullptr));
+  if (slots) [[unlikely]] destroy_slots(std::exchange(slots, nullptr));
   while (texts) {
     base::Block* next = texts->next;
     texts->release();

@@ -40,7 +40,7 @@ Exchange* take_exchange(Sessions& s, net::Connection& c) noexcept {
 
 // True when its tasks keep it; else what it owns is given back.
 [[gnu::cold]] [[gnu::noinline]] bool is_held_by_tasks(Exchange* e) noexcept {
-  e->end_watch();  // also of one that its tasks still keep
+  if (e->watch) [[unlikely]] e->end_watch();  // also of one that its tasks still keep
   if (e->tasks && e->tasks->hooks->let_go(*e)) return true;
   e->give_back();
   return false;
