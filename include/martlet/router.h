@@ -109,12 +109,12 @@ class Step {
  public:
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, Step> && detail::is_handler<F>)
-  MARTLET_THUNK Step(F&& handler) : handler_(make_handler(std::forward<F>(handler))), wants_body_(true) {}
+  MARTLET_THUNK Step(F&& handler) : handler_(make_handler(std::forward<F>(handler))), middleware_(), wants_body_(true) {}
 
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, Step> && detail::is_middleware<F>)
   MARTLET_THUNK Step(F&& middleware)
-      : middleware_(make_middleware(std::forward<F>(middleware))), wants_body_(detail::wants_body<std::decay_t<F>>) {}
+      : handler_(), middleware_(make_middleware(std::forward<F>(middleware))), wants_body_(detail::wants_body<std::decay_t<F>>) {}
 
  private:
   friend struct StepAccess;

@@ -105,6 +105,7 @@ bool redirect_slash(const RoutedWorker& w, session::Exchange& e) noexcept {
   const std::string_view query = e.head.query(e.base);
   const size_t most = std::string_view("Location: ").size() + path.size() + 2 + query.size() + 2;
   session::drop_body_fields(e);
+  e.flags.owns_more = true;
   if (!e.fields.reserve(most)) return false;
   add_fields(e, "Location: ");
   add_fields(e, path);

@@ -4,6 +4,7 @@
 // what instructions.py prints and holds against budgets.txt. Run alone it prints the processor time per message.
 //
 //   messages_bench CASE MESSAGES     messages_bench without arguments lists the cases
+//   messages_bench CASE serve PORT   the same routes on a real port, for a load generator, until SIGTERM
 //
 // In the fan-out cases a message is a delivery: what one member of the room costs.
 #include <martlet/martlet.h>
@@ -254,8 +255,24 @@ uint64_t processor_ns() {
   return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
 }
 
+void add_routes_of(App& app, const Case& chosen, const std::string& name) {
+  switch (chosen.kind) {
+    case Kind::http_json: return add_json_routes(app, name);
+    case Kind::http_routes: return add_many_routes(app, chosen.size);
+    case Kind::http_steps: return add_steps(app, chosen.size);
+    default: return add_routes(app);
+  }
+}
+
+int serve(const Case& chosen, const std::string& name, const char* where) {
+  App app;
+  add_routes_of(app, chosen, name);
+  if (auto port = app.listen("127.0.0.1", static_cast<uint16_t>(std::atoi(where))); !port) return report(port.error());
+  return app.run();
+}
+
 int usage() {
-  std::fputs("usage: messages_bench CASE MESSAGES; the cases are", stderr);
+  std::fputs("usage: messages_bench CASE MESSAGES | CASE serve PORT; the cases are", stderr);
   for (const Case& c : kCases) std::fprintf(stderr, " %.*s", static_cast<int>(c.name.size()), c.name.data());
   std::fputs("\n", stderr);
   return 2;
@@ -264,21 +281,15 @@ int usage() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Case* chosen = argc == 3 ? find_case(argv[1]) : nullptr;
+  const bool serves = argc == 4 && std::string_view(argv[2]) == "serve";
+  const Case* chosen = argc == 3 || serves ? find_case(argv[1]) : nullptr;
   if (!chosen) return usage();
+  const std::string name = argc > 2 ? "Ann Example" : argv[0];
+  if (serves) return serve(*chosen, name, argv[3]);
   const size_t wanted = std::strtoull(argv[2], nullptr, 10);
   replace_system_calls();
   App app;
-  const std::string name = argc == 3 ? "Ann Example" : argv[0];
-  if (chosen->kind == Kind::http_json) {
-    add_json_routes(app, name);
-  } else if (chosen->kind == Kind::http_routes) {
-    add_many_routes(app, chosen->size);
-  } else if (chosen->kind == Kind::http_steps) {
-    add_steps(app, chosen->size);
-  } else {
-    add_routes(app);
-  }
+  add_routes_of(app, *chosen, name);
   if (auto port = app.listen("127.0.0.1", 0); !port) return report(port.error());
   connect_clients(app, *chosen);
   input = input_of(*chosen);
