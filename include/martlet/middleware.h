@@ -24,7 +24,7 @@ struct Failure {
   std::string_view text;       // for the client; of a handler that threw it is what AppOptions::production allows
   std::string_view exception;  // what a handler threw; empty when none did
   std::string_view route;      // the pattern of the route, as it was registered; "*" when no route takes the request
-  std::string_view request_id; // the X-Request-Id that a step has set, else the one that came; empty when there is none
+  std::string_view request_id; // the X-Request-Id that a step has set, else Request::id()
 };
 
 // A middleware is (Request&, Response&, Next). It answers the request itself, or calls next() to let it through to what

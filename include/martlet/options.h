@@ -69,7 +69,7 @@ struct MARTLET_LAYOUT AppOptions {
   // when something is sent to it. On, it suits long polls whose clients are browsers and HTTP libraries, which never do.
   bool half_close_is_abort = false;
   // How long the application may take for an answer, from the moment at which it was to come later (res.defer(), a Next
-  // that was kept). Then 503, and a late answer does nothing. 0: no limit, as a long poll waits for as long as it likes;
+  // that was kept). Then 503, the log names the route, and a late answer does nothing. 0: no limit, as a long poll waits for as long as it likes;
   // DeferOptions::deadline is for one request. A handler that does not return cannot be interrupted.
   milliseconds handler_timeout = milliseconds(0);
   // How long a head may take from its first byte (from the connection's start for the first). Then 408.

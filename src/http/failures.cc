@@ -45,8 +45,7 @@ std::string_view kept(session::Exchange& e, std::string_view text) noexcept {
 
 std::string_view request_id_of(const session::Exchange& e) noexcept {
   if (const auto set = session::find_field(e, "x-request-id")) return *set;
-  const proto::Field* sent = e.head.find(e.base, "x-request-id");
-  return e.field(sent);
+  return e.request.id();
 }
 
 // RFC 9457 §3.1. `type` is about:blank: the status says it all, and `detail` is what there is besides.

@@ -312,6 +312,10 @@ void on_refused(void* context, session::Exchange& e) {
   run_steps(w, e);
 }
 
+void on_overdue(void*, const session::Exchange& e) {
+  sys::log_limited(LogLevel::warn, "no answer came in time", static_cast<const Chain*>(e.route)->pattern);
+}
+
 void on_aborted(void* context, session::Exchange& e) {
   auto& w = *static_cast<RoutedWorker*>(context);
   const std::string& pattern = static_cast<const Chain*>(e.route)->pattern;

@@ -103,7 +103,7 @@ void RoutedWorker::open_routes() {
   unmatched.pattern.assign(1, '*');
   refused.pattern.assign(1, '*');
   unmatched.scope = refused.scope = &errors;
-  sessions.http = {this, calling ? on_watched_request : on_request, find_chain_of, run_chain, on_upgrade, on_refused, on_aborted};
+  sessions.http = {this, calling ? on_watched_request : on_request, find_chain_of, run_chain, on_upgrade, on_refused, on_overdue, on_aborted};
 }
 
 }  // namespace martlet::routing

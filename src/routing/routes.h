@@ -112,6 +112,7 @@ void on_upgrade(void* context, session::Exchange& e);
 void find_chain_of(void* context, session::Exchange& e);
 void run_chain(void* context, session::Exchange& e);
 void on_refused(void* context, session::Exchange& e);
+void on_overdue(void* context, const session::Exchange& e);
 void on_aborted(void* context, session::Exchange& e);
 
 }  // namespace routing

@@ -95,7 +95,9 @@ uint32_t answer_time_left(const Sessions& s, const Exchange& e, uint32_t since_m
 }
 
 void answer_overdue(Exchange& e) noexcept {
+  const HttpSink& sink = e.sessions->http;
   e.sessions->stats.handler_timeouts++;
+  sink.on_overdue(sink.context, e);
   if (e.flags.refused) return send_refusal(e);
   drop_body_fields(e);
   e.status = 503;

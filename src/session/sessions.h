@@ -58,6 +58,8 @@ struct HttpSink {
   // A request that the library refuses and no step has seen: runs the steps that are for every request, then
   // send_refusal(). It is answered on return, or a step will go on later.
   void (*on_refused)(void* context, Exchange& exchange) = nullptr;
+  // No answer has come in the time that there is for it: this is said.
+  void (*on_overdue)(void* context, const Exchange& exchange) = nullptr;
   // The connection has ended and the answer was still owed: calls the exchange's `aborted`.
   void (*on_aborted)(void* context, Exchange& exchange) = nullptr;
 };

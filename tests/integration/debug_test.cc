@@ -55,6 +55,16 @@ TEST_CASE("debug: calls that a release build ignores abort" * doctest::skip(!kDe
     });
     app.get("/", [](Request&, Response& res) { res.send("once"); });
   }) == kAborted);
+  for (const bool answers_first : {true, false}) {
+    CHECK(end_after("/", [answers_first](App& app) {
+      app.use([answers_first](Request&, Response& res, Next next) {
+        if (answers_first) res.send("mine");
+        next();
+        if (!answers_first) res.send("mine");
+      });
+      app.get("/", [](Request&, Response& res) { res.send("not run"); });
+    }) == kAborted);
+  }
   CHECK(end_after("/", [](App& app) { app.get("/", [](Request&, Response& res) { res.status(99).end(); }); }) == kAborted);
   CHECK(end_after("/", [](App& app) { app.get("/", [](Request&, Response& res) { res.redirect("/", 200); }); }) == kAborted);
 }

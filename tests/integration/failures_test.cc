@@ -126,6 +126,17 @@ TEST_CASE("failures: error handlers run from the nearest Router outwards until o
   CHECK(get(client, "/tea").field("x-path") == "app");
 }
 
+TEST_CASE("failures: the id is the one that a step has set or that was made, not what a stranger sends") {
+  TestServer server([](App& app) {
+    app.on_error([](const Failure& f, Request& req, Response& res) { res.set("X-Told", f.request_id).set("X-Same", f.request_id == req.id() ? "1" : "0"); });
+    app.get("/", [](Request&, Response& res) { res.fail(404); });
+  });
+  Client client(server.port());
+  const HttpResponse got = client.get("/", "X-Request-Id: a-stranger's\r\n");
+  CHECK(got.field("x-told").size() == 24);
+  CHECK(got.field("x-same") == "1");
+}
+
 TEST_CASE("failures: what a failure says stays good while error handlers set fields and throw") {
   TestServer server([](App& app) {
     app.use([](Request&, Response& res, Next next) { res.set("X-Request-Id", "r-0123456789").set("X-Why", "why it failed"), next(); });

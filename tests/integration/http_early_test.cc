@@ -35,6 +35,8 @@ struct Pages {
              [](Request& req, Response& res) { res.send(req.body()); });
     app.post("/late", [this](Request&, Response&, Next next) { kept = next; }, [](Request& req, Response& res) { res.send(req.body()); });
     app.post("/wanted", BodyWanted(), [](Request& req, Response& res) { res.send(req.body()); });
+    app.post("/large", {.max_body_bytes = 8'000'000}, [](Request& req, Response& res, Next next) { req.header("authorization") ? next() : res.status(401).send("who?"); },
+             [](Request& req, Response& res) { res.send(std::to_string(req.body().size())); });
     app.get("/", [](Request&, Response& res) { res.send("up"); });
   }
 };
@@ -52,6 +54,40 @@ TEST_CASE("http_early: who is refused by a step hears it before the body, and is
     CHECK(got.status == (std::string_view(fields).find("8000000") == std::string_view::npos ? 401 : 413));
     CHECK(got.field("x-early") == "0");
     CHECK(got.field("connection") == "close");
+  }
+}
+
+TEST_CASE("http_early: eight million bytes without a token are 401 at the head, and are taken with one where the route takes them") {
+  Pages pages;
+  TestServer server([&](App& app) { pages.serve(app); });
+  for (const char* expects : {"", "Expect: 100-continue\r\n"}) {
+    Client client(server.port());
+    REQUIRE(client.send(head("/large", "Content-Length: 8000000\r\n" + std::string(expects)) + (*expects ? "" : "some of it")));
+    const HttpResponse got = client.read_response();
+    CHECK(got.status == 401);
+    CHECK(got.field("connection") == "close");
+  }
+  const std::string body(8'000'000, 'b');
+  Client client(server.port());
+  CHECK(client.post("/large", body, "Authorization: yes\r\n").body == "8000000");
+  CHECK(client.post("/large", body + "b", "Authorization: yes\r\n").status == 413);
+  Client other(server.port());
+  CHECK(other.post("/private", body.substr(0, 1'048'576), "Authorization: yes\r\n").body.size() == 1'048'576);  // the App's limit is as it was
+  CHECK(other.post("/private", body.substr(0, 1'048'577), "Authorization: yes\r\n").status == 413);
+}
+
+TEST_CASE("http_early: a body of a MiB behind an answer is passed over, a byte more ends the connection") {
+  Pages pages;
+  TestServer server([&](App& app) { pages.serve(app); });
+  for (const size_t bytes : {size_t{1} << 20, (size_t{1} << 20) + 1}) {
+    Client client(server.port());
+    REQUIRE(client.send(head("/large", "Content-Length: " + std::to_string(bytes) + "\r\n") + "b"));
+    const HttpResponse got = client.read_response();
+    CHECK(got.status == 401);
+    CHECK(got.closes() == (bytes > size_t{1} << 20));
+    if (got.closes()) continue;
+    REQUIRE(client.send(std::string(bytes - 1, 'b')));
+    CHECK(client.get("/").body == "up");
   }
 }
 

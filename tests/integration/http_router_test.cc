@@ -34,9 +34,13 @@ TEST_CASE("http_router: what is mounted stands behind its prefix, guards what co
     app.mount("/api/", std::move(api));
     app.get("/api/later", [](Request&) { return "later"; });
     app.get("/", [] { return "home"; });
+    app.all("/any", [] { return "any"; });
+    app.ws("/api/live", {});
     std::string all;
-    for (const RouteInfo& route : app.routes()) all += route.method + " " + route.pattern + " " + std::to_string(route.steps) + "\n";
-    CHECK(all == "GET /api/open 1\nGET /api/posts 2\nGET /api/posts/:id 2\nPOST /api/upload 2\nGET /api/later 2\nGET / 1\n");
+    for (const RouteInfo& route : app.routes()) {
+      all += route.method + " " + route.pattern + " " + std::to_string(route.steps) + (route.is_websocket ? " WebSocket\n" : "\n");
+    }
+    CHECK(all == "GET /api/open 1\nGET /api/posts 2\nGET /api/posts/:id 2\nPOST /api/upload 2\nGET /api/later 2\nGET / 1\n /any 1\nGET /api/live 1 WebSocket\n");
   });
   Client client(server.port());
   CHECK(client.get("/").body == "home");
@@ -54,6 +58,7 @@ TEST_CASE("http_router: what is mounted stands behind its prefix, guards what co
 TEST_CASE("http_router: groups with steps, on groups, and WebSockets in them") {
   TestServer server([](App& app) {
     app.group("/admin", [](Request&, Response& res, Next next) { res.set("X-Admin", "1"), next(); }, [](Router& admin) {
+      admin.use([](Context& c, Next next) { c.res.set("X-Context", "1"), next(); });
       admin.get("/stats", [](Context& c) { c.res.send(c.req.path()); });
       admin.ws("/live", [](WebSocket ws, Request&) { ws.send("hello"); });
       admin.ws("/echo", {.message = [](WebSocket ws, const Message& msg) { ws.send(msg); }});
@@ -64,6 +69,7 @@ TEST_CASE("http_router: groups with steps, on groups, and WebSockets in them") {
   HttpResponse got = client.get("/admin/stats");
   CHECK(got.body == "/admin/stats");
   CHECK(got.field("x-admin") == "1");
+  CHECK(got.field("x-context") == "1");
   CHECK(client.get("/admin/deep/a/b").body == "deep a/b");
   WsClient live(server.port(), "/admin/live");
   CHECK(live.read_frame().payload == "hello");
