@@ -8,12 +8,13 @@
 //   MARTLET_JSON(Post, title, likes, link)
 //   enum class Color { red, green };
 //   MARTLET_JSON(Color, red, green)
-// The names of plain aggregates without it were tried, by structured bindings and the compiler's own words for a member: that
-// does not link with g++ 11 and 12 and clang 14, which the library promises.
 //
 //   auto post = Json::to<Post>(text);                // or req.json<Post>(), message.json<Post>()
 //   if (!post) log(post.error().message());          // "/likes: an integer is wanted"
 //   res.json(*post);  ws.send(*post);  Json tree = *post;  writer.value(*post);
+//
+// An aggregate without the macro has none: its members' names by structured bindings and the compiler's own words were tried,
+// and do not link with g++ 11 and 12 and clang 14.
 //
 // These have a JSON form:
 //   bool, integers, float, double     An integer must fit; 1.0 and 1e3 are integers, too. NaN and the infinities are written as null.
