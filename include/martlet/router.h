@@ -173,6 +173,11 @@ struct MARTLET_LAYOUT RouteInfo {
   bool is_websocket = false;
 };
 
+namespace detail {
+template <typename T>
+concept IsStep = !std::is_same_v<std::remove_cvref_t<T>, RouteOptions>;  // what else it must be route() says in words
+}  // namespace detail
+
 // What an App and a Router have in common. The forms of paths and what they match are told in app.h.
 template <typename Self>
 class Routes {
@@ -197,32 +202,36 @@ class Routes {
   // nothing, 405 with the methods of that path in Allow, and OPTIONS 204 with them, unless it has a route; a method that HTTP
   // does not know, 501. OPTIONS * (RFC 9110 §9.3.7), for which there may be a route of the path "*", tells the methods of the
   // whole App.
-  template <typename... Steps>
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& get(std::string_view path, Steps&&... steps) { return route("GET", path, {}, std::forward<Steps>(steps)...); }
   template <typename... Steps>
   MARTLET_THUNK Self& get(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("GET", path, options, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& post(std::string_view path, Steps&&... steps) { return route("POST", path, {}, std::forward<Steps>(steps)...); }
   template <typename... Steps>
   MARTLET_THUNK Self& post(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("POST", path, options, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& put(std::string_view path, Steps&&... steps) { return route("PUT", path, {}, std::forward<Steps>(steps)...); }
   template <typename... Steps>
   MARTLET_THUNK Self& put(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("PUT", path, options, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& patch(std::string_view path, Steps&&... steps) { return route("PATCH", path, {}, std::forward<Steps>(steps)...); }
   template <typename... Steps>
   MARTLET_THUNK Self& patch(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("PATCH", path, options, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& del(std::string_view path, Steps&&... steps) { return route("DELETE", path, {}, std::forward<Steps>(steps)...); }
   template <typename... Steps>
   MARTLET_THUNK Self& del(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("DELETE", path, options, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& head(std::string_view path, Steps&&... steps) { return route("HEAD", path, {}, std::forward<Steps>(steps)...); }
   template <typename... Steps>
+  MARTLET_THUNK Self& head(std::string_view path, const RouteOptions& route_options, Steps&&... steps) { return route("HEAD", path, route_options, std::forward<Steps>(steps)...); }
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& options(std::string_view path, Steps&&... steps) { return route("OPTIONS", path, {}, std::forward<Steps>(steps)...); }
-  // Any method.
   template <typename... Steps>
+  MARTLET_THUNK Self& options(std::string_view path, const RouteOptions& route_options, Steps&&... steps) { return route("OPTIONS", path, route_options, std::forward<Steps>(steps)...); }
+  // Any method.
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& all(std::string_view path, Steps&&... steps) { return route("", path, {}, std::forward<Steps>(steps)...); }
   template <typename... Steps>
   MARTLET_THUNK Self& all(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("", path, options, std::forward<Steps>(steps)...); }
@@ -252,9 +261,11 @@ class Routes {
     return self();
   }
 
-  // Runs when a step gives up (next(HttpError), res.fail(), fail()) or throws, before it is answered: it may answer in its own
-  // way, by (const Failure&, Request&, Response&). The status is set to the failure's. Several run in the order of
-  // registration until one answers, those of the Router that the route is of before those around it, the App's last.
+  // Runs when a step gives up (next(HttpError), res.fail(), fail()) or throws, or the library refuses a request that it has read
+  // the head of (404 without a not_found(), 405, 408, 413, 501, 503, …), before it is answered: it may answer in its own way, by
+  // (const Failure&, Request&, Response&). The status is set to the failure's, and fields that belong to it (Allow, Upgrade) are
+  // set. Several run in the order of registration until one answers, those of the Router that the route is of before those around
+  // it, the App's last. Where there is one, what nobody answers is text or problem details by Accept, refusals as well.
   template <typename F>
     requires(detail::is_error_handler<F>)
   MARTLET_THUNK Self& on_error(F&& handler) {

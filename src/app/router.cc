@@ -112,7 +112,7 @@ class Mounting {
       routing::ErrorScope& made = w_.scopes.emplace_back();
       made.outer = scope.outer == Scope::kNone ? &w_.errors : made_[scope.outer];
       for (ErrorHandler& handler : scope.handlers) made.handlers.push_back(std::move(handler));
-      if (!made.handlers.empty()) w_.fail_thrown = http::fail_thrown;
+      if (!made.handlers.empty()) http::bring_error_handlers(w_);
       made_.push_back(&made);
     }
   }
