@@ -491,7 +491,8 @@ def header_jobs(root, compilers):
         return
     for compiler in sorted(set(compilers + strict_compilers())):
         strict = common + STRICT + ([] if "clang" in compiler else STRICT_GCC) + [in_use]
-        for extra in [], ["-fno-exceptions", "-fno-rtti"]:
+        without_coroutines = [] if "clang" in compiler else [["-fno-coroutines"]]
+        for extra in [[], ["-fno-exceptions", "-fno-rtti"]] + without_coroutines:
             yield f"headers_in_use.cc ({' '.join([compiler] + extra + STRICT)})", shlex.split(compiler) + extra + strict, ""
 
 
