@@ -39,8 +39,11 @@ namespace detail {
 
 template <typename F, typename... Args>
 inline constexpr bool takes = std::is_invocable_v<std::decay_t<F>&, Args...>;
+// Who is not given the response must return the answer.
+template <typename F, typename... Args>
+concept answers = takes<F, Args...> && !std::is_void_v<std::invoke_result_t<std::decay_t<F>&, Args...>>;
 template <typename F>
-inline constexpr bool is_handler = takes<F, Request&, Response&> || takes<F, Request&> || takes<F, Context&> || takes<F>;
+inline constexpr bool is_handler = takes<F, Request&, Response&> || takes<F, Context&> || answers<F, Request&> || answers<F>;
 template <typename F>
 inline constexpr bool is_middleware = !is_handler<F> && (takes<F, Request&, Response&, Next> || takes<F, Context&, Next>);
 template <typename F>
