@@ -5,8 +5,7 @@
 #   tests/static/savings.sh BUILD      ZIG and MAKE come from the environment; the library is built three times
 #
 # First the options, each alone, beside the echo with libc++abi's demangler (make static does without); then what a
-# feature costs: programs that differ by it alone. The exit status is 1 when JSON costs
-# more than it may.
+# feature costs: programs that differ by it alone. The exit status is 1 when JSON costs more than it may.
 set -eu
 cd "$(dirname "$0")/../.."
 build=$1/savings
