@@ -39,8 +39,11 @@ namespace detail {
 
 template <typename F, typename... Args>
 inline constexpr bool takes = std::is_invocable_v<std::decay_t<F>&, Args...>;
+// Who is not given the response must return the answer.
+template <typename F, typename... Args>
+concept answers = takes<F, Args...> && !std::is_void_v<std::invoke_result_t<std::decay_t<F>&, Args...>>;
 template <typename F>
-inline constexpr bool is_handler = takes<F, Request&, Response&> || takes<F, Request&> || takes<F, Context&> || takes<F>;
+inline constexpr bool is_handler = takes<F, Request&, Response&> || takes<F, Context&> || answers<F, Request&> || answers<F>;
 template <typename F>
 inline constexpr bool is_middleware = !is_handler<F> && (takes<F, Request&, Response&, Next> || takes<F, Context&, Next>);
 template <typename F>
@@ -242,13 +245,19 @@ class Routes {
     self().add_ws(path, std::move(handlers));
     return self();
   }
-  // A WebSocket route whose function runs once per connection and sets that connection's handlers.
+  // A WebSocket route whose function runs once per connection, with (WebSocket, Request&) or with (WebSocket), and sets that
+  // connection's handlers.
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, WsHandlers>)
   MARTLET_THUNK Self& ws(std::string_view path, F&& on_open, WsOptions options = {}) {
+    using Open = Function<void(WebSocket, Request&)>;
     constexpr bool fits = std::is_invocable_v<std::decay_t<F>&, WebSocket, Request&>;
-    static_assert(fits, "the function of a WebSocket route is called with (WebSocket, Request&)");
-    if constexpr (fits) self().add_ws(path, Function<void(WebSocket, Request&)>(std::forward<F>(on_open)), std::move(options));
+    constexpr bool fits_alone = !fits && std::is_invocable_v<std::decay_t<F>&, WebSocket>;
+    static_assert(fits || fits_alone, "the function of a WebSocket route is called with (WebSocket, Request&) or (WebSocket)");
+    if constexpr (fits) self().add_ws(path, Open(std::forward<F>(on_open)), std::move(options));
+    if constexpr (fits_alone) {
+      self().add_ws(path, Open([fn = std::decay_t<F>(std::forward<F>(on_open))](WebSocket ws, Request&) mutable { fn(ws); }), std::move(options));
+    }
     return self();
   }
 

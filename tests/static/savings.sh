@@ -5,7 +5,7 @@
 #   tests/static/savings.sh BUILD      ZIG and MAKE come from the environment; the library is built three times
 #
 # First the options, each alone, beside the echo with libc++abi's demangler (make static does without); then what a
-# feature costs: programs that differ by it alone.
+# feature costs: programs that differ by it alone. The exit status is 1 when JSON costs more than it may.
 set -eu
 cd "$(dirname "$0")/../.."
 build=$1/savings
@@ -96,3 +96,6 @@ row 'the WebSockets in a room instead' "$with_room" "$with_ws"
 row 'and compressed' "$with_deflate" "$with_room"
 row 'the chat demo without its page' "$pageless" "$with_room"
 row 'the chat demo' "$chat" "$pageless"
+
+json_limit=40000
+[ $((with_json - with_ws)) -le $json_limit ] || { echo "JSON both ways costs $((with_json - with_ws)) bytes; the limit is $json_limit" >&2; exit 1; }
