@@ -7,6 +7,7 @@
 #include <martlet/compression.h>
 #include <martlet/cookie.h>
 #include <martlet/error.h>
+#include <martlet/events.h>
 #include <martlet/form.h>
 #include <martlet/function.h>
 #include <martlet/inject.h>

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,11 @@ struct MessageAccess;
 namespace base {
 struct Block;
 }
+
+// Of events.h.
+class AckRequest;
+struct EventListener;
+struct ListenerId;
 
 // What became of a send.
 enum class SendStatus : uint8_t {
@@ -221,6 +227,20 @@ class WebSocket {
   void on_ping(Function<void(WebSocket, std::string_view)> handler) const;
   void on_pong(Function<void(WebSocket, std::string_view)> handler) const;
 
+  // Events: see events.h, which has to be included for these. Commands, like the others.
+  template <typename F>
+  MARTLET_THUNK ListenerId on(std::string_view event, F&& listener) const;
+  template <typename F>
+  MARTLET_THUNK ListenerId once(std::string_view event, F&& listener) const;
+  void off(ListenerId listener) const;
+  void off(std::string_view event) const;
+  template <typename... Args>
+  SendStatus emit(std::string_view event, const Args&... args) const;
+  SendStatus emit(std::string_view event, const Json& only) const;
+  template <typename... Args>
+  AckRequest emit_with_ack(std::string_view event, const Args&... args) const;
+  AckRequest emit_with_ack(std::string_view event, const Json& only) const;
+
   // Runs `fn(ws)` on the connection's worker, soon, but never before this call has returned; not at all when the
   // connection is gone by then.
   void post(Function<void(WebSocket)> fn) const;
@@ -259,6 +279,26 @@ class WebSocket {
   uint32_t generation_ = 0;
 };
 
+// Listeners of events that a route has for all its connections: WsHandlers{.on = {{"join", fn}, {"leave", fn}}}; see events.h.
+class EventListeners {
+ public:
+  EventListeners() noexcept = default;
+  EventListeners(std::initializer_list<EventListener> listeners);
+  EventListeners(EventListeners&& other) noexcept;
+  EventListeners& operator=(EventListeners&& other) noexcept;
+  ~EventListeners() {
+    if (list_) forget();
+  }
+
+ private:
+  friend struct MessageAccess;
+  struct List;
+  struct Parts;  // what it takes to have events: named by the constructor with listeners alone
+  void forget() noexcept;
+  List* list_ = nullptr;
+  const Parts* parts_ = nullptr;
+};
+
 // The handlers of a route, shared by all its connections: an idle connection then owns nothing of its own.
 struct MARTLET_LAYOUT WsHandlers {
   // Runs exactly once per connection whose open handler ran.
@@ -269,6 +309,8 @@ struct MARTLET_LAYOUT WsHandlers {
   Function<void(WebSocket, const ErrorInfo&)> error = {};
   // Runs once per message, in order.
   Function<void(WebSocket, const Message&)> message = {};
+  // Events, whose messages `message` does not see.
+  EventListeners on = {};
   // Runs after the handshake; the request is valid until it returns.
   Function<void(WebSocket, Request&)> open = {};
   WsOptions options = {};
