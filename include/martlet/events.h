@@ -71,6 +71,8 @@ class EventWriter {
   void add(const T& value) {
     if constexpr (std::is_null_pointer_v<T>) {
       out_.value(nullptr);
+    } else if constexpr (json::Text<T>) {
+      add_text(std::string_view(value));
     } else {
       json::write_value(out_, value);
     }
@@ -79,6 +81,7 @@ class EventWriter {
 
  private:
   friend struct EventAccess;
+  void add_text(std::string_view text) noexcept;
   JsonWriter out_;
   uint32_t args_at_ = 0;  // where the list begins
   uint32_t count_ = 0;
@@ -211,7 +214,11 @@ class EventArguments {
  private:
   friend struct detail::EventAccess;
   EventArguments(const WebSocket& ws, std::string_view args, uint64_t ack, Envelope envelope) noexcept
-      : socket_(ws), args_(args), ack_(ack), envelope_(envelope) {}
+      : socket_(ws), args_(args), ack_(ack), envelope_(envelope) {
+    if (envelope == Envelope::event_args && args.empty()) args_ = "[]";
+  }
+  template <typename Held>
+  MARTLET_THUNK bool read_any(Held& to);
   bool refuse_count(JsonReader& in) noexcept;
   // All is read; a bit for each that is missing.
   bool finish(json::TextReader& in, bool read, uint64_t missing) noexcept;
@@ -222,7 +229,8 @@ class EventArguments {
   Envelope envelope_;
   bool refused_ = false;
   bool too_many_ = false;
-  JsonError error_ = {};
+  const char* what_ = "";  // when it is refused: why, and where
+  char path_[JsonError::kPathBytes];
 };
 
 namespace detail {
@@ -232,6 +240,7 @@ inline constexpr JsonOptions kArgumentOptions{.depth = 63};
 // How an argument lies while the others are read. A view is into the message where that can be.
 template <typename T>
 struct HeldArgument {
+  using Type = T;
   T value{};
   static constexpr bool may_be_missing = json::may_be_empty<T>;
   bool read(JsonReader& in, std::string_view) { return json::read_value(in, value); }
@@ -239,6 +248,7 @@ struct HeldArgument {
 };
 template <>
 struct HeldArgument<std::string_view> {
+  using Type = std::string_view;
   std::string_view value{};
   std::string own{};
   static constexpr bool may_be_missing = false;
@@ -346,6 +356,18 @@ MARTLET_THUNK bool read_argument(JsonReader& in, [[maybe_unused]] std::string_vi
   const bool taken = ((I == index && (good = std::get<I>(held).read(in, whole), true)) || ...);
   return taken ? good : in.skip();
 }
+// The quick way for what is mostly there. False: by the slow one.
+template <typename Held, size_t... I>
+MARTLET_THUNK bool read_plain(std::string_view args, Held& held, std::index_sequence<I...>) {
+  if constexpr ((json::is_plain_type<typename std::tuple_element_t<I, Held>::Type> && ...)) {
+    json::PlainList in(args);
+    return in.take('[') && (((I == 0 || in.take(',')) && in.read(std::get<I>(held).value)) && ...) && in.ended();
+  } else {
+    static_cast<void>(args);
+    static_cast<void>(held);
+    return false;
+  }
+}
 // A bit for each argument behind these that must not be missing.
 template <typename Held, size_t... I>
 uint64_t missing_arguments(size_t count, const Held&, std::index_sequence<I...>) noexcept {
@@ -356,6 +378,13 @@ uint64_t missing_arguments(size_t count, const Held&, std::index_sequence<I...>)
 
 template <typename Held>
 MARTLET_THUNK bool EventArguments::read(Held& to) {
+  constexpr auto kEach = std::make_index_sequence<std::tuple_size_v<Held>>();
+  if (envelope_ == Envelope::event_args && detail::read_plain(args_, to, kEach)) return true;
+  return read_any(to);
+}
+
+template <typename Held>
+MARTLET_THUNK bool EventArguments::read_any(Held& to) {
   constexpr auto kEach = std::make_index_sequence<std::tuple_size_v<Held>>();
   json::TextReader text(args_, detail::kArgumentOptions);
   JsonReader& in = text.reader();

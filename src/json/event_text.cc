@@ -1,10 +1,10 @@
 // See event_text.h.
 #include "json/event_text.h"
 
-#include <martlet/json.h>
-
+#include <bit>
 #include <cstring>
 
+#include "json/escape.h"
 #include "json/reader.h"
 
 namespace martlet::json {
@@ -25,21 +25,41 @@ constexpr Words kTypeData{R"({"type":")", "type", R"(","data":)", "data"};
 const Words& words_of(EventForm form) noexcept { return form == EventForm::event_args ? kEventArgs : kTypeData; }
 
 // Takes a word away from the front. False when it is not there.
-bool take(std::string_view& text, std::string_view word) noexcept {
-  if (text.size() < word.size() || std::memcmp(text.data(), word.data(), word.size()) != 0) return false;
-  text.remove_prefix(word.size());
+template <const Words& words, std::string_view Words::* word>
+bool take(std::string_view& text) noexcept {
+  constexpr size_t kSize = (words.*word).size();
+  if (text.size() < kSize || std::memcmp(text.data(), (words.*word).data(), kSize) != 0) return false;
+  text.remove_prefix(kSize);
   return true;
+}
+
+// Where the first byte is that ends a text or needs an escape: `end` when there is none. From `begin` on it may be read.
+const char* find_special(const char* begin, const char* at, const char* end) noexcept {
+  constexpr ptrdiff_t kWord = 8;
+  uint64_t word;
+  const auto found = [&word] { return __builtin_ctzll(special_bytes(word)) / 8; };
+  if constexpr (std::endian::native == std::endian::little) {
+    for (; end - at >= kWord; at += kWord) {
+      std::memcpy(&word, at, kWord);
+      if (special_bytes(word)) return at + found();
+    }
+    if (at == end) return end;
+    if (end - begin >= kWord) {
+      std::memcpy(&word, end - kWord, kWord);
+      word >>= 8 * (kWord - (end - at));  // behind it come zeros, which are special
+      return at + found();
+    }
+  }
+  while (at != end && !is_special(*at)) at++;
+  return at;
 }
 
 // How long the name at the front is, if it is plain and ends in time; else 0.
 size_t plain_name(std::string_view text) noexcept {
   const size_t most = text.size() < EventText::kNameBytes + 1 ? text.size() : EventText::kNameBytes + 1;
-  for (size_t i = 0; i < most; i++) {
-    const auto letter = static_cast<uint8_t>(text[i]);
-    if (letter == '"') return i;
-    if (letter < 0x20 || letter == '\\') return 0;
-  }
-  return 0;
+  const char* const end = text.data() + most;
+  const char* const stop = find_special(text.data(), text.data(), end);
+  return stop != end && *stop == '"' ? static_cast<size_t>(stop - text.data()) : 0;
 }
 
 bool is_digit(char letter) noexcept { return static_cast<unsigned char>(letter - '0') < 10; }
@@ -60,20 +80,63 @@ void take_ack_behind(std::string_view& text, uint64_t& ack) noexcept {
 
 }  // namespace
 
-bool glance_at_event(std::string_view text, EventForm form, EventText& to) noexcept {
-  const Words& words = words_of(form);
-  if (!take(text, words.start)) return false;
+namespace {
+
+template <const Words& words, bool list>
+bool glance(std::string_view text, EventText& to) noexcept {
+  if (!take<words, &Words::start>(text)) return false;
   const size_t name = plain_name(text);
   if (name == 0) return false;
   to.name = text.substr(0, name);
   text.remove_prefix(name);
-  if (!take(text, words.args) || text.size() < 2 || text.back() != '}') return false;
+  if (!take<words, &Words::args>(text) || text.size() < 2 || text.back() != '}') return false;
   text.remove_suffix(1);
   if (is_digit(text.back())) take_ack_behind(text, to.ack);
-  if (text.empty() || (form == EventForm::event_args && (text.front() != '[' || text.back() != ']'))) return false;
+  if (text.empty() || (list && (text.front() != '[' || text.back() != ']'))) return false;
   to.args = text;
   to.kind = EventKind::event;
   return true;
+}
+
+}  // namespace
+
+bool glance_at_event(std::string_view text, EventForm form, EventText& to) noexcept {
+  return form == EventForm::event_args ? glance<kEventArgs, true>(text, to) : glance<kTypeData, false>(text, to);
+}
+
+// Plain lists -------------------------------------------------------------------------------------------------------------
+
+bool PlainList::read(std::string_view& to) noexcept {
+  if (!take('"')) return false;
+  const char* at = at_;
+  for (Sixteen piece; end_ - at >= static_cast<ptrdiff_t>(sizeof piece); at += sizeof piece) {
+    std::memcpy(&piece, at, sizeof piece);
+    if (any(special_marks(piece))) break;
+  }
+  at = find_special(begin_, at, end_);
+  if (at == end_ || *at != '"') return false;
+  to = {at_, static_cast<size_t>(at - at_)};
+  at_ = at + 1;
+  return true;
+}
+
+bool PlainList::read(bool& to) noexcept {
+  const std::string_view word = end_ - at_ >= 4 && std::memcmp(at_, "true", 4) == 0 ? "true" : "false";
+  if (static_cast<size_t>(end_ - at_) < word.size() || std::memcmp(at_, word.data(), word.size()) != 0) return false;
+  at_ += word.size();
+  to = word.size() == 4;
+  return true;
+}
+
+// What stands behind it is looked at by who reads the list.
+bool PlainList::integer(bool& negative, uint64_t& magnitude) noexcept {
+  constexpr ptrdiff_t kDigits = 18;
+  negative = take('-');
+  const char* const begin = at_;
+  magnitude = 0;
+  while (at_ != end_ && is_digit(*at_) && at_ - begin <= kDigits) magnitude = magnitude * 10 + static_cast<uint64_t>(*at_++ - '0');
+  const ptrdiff_t digits = at_ - begin;
+  return digits > 0 && digits <= kDigits && (digits == 1 || *begin != '0') && !(negative && magnitude == 0);
 }
 
 namespace {

@@ -1,6 +1,10 @@
 // Events on their way out: the text of an event or an answer, and who is sent it. Any thread.
 #include <martlet/events.h>
 
+#include <cstring>
+
+#include "json/cells.h"
+#include "json/escape.h"
 #include "realtime/events.h"
 
 namespace martlet {
@@ -27,12 +31,52 @@ SendStatus send_text(const To& to, const JsonWriter& out) noexcept {
 
 }  // namespace
 
+namespace {
+
+constexpr size_t kShortName = 15;
+
+template <size_t Size>
+char* put(char* at, const char (&word)[Size]) noexcept {
+  std::memcpy(at, word, Size - 1);
+  return at + Size - 1;
+}
+
+}  // namespace
+
+// A new writer has room for what is short.
 EventWriter::EventWriter(std::string_view event) noexcept : good_(is_name(event)) {
+  char* const begin = json::Access::at(out_);
+  char* at = put(begin, R"({"event":")");
+  if (event.size() <= kShortName && json::copy_plain_short(at, event.data(), event.size())) [[likely]] {
+    at = put(at + event.size(), R"(","args":[)");
+    args_at_ = static_cast<uint32_t>(at - 1 - begin);
+    json::Access::set_end(out_, at);
+    return;
+  }
   out_.begin_object();
   out_.member("event", event);
   out_.key("args");
   args_at_ = static_cast<uint32_t>(out_.text().size());
   out_.begin_array();
+}
+
+// What is not short for a JsonWriter, but for a message: two pieces that may overlap, if nothing in them must be escaped.
+void EventWriter::add_text(std::string_view text) noexcept {
+  constexpr size_t kPiece = sizeof(json::Sixteen);
+  char* at = json::Access::at(out_);
+  const size_t size = text.size();
+  if (size < kPiece || size > 2 * kPiece || static_cast<size_t>(json::Access::end(out_) - at) < 3 * kPiece) return out_.value(text);
+  json::Sixteen first, last;
+  std::memcpy(&first, text.data(), kPiece);
+  std::memcpy(&last, text.data() + size - kPiece, kPiece);
+  if (json::any(json::special_marks(first) | json::special_marks(last))) return out_.value(text);
+  *at = ',';
+  at += json::Access::comma(out_);
+  *at++ = '"';
+  std::memcpy(at, &first, kPiece);
+  std::memcpy(at + size - kPiece, &last, kPiece);
+  at[size] = '"';
+  json::Access::end_value(out_, at + size + 1);
 }
 
 EventWriter::EventWriter(std::string_view head, uint32_t args_at, uint32_t count) noexcept
@@ -42,11 +86,14 @@ EventWriter::EventWriter(std::string_view head, uint32_t args_at, uint32_t count
 
 EventWriter::EventWriter(uint64_t ack, Envelope envelope, size_t count) noexcept
     : bare_(envelope == Envelope::type_data && count <= 1) {
+  if (envelope == Envelope::event_args) [[likely]] {
+    char* const at = json::write_natural(put(json::Access::at(out_), R"({"ack":)"), ack);
+    json::Access::set_end(out_, put(at, R"(,"args":[)"));
+    return;
+  }
   out_.begin_object();
   out_.member("ack", ack);
-  if (envelope == Envelope::event_args) {
-    out_.key("args");
-  } else if (count > 0) {
+  if (count > 0) {
     out_.key("data");
   }
   if (!bare_) out_.begin_array();
@@ -55,6 +102,15 @@ EventWriter::EventWriter(uint64_t ack, Envelope envelope, size_t count) noexcept
 void EventAccess::finish(JsonWriter& out, uint64_t ack) noexcept {
   if (ack != json::EventText::kNoAck) out.member("ack", ack);
   out.end_object();
+}
+
+// The common case: there is room for both brackets.
+bool EventAccess::end(EventWriter& w) noexcept {
+  char* const at = json::Access::at(w.out_);
+  if (!w.good_ || w.ended_ || json::Access::end(w.out_) - at < 2) return false;
+  std::memcpy(at, "]}", 2);
+  json::Access::set_end(w.out_, at + 2);
+  return true;
 }
 
 // The same event as {"type":…,"data":…}.
@@ -74,12 +130,12 @@ namespace {
 
 template <typename To>
 SendStatus send_as(const To& to, EventWriter& event, Envelope envelope) noexcept {
+  if (envelope == Envelope::event_args && EventAccess::end(event)) [[likely]] return send_text(to, EventAccess::out(event));
   const Parts parts = EventAccess::parts(event);
   if (!EventAccess::good(event)) return SendStatus::dropped;
-  if (envelope == Envelope::event_args) [[likely]] {
-    JsonWriter& out = EventAccess::out(event);
-    out.end_object();
-    return send_text(to, out);
+  if (envelope == Envelope::event_args) {
+    EventAccess::out(event).end_object();
+    return send_text(to, EventAccess::out(event));
   }
   JsonWriter out;
   EventAccess::write_type_data(out, parts, json::EventText::kNoAck);
@@ -139,7 +195,10 @@ SendStatus send_event(const Audience& to, EventWriter& event) noexcept {
 
 SendStatus send_answer(const WebSocket& to, EventWriter& answer) noexcept {
   JsonWriter& out = EventAccess::out(answer);
-  if (!EventAccess::bare(answer)) out.end_array();
+  if (!EventAccess::bare(answer)) {
+    if (EventAccess::end(answer)) [[likely]] return send_text(to, out);
+    out.end_array();
+  }
   out.end_object();
   return send_text(to, out);
 }

@@ -1,6 +1,8 @@
 // See event_table.h.
 #include "realtime/event_table.h"
 
+#include <cstring>
+
 #include "base/alloc.h"
 
 namespace martlet::realtime {
@@ -19,9 +21,25 @@ EventTable::~EventTable() {
   base::deallocate(buckets_);
 }
 
+namespace {
+
+// Short names by two words that may overlap.
+bool is_same(std::string_view a, std::string_view b) noexcept {
+  if (a.size() != b.size()) return false;
+  if (a.size() < 4 || a.size() > 8) return a == b;
+  uint32_t words[4];
+  std::memcpy(&words[0], a.data(), 4);
+  std::memcpy(&words[1], a.data() + a.size() - 4, 4);
+  std::memcpy(&words[2], b.data(), 4);
+  std::memcpy(&words[3], b.data() + b.size() - 4, 4);
+  return words[0] == words[2] && words[1] == words[3];
+}
+
+}  // namespace
+
 NamedEvent* EventTable::find_event(std::string_view name, uint64_t hash) const noexcept {
   NamedEvent* event = buckets_ ? buckets_[hash & mask_] : nullptr;
-  while (event && (event->hash != hash || event->name.text() != name)) event = event->next;
+  while (event && (event->hash != hash || !is_same(event->name.text(), name))) event = event->next;
   return event;
 }
 

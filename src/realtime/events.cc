@@ -2,6 +2,7 @@
 #include "realtime/events.h"
 
 #include <atomic>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -123,18 +124,16 @@ class Delivery {
     if (!refused_) {
       refused_ = true;
       too_many_ = EventAccess::too_many(args);
-      error_ = EventAccess::error(args);
+      const std::string_view path(EventAccess::path(args));
+      if (!path.empty()) put(path), put(": ");
+      put(EventAccess::what(args));
     }
     EventAccess::start_again(args, event_);
   }
+  void put(std::string_view part) noexcept { why_size_ += part.copy(why_ + why_size_, sizeof why_ - why_size_); }
 
   void answer_refused(const EventArguments& args) noexcept {
-    char text[sizeof error_.path + 96];
-    size_t size = 0;
-    const auto put = [&](std::string_view part) { size += part.copy(text + size, sizeof text - size); };
-    if (error_.path[0]) put(error_.path), put(": ");
-    put(error_.what);
-    EventError error{event_.name, too_many_ ? "too_many_arguments" : "bad_arguments", {text, size}};
+    EventError error{event_.name, too_many_ ? "too_many_arguments" : "bad_arguments", {why_, why_size_}};
     error.reply = args.reply();
     auto& handler = route_.events->part.on_error;
     if (!handler) return send_event_error(args.socket(), error);
@@ -156,7 +155,8 @@ class Delivery {
   bool not_one_ = false;
   bool refused_ = false;
   bool too_many_ = false;
-  JsonError error_;  // when refused_
+  size_t why_size_ = 0;
+  char why_[JsonError::kPathBytes + 96];  // not initialised
   EventText event_;
 };
 
@@ -210,18 +210,20 @@ bool EventArguments::refuse_count(JsonReader& in) noexcept {
 }
 
 bool EventArguments::finish(json::TextReader& in, bool read, uint64_t missing) noexcept {
-  if (missing != 0) [[unlikely]] {
-    error_ = {};
-    error_.what = "an argument is missing";
-    error_.path[0] = '/';
+  JsonError error;
+  if (missing == 0 && (args_.empty() || in.finish(read, error))) [[likely]] return true;
+  refused_ = true;
+  if (missing == 0) {
+    what_ = error.what;
+    std::memcpy(path_, error.path, sizeof path_);
+  } else {
     const int number = __builtin_ctzll(missing);
-    size_t at = 1;
-    if (number > 9) error_.path[at++] = static_cast<char>('0' + number / 10);
-    error_.path[at] = static_cast<char>('0' + number % 10);
-    return !(refused_ = true);
+    const std::string_view place("/0\0\0/10\0/20\0/30", 15);
+    what_ = "an argument is missing";
+    std::memcpy(path_, place.data() + number / 10 * 4, 4);
+    path_[number < 10 ? 1 : 2] = static_cast<char>('0' + number % 10);
   }
-  if (args_.empty() || in.finish(read, error_)) [[likely]] return true;
-  return !(refused_ = true);
+  return false;
 }
 
 // Listeners ---------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include <martlet/events.h>
 
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -19,6 +20,28 @@
 namespace martlet::realtime {
 
 struct Events;
+
+// Mostly one step or two: names are short.
+inline uint64_t name_hash(std::string_view name, uint64_t key) noexcept {
+  const auto word = [&name](size_t at) {
+    uint64_t bytes;
+    std::memcpy(&bytes, name.data() + at, 8);
+    return bytes;
+  };
+  const auto half = [&name](size_t at) {
+    uint32_t bytes;
+    std::memcpy(&bytes, name.data() + at, 4);
+    return uint64_t{bytes};
+  };
+  const size_t size = name.size();
+  uint64_t hash = key ^ size;
+  for (size_t at = 0; at + 8 < size; at += 8) hash = base::mix64(hash ^ word(at)) + key;
+  if (size >= 8) return base::mix64(hash ^ word(size - 8));
+  if (size >= 4) return base::mix64(hash ^ (half(0) << 32 | half(size - 4)));
+  uint64_t last = 0;
+  for (const char letter : name) last = last << 8 | static_cast<uint8_t>(letter);
+  return base::mix64(hash ^ last);
+}
 
 // Of a route: the listeners of WsHandlers::on.
 struct RouteEvents {
@@ -41,7 +64,7 @@ struct Events final : worker::Part {
 
   // The route's, made when they are not there yet; from then on its connections' texts are looked at. Null when memory is out.
   static RouteEvents* of(RealtimeWorker& w, WsRouteEntry& route) noexcept;
-  uint64_t hash(std::string_view name) const noexcept { return base::keyed_hash(name, key_of_hash); }
+  uint64_t hash(std::string_view name) const noexcept { return name_hash(name, key_of_hash); }
 
   const uint64_t key_of_hash;
   session::WsSink sink;
@@ -90,6 +113,7 @@ struct EventAccess {
     if (!std::exchange(w.ended_, true)) w.out_.end_array();
     return {w.out_.text(), w.args_at_, w.count_};
   }
+  static bool end(EventWriter& w) noexcept;
   // Behind the list, or the value.
   static void finish(JsonWriter& out, uint64_t ack) noexcept;
   static void write_type_data(JsonWriter& out, const Parts& event, uint64_t ack) noexcept;
@@ -120,13 +144,14 @@ struct EventAccess {
     return EventArguments(ws, event.args, event.ack, envelope);
   }
   static void start_again(EventArguments& a, const json::EventText& event) noexcept {
-    a.args_ = event.args;
+    a.args_ = event.args.empty() && a.envelope_ == Envelope::event_args ? "[]" : event.args;
     a.ack_ = event.ack;
     a.refused_ = a.too_many_ = false;
   }
   static bool refused(const EventArguments& a) noexcept { return a.refused_; }
   static bool too_many(const EventArguments& a) noexcept { return a.too_many_; }
-  static const JsonError& error(const EventArguments& a) noexcept { return a.error_; }
+  static const char* what(const EventArguments& a) noexcept { return a.what_; }
+  static const char* path(const EventArguments& a) noexcept { return a.too_many_ ? "" : a.path_; }
 
 };
 

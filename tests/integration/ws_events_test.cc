@@ -119,7 +119,7 @@ TEST_CASE("ws events: 32 arguments, and 33") {
   CHECK(client.reads(event("many", "7")));
   CHECK(client.send_text(event("many", args + ",0")));
   const WsFrame refused = client.read_message();
-  CHECK(refused.payload == error_event("many", "/32: an event has at most 32 arguments", "too_many_arguments"));
+  CHECK(refused.payload == error_event("many", "an event has at most 32 arguments", "too_many_arguments"));
 }
 
 TEST_CASE("ws events: names of 128 bytes, and of 129") {
@@ -360,7 +360,7 @@ TEST_CASE("ws events: type and data") {
       ws.on("one", [](WebSocket from, Json j, EventReply reply) { from.emit("one", j); reply(j); });
       ws.on("two", [](WebSocket from, int a, std::string b, EventReply reply) { from.emit("two", a, b); reply(a, b); });
       ws.on("none", [](WebSocket from, EventReply reply) { from.emit("none"); reply(); });
-      ws.on("room", [](WebSocket from) { from.join("room").emit("room", 1); from.emit_with_ack("q", 5).then([](WebSocket w, AckResult r) { w.emit("answered", r.get(), r.size()); }); });
+      ws.on("room", [](WebSocket from) { from.join("room").emit("room", 1); from.emit_with_ack("q", 5).then([](WebSocket w, AckResult r) { w.emit("answered", *r.get(), r.size()); }); });
       ws.on("list", [](WebSocket from, std::vector<int> l) { from.emit("list", l); });
     }, {.envelope = Envelope::type_data});
   });
@@ -380,8 +380,8 @@ TEST_CASE("ws events: type and data") {
   CHECK(client.send_text(R"({"type":"list","data":{}})"));
   CHECK(client.reads(R"({"type":"error","data":{"code":"bad_arguments","message":"an array is wanted","event":"list"}})"));
   CHECK(client.send_text(R"({"type":"room"})"));
-  CHECK(client.reads(R"({"type":"q","data":5,"ack":0})"));
   CHECK(client.reads(R"({"type":"room","data":1})"));
+  CHECK(client.reads(R"({"type":"q","data":5,"ack":0})"));
   CHECK(client.send_text(R"({"ack":0,"data":[1,2]})"));
   CHECK(client.reads(R"({"type":"answered","data":[[1,2],1]})"));
   CHECK(server.app().everybody().emit("tick", 7) == SendStatus::posted);
