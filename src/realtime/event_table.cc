@@ -11,7 +11,7 @@ EventTable::~EventTable() {
   for (uint32_t i = 0; buckets_ && i <= mask_; i++) {
     while (NamedEvent* event = buckets_[i]) {
       buckets_[i] = event->next;
-      while (Listener* listener = event->first) {
+      while (EventNode* listener = event->first) {
         event->first = listener->following;
         base::destroy(listener);
       }
@@ -72,7 +72,7 @@ NamedEvent* EventTable::add_event(std::string_view name, uint64_t hash) noexcept
   return event;
 }
 
-bool EventTable::add(std::string_view name, uint64_t hash, Listener* listener) noexcept {
+bool EventTable::add(std::string_view name, uint64_t hash, EventNode* listener) noexcept {
   NamedEvent* event = find_event(name, hash);
   if (!event) event = add_event(name, hash);
   if (!event) return false;
@@ -92,11 +92,11 @@ void EventTable::forget(NamedEvent& event) noexcept {
 }
 
 // It still says who follows it, for who stands on it now.
-void EventTable::remove(worker::Worker& w, Listener& listener) noexcept {
+void EventTable::remove(worker::Worker& w, EventNode& listener) noexcept {
   if (listener.gone) return;
   NamedEvent& event = *listener.event;
-  Listener* before = nullptr;
-  for (Listener* l = event.first; l != &listener; l = l->following) before = l;
+  EventNode* before = nullptr;
+  for (EventNode* l = event.first; l != &listener; l = l->following) before = l;
   (before ? before->following : event.first) = listener.following;
   if (event.last == &listener) event.last = before;
   listener.gone = true;
@@ -108,7 +108,7 @@ void EventTable::remove(worker::Worker& w, Listener& listener) noexcept {
 void EventTable::remove(worker::Worker& w, uint64_t number) noexcept {
   for (uint32_t i = 0; buckets_ && i <= mask_; i++) {
     for (const NamedEvent* event = buckets_[i]; event; event = event->next) {
-      for (Listener* l = event->first; l; l = l->following) {
+      for (EventNode* l = event->first; l; l = l->following) {
         if (l->number == number) return remove(w, *l);
       }
     }

@@ -17,13 +17,13 @@ namespace martlet::realtime {
 
 struct NamedEvent;
 
-struct Listener final : worker::Retired {
-  Listener(detail::EventFunction&& fn, uint64_t id, bool is_once) noexcept : function(std::move(fn)), number(id), once(is_once) {}
+struct EventNode final : worker::Retired {
+  EventNode(detail::EventFunction&& fn, uint64_t id, bool is_once) noexcept : function(std::move(fn)), number(id), once(is_once) {}
   detail::EventFunction function;
   uint64_t number;             // of its ListenerId; 0: it has none
   uint64_t order = 0;          // when it came
   NamedEvent* event = nullptr; // while it is not gone
-  Listener* following = nullptr;
+  EventNode* following = nullptr;
   bool once;
   bool gone = false;
 };
@@ -33,8 +33,8 @@ struct NamedEvent {
   base::KeptText name;
   uint64_t hash;
   NamedEvent* next = nullptr;  // in its bucket
-  Listener* first = nullptr;
-  Listener* last = nullptr;
+  EventNode* first = nullptr;
+  EventNode* last = nullptr;
 };
 
 class EventTable {
@@ -46,14 +46,14 @@ class EventTable {
   ~EventTable();
 
   // The first listener of an event; null when there is none.
-  Listener* find(std::string_view name, uint64_t hash) const noexcept {
+  EventNode* find(std::string_view name, uint64_t hash) const noexcept {
     if (count_ == 0) return nullptr;
     const NamedEvent* event = find_event(name, hash);
     return event ? event->first : nullptr;
   }
   // Takes the listener over. False when memory is out: then it is the caller's still.
-  bool add(std::string_view name, uint64_t hash, Listener* listener) noexcept;
-  void remove(worker::Worker& w, Listener& listener) noexcept;
+  bool add(std::string_view name, uint64_t hash, EventNode* listener) noexcept;
+  void remove(worker::Worker& w, EventNode& listener) noexcept;
   void remove(worker::Worker& w, uint64_t number) noexcept;
   void remove(worker::Worker& w, std::string_view name, uint64_t hash) noexcept;
   // Those that have come so far have this order, or a lower one.

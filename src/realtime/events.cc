@@ -84,14 +84,14 @@ class Delivery {
     return of_route_ || of_own_;
   }
 
-  void tell(EventArguments& args, EventTable& table, Listener* first) noexcept {
+  void tell(EventArguments& args, EventTable& table, EventNode* first) noexcept {
     const uint64_t newest = table.newest();
-    for (Listener* l = first; l && !again_ && !not_one_; l = l->following) {
+    for (EventNode* l = first; l && !again_ && !not_one_; l = l->following) {
       if (!l->gone && l->order <= newest) call(args, table, *l);
     }
   }
 
-  void call(EventArguments& args, EventTable& table, Listener& l) noexcept {
+  void call(EventArguments& args, EventTable& table, EventNode& l) noexcept {
     if (!l.function(args)) {
       w_.report_failure(route_.pattern, args.socket());
       good_ = false;
@@ -148,8 +148,8 @@ class Delivery {
   json::EventForm form_;
   std::string_view text_;
   OwnEvents* own_ = nullptr;
-  Listener* of_route_ = nullptr;
-  Listener* of_own_ = nullptr;
+  EventNode* of_route_ = nullptr;
+  EventNode* of_own_ = nullptr;
   bool good_ = true;
   bool again_ = false;
   bool not_one_ = false;
@@ -235,7 +235,7 @@ using realtime::RealtimeWorker;
 
 bool is_name(std::string_view event) noexcept { return !event.empty() && event.size() <= kMaxEventNameBytes; }
 
-bool add_to(RealtimeWorker& w, net::Connection& c, std::string_view event, realtime::Listener* listener) noexcept {
+bool add_to(RealtimeWorker& w, net::Connection& c, std::string_view event, realtime::EventNode* listener) noexcept {
   const realtime::RouteEvents* route = Events::of(w, realtime::route_of(c));
   session::WsExtras* extras = route ? realtime::extras_for(c) : nullptr;
   auto* own = extras ? extras->slots.find_or_add<realtime::OwnEvents>() : nullptr;
@@ -246,7 +246,7 @@ bool add_to(RealtimeWorker& w, net::Connection& c, std::string_view event, realt
 void add_here(RealtimeWorker& w, base::SlotId id, std::string_view event, detail::EventFunction fn, uint64_t number, bool once) noexcept {
   net::Connection* c = w.websocket(id);
   if (!c || c->state<session::WsState>().ready == ReadyState::closed) return;
-  auto* listener = base::create<realtime::Listener>(std::move(fn), number, once);
+  auto* listener = base::create<realtime::EventNode>(std::move(fn), number, once);
   if (listener && add_to(w, *c, event, listener)) return;
   base::destroy(listener);
   session::fail_websocket(w.sessions, *c, proto::close_code::try_again, "Out of memory.", CloseCause::out_of_memory);
@@ -315,7 +315,7 @@ EventListeners::EventListeners(std::initializer_list<EventListener> listeners) :
         realtime::RouteEvents* events = Events::of(w, route);
         if (!events) return false;
         for (List::One& one : list.all) {
-          auto* listener = base::create<realtime::Listener>(std::move(one.fn), 0, false);
+          auto* listener = base::create<realtime::EventNode>(std::move(one.fn), 0, false);
           if (!listener || !events->table.add(one.name, events->part.hash(one.name), listener)) return base::destroy(listener), false;
         }
         return true;
