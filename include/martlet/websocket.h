@@ -157,6 +157,13 @@ struct ErrorInfo {
   std::string_view message = {};
 };
 
+// Names a listener, to take it out (WebSocket::off). False: none.
+struct ListenerId {
+  uint64_t number = 0;  // of the process's listeners
+  explicit operator bool() const noexcept { return number != 0; }
+  friend bool operator==(const ListenerId&, const ListenerId&) = default;
+};
+
 // A WebSocket connection, by name: a small value to copy, store, hash, compare and use at any time. Once the
 // connection is gone every call is a normal "closed".
 //
@@ -205,21 +212,31 @@ class WebSocket {
   SendStatus broadcast(const Message& message, Compress compress = Compress::automatic) const noexcept;
   SendStatus broadcast(const JsonText& json, Compress compress = Compress::automatic) const noexcept;
 
-  // Handlers of this connection alone; they run beside those of the route's WsHandlers, after them. Setting one again
-  // replaces it (also from inside itself). One that cannot be kept because memory is out closes the connection (1013).
-  void on_message(Function<void(WebSocket, const Message&)> handler) const;
+  // Listeners of this connection alone; they run beside the handlers of the route's WsHandlers, after them, in the order in
+  // which they were added. Any number: each costs a block of some 100 bytes. What is added while an event is told hears
+  // of the next one; what is taken out hears of none any more. A listener may add and take out any, itself as well. All
+  // hear of an event, also when one of them throws or closes. The once_ forms run one time. An empty function adds
+  // nothing. One that cannot be kept because memory is out closes the connection (1013).
+  ListenerId on_message(Function<void(WebSocket, const Message&)> handler) const;
+  ListenerId once_message(Function<void(WebSocket, const Message&)> handler) const;
+  // In place of all that on_message, once_message and set_message have added here; an empty one takes them out.
+  ListenerId set_message(Function<void(WebSocket, const Message&)> handler) const;
   // Runs exactly once, after the last on_message. The handle still answers its rooms; sends answer closed.
-  void on_close(Function<void(WebSocket, const CloseInfo&)> handler) const;
+  ListenerId on_close(Function<void(WebSocket, const CloseInfo&)> handler) const;
   // Runs when everything that waited has been given to the kernel, after a send has answered backpressure or dropped.
-  void on_drain(Function<void(WebSocket)> handler) const;
+  ListenerId on_drain(Function<void(WebSocket)> handler) const;
+  ListenerId once_drain(Function<void(WebSocket)> handler) const;
   // Runs when an error ends the connection: at most once, and before on_close. What the peer did wrong, or a handler
   // that threw, is told before our Close is sent: a last message may be sent from here, or a Close with another code,
   // which then stays the code and cause of the end. Errors of another kind (a slow consumer, a timeout, a reset) are
   // told when the connection has ended. A connection that is closing already has no more errors.
-  void on_error(Function<void(WebSocket, const ErrorInfo&)> handler) const;
+  ListenerId on_error(Function<void(WebSocket, const ErrorInfo&)> handler) const;
   // The payload is valid until the handler returns. Pongs are sent by the library.
-  void on_ping(Function<void(WebSocket, std::string_view)> handler) const;
-  void on_pong(Function<void(WebSocket, std::string_view)> handler) const;
+  ListenerId on_ping(Function<void(WebSocket, std::string_view)> handler) const;
+  ListenerId on_pong(Function<void(WebSocket, std::string_view)> handler) const;
+  ListenerId once_pong(Function<void(WebSocket, std::string_view)> handler) const;
+  // Takes a listener out; one that has gone already, or is another connection's, is none of its business.
+  void off(ListenerId listener) const noexcept;
 
   // Runs `fn(ws)` on the connection's worker, soon, but never before this call has returned; not at all when the
   // connection is gone by then.

@@ -13,10 +13,23 @@
 
 namespace martlet::realtime {
 
-// A handler of one connection, by address: one that is replaced while it runs stays where it is until it has returned.
+// What a connection may have listeners of its own for.
+enum class Event : uint8_t { message, close, drain, error, ping, pong };
+inline constexpr size_t kEvents = 6;
+
+// A listener of one connection, by address, in the list of its event. One that is taken out while it runs, or while one
+// before it does, stays where it is until nobody can be at it, and still knows what comes after it.
+struct ListenerBase : worker::Retired {
+  uint64_t id = 0;                    // of its ListenerId
+  ListenerBase* following = nullptr;
+  uint64_t number = 0;                // counts the connection's listeners: a later one has a higher one
+  bool once = false;
+  bool gone = false;                  // taken out
+};
+
 template <typename Signature>
-struct OwnHandler final : worker::Retired {
-  explicit OwnHandler(Function<Signature>&& f) noexcept : function(std::move(f)) {}
+struct Listener final : ListenerBase {
+  explicit Listener(Function<Signature>&& f) noexcept : function(std::move(f)) {}
   Function<Signature> function;
 };
 
@@ -41,12 +54,10 @@ struct KeptRequest {
 namespace martlet::session {
 
 struct WsExtras {
-  realtime::OwnHandler<void(WebSocket, const Message&)>* message = nullptr;
-  realtime::OwnHandler<void(WebSocket, const CloseInfo&)>* close = nullptr;
-  realtime::OwnHandler<void(WebSocket)>* drain = nullptr;
-  realtime::OwnHandler<void(WebSocket, const ErrorInfo&)>* error = nullptr;
-  realtime::OwnHandler<void(WebSocket, std::string_view)>* ping = nullptr;
-  realtime::OwnHandler<void(WebSocket, std::string_view)>* pong = nullptr;
+  realtime::ListenerBase*& listeners(realtime::Event event) noexcept { return first[static_cast<size_t>(event)]; }
+
+  realtime::ListenerBase* first[realtime::kEvents] = {};  // in the order in which they came
+  uint64_t last_number = 0;                               // of a listener
   worker::Slots slots;
 };
 

@@ -97,6 +97,10 @@ SendStatus post_to(uint32_t number, F fn, size_t bytes = 0) noexcept {
       number, [fn = std::move(fn)](worker::Worker& w) mutable { fn(realtime_of(w)); }, bytes);
 }
 
+// Takes a listener, or all from this one on, out of the list that it is in (listeners.cc).
+void take_out(RealtimeWorker& w, ListenerBase*& link) noexcept;
+void take_out_all(RealtimeWorker& w, ListenerBase*& first) noexcept;
+
 // Closes all WebSockets of that worker, from any thread; when memory is out, without the reason (close_all.cc).
 void order_close_all(uint32_t number, CloseCode code, std::string_view reason) noexcept;
 

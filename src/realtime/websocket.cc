@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "realtime/commands.h"
 #include "realtime/realtime.h"
 #include "base/block.h"
 #include "base/hash.h"
@@ -20,28 +21,8 @@ namespace martlet {
 namespace {
 
 using realtime::RealtimeWorker;
-
-// Runs `act(worker, connection)` on the connection's worker: now, when this is its thread, else by mail.
-template <typename Act>
-void command(const WebSocket& ws, Act&& act) noexcept {
-  const uint32_t number = MessageAccess::worker(ws);
-  if (RealtimeWorker* w = realtime::here(number)) {
-    if (net::Connection* c = w->websocket(MessageAccess::id(ws))) act(*w, *c);
-    return;
-  }
-  realtime::post_to(number, [id = MessageAccess::id(ws), act = std::forward<Act>(act)](RealtimeWorker& w) mutable {
-    if (net::Connection* c = w.websocket(id)) act(w, *c);
-  });
-}
-
-// A worker's connection for a query, or null when it is gone. Aborts on another thread than the worker's.
-net::Connection* query(const WebSocket& ws, const char* what) noexcept {
-  const uint32_t number = MessageAccess::worker(ws);
-  if (RealtimeWorker* w = realtime::here(number)) return w->websocket(MessageAccess::id(ws));
-  net::Inbox* inbox = number ? net::find_inbox(number) : nullptr;
-  if (inbox && inbox->is_open()) worker::wrong_thread(what);
-  return nullptr;
-}
+using realtime::command;
+using realtime::query;
 
 // What rooms have published goes before what is sent to the connection itself.
 inline void take_pending(RealtimeWorker& w, net::Connection& c) noexcept {
@@ -199,47 +180,6 @@ bool WebSocket::in_room(std::string_view room) const noexcept {
   RealtimeWorker& w = *realtime::here(worker_);
   const realtime::RoomRecord* record = w.rooms.find(room);
   return record && w.rooms.is_member(c->state<session::WsState>(), *record);
-}
-
-// Handlers of its own -------------------------------------------------------------------------------------------------
-
-namespace {
-
-template <typename Signature>
-void set_own(const WebSocket& ws, realtime::OwnHandler<Signature>* session::WsExtras::*own, Function<Signature> handler) {
-  command(ws, [own, handler = std::move(handler)](RealtimeWorker& w, net::Connection& c) mutable {
-    auto& state = c.state<session::WsState>();
-    if (state.ready == ReadyState::closed) return;
-    if (!state.extras) state.extras = base::create<session::WsExtras>();
-    auto* made = handler && state.extras ? base::create<realtime::OwnHandler<Signature>>(std::move(handler)) : nullptr;
-    if (!state.extras || (handler && !made)) {  // better no connection than one that misses its messages
-      return session::fail_websocket(w.sessions, c, proto::close_code::try_again, "Out of memory.",
-                                     CloseCause::out_of_memory);
-    }
-    w.retire(state.extras->*own);
-    state.extras->*own = made;
-  });
-}
-
-}  // namespace
-
-void WebSocket::on_message(Function<void(WebSocket, const Message&)> handler) const {
-  set_own(*this, &session::WsExtras::message, std::move(handler));
-}
-void WebSocket::on_close(Function<void(WebSocket, const CloseInfo&)> handler) const {
-  set_own(*this, &session::WsExtras::close, std::move(handler));
-}
-void WebSocket::on_drain(Function<void(WebSocket)> handler) const {
-  set_own(*this, &session::WsExtras::drain, std::move(handler));
-}
-void WebSocket::on_error(Function<void(WebSocket, const ErrorInfo&)> handler) const {
-  set_own(*this, &session::WsExtras::error, std::move(handler));
-}
-void WebSocket::on_ping(Function<void(WebSocket, std::string_view)> handler) const {
-  set_own(*this, &session::WsExtras::ping, std::move(handler));
-}
-void WebSocket::on_pong(Function<void(WebSocket, std::string_view)> handler) const {
-  set_own(*this, &session::WsExtras::pong, std::move(handler));
 }
 
 void WebSocket::post(Function<void(WebSocket)> fn) const {

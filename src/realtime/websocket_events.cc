@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <type_traits>
 
 #include "realtime/agents.h"
 #include "realtime/realtime.h"
@@ -24,44 +25,64 @@ RealtimeWorker& worker_of(session::WsRoute& route) noexcept { return *entry_of(r
 
 session::WsExtras* extras_of(net::Connection& c) noexcept { return c.state<session::WsState>().extras; }
 
-// Runs the route's handler and then the connection's own one of the same event. False when one of them threw.
-template <typename Handler, typename Own, typename... Args>
-bool run_handlers(WsRouteEntry& route, net::Connection& c, Handler& handler, Own* session::WsExtras::*own,
-                  Args&&... args) noexcept {
+// One of these goes out of its list before it is called, as it may add itself again.
+void take_out_once(RealtimeWorker& w, session::WsExtras& extras, Event event, const ListenerBase* listener) noexcept {
+  ListenerBase** link = &extras.listeners(event);
+  while (*link != listener) link = &(*link)->following;
+  take_out(w, *link);
+}
+
+// Runs those of the connection's own that were there when it began, whatever they do to the list. False when one threw.
+template <typename... Args>
+bool run_own(WsRouteEntry& route, net::Connection& c, session::WsExtras& extras, Event event, Args... args) noexcept {
   RealtimeWorker& w = worker_of(route);
   const WebSocket ws = w.handle(c);
+  const uint64_t last = extras.last_number;
   bool good = true;
-  if (handler && !handler(ws, args...)) {
-    w.report_failure(route.pattern, ws);
-    good = false;
-  }
-  session::WsExtras* extras = extras_of(c);
-  if (extras && extras->*own && !(extras->*own)->function(ws, args...)) {
+  for (ListenerBase* listener = extras.listeners(event); listener && listener->number <= last; listener = listener->following) {
+    if (listener->gone) continue;
+    if (listener->once) take_out_once(w, extras, event, listener);
+    if (static_cast<Listener<void(WebSocket, Args...)>*>(listener)->function(ws, args...)) continue;
     w.report_failure(route.pattern, ws);
     good = false;
   }
   return good;
 }
 
+// Runs the route's handler and then the connection's own ones of the same event. False when one of them threw.
+template <typename... Args>
+bool run_handlers(WsRouteEntry& route, net::Connection& c, Function<void(WebSocket, Args...)>& handler, Event event,
+                  std::type_identity_t<Args>... args) noexcept {
+  RealtimeWorker& w = worker_of(route);
+  bool good = true;
+  if (handler && !handler(w.handle(c), args...)) {
+    w.report_failure(route.pattern, w.handle(c));
+    good = false;
+  }
+  session::WsExtras* extras = extras_of(c);
+  if (extras && extras->listeners(event)) good &= run_own<Args...>(route, c, *extras, event, args...);
+  return good;
+}
+
 bool on_message(session::WsRoute& route, net::Connection& c, const session::MessageView& view) {
   WsRouteEntry& entry = entry_of(route);
   const Message message = MessageAccess::message(view);
-  return run_handlers(entry, c, entry.handlers.message, &session::WsExtras::message, message);
+  return run_handlers(entry, c, entry.handlers.message, Event::message, message);
 }
 
 bool on_ping(session::WsRoute& route, net::Connection& c, std::string_view payload) {
   WsRouteEntry& entry = entry_of(route);
-  return run_handlers(entry, c, entry.handlers.ping, &session::WsExtras::ping, payload);
+  return run_handlers(entry, c, entry.handlers.ping, Event::ping, payload);
 }
 
 bool on_pong(session::WsRoute& route, net::Connection& c, std::string_view payload) {
   WsRouteEntry& entry = entry_of(route);
-  return run_handlers(entry, c, entry.handlers.pong, &session::WsExtras::pong, payload);
+  return run_handlers(entry, c, entry.handlers.pong, Event::pong, payload);
 }
 
 bool on_drain(session::WsRoute& route, net::Connection& c) {
   WsRouteEntry& entry = entry_of(route);
-  return run_handlers(entry, c, entry.handlers.drain, &session::WsExtras::drain);
+  return run_handlers(entry, c, entry.handlers.drain, Event::drain);
 }
 
 // The text of an exception is the thread's last one: copied, as a handler that throws again would change it.
@@ -73,7 +94,7 @@ bool on_error(session::WsRoute& route, net::Connection& c, const ErrorInfo& erro
     const std::string_view failure(detail::last_failure());
     told.message = {text, failure.copy(text, sizeof text)};
   }
-  return run_handlers(entry, c, entry.handlers.error, &session::WsExtras::error, told);
+  return run_handlers(entry, c, entry.handlers.error, Event::error, told);
 }
 
 void link(RealtimeWorker& w, WsRouteEntry& route, net::Connection& c) noexcept {
@@ -106,12 +127,7 @@ void unlink(RealtimeWorker& w, WsRouteEntry& route, net::Connection& c) noexcept
 
 void release_extras(RealtimeWorker& w, session::WsExtras* extras) noexcept {
   if (!extras) return;
-  w.retire(extras->message);
-  w.retire(extras->close);
-  w.retire(extras->drain);
-  w.retire(extras->error);
-  w.retire(extras->ping);
-  w.retire(extras->pong);
+  for (ListenerBase*& first : extras->first) take_out_all(w, first);
   base::destroy(extras);
 }
 
@@ -119,7 +135,7 @@ void release_extras(RealtimeWorker& w, session::WsExtras* extras) noexcept {
 void on_close(session::WsRoute& route, net::Connection& c, const CloseInfo& why) {
   WsRouteEntry& entry = entry_of(route);
   RealtimeWorker& w = worker_of(route);
-  run_handlers(entry, c, entry.handlers.close, &session::WsExtras::close, why);
+  run_handlers(entry, c, entry.handlers.close, Event::close, why);
   w.parts.closed(c, why);
   auto& ws = c.state<session::WsState>();
   while (session::Membership* m = ws.rooms) w.leave_room(c, *w.rooms.find_live(m->room_slot));
