@@ -5,6 +5,7 @@
 #include <martlet/app.h>
 #include <martlet/cluster.h>
 #include <martlet/compression.h>
+#include <martlet/connection_info.h>
 #include <martlet/cookie.h>
 #include <martlet/error.h>
 #include <martlet/form.h>
@@ -31,4 +32,5 @@
 #include <martlet/server.h>
 #include <martlet/stats.h>
 #include <martlet/task.h>
+#include <martlet/typed_data.h>
 #include <martlet/websocket.h>

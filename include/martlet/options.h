@@ -170,6 +170,9 @@ struct MARTLET_LAYOUT WsOptions {
   uint32_t max_fragments = 65'536;
   // A message, reassembled and inflated, in bytes. 1009 above it.
   size_t max_message_bytes = size_t{1} << 20;
+  // What WebSocket::metadata() of one connection may hold, counted as text: its names and strings, and 16 for each name and
+  // value; nor may it be nested deeper than 100. 1008 above it, cause metadata_too_big.
+  size_t max_metadata_bytes = size_t{64} << 10;
   // Bytes that may wait for one connection before `slow_consumer` acts. Below it one more message of any size is taken.
   size_t max_unsent_bytes = size_t{1} << 20;
   // Origins that browsers may connect from, compared without case ("https://example.com"); any when empty, and where

@@ -5,14 +5,17 @@
 #include <martlet/function.h>
 #include <martlet/json_forward.h>
 #include <martlet/options.h>
+#include <martlet/typed_data.h>
 
 #include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace martlet {
 
@@ -20,6 +23,7 @@ class Request;
 class Room;
 class Audience;
 class Message;
+struct ConnectionInfo;
 struct MessageAccess;
 
 namespace base {
@@ -69,6 +73,7 @@ enum class CloseCause : uint8_t {
   handler_failure,    // a handler threw (1011)
   out_of_memory,      // no memory, or receive_budget_bytes spent (1013)
   drain,              // the server drains (1001)
+  metadata_too_big,   // above max_metadata_bytes (1008)
 };
 // "peer_eof" and so on, for logs.
 std::string_view name_of(CloseCause cause) noexcept;
@@ -249,9 +254,43 @@ class WebSocket {
   // Bytes that wait for this connection and have not been given to the kernel.
   size_t buffered_bytes() const noexcept;
   bool in_room(std::string_view room) const noexcept;
+  // The names of the rooms that it is in, in no particular order.
+  MARTLET_LAYOUT std::vector<std::string> rooms() const;
+
+  // A T of this connection's own, found by its type (the first one of a connection in one compare). Made (as T()) when it is
+  // first asked for; it ends with the connection, after the close handlers, in which it is still there. Any number of types;
+  // the first costs a lazy block. Of a connection that is gone the answer is a T() of nobody's, good until the next such
+  // answer on this thread: what is put into it is lost. Where memory is out, or T() throws, it throws.
+  //   ws.data<Player>().score++;
+  template <typename T>
+  MARTLET_THUNK T& data() const {
+    detail::DataSlot** first = data_slots();
+    if (!first) return nobodys_data<T>();
+    if (*first && (*first)->key == &detail::slot_key<T>) [[likely]] return static_cast<detail::DataSlotOf<T>*>(*first)->value;
+    return more_data<T>(first);
+  }
+  // The same if it is there, else null.
+  template <typename T>
+  T* find_data() const noexcept {
+    detail::DataSlot* slot = first_data();
+    while (slot && slot->key != &detail::slot_key<T>) slot = slot->next;
+    return slot ? &static_cast<detail::DataSlotOf<T>*>(slot)->value : nullptr;
+  }
+  // JSON of this connection's own, for people and for info(): an empty object at first. It lasts as data() does. Of a
+  // connection that is gone, or without memory, a null that nothing can be put into. What it holds is limited
+  // (WsOptions::max_metadata_bytes), which is looked at by each of these calls: above it the members that came last go, and
+  // the connection is closed (1008, metadata_too_big).
+  //   ws.metadata()["userId"] = 7;
+  Json& metadata() const noexcept;
+  // All that people want to know of a connection, in one value (connection_info.h).
+  ConnectionInfo info() const;
+
   // The peer's address, asked of the kernel, or the one that a PROXY header has named (ListenOptions::proxy_protocol); empty when
   // it is gone or on a Unix socket. Fields of a request do not count here: Request::ip() is for those.
   std::string ip() const;
+  std::string remote_address() const { return ip(); }
+  // The peer's port as the kernel knows it; 0 when it is gone, on a Unix socket, or named by a PROXY header.
+  uint16_t remote_port() const noexcept;
   // Of the request that opened it, when it was kept (WsOptions::keep_request): empty otherwise. Valid until the
   // connection closes.
   std::string_view url() const noexcept;
@@ -269,6 +308,25 @@ class WebSocket {
  private:
   friend struct MessageAccess;
   friend struct std::hash<WebSocket>;
+  // Where its typed data is; null when it is gone or memory is out.
+  detail::DataSlot** data_slots() const noexcept;
+  detail::DataSlot* first_data() const noexcept;
+  template <typename T>
+  MARTLET_THUNK T& more_data(detail::DataSlot** link) const {
+    for (; *link; link = &(*link)->next) {
+      if ((*link)->key == &detail::slot_key<T>) return static_cast<detail::DataSlotOf<T>*>(*link)->value;
+    }
+    auto* made = new detail::DataSlotOf<T>();
+    while (*link) link = &(*link)->next;  // T() may have asked for others
+    *link = made;
+    return made->value;
+  }
+  template <typename T>
+  MARTLET_THUNK static T& nobodys_data() {
+    static thread_local std::optional<T> nobodys;
+    return nobodys.emplace();
+  }
+
   constexpr WebSocket(uint32_t worker, uint32_t slot, uint32_t generation) noexcept
       : worker_(worker), slot_(slot), generation_(generation) {}
   uint32_t worker_ = 0;

@@ -59,6 +59,7 @@ struct WsExtras {
   realtime::ListenerBase* first[realtime::kEvents] = {};  // in the order in which they came
   uint64_t last_number = 0;                               // of a listener
   worker::Slots slots;
+  detail::DataSlot* data = nullptr;                       // of the program's types; websocket.h finds them
 };
 
 }  // namespace martlet::session

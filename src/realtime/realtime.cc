@@ -44,6 +44,7 @@ void RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry>
   entry->pattern = path;
   entry->number = static_cast<uint32_t>(ws_routes.size());
   entry->log.route = entry.get();
+  entry->metadata_bytes = ws.max_metadata_bytes;
   entry->keep_request = ws.keep_request || entry->on_open;
   entry->limits.message.message_bytes = base::at_most_everything(ws.max_message_bytes);
   entry->limits.message.fragments = ws.max_fragments;

@@ -26,6 +26,7 @@ struct WsRouteEntry : session::WsRoute {
   WsHandlers handlers;
   Function<void(WebSocket, Request&)> on_open;  // of the per-connection form
   bool keep_request = false;
+  size_t metadata_bytes = 0;  // at most
   const std::vector<std::string>* broken_agents = nullptr;  // where it compresses
   uint32_t first = session::WsState::kNone;  // its connections
   uint32_t connections = 0;

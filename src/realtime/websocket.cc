@@ -317,6 +317,7 @@ std::string_view name_of(CloseCause cause) noexcept {
     case CloseCause::handler_failure: return "handler_failure";
     case CloseCause::out_of_memory: return "out_of_memory";
     case CloseCause::drain: return "drain";
+    case CloseCause::metadata_too_big: return "metadata_too_big";
   }
   return "unknown";
 }

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "realtime/agents.h"
 #include "realtime/realtime.h"
@@ -128,6 +129,10 @@ void unlink(RealtimeWorker& w, WsRouteEntry& route, net::Connection& c) noexcept
 void release_extras(RealtimeWorker& w, session::WsExtras* extras) noexcept {
   if (!extras) return;
   for (ListenerBase*& first : extras->first) take_out_all(w, first);
+  while (detail::DataSlot* slot = extras->data) {
+    extras->data = slot->next;
+    slot->destroy(slot);
+  }
   base::destroy(extras);
 }
 
@@ -140,8 +145,7 @@ void on_close(session::WsRoute& route, net::Connection& c, const CloseInfo& why)
   auto& ws = c.state<session::WsState>();
   while (session::Membership* m = ws.rooms) w.leave_room(c, *w.rooms.find_live(m->room_slot));
   unlink(w, entry, c);
-  release_extras(w, ws.extras);
-  ws.extras = nullptr;
+  release_extras(w, std::exchange(ws.extras, nullptr));  // what a destructor of the program's asks for is not there any more
   if (w.dirty_audiences) w.reactor.want_turn();  // what its handlers sent
 }
 
