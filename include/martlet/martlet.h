@@ -6,6 +6,7 @@
 #include <martlet/cluster.h>
 #include <martlet/compression.h>
 #include <martlet/connection_info.h>
+#include <martlet/connection_request.h>
 #include <martlet/cookie.h>
 #include <martlet/error.h>
 #include <martlet/form.h>
@@ -21,6 +22,7 @@
 #include <martlet/json_writer.h>
 #include <martlet/log.h>
 #include <martlet/loop.h>
+#include <martlet/message.h>
 #include <martlet/middleware.h>
 #include <martlet/options.h>
 #include <martlet/proxies.h>
@@ -34,3 +36,4 @@
 #include <martlet/task.h>
 #include <martlet/typed_data.h>
 #include <martlet/websocket.h>
+#include <martlet/websocket_names.h>

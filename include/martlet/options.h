@@ -160,8 +160,11 @@ struct MARTLET_LAYOUT WsOptions {
   milliseconds heartbeat_interval = std::chrono::seconds(30);
   // A peer that was silent for this long is gone: the TCP connection ends with cause heartbeat_timeout. 0: never.
   milliseconds heartbeat_timeout = std::chrono::seconds(60);
-  // Whether url, origin and user agent are kept for the life of the connection. Costs a block per connection; the
-  // per-connection form of App::ws keeps them whatever this says.
+  // Fields of the request that are kept for the life of the connection (WebSocket::request()), by their names; at most 64.
+  // Naming one is keep_request = true.
+  std::vector<std::string> keep_headers = {};
+  // Whether the request is kept for the life of the connection, as far as WebSocket::request() tells of it. Costs a block per
+  // connection; the per-connection form of App::ws keeps it whatever this says.
   bool keep_request = false;
   // Connections of this route at the same time, on all workers of a Server together; 503 above it. 0: no limit of its own.
   uint32_t max_connections = 0;

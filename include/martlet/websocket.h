@@ -4,9 +4,13 @@
 #include <martlet/config.h>
 #include <martlet/function.h>
 #include <martlet/json_forward.h>
+#include <martlet/loop.h>
+#include <martlet/message.h>
 #include <martlet/options.h>
 #include <martlet/typed_data.h>
+#include <martlet/websocket_names.h>
 
+#include <chrono>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +19,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace martlet {
@@ -22,125 +28,9 @@ namespace martlet {
 class Request;
 class Room;
 class Audience;
-class Message;
+class ConnectionRequest;
 struct ConnectionInfo;
 struct MessageAccess;
-
-namespace base {
-struct Block;
-}
-
-// What became of a send.
-enum class SendStatus : uint8_t {
-  ok,            // taken; it leaves at the end of this turn of the loop
-  backpressure,  // taken, but the peer is slow: 64 KiB or more wait. on_drain tells when they are gone
-  dropped,       // not taken: the unsent limit was reached, and the policy says so (counted); or memory was out; or, from
-                 // another thread, 64 MiB of messages wait for the connection's thread, which does not turn (counted)
-  closed,        // not taken: the connection is closed or closing
-  posted,        // handed to the connection's own thread, which will act on it
-};
-
-// RFC 6455 §7.4.1, and 3000–4999 for applications (cast them).
-enum class CloseCode : uint16_t {
-  normal = 1000,
-  going_away = 1001,
-  protocol_error = 1002,
-  unsupported = 1003,
-  no_status = 1005,  // never sent: the peer's Close had no code
-  abnormal = 1006,   // never sent: the connection ended without a Close
-  invalid_payload = 1007,
-  policy_violation = 1008,
-  too_big = 1009,
-  internal_error = 1011,
-  service_restart = 1012,
-  try_again = 1013,
-};
-
-// Why a connection ended, in more detail than the code: "1006" alone helps nobody.
-enum class CloseCause : uint8_t {
-  peer_close,         // the peer sent Close
-  local_close,        // close() was called here
-  peer_eof,           // the peer ended the TCP connection without Close
-  peer_reset,         // the TCP connection broke
-  protocol_error,     // the peer broke RFC 6455 (1002, 1003)
-  invalid_payload,    // text that is not UTF-8, or compressed data that is none (1007)
-  message_too_big,    // above max_message_bytes (1009)
-  too_many_fragments, // more than max_fragments that carry little (1008)
-  slow_consumer,      // above max_unsent_bytes (1008)
-  heartbeat_timeout,  // silent for heartbeat_timeout
-  write_timeout,      // no progress of a write for write_timeout
-  close_timeout,      // the close handshake took longer than close_timeout
-  handler_failure,    // a handler threw (1011)
-  out_of_memory,      // no memory, or receive_budget_bytes spent (1013)
-  drain,              // the server drains (1001)
-  metadata_too_big,   // above max_metadata_bytes (1008)
-};
-// "peer_eof" and so on, for logs.
-std::string_view name_of(CloseCause cause) noexcept;
-
-enum class ReadyState : uint8_t { connecting = 0, open = 1, closing = 2, closed = 3 };
-
-// An encoded message to send often: it is built once and shared by all who send it. Copying copies a reference.
-// Any thread.
-class SharedFrame {
- public:
-  SharedFrame() noexcept = default;
-  SharedFrame(const SharedFrame& other) noexcept;
-  SharedFrame(SharedFrame&& other) noexcept;
-  SharedFrame& operator=(SharedFrame other) noexcept;
-  ~SharedFrame();
-
-  // Copies the payload. Empty (false) when memory is out.
-  static SharedFrame text(std::string_view payload) noexcept;
-  static SharedFrame text(const JsonText& json) noexcept;
-  static SharedFrame binary(std::span<const std::byte> payload) noexcept;
-
-  explicit operator bool() const noexcept { return block_ != nullptr; }
-  // The payload without its frame header.
-  std::span<const std::byte> payload() const noexcept;
-  bool is_text() const noexcept;
-
- private:
-  friend struct MessageAccess;
-  base::Block* block_ = nullptr;
-  uint32_t begin_ = 0;   // of the frame in the block
-  uint64_t length_ = 0;  // of the frame, header included
-};
-
-// One whole message, as its handler sees it: a view that is valid until the handler returns. It cannot be copied, so
-// keeping one by accident does not compile; share() makes a copy to keep.
-class Message {
- public:
-  Message(const Message&) = delete;
-  Message& operator=(const Message&) = delete;
-
-  bool is_text() const noexcept { return is_text_; }
-  bool is_binary() const noexcept { return !is_text_; }
-  size_t size() const noexcept { return size_; }
-  // The payload as characters; UTF-8 when is_text().
-  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
-  std::span<const std::byte> bytes() const noexcept { return {reinterpret_cast<const std::byte*>(data_), size_}; }
-  // The payload as JSON: a Json, or an own type with json<Move>() (json.h).
-  template <typename T = Json>
-  MARTLET_THUNK JsonResult<T> json() const {
-    return JsonResult<T>::parse(text());
-  }
-  template <typename T = Json>
-  MARTLET_THUNK JsonResult<T> json(const JsonOptions& options) const {
-    return JsonResult<T>::parse(text(), options);
-  }
-  // The message as a frame to keep or to send often. Of a large message this copies nothing.
-  SharedFrame share() const noexcept;
-
- private:
-  friend struct MessageAccess;
-  Message(uint8_t* data, size_t size, bool is_text, base::Block* block) noexcept
-      : data_(data), size_(size), block_(block), is_text_(is_text) {}
-  uint8_t* data_;
-  size_t size_;
-  base::Block* block_;  // that holds the payload, or null: it lies in the receive buffer
-  bool is_text_;
-};
 
 // How a connection ended.
 struct CloseInfo {
@@ -201,6 +91,36 @@ class WebSocket {
   void abort() const noexcept;
   // Sends a ping with at most 125 bytes (the rest is cut).
   SendStatus ping(std::string_view payload = {}) const noexcept;
+
+  // Sends a pong that nobody asked for, with at most 125 bytes: a sign of life. Pings are answered by the library.
+  SendStatus pong(std::string_view payload = {}) const noexcept;
+
+  // Reads no more from the peer, which is slowed down by TCP once the kernel's buffers are full; what has been read and is
+  // not whole, or not told yet, waits. A message that is being told is told to its end. Its silence does not count from then
+  // on, nor is an end of its noticed (a reset is). resume() goes on; so does close(), whose answer has to be read.
+  void pause() const noexcept;
+  void resume() const noexcept;
+  // Runs `fn` now, on the connection's worker (posted from elsewhere, and then not run when the connection is gone): what it
+  // sends here leaves together, in one write when it returns, where otherwise it would leave at the end of the turn. In a
+  // handler of the connection that is so anyway. What it throws is reported as that of post().
+  void cork(Function<void()> fn) const;
+
+  // Runs `fn(ws)` (or `fn()`) once after, or again and again every so long, as App::after and every do, but not when the
+  // connection is gone: then it is destroyed. From another thread, or when memory is out, the answer is no timer.
+  TimerId after(milliseconds delay, Function<void(WebSocket)> fn) const;
+  TimerId every(milliseconds interval, Function<void(WebSocket)> fn) const;
+  template <typename F>
+    requires(std::is_invocable_v<std::decay_t<F>&> && !std::is_invocable_v<std::decay_t<F>&, WebSocket>)
+  MARTLET_THUNK TimerId after(milliseconds delay, F&& fn) const {
+    return after(delay, without_socket(std::forward<F>(fn)));
+  }
+  template <typename F>
+    requires(std::is_invocable_v<std::decay_t<F>&> && !std::is_invocable_v<std::decay_t<F>&, WebSocket>)
+  MARTLET_THUNK TimerId every(milliseconds interval, F&& fn) const {
+    return every(interval, without_socket(std::forward<F>(fn)));
+  }
+  // Of this connection's timers one.
+  void cancel(TimerId timer) const noexcept;
 
   // Enters a room, which exists from its first member to its last. Entering twice is the same as once. The handle is
   // not ok() when the connection is gone or memory is out, and never is on another thread (the join is on its way).
@@ -291,11 +211,23 @@ class WebSocket {
   std::string remote_address() const { return ip(); }
   // The peer's port as the kernel knows it; 0 when it is gone, on a Unix socket, or named by a PROXY header.
   uint16_t remote_port() const noexcept;
-  // Of the request that opened it, when it was kept (WsOptions::keep_request): empty otherwise. Valid until the
-  // connection closes.
+  // The request that opened it, when it was kept (WsOptions::keep_request): path, parameters, query, fields
+  // (connection_request.h). Here the most common ones; empty when it was not kept. Valid until the close handlers have run.
+  ConnectionRequest request() const noexcept;
   std::string_view url() const noexcept;
   std::string_view origin() const noexcept;
   std::string_view user_agent() const noexcept;
+  // The subprotocol that was chosen (WsOptions::protocols), which costs a lazy block; empty when there is none. As long valid.
+  std::string_view protocol() const noexcept;
+
+  // When the handshake was answered; the epoch when the connection is gone.
+  std::chrono::system_clock::time_point connected_at() const noexcept;
+  // Whether it is open and its peer shows life: that it was heard from (pongs count) within one and a half heartbeat
+  // intervals. While reading is paused, and without heartbeats, an open one counts as alive.
+  bool is_alive() const noexcept;
+  // How long the last answered ping took to come back, in whole milliseconds, at most a minute; heartbeats count as well as
+  // ping(). Nothing before the first one. The peer may answer late, or what was not asked: a figure for people.
+  std::optional<milliseconds> latency() const noexcept;
 
   // Any thread -----------------------------------------------------------------------------------------------------
 
@@ -308,6 +240,10 @@ class WebSocket {
  private:
   friend struct MessageAccess;
   friend struct std::hash<WebSocket>;
+  template <typename F>
+  MARTLET_THUNK static Function<void(WebSocket)> without_socket(F&& fn) {
+    return [fn = std::decay_t<F>(std::forward<F>(fn))](WebSocket) mutable { fn(); };
+  }
   // Where its typed data is; null when it is gone or memory is out.
   detail::DataSlot** data_slots() const noexcept;
   detail::DataSlot* first_data() const noexcept;
@@ -334,22 +270,23 @@ class WebSocket {
   uint32_t generation_ = 0;
 };
 
-// The handlers of a route, shared by all its connections: an idle connection then owns nothing of its own.
+// The handlers of a route, shared by all its connections: an idle connection then owns nothing of its own. They stand in
+// the order of a connection's life.
 struct MARTLET_LAYOUT WsHandlers {
-  // Runs exactly once per connection whose open handler ran.
-  Function<void(WebSocket, const CloseInfo&)> close = {};
+  // Runs after the handshake; the request is valid until it returns.
+  Function<void(WebSocket, Request&)> open = {};
+  // Runs once per message, in order.
+  Function<void(WebSocket, const Message&)> message = {};
   // See WebSocket::on_drain.
   Function<void(WebSocket)> drain = {};
   // See WebSocket::on_error.
   Function<void(WebSocket, const ErrorInfo&)> error = {};
-  // Runs once per message, in order.
-  Function<void(WebSocket, const Message&)> message = {};
-  // Runs after the handshake; the request is valid until it returns.
-  Function<void(WebSocket, Request&)> open = {};
-  WsOptions options = {};
+  // Runs exactly once per connection whose open handler ran.
+  Function<void(WebSocket, const CloseInfo&)> close = {};
   // Payloads are valid until the handler returns.
   Function<void(WebSocket, std::string_view)> ping = {};
   Function<void(WebSocket, std::string_view)> pong = {};
+  WsOptions options = {};
 };
 
 }  // namespace martlet

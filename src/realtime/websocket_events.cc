@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "realtime/agents.h"
+#include "realtime/kept_request.h"
 #include "realtime/realtime.h"
 #include "base/bytes.h"
 #include "net/output.h"
@@ -222,13 +223,11 @@ void decide_compression(RealtimeWorker& w, const session::Exchange& e, const WsR
   w.sessions.compression->decide(e.head, e.base, route, decision);
 }
 
-bool send_switching(session::Exchange& e, const WsRouteEntry& route, std::string_view extensions) noexcept {
+bool send_switching(session::Exchange& e, std::string_view protocol, std::string_view extensions) noexcept {
   constexpr std::string_view kStart =
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
   constexpr std::string_view kProtocol = "\r\nSec-WebSocket-Protocol: ";
   constexpr std::string_view kExtensions = "\r\nSec-WebSocket-Extensions: ";
-  const std::string_view protocol = choose_protocol(route, e);
-  if (protocol.empty() && e.head.count(proto::FieldName::sec_websocket_protocol)) tell_of_no_protocol(route, e);
   const size_t size = kStart.size() + proto::kAcceptKeySize + (protocol.empty() ? 0 : kProtocol.size() + protocol.size()) +
                       (extensions.empty() ? 0 : kExtensions.size() + extensions.size()) + 2 + e.fields.size() + 2;
   uint8_t* room = e.fields.failed() ? nullptr : net::append_room(e.sessions->reactor, *e.connection, size);
@@ -254,15 +253,16 @@ bool send_switching(session::Exchange& e, const WsRouteEntry& route, std::string
   return true;
 }
 
-// The lazy block with the request in it; null when memory is out.
-session::WsExtras* keep_request(session::Exchange& e) noexcept {
-  auto* extras = base::create<session::WsExtras>();
-  if (!extras) return nullptr;
-  const KeptRequest* kept = extras->slots.find_or_add<KeptRequest>(
-      e.request.url(), e.field(e.head.find(proto::FieldName::origin)), e.field(e.head.find(proto::FieldName::user_agent)));
-  if (kept && kept->ok()) return extras;
+// Puts what lasts into the lazy block, where there is any: the request and the subprotocol. False when memory is out.
+bool keep(session::Exchange& e, const WsRouteEntry& route, std::string_view protocol, session::WsExtras*& extras) noexcept {
+  if (!route.keep_request && protocol.empty()) return true;
+  extras = base::create<session::WsExtras>();
+  if (!extras) return false;
+  const auto* chosen = protocol.empty() ? nullptr : extras->slots.find_or_add<ChosenProtocol>(protocol);
+  const auto* kept = route.keep_request ? extras->slots.find_or_add<KeptRequest>(e, route.handlers.options.keep_headers) : nullptr;
+  if ((protocol.empty() || (chosen && chosen->name.ok())) && (!route.keep_request || (kept && kept->ok()))) return true;
   base::destroy(extras);
-  return nullptr;
+  return false;
 }
 
 }  // namespace
@@ -285,8 +285,10 @@ void accept_websocket(routing::RoutedWorker& worker, session::Exchange& e, sessi
   using Entered = RealtimeWorker::Entered;
   const Entered entered = w.enter_route(route);
   if (entered == Entered::full) return refuse(e, 503, "Too many connections.");
-  session::WsExtras* extras = entered == Entered::yes && route.keep_request ? keep_request(e) : nullptr;
-  if (entered == Entered::no_memory || (route.keep_request && !extras)) {
+  const std::string_view protocol = choose_protocol(route, e);
+  if (protocol.empty() && e.head.count(proto::FieldName::sec_websocket_protocol)) tell_of_no_protocol(route, e);
+  session::WsExtras* extras = nullptr;
+  if (entered == Entered::no_memory || !keep(e, route, protocol, extras)) {
     if (entered == Entered::yes) w.leave_route(route);
     return refuse(e, 503, "Out of memory.");
   }
@@ -297,7 +299,7 @@ void accept_websocket(routing::RoutedWorker& worker, session::Exchange& e, sessi
     e.status = 101;
     session::announce_answer(e, 0);
   }
-  if (!send_switching(e, route, {decision.answer, decision.answer_size})) {
+  if (!send_switching(e, protocol, {decision.answer, decision.answer_size})) {
     if (decision.own) w.sessions.compression->give_back(decision.own);
     w.leave_route(route);
     base::destroy(extras);

@@ -11,6 +11,7 @@
 #include "session/discard.h"
 #include "session/http_session.h"
 #include "session/ws_input.h"
+#include "sys/clock.h"
 #include "sys/socket.h"
 
 namespace martlet::session {
@@ -108,11 +109,16 @@ namespace {
 // what is read, and reading stops when output waits. Pings that would wait behind that much are left out.
 SendStatus send_control(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload,
                         size_t size) noexcept {
-  const WsState& ws = c.state<WsState>();
+  WsState& ws = c.state<WsState>();
   if (ws.ready != ReadyState::open || c.closing) return SendStatus::closed;
   const uint64_t most = ws.route->limits.unsent_bytes + kSlowBytes;  // no overflow: the application bounds its limits
   const bool waits = opcode == proto::Opcode::ping && net::unsent_bytes(s.reactor, c) >= most;
-  return !waits && append_frame(s, c, opcode, payload, size) ? sent(s, c, 0) : SendStatus::dropped;
+  if (waits || !append_frame(s, c, opcode, payload, size)) return SendStatus::dropped;
+  if (opcode == proto::Opcode::ping && !ws.ping_waits) {
+    ws.ping_waits = 1;
+    ws.pinged_ms = s.reactor.now_ms();
+  }
+  return sent(s, c, 0);
 }
 
 }  // namespace
@@ -216,6 +222,7 @@ void close_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string
   set_cause(ws, cause, code);
   send_close(s, c, code, reason);
   if (c.closing) return;
+  resume_websocket(s, c);
   keep_close_reason(s, c, codec::cut_utf8(reason, proto::kMaxControlPayload - 2));
   s.reactor.arm(c, s.limits.close_ms);
 }
@@ -283,6 +290,29 @@ void treat_as_slow(Sessions& s, net::Connection& c, uint64_t missed) noexcept {
   if (ws.route->limits.slow_consumer == SlowConsumerPolicy::close && ws.ready == ReadyState::open) close_slow(s, c);
 }
 
+void resume_websocket(Sessions& s, net::Connection& c) noexcept {
+  if (!(c.pause & net::kPauseUser) || c.closing) return;
+  s.reactor.resume(c, net::kPauseUser);
+  const WsState& ws = c.state<WsState>();
+  if (ws.input && ws.input->held) s.reactor.mark_ready(c);
+}
+
+bool shows_life(const Sessions& s, net::Connection& c) noexcept {
+  const WsState& ws = c.state<WsState>();
+  if (ws.ready != ReadyState::open) return false;
+  const uint32_t interval_ms = ws.route->limits.heartbeat_interval_ms;
+  const uint64_t most_ms = uint64_t{interval_ms} + interval_ms / 2;
+  return !interval_ms || c.pause || most_ms > UINT32_MAX ||
+         base::time_left(s.reactor.now_ms(), c.last_seen_ms, static_cast<uint32_t>(most_ms)) > 0;
+}
+
+void note_pong(const Sessions& s, WsState& ws) noexcept {
+  if (!ws.ping_waits) return;
+  const uint32_t took_ms = s.reactor.now_ms() - ws.pinged_ms;
+  ws.ping_waits = 0;
+  ws.latency_ms = static_cast<uint16_t>(took_ms < WsState::kNoLatency ? took_ms : WsState::kNoLatency - 1);
+}
+
 void end_of_stream(Sessions& s, net::Connection& c) noexcept {
   WsState& ws = c.state<WsState>();
   set_cause(ws, CloseCause::peer_eof, proto::close_code::abnormal);
@@ -297,6 +327,7 @@ void start_websocket(Sessions& s, net::Connection& c, WsRoute& route) noexcept {
   c.protocol = &ws_protocol;
   WsState& ws = *new (c.session) WsState{};
   ws.route = &route;
+  ws.opened_wall_ms = sys::wall_ms() & WsState::kWallMs;
   if (http.held) ws.input = s.inputs.take();
   if (ws.input) {
     ws.input->held = http.held;
@@ -361,7 +392,7 @@ void on_readable(net::Reactor& reactor, net::Connection& c) {
 void on_ready(net::Reactor& reactor, net::Connection& c) {
   WsState& ws = c.state<WsState>();
   if (ws.failing) return reactor.end_session(c);
-  if (!ws.input || !ws.input->held) return;
+  if (!ws.input || !ws.input->held || c.pause & net::kPauseUser) return;
   if (c.out) return reactor.pause(c, net::kPauseInput);  // on_drained goes on
   c.last_seen_ms = reactor.now_ms();  // what it says next waits behind what is held
   net::open_cork(reactor, c);

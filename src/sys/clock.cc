@@ -52,6 +52,12 @@ int64_t wall_seconds() noexcept {
   return now.tv_sec;
 }
 
+uint64_t wall_ms() noexcept {
+  timespec now;
+  syscalls.clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec < 0 ? 0 : static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
+}
+
 void format_http_date(int64_t wall_seconds, char* out) noexcept {
   static constexpr char kDays[] = "ThuFriSatSunMonTueWed";  // 1970-01-01 was a Thursday
   static constexpr char kMonths[] = "JanFebMarAprMayJunJulAugSepOctNovDec";

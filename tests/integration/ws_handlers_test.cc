@@ -266,10 +266,10 @@ TEST_CASE("ws handlers: one that throws when the connection is closing already")
 TEST_CASE("ws handlers: close() in each of them") {
   WsEvents events;
   TestServer server([&](App& app) {
-    app.ws("/open", {.close = [&](WebSocket ws, const CloseInfo& why) { events.add_close(ws, why); },
-                     .open = [](WebSocket ws, Request&) { ws.close(static_cast<CloseCode>(4100)); }});
-    app.ws("/abort", {.close = [&](WebSocket ws, const CloseInfo& why) { events.add_close(ws, why); },
-                      .open = [](WebSocket ws, Request&) { ws.abort(); }});
+    app.ws("/open", {.open = [](WebSocket ws, Request&) { ws.close(static_cast<CloseCode>(4100)); },
+                     .close = [&](WebSocket ws, const CloseInfo& why) { events.add_close(ws, why); }});
+    app.ws("/abort", {.open = [](WebSocket ws, Request&) { ws.abort(); },
+                      .close = [&](WebSocket ws, const CloseInfo& why) { events.add_close(ws, why); }});
     WsHandlers handlers = events.handlers();
     handlers.message = [](WebSocket ws, const Message&) { ws.close(static_cast<CloseCode>(4101)); };
     handlers.ping = [](WebSocket ws, std::string_view) { ws.close(static_cast<CloseCode>(4102)); };
