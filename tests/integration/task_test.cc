@@ -132,6 +132,25 @@ TEST_CASE("task: every form of a handler, and answers as values") {
   CHECK(client.read_response().body == "3!");
 }
 
+TEST_CASE("task: a step of use() that asks for a body that was refused before it ran sees none, and goes on") {
+  TestServer server([](App& app) {
+    app.use(json_body());  // waits for it
+    app.use([](Request& req, Response& res, Next next) -> Task<> {
+      const std::string_view body = co_await req.whole_body();
+      res.set("X-Seen", std::to_string(body.size()));
+      co_await next;
+    });
+    app.post("/", [](Request&, Response& res) { res.send("taken"); });
+  });
+  Client client(server.port());
+  REQUIRE(client.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"));
+  server.turn();
+  REQUIRE(client.send("2\r\n[]zz\r\n"));
+  const HttpResponse got = client.read_response();
+  CHECK(got.status == 400);
+  CHECK(got.field("x-seen") == "0");
+}
+
 TEST_CASE("task: co_await next goes on when the rest has answered: at once, late, from another thread, the last step first") {
   std::mutex mutex;
   std::string order;
