@@ -52,7 +52,8 @@ const Response& Response::vary(std::string_view fields) const noexcept {
     base::KeptText kept(fields);
     if (kept.ok()) worker::post_to(worker_, [self = *this, n = std::move(kept)](worker::Worker&) { self.vary(n.text()); });
   } else if (session::Exchange* e = resolve()) {
-    while (!fields.empty()) add_to_vary(*e, proto::take_piece(fields, ','));
+    std::string_view rest = session::apart(*e, fields).value_or(std::string_view());
+    while (!rest.empty()) add_to_vary(*e, proto::take_piece(rest, ','));
   }
   return *this;
 }

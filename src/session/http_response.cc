@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "net/output.h"
+#include "session/answer_fields.h"
 #include "session/http_session.h"
 #include "session/sessions.h"
 #include "sys/clock.h"
@@ -183,8 +184,21 @@ inline void put_connection(const Sessions& s, const Exchange& e, Writer& out, bo
   watch.on_answer(watch, e, body_bytes);
 }
 
+namespace {
+
+// The body may be what was set (Response::get()), and who is told may change that.
+[[gnu::noinline, gnu::cold]] base::ByteSpan announce_body(Exchange& e, base::ByteSpan body) noexcept {
+  const auto kept = apart(e, base::as_text(body));
+  if (!kept) e.status = 503;
+  body = base::as_bytes(kept.value_or(std::string_view()));
+  announce_answer(e, body.size());
+  return body;
+}
+
+}  // namespace
+
 void send_response(Exchange& e, base::ByteSpan body, BodyType type) noexcept {
-  if (e.flags.watched) [[unlikely]] announce_answer(e, body.size());
+  if (e.flags.watched) [[unlikely]] body = announce_body(e, body);
   Sessions& s = *e.sessions;
   net::Connection& c = *e.connection;
   const bool no_body = e.status == 204 || e.status == 304;  // RFC 9110 §8.6: no length either
