@@ -1,8 +1,8 @@
 // What comes several times in a request, one by one: in memory of the request's.
 #include <martlet/request.h>
 
+#include "base/text.h"
 #include "http/decoded.h"
-#include "proto/parameters.h"
 
 namespace martlet {
 
@@ -23,7 +23,7 @@ std::span<const std::string_view> Request::query_all(std::string_view name) cons
 
 std::span<const std::string_view> Request::header_all(std::string_view name) const noexcept {
   session::Exchange& e = *exchange_;
-  const auto is_it = [&](size_t i) { return proto::same_text(e.head.name(e.base, e.head.fields[i]), name); };
+  const auto is_it = [&](size_t i) { return base::same_text(e.head.name(e.base, e.head.fields[i]), name); };
   size_t count = 0;
   for (size_t i = 0; i < e.head.field_count; i++) count += is_it(i);
   auto* const values = count ? e.room_for<std::string_view>(count) : nullptr;

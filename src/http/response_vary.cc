@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/kept_text.h"
+#include "base/text.h"
 #include "proto/accept.h"
 #include "proto/field_views.h"
 #include "proto/parameters.h"
@@ -21,7 +22,7 @@ bool is_named(const session::Exchange& e, std::string_view field) noexcept {
   while (const auto line = session::next_field(e, "vary", at)) {
     for (std::string_view rest = *line; !rest.empty();) {
       const std::string_view named = proto::take_piece(rest, ',');
-      if (named == "*" || proto::same_text(named, field)) return true;
+      if (named == "*" || base::same_text(named, field)) return true;
     }
   }
   return false;

@@ -4,8 +4,8 @@
 #include <functional>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "proto/http_chars.h"
-#include "proto/parameters.h"
 #include "session/sessions.h"
 #include "sys/log_line.h"
 
@@ -89,7 +89,7 @@ void remove_lines(Exchange& e, std::string_view name) noexcept {
   size_t kept = 0;
   for (size_t at = 0; at < e.fields.size();) {
     const Line line = line_at(e.fields.text(), at);
-    if (!proto::same_text(line.name, name)) {
+    if (!base::same_text(line.name, name)) {
       if (kept != at) std::memmove(e.fields.data() + kept, e.fields.data() + at, line.end - at);
       kept += line.end - at;
     }
@@ -132,7 +132,7 @@ std::optional<std::string_view> next_field(const Exchange& e, std::string_view n
   while (at < e.fields.size()) {
     const Line line = line_at(e.fields.text(), at);
     at = line.end;
-    if (proto::same_text(line.name, name)) return line.value;
+    if (base::same_text(line.name, name)) return line.value;
   }
   return std::nullopt;
 }

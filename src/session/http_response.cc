@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "net/output.h"
+#include "proto/http_date.h"
 #include "session/answer_fields.h"
 #include "session/http_session.h"
 #include "session/sessions.h"
@@ -18,7 +19,7 @@ namespace {
 
 constexpr std::string_view kOkLine = "HTTP/1.1 200 OK\r\n";
 constexpr std::string_view kDateField = "Date: ";
-constexpr size_t kDateBytes = kDateField.size() + sys::kHttpDateSize + 2;
+constexpr size_t kDateBytes = kDateField.size() + proto::kHttpDateBytes + 2;
 constexpr std::string_view kTextLines = "Content-Type: text/plain; charset=utf-8\r\nContent-Length: ";
 constexpr std::string_view kJsonLines = "Content-Type: application/json\r\nContent-Length: ";
 constexpr size_t kOkText = kOkLine.size() + kDateBytes + kTextLines.size();
@@ -84,8 +85,8 @@ class Writer {
     Writer out(reinterpret_cast<uint8_t*>(to));
     out.put(kOkLine);
     out.put(kDateField);
-    sys::format_http_date(second, reinterpret_cast<char*>(out.at()));
-    Writer rest(out.at() + sys::kHttpDateSize);
+    proto::encode_http_date(second, reinterpret_cast<char*>(out.at()));
+    Writer rest(out.at() + proto::kHttpDateBytes);
     rest.put("\r\n");
     rest.put(lines);
   };
