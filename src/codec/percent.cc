@@ -13,7 +13,7 @@ bool contains(std::string_view text, char c) { return !text.empty() && std::memc
 
 }  // namespace
 
-std::optional<size_t> decode_percent(std::string_view text, char* out, Plus plus) noexcept {
+std::optional<size_t> decode_percent(std::string_view text, char* out) noexcept {
   size_t size = 0;
   for (size_t i = 0; i < text.size(); i++) {
     char c = text[i];
@@ -22,8 +22,6 @@ std::optional<size_t> decode_percent(std::string_view text, char* out, Plus plus
       if (byte < 0) return std::nullopt;
       c = static_cast<char>(byte);
       i += kEscapeBytes - 1;
-    } else if (c == '+' && plus == Plus::is_space) {
-      c = ' ';
     }
     out[size++] = c;
   }

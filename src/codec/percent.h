@@ -34,7 +34,7 @@ enum class Plus { keep, is_space };  // is_space: in query strings and forms
 
 // Decodes into out, which has room for text.size() bytes and may be text's own memory (decoding in place). How many
 // bytes, or nothing when a '%' is not followed by two hexadecimal digits.
-std::optional<size_t> decode_percent(std::string_view text, char* out, Plus plus = Plus::keep) noexcept;
+std::optional<size_t> decode_percent(std::string_view text, char* out) noexcept;
 
 // True when decoding would change nothing, so that the caller can use the text as it is.
 bool is_plain(std::string_view text, Plus plus = Plus::keep) noexcept;
