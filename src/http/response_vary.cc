@@ -93,11 +93,7 @@ const FormatChoice* Response::choose_format(const FormatChoice* choices, size_t 
   vary("Accept");
   const Choice choice = choose(*e, {choices, count});
   if (!choice.chosen) return fail(406), nullptr;
-  if (choice.is_default) return choice.chosen;
-  const std::string_view name = choice.chosen->type;
-  const std::string_view whole = proto::media_type_of(name);
-  type(name);
-  if (name.find('/') == name.npos && get("Content-Type") == name && !whole.empty()) type(whole);  // no short name of type()'s
+  if (!choice.is_default) type(choice.chosen->type);
   return choice.chosen;
 }
 

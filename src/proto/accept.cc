@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "proto/http_chars.h"
 #include "proto/parameters.h"
+#include "proto/short_types.h"
 
 namespace martlet::proto {
 
@@ -214,23 +215,6 @@ Wish wish_for_coding(const Elements& elements, std::string_view offer) noexcept 
   return unsaid ? Wish{1, 0} : wish;
 }
 
-struct ShortName {
-  std::string_view name, type;
-};
-
-constexpr ShortName kShortNames[] = {
-    {"atom", "application/atom+xml"}, {"avif", "image/avif"}, {"bin", "application/octet-stream"}, {"css", "text/css"},
-    {"csv", "text/csv"}, {"form", "application/x-www-form-urlencoded"}, {"gif", "image/gif"}, {"gz", "application/gzip"},
-    {"htm", "text/html"}, {"html", "text/html"}, {"ico", "image/vnd.microsoft.icon"}, {"ics", "text/calendar"},
-    {"jpeg", "image/jpeg"}, {"jpg", "image/jpeg"}, {"js", "text/javascript"}, {"json", "application/json"},
-    {"jsonld", "application/ld+json"}, {"md", "text/markdown"}, {"mjs", "text/javascript"}, {"mp3", "audio/mpeg"},
-    {"mp4", "video/mp4"}, {"ndjson", "application/x-ndjson"}, {"pdf", "application/pdf"}, {"png", "image/png"},
-    {"rss", "application/rss+xml"}, {"sse", "text/event-stream"}, {"svg", "image/svg+xml"}, {"text", "text/plain"},
-    {"txt", "text/plain"}, {"urlencoded", "application/x-www-form-urlencoded"}, {"wasm", "application/wasm"},
-    {"webp", "image/webp"}, {"xhtml", "application/xhtml+xml"}, {"xml", "application/xml"},
-    {"yaml", "application/yaml"}, {"yml", "application/yaml"}, {"zip", "application/zip"},
-};
-
 bool ends_with_text(std::string_view text, std::string_view end) noexcept {
   return text.size() > end.size() && base::same_text(text.substr(text.size() - end.size()), end);
 }
@@ -281,13 +265,6 @@ std::optional<size_t> accept_encoding(Views lines, Views offers) noexcept {
     return is_token(value);
   });
   return choose(offers, [&](std::string_view offer) { return wish_for_coding(elements, offer); });
-}
-
-std::string_view media_type_of(std::string_view short_name) noexcept {
-  for (const ShortName& row : kShortNames) {
-    if (base::same_text(row.name, short_name)) return row.type;
-  }
-  return {};
 }
 
 std::optional<size_t> is_media_type(std::string_view content_type, Views types) noexcept {
