@@ -140,7 +140,8 @@ class Request {
   // the name "*". Empty when the route has no such name. A decoded value may hold '/' and '\', and begin with one, though
   // it has no ".." between them and no NUL.
   std::string_view param(std::string_view name) const noexcept;
-  // The first value of a query parameter, decoded ('+' is a space); nothing when it is absent.
+  // The first value of a query parameter, decoded ('+' is a space, and a '%' that begins no escape one itself, as in form());
+  // nothing when it is absent.
   std::optional<std::string_view> query(std::string_view name) const noexcept;
   // All of its values, in order; none when memory is out.
   std::span<const std::string_view> query_all(std::string_view name) const noexcept;

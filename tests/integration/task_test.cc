@@ -6,10 +6,12 @@
 #if defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)
 
 #include <atomic>
+#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -57,6 +59,14 @@ Task<int> throws() {
 Task<int> deep(int n) {
   if (n == 0) co_return 0;
   co_return 1 + co_await deep(n - 1);
+}
+
+// How many threads this process has; 0 where the system does not tell.
+int threads_of_process() {
+  std::error_code error;
+  int count = 0;
+  for (std::filesystem::directory_iterator all("/proc/self/task", error), end; !error && all != end; all.increment(error)) count++;
+  return count;
 }
 
 struct Post {
@@ -549,6 +559,34 @@ TEST_CASE("task: the end of an App waits for what is offloaded, and takes back w
   opens.join();
   CHECK(frames.now == 0);
   CHECK(called == 1);
+}
+
+TEST_CASE("task: offload() has as many threads as was said, one where that is none, and 256 at most") {
+  struct Row {
+    uint32_t said;
+    int threads;
+  };
+  for (const Row row : {Row{0, 1}, Row{1, 1}, Row{2, 2}, Row{256, 256}, Row{257, 256}, Row{UINT32_MAX, 256}}) {
+    CAPTURE(row.said);
+    Gate gate;
+    std::atomic<int> called = 0, begun = 0;
+    TestServer server([&](App& app) {
+      app.get("/", [&](Request&, Response& res) -> Task<> {
+        res.send("x");  // the next request of the connection comes
+        begun++;
+        co_await offload([&] { called++, gate.wait(); });
+      });
+    }, {.app = {.offload_threads = row.said}});
+    const int before = threads_of_process();
+    Client client(server.port());
+    const int calls = row.threads + 20;
+    for (int i = 0; i < calls; i++) CHECK(client.get("/").body == "x");
+    CHECK(begun == calls);
+    CHECK(eventually([&] { return called == row.threads; }));
+    if (before) CHECK(threads_of_process() == before + row.threads);
+    gate.open();
+    CHECK(eventually([&] { return called == calls; }));
+  }
 }
 
 TEST_CASE("task: 1,024 calls may wait for a thread; the next one is 503, or told so") {
