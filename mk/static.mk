@@ -36,13 +36,8 @@ $(BUILD)/static-native/symbols/%: $(BUILD)/obj/examples/%.o $(LIB)
 check-parts: $(BUILD)/static-native/symbols/hello $(BUILD)/static-native/symbols/echo ## what the static hello does not use is not in it
 	tests/static/parts.sh $^
 
-# zig optimises its C libraries at link time (LTO) only when the link compiles something too: an empty file saves 15 kB.
-$(BUILD)/empty.cc:
-	@mkdir -p $(@D)
-	@: > $@
-
-static-%-musl: zig $(BUILD)/empty.cc
-	+$(call with_zig,$*-musl,$(STATIC_OPT),static) LDFLAGS='-static -s -Wl,--gc-sections $(BUILD)/empty.cc' \
+static-%-musl: zig
+	+$(call with_zig,$*-musl,$(STATIC_OPT),static) LDFLAGS='-static -s -Wl,--gc-sections mk/no_demangler.cc' \
 	  $(STATIC_EXAMPLES:%=$(BUILD)/static-$*-musl/examples/%)
 
 check-static: ## the static echo, native and musl, serves out of an empty chroot and has kept its size (2 min)

@@ -154,7 +154,7 @@ class App : public Routes<App> {
   friend class Routes<App>;
   void add_use(std::string_view prefix, Step step);
   void add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count);
-  void add_ws(std::string_view path, WsHandlers handlers);
+  void add_ws(std::string_view path, WsHandlers&& handlers);
   void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options);
   void add_constraint(std::string_view name, Predicate predicate);
   void add_error_handler(ErrorHandler handler);

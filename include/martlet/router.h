@@ -39,8 +39,11 @@ namespace detail {
 
 template <typename F, typename... Args>
 inline constexpr bool takes = std::is_invocable_v<std::decay_t<F>&, Args...>;
+// Who is not given the response must return the answer.
+template <typename F, typename... Args>
+concept answers = takes<F, Args...> && !std::is_void_v<std::invoke_result_t<std::decay_t<F>&, Args...>>;
 template <typename F>
-inline constexpr bool is_handler = takes<F, Request&, Response&> || takes<F, Request&> || takes<F, Context&> || takes<F>;
+inline constexpr bool is_handler = takes<F, Request&, Response&> || takes<F, Context&> || answers<F, Request&> || answers<F>;
 template <typename F>
 inline constexpr bool is_middleware = !is_handler<F> && (takes<F, Request&, Response&, Next> || takes<F, Context&, Next>);
 template <typename F>
@@ -173,6 +176,11 @@ struct MARTLET_LAYOUT RouteInfo {
   bool is_websocket = false;
 };
 
+namespace detail {
+template <typename T>
+concept IsStep = !std::is_same_v<std::remove_cvref_t<T>, RouteOptions>;  // what else it must be route() says in words
+}  // namespace detail
+
 // What an App and a Router have in common. The forms of paths and what they match are told in app.h.
 template <typename Self>
 class Routes {
@@ -197,32 +205,36 @@ class Routes {
   // nothing, 405 with the methods of that path in Allow, and OPTIONS 204 with them, unless it has a route; a method that HTTP
   // does not know, 501. OPTIONS * (RFC 9110 §9.3.7), for which there may be a route of the path "*", tells the methods of the
   // whole App.
-  template <typename... Steps>
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& get(std::string_view path, Steps&&... steps) { return route("GET", path, {}, std::forward<Steps>(steps)...); }
   template <typename... Steps>
   MARTLET_THUNK Self& get(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("GET", path, options, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& post(std::string_view path, Steps&&... steps) { return route("POST", path, {}, std::forward<Steps>(steps)...); }
   template <typename... Steps>
   MARTLET_THUNK Self& post(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("POST", path, options, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& put(std::string_view path, Steps&&... steps) { return route("PUT", path, {}, std::forward<Steps>(steps)...); }
   template <typename... Steps>
   MARTLET_THUNK Self& put(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("PUT", path, options, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& patch(std::string_view path, Steps&&... steps) { return route("PATCH", path, {}, std::forward<Steps>(steps)...); }
   template <typename... Steps>
   MARTLET_THUNK Self& patch(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("PATCH", path, options, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& del(std::string_view path, Steps&&... steps) { return route("DELETE", path, {}, std::forward<Steps>(steps)...); }
   template <typename... Steps>
   MARTLET_THUNK Self& del(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("DELETE", path, options, std::forward<Steps>(steps)...); }
-  template <typename... Steps>
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& head(std::string_view path, Steps&&... steps) { return route("HEAD", path, {}, std::forward<Steps>(steps)...); }
   template <typename... Steps>
+  MARTLET_THUNK Self& head(std::string_view path, const RouteOptions& route_options, Steps&&... steps) { return route("HEAD", path, route_options, std::forward<Steps>(steps)...); }
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& options(std::string_view path, Steps&&... steps) { return route("OPTIONS", path, {}, std::forward<Steps>(steps)...); }
-  // Any method.
   template <typename... Steps>
+  MARTLET_THUNK Self& options(std::string_view path, const RouteOptions& route_options, Steps&&... steps) { return route("OPTIONS", path, route_options, std::forward<Steps>(steps)...); }
+  // Any method.
+  template <detail::IsStep... Steps>
   MARTLET_THUNK Self& all(std::string_view path, Steps&&... steps) { return route("", path, {}, std::forward<Steps>(steps)...); }
   template <typename... Steps>
   MARTLET_THUNK Self& all(std::string_view path, const RouteOptions& options, Steps&&... steps) { return route("", path, options, std::forward<Steps>(steps)...); }
@@ -233,13 +245,19 @@ class Routes {
     self().add_ws(path, std::move(handlers));
     return self();
   }
-  // A WebSocket route whose function runs once per connection and sets that connection's handlers.
+  // A WebSocket route whose function runs once per connection, with (WebSocket, Request&) or with (WebSocket), and sets that
+  // connection's handlers.
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, WsHandlers>)
   MARTLET_THUNK Self& ws(std::string_view path, F&& on_open, WsOptions options = {}) {
+    using Open = Function<void(WebSocket, Request&)>;
     constexpr bool fits = std::is_invocable_v<std::decay_t<F>&, WebSocket, Request&>;
-    static_assert(fits, "the function of a WebSocket route is called with (WebSocket, Request&)");
-    if constexpr (fits) self().add_ws(path, Function<void(WebSocket, Request&)>(std::forward<F>(on_open)), std::move(options));
+    constexpr bool fits_alone = !fits && std::is_invocable_v<std::decay_t<F>&, WebSocket>;
+    static_assert(fits || fits_alone, "the function of a WebSocket route is called with (WebSocket, Request&) or (WebSocket)");
+    if constexpr (fits) self().add_ws(path, Open(std::forward<F>(on_open)), std::move(options));
+    if constexpr (fits_alone) {
+      self().add_ws(path, Open([fn = std::decay_t<F>(std::forward<F>(on_open))](WebSocket ws, Request&) mutable { fn(ws); }), std::move(options));
+    }
     return self();
   }
 
@@ -252,9 +270,11 @@ class Routes {
     return self();
   }
 
-  // Runs when a step gives up (next(HttpError), res.fail(), fail()) or throws, before it is answered: it may answer in its own
-  // way, by (const Failure&, Request&, Response&). The status is set to the failure's. Several run in the order of
-  // registration until one answers, those of the Router that the route is of before those around it, the App's last.
+  // Runs when a step gives up (next(HttpError), res.fail(), fail()) or throws, or the library refuses a request that it has read
+  // the head of (404 without a not_found(), 405, 408, 413, 501, 503, …), before it is answered: it may answer in its own way, by
+  // (const Failure&, Request&, Response&). The status is set to the failure's, and fields that belong to it (Allow, Upgrade) are
+  // set. Several run in the order of registration until one answers, those of the Router that the route is of before those around
+  // it, the App's last. Where there is one, what nobody answers is text or problem details by Accept, refusals as well.
   template <typename F>
     requires(detail::is_error_handler<F>)
   MARTLET_THUNK Self& on_error(F&& handler) {
@@ -301,7 +321,7 @@ class Router : public Routes<Router> {
   struct Record;
   void add_use(std::string_view prefix, Step step);
   void add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count);
-  void add_ws(std::string_view path, WsHandlers handlers);
+  void add_ws(std::string_view path, WsHandlers&& handlers);
   void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options);
   void add_constraint(std::string_view name, Predicate predicate);
   void add_error_handler(ErrorHandler handler);

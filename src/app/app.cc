@@ -27,7 +27,7 @@ void App::add_route(std::string_view method, std::string_view path, const RouteO
   impl_->add_route(method, path, options, steps, count);
 }
 
-void App::add_ws(std::string_view path, WsHandlers handlers) {
+void App::add_ws(std::string_view path, WsHandlers&& handlers) {
   auto entry = std::make_unique<realtime::WsRouteEntry>();
   entry->handlers = std::move(handlers);
   impl_->add_ws(path, std::move(entry));

@@ -11,7 +11,7 @@ void App::add_error_handler(ErrorHandler handler) {
   realtime::RealtimeWorker& w = AppAccess::worker(*this);
   MARTLET_CHECK(!w.opened && "on_error() after listen()");
   w.errors.handlers.push_back(std::move(handler));
-  w.fail_thrown = http::fail_thrown;
+  http::bring_error_handlers(w);
 }
 
 }  // namespace martlet

@@ -69,7 +69,7 @@ void Router::add_route(std::string_view method, std::string_view path, const Rou
   for (size_t i = 0; i < count; i++) entry.steps.push_back(std::move(steps[i]));
 }
 
-void Router::add_ws(std::string_view path, WsHandlers handlers) {
+void Router::add_ws(std::string_view path, WsHandlers&& handlers) {
   Entry& entry = record_->entries.emplace_back(Entry{.path = std::string(path)});
   entry.websocket = std::make_unique<realtime::WsRouteEntry>();
   entry.websocket->handlers = std::move(handlers);
@@ -112,7 +112,7 @@ class Mounting {
       routing::ErrorScope& made = w_.scopes.emplace_back();
       made.outer = scope.outer == Scope::kNone ? &w_.errors : made_[scope.outer];
       for (ErrorHandler& handler : scope.handlers) made.handlers.push_back(std::move(handler));
-      if (!made.handlers.empty()) w_.fail_thrown = http::fail_thrown;
+      if (!made.handlers.empty()) http::bring_error_handlers(w_);
       made_.push_back(&made);
     }
   }

@@ -90,14 +90,13 @@ void answer_failure(routing::RoutedWorker& w, session::Exchange& e, Failure fail
   failure.text = kept(e, failure.text);
   failure.exception = kept(e, failure.exception);
   failure.request_id = kept(e, request_id_of(e));
-  session::drop_body_fields(e);
-  e.status = static_cast<uint16_t>(failure.status);
+  session::begin_failure(e, failure.status);
   e.flags.chain_over = true;
   const bool first = !e.flags.failed;  // an error handler that fails in its turn is not asked again
   e.flags.failed = true;
+  e.flags.deferred = false;  // whoever was to answer later has failed: an error handler that does not answer leaves it to the others
   if (first && run_error_handlers(w, e, failure)) return;
-  session::drop_body_fields(e);
-  e.status = static_cast<uint16_t>(failure.status);
+  session::begin_failure(e, failure.status);
   send_failure(e, failure);
 }
 
@@ -108,6 +107,11 @@ void fail_with(RoutedWorker& w, session::Exchange& e, const HttpError& error) no
 void fail_thrown(RoutedWorker& w, session::Exchange& e) noexcept {
   const std::string_view what = detail::last_failure();
   answer_failure(w, e, {500, w.options.production ? "Internal Server Error" : what, what, chain_of(e).pattern, {}});
+}
+
+void fail_refused(RoutedWorker& w, session::Exchange& e) noexcept {
+  answer_failure(w, e, {e.refusal.status, e.refusal.cause, {}, chain_of(e).pattern, {}});
+  if (!e.flags.responded) e.mute();  // an error handler has deferred: a step that ran before the refusal is not heard
 }
 
 namespace {

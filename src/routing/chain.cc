@@ -32,15 +32,11 @@ namespace routing {
 
 namespace {
 
-void send_text(session::Exchange& e, int status, std::string_view text) noexcept {
-  e.status = static_cast<uint16_t>(status);
-  session::send_response(e, base::as_bytes(text), session::BodyType::text);
-}
-
-void answer(session::Exchange& e, int status, std::string_view text) noexcept {
+// An error of the library's own.
+void refuse(RoutedWorker& w, session::Exchange& e, const session::Exchange::Refusal& refusal) noexcept {
   if (e.flags.responded || e.flags.upgraded) return;
-  session::drop_body_fields(e);
-  send_text(e, status, text);
+  e.set_refusal(refusal);
+  w.fail_refused ? w.fail_refused(w, e) : session::send_refusal(e);
 }
 
 void failed(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
@@ -48,7 +44,7 @@ void failed(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept 
   w.report_failure(chain.pattern);
   if (e.flags.upgraded) return session::handler_failed(*e.sessions, *e.connection);  // it is a WebSocket by now
   if (w.fail_thrown) return w.fail_thrown(w, e);
-  answer(e, 500, "Internal Server Error");
+  refuse(w, e, {500, "Internal Server Error", {}});
 }
 
 void note_bad_next(RoutedWorker& w, const Chain& chain) noexcept {
@@ -62,22 +58,21 @@ void add_fields(session::Exchange& e, std::string_view lines) noexcept {
   e.fields.append(lines);
 }
 
-// RFC 9110 §10.2.1. A WebSocket is opened by GET, and by nothing else.
-void add_allow(session::Exchange& e, uint32_t methods, bool is_websocket) noexcept {
+// RFC 9110 §10.2.1. A WebSocket is opened by GET, and by nothing else. Good until the next one is made.
+std::string_view allow_line(RoutedWorker& w, uint32_t methods, bool is_websocket) noexcept {
   using proto::Method;
-  constexpr size_t kMostBytes = std::string_view("Allow: OPTIONS, GET, HEAD, POST, PUT, PATCH, DELETE\r\n").size();
-  e.flags.owns_more = true;
-  // A line is there whole or not at all: what walks the lines relies on their ends.
-  if (!e.fields.reserve(kMostBytes)) return;
-  add_fields(e, "Allow: OPTIONS");
+  size_t size = 0;
+  const auto add = [&](std::string_view text) { size += text.copy(w.allow_line + size, text.size()); };
+  add("Allow: OPTIONS");
   const auto has = [methods](Method method) { return (methods >> static_cast<int>(method) & 1) != 0; };
   for (const Method method : {Method::get, Method::head, Method::post, Method::put, Method::patch, Method::del}) {
     const bool implied = method == Method::head ? has(Method::get) : method == Method::get && is_websocket;
     if (!implied && !has(method)) continue;
-    add_fields(e, ", ");
-    add_fields(e, proto::method_name(method));
+    add(", ");
+    add(proto::method_name(method));
   }
-  add_fields(e, "\r\n");
+  add("\r\n");
+  return {w.allow_line, size};
 }
 
 // What is missing from a request for a WebSocket's path. Who sees this is somebody whose gateway keeps the handshake to
@@ -120,7 +115,7 @@ bool redirect_slash(const RoutedWorker& w, session::Exchange& e) noexcept {
 
 void answer_not_found(RoutedWorker& w, session::Exchange& e) noexcept {
   if (!e.flags.is_upgrade && redirect_slash(w, e)) return;
-  if (!w.not_found) return answer(e, 404, "Not Found");
+  if (!w.not_found) return refuse(w, e, {404, "Not Found", {}});
   e.status = 404;
   run_handler(w, e, w.unmatched, StepAccess::handler(*w.not_found));
 }
@@ -131,36 +126,34 @@ void answer_unmatched(RoutedWorker& w, session::Exchange& e) noexcept {
   if (e.flags.responded || e.flags.upgraded) return;
   const Method method = e.head.method;
   const bool of_server = method == Method::options && e.path() == "*";  // RFC 9110 §9.3.7
-  if (method == Method::other) return answer(e, 501, "Not Implemented");
+  if (method == Method::other) return refuse(w, e, {501, "Not Implemented", {}});
   uint32_t methods = of_server ? w.methods : w.http_router.methods_of(e.path());
   const bool is_websocket = !of_server && w.ws_router.methods_of(e.path()) != 0;
   const bool reads = method == Method::get || method == Method::head;
   if (e.flags.is_upgrade || (!methods && !is_websocket && !of_server)) return answer_not_found(w, e);
+  // RFC 9110 §7.8, §15.5.22; RFC 6455 §4.4.
+  if (is_websocket && reads) return refuse(w, e, {426, why_no_websocket(e.head), session::kUpgradeFields});
+  const std::string_view allow = allow_line(w, methods, is_websocket);
+  if (method != Method::options) return refuse(w, e, {405, "Method Not Allowed", allow});
   session::drop_body_fields(e);  // what is added now is the answer's own
-  if (is_websocket && reads) {  // RFC 9110 §7.8, §15.5.22; RFC 6455 §4.4.
-    add_fields(e, session::kUpgradeFields);
-    e.flags.offers_upgrade = true;
-    return send_text(e, 426, why_no_websocket(e.head));
-  }
-  add_allow(e, methods, is_websocket);
-  if (method != Method::options) return send_text(e, 405, "Method Not Allowed");
+  add_fields(e, allow);
   e.status = 204;
   session::send_response(e, {}, session::BodyType::none);
 }
 
 void end_of_chain(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
   e.flags.chain_over = true;
-  if (e.flags.refused) return e.flags.responded ? void() : session::send_refusal(e);
+  if (e.flags.refused) return refuse(w, e, e.refusal);
   if (chain.websocket) return w.upgrade(w, e, *chain.websocket);
   if (&chain == &w.unmatched) return answer_unmatched(w, e);
-  if (&chain == &w.refused) return answer(e, 400, "A malformed or misleading path.");
-  answer(e, 404, "Not Found");
+  if (&chain == &w.refused) return refuse(w, e, {400, "A malformed or misleading path.", {}});
+  refuse(w, e, {404, "Not Found", {}});
 }
 
 void answer_missing(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
   w.stats.handler_failures++;
   sys::log_limited(LogLevel::error, "the handler sent no response", chain.pattern);
-  answer(e, 500, "Internal Server Error");
+  refuse(w, e, {500, "Internal Server Error", {}});
 }
 
 // The last step. It answers, or defers, or its task goes on.
@@ -305,6 +298,7 @@ void run_chain(void* context, session::Exchange& e) {
 // what is not found, say) does not answer for it.
 void on_refused(void* context, session::Exchange& e) {
   auto& w = *static_cast<RoutedWorker*>(context);
+  if (e.position) return refuse(w, e, e.refusal);  // its steps have run, or are still at it
   const Chain& chain = find_chain(w, e);
   e.route = &chain;
   e.steps = chain.uses;
@@ -312,8 +306,17 @@ void on_refused(void* context, session::Exchange& e) {
   run_steps(w, e);
 }
 
-void on_overdue(void*, const session::Exchange& e) {
-  sys::log_limited(LogLevel::warn, "no answer came in time", static_cast<const Chain*>(e.route)->pattern);
+void on_overdue(void* context, session::Exchange& e) {
+  auto& w = *static_cast<RoutedWorker*>(context);
+  const std::string& pattern = static_cast<const Chain*>(e.route)->pattern;
+  sys::log_limited(LogLevel::warn, "no answer came in time", pattern);
+  if (!w.fail_refused) return session::send_refusal(e);
+  w.note_call(pattern);
+  e.flags.in_handler = true;
+  w.fail_refused(w, e);
+  e.flags.in_handler = false;
+  if (!e.flags.responded) return session::send_refusal(e);  // there is no more time for an error handler that defers
+  session::settle_exchange(e);
 }
 
 void on_aborted(void* context, session::Exchange& e) {

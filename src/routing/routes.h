@@ -77,6 +77,8 @@ struct RoutedWorker : worker::Worker {
   const UpgradeSeam upgrade;
   // What a step has thrown becomes an answer; null where no one has asked for more than the plain one.
   void (*fail_thrown)(RoutedWorker& w, session::Exchange& e) noexcept = nullptr;
+  // The exchange's refusal goes through the error handlers; null where there are none.
+  void (*fail_refused)(RoutedWorker& w, session::Exchange& e) noexcept = nullptr;
   RouteTree http_router;
   RouteTree ws_router;
   Constraints constraints;
@@ -88,6 +90,7 @@ struct RoutedWorker : worker::Worker {
   Chain unmatched;
   Chain refused;         // of a path that may mislead: no step sees it
   uint32_t methods = 0;  // that there are routes for, a bit for each
+  char allow_line[std::string_view("Allow: OPTIONS, GET, HEAD, POST, PUT, PATCH, DELETE\r\n").size()];
   ErrorScope errors;     // the App's
   ErrorScope* scope = &errors;  // of what is registered now
   std::list<ErrorScope> scopes;  // of Routers
@@ -112,7 +115,7 @@ void on_upgrade(void* context, session::Exchange& e);
 void find_chain_of(void* context, session::Exchange& e);
 void run_chain(void* context, session::Exchange& e);
 void on_refused(void* context, session::Exchange& e);
-void on_overdue(void* context, const session::Exchange& e);
+void on_overdue(void* context, session::Exchange& e);
 void on_aborted(void* context, session::Exchange& e);
 
 }  // namespace routing

@@ -138,7 +138,7 @@ std::optional<std::string_view> next_field(const Exchange& e, std::string_view n
 }
 
 bool note_second_answer(Exchange& e) noexcept {
-  if (e.is_kept()) return true;  // by a task that goes on after it: somebody else, or a deadline, has answered
+  if (e.flags.settled || e.is_kept()) return true;  // a task goes on after it: somebody else, or a deadline, has answered
   e.sessions->stats.late_responses++;
   sys::log_limited(LogLevel::warn, "a second response to one request was ignored", {});
   MARTLET_DCHECK(false && "a second terminal call on a response");

@@ -81,7 +81,7 @@ struct Exchange {
     bool offers_upgrade = false;  // the answer is a 426: its Connection names Upgrade, whatever else it says
     bool chain_over = false;  // the last step has been run
     bool goes_on = false;     // the step on the stack has called next()
-    bool owns_more = false;   // something below needs giving back: fields, texts, kept, chunks, aborted, watch
+    bool owns_more = false;   // something below needs giving back: fields, texts, kept, chunks, refusal, aborted, watch
     bool refused = false;     // by the library: `refusal` ends its chain
     bool timed = false;       // answer_since_ms and answer_ms are set
     bool body_coming = false;  // its steps run, or ran, before the body was whole
@@ -90,6 +90,7 @@ struct Exchange {
     bool failed = false;       // its error handlers have been run
     bool muted = false;        // the library has answered in a step's place: what the step still says is not heard
     bool watched = false;      // there is a `watch`
+    bool settled = false;      // answered, and only here until its body has been passed over: late calls do not find it
   };
   Flags flags;
 
@@ -130,12 +131,16 @@ struct Exchange {
   proto::ChunkedDecoder chunked;
   base::ByteBuffer chunks;
 
-  // What the library has against it; only with flags.refused.
+  // What the library has against it.
   struct Refusal {
     int status = 0;
-    std::string_view cause;  // static texts
-    std::string_view extra;  // whole field lines
+    std::string_view cause;  // a static text
+    std::string_view extra;  // whole field lines; taken when the failure begins
   } refusal;
+  void set_refusal(const Refusal& r) noexcept {
+    refusal = r;
+    flags.owns_more = true;
+  }
   // By when the answer is to be there; only with flags.timed.
   uint32_t answer_since_ms = 0;
   uint32_t answer_ms = 0;

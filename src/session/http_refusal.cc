@@ -2,6 +2,7 @@
 #include "session/http_refusal.h"
 
 #include <cstring>
+#include <utility>
 
 #include "base/bytes.h"
 #include "net/reactor.h"
@@ -22,10 +23,12 @@ bool describes_body(std::string_view name) noexcept {
 }
 
 // A line of Exchange::fields, without its end.
-bool stays(const Sessions& s, std::string_view line) noexcept {
+bool stays(const Exchange& e, std::string_view line) noexcept {
+  const Sessions& s = *e.sessions;
   const size_t colon = line.find(':');
   const std::string_view name = line.substr(0, colon);
-  if (s.kept_fields && !s.kept_fields->has(*s.kept_fields, name)) return false;
+  // What error handlers set, and what a refusal adds, is of the failure.
+  if (s.kept_fields && !e.flags.failed && !s.kept_fields->has(*s.kept_fields, name)) return false;
   if (base::equals_lower(name, "cache-control")) return line.find("no-store", colon) != line.npos;
   return !describes_body(name);
 }
@@ -55,7 +58,7 @@ void drop_body_fields(Exchange& e) noexcept {
   size_t kept = 0;
   for (size_t at = 0; at < e.fields.size();) {
     const size_t end = e.fields.text().find("\r\n", at) + 2;
-    if (stays(*e.sessions, e.fields.text().substr(at, end - 2 - at))) {
+    if (stays(e, e.fields.text().substr(at, end - 2 - at))) {
       std::memmove(e.fields.data() + kept, e.fields.data() + at, end - at);
       kept += end - at;
     }
@@ -65,25 +68,28 @@ void drop_body_fields(Exchange& e) noexcept {
 }
 
 void run_refusal(Sessions& s, Exchange& e, const Exchange::Refusal& refusal) noexcept {
-  e.refusal = refusal;
+  e.set_refusal(refusal);
   e.flags.refused = true;
   e.flags.close_after = true;
   e.flags.in_handler = true;
+  e.flags.body_coming = false;  // no step waits for it any more
   drop_body(s, e);
-  e.position ? send_refusal(e) : s.http.on_refused(s.http.context, e);
+  s.http.on_refused(s.http.context, e);
   const bool later = !e.flags.responded && !e.connection->closing;
   if (later && !detach_exchange(e)) send_refusal(e);
   e.flags.in_handler = false;
 }
 
-void send_refusal(Exchange& e) noexcept {
+void begin_failure(Exchange& e, int status) noexcept {
   drop_body_fields(e);
-  if (!e.refusal.extra.empty()) {
-    e.flags.owns_more = true;
-    e.fields.append(e.refusal.extra);
-  }
-  e.status = static_cast<uint16_t>(e.refusal.status);
-  e.flags.offers_upgrade = e.status == 426;  // what the refusal adds names Upgrade, and Connection must
+  e.status = static_cast<uint16_t>(status);
+  if (status != e.refusal.status) return;
+  e.fields.append(std::exchange(e.refusal.extra, {}));
+  e.flags.offers_upgrade = status == 426;  // what the refusal adds names Upgrade, and Connection must
+}
+
+void send_refusal(Exchange& e) noexcept {
+  begin_failure(e, e.refusal.status);
   send_response(e, base::as_bytes(e.refusal.cause), BodyType::text);
 }
 
@@ -97,11 +103,8 @@ uint32_t answer_time_left(const Sessions& s, const Exchange& e, uint32_t since_m
 void answer_overdue(Exchange& e) noexcept {
   const HttpSink& sink = e.sessions->http;
   e.sessions->stats.handler_timeouts++;
+  if (!e.flags.refused) e.set_refusal({503, "The server took too long to answer.", {}});
   sink.on_overdue(sink.context, e);
-  if (e.flags.refused) return send_refusal(e);
-  drop_body_fields(e);
-  e.status = 503;
-  send_response(e, base::as_bytes("The server took too long to answer."), BodyType::text);
 }
 
 }  // namespace martlet::session

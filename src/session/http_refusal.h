@@ -14,6 +14,9 @@ namespace martlet::session {
 // is not to stay, see Sessions::kept_fields.
 void drop_body_fields(Exchange& e) noexcept;
 
+// The answer is to be a failure with this status: drop_body_fields(), and what the exchange's refusal adds when it is that one's.
+void begin_failure(Exchange& e, int status) noexcept;
+
 // Refuses the request: through the steps for every request when it has seen none yet, else at once. Afterwards it is
 // answered, or detached and a step of it goes on later, or the connection is closing. The connection is to end with it.
 void run_refusal(Sessions& s, Exchange& e, const Exchange::Refusal& refusal) noexcept;

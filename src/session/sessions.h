@@ -55,11 +55,12 @@ struct HttpSink {
   void (*run_chain)(void* context, Exchange& exchange) = nullptr;
   // A request that asks for a WebSocket and is a good handshake.
   void (*on_upgrade)(void* context, Exchange& exchange) = nullptr;
-  // A request that the library refuses and no step has seen: runs the steps that are for every request, then
-  // send_refusal(). It is answered on return, or a step will go on later.
+  // A request that the library refuses: runs the steps that are for every request, unless it has seen some already, then
+  // answers with the refusal. It is answered on return, or a step will go on later.
   void (*on_refused)(void* context, Exchange& exchange) = nullptr;
-  // No answer has come in the time that there is for it: this is said.
-  void (*on_overdue)(void* context, const Exchange& exchange) = nullptr;
+  // No answer has come in the time that there is for it: this is said, and answered with the exchange's refusal. The exchange
+  // may be gone on return.
+  void (*on_overdue)(void* context, Exchange& exchange) = nullptr;
   // The connection has ended and the answer was still owed: calls the exchange's `aborted`.
   void (*on_aborted)(void* context, Exchange& exchange) = nullptr;
 };

@@ -140,6 +140,7 @@ void ws_forms(App& app) {
   app.ws("/function", {.message = free_message_handler});
   app.ws("/pointer", {.message = &free_message_handler});
   app.ws("/opened", free_open_handler);
+  app.ws("/socket-only", [](WebSocket ws) { ws.on_message(free_message_handler); }, {.max_message_bytes = 5});
   app.on_error([](const HandlerFailure& failure) { (void)failure.what; });
 }
 

@@ -245,7 +245,7 @@ COOKIES = {
 }
 
 # Opcodes of the server target: see server_fuzz.cc.
-TURN, OPEN, FEED, EOF, RESET, CAPACITY, PIECE, TIME, FAULT, POST = range(10)
+TURN, OPEN, FEED, EOF, RESET, CAPACITY, PIECE, TIME, FAULT, POST, BULK, OPEN_PROXIED = range(12)
 
 
 def feed(slot, data):
@@ -260,21 +260,54 @@ def op(code, slot=0, *args):
     return bytes([code << 4 | slot]) + bytes(args)
 
 
+def request(line, body=b"", fields=b""):
+    length = b"Content-Length: %d\r\n" % len(body) if body else b""
+    return line + b" HTTP/1.1\r\nHost: x\r\n" + fields + length + b"\r\n" + body
+
+
+def asking(*requests, prefix=b"", connect=OPEN):
+    return op(connect) + op(TURN) + feed(0, prefix + b"".join(requests)) + (op(TURN) * 2 + op(TIME, 0, 10)) * 4 + op(POST, 0, 0) + op(TURN)
+
+
+PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n"
+JSON_TYPE = b"Content-Type: application/json\r\n"
+FORM_TYPE = b"Content-Type: application/x-www-form-urlencoded\r\n"
+PROXIED = b"X-Forwarded-For: 203.0.113.9, 10.0.0.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: a.example:81\r\nX-Request-Id: id-1\r\n"
 SESSION = op(OPEN) + op(TURN) + feed(0, UPGRADE) + op(TURN)
 SERVER = {
     "get": op(OPEN) + op(TURN) + feed(0, HTTP["short"] * 3) + op(TURN) * 2,
     "post": op(OPEN) + feed(0, HTTP["length"]) + op(TURN) + feed(0, HTTP["chunked"]) + op(TURN),
-    "later": op(OPEN) + feed(0, b"GET /later HTTP/1.1\r\nHost: x\r\n\r\n" + HTTP["short"]) + op(TURN) * 3 + op(POST) + op(TURN) * 2,
-    "slow": op(OPEN) + op(TURN) + feed(0, b"GET / HT") + op(TURN) + op(TIME, 15) + op(TURN) + op(TIME, 15) + op(TURN),
+    "later": op(OPEN) + feed(0, b"GET /later HTTP/1.1\r\nHost: x\r\n\r\n" + HTTP["short"]) + op(TURN) * 3 + op(POST, 0, 0) + op(TURN) * 2,
+    "slow": op(OPEN) + op(TURN) + feed(0, b"GET / HT") + op(TURN) + op(TIME, 0, 101) + op(TURN) + op(TIME, 0, 101) + op(TURN),
     "echo": SESSION + feed(0, MESSAGES["text"] + MESSAGES["fragments"]) + op(TURN) + feed(0, MESSAGES["close"]) + op(TURN) * 2,
     "pieces": op(PIECE, 0, 1) + SESSION + feed(0, MESSAGES["utf8"] + MESSAGES["binary"]) + op(TURN) * 9,
     "large": SESSION + feed(0, frame(2, b"x" * 70000)[:600]) + op(TURN) * 3 + op(EOF) + op(TURN),
     "rooms": b"".join(op(OPEN, s) + op(TURN) + feed(s, UPGRADE.replace(b"/echo", b"/room")) + op(TURN) for s in range(3)) +
              feed(0, frame(1, b"jden") + frame(1, b"hall")) + op(TURN) + feed(1, frame(1, b"jden") + frame(1, b"hmore") + frame(1, b"lden")) + op(TURN) * 2,
     "reader": SESSION + op(CAPACITY, 0, 10) + feed(0, MESSAGES["binary"] * 3) + op(TURN) * 3 + op(CAPACITY, 0, 255) + op(TURN) * 3,
-    "heartbeat": SESSION + op(TIME, 63) + op(TURN) + op(TIME, 63) + op(TURN) + op(TIME, 63) + op(TURN) * 2,
+    "heartbeat": SESSION + op(TIME, 0, 180) + op(TURN) + op(TIME, 0, 180) + op(TURN) + op(TIME, 0, 180) + op(TURN) * 2,
     "reset": SESSION + op(RESET) + op(TURN) * 2,
-    "faults": op(FAULT, 0, 3) + op(OPEN) + op(TURN) + op(FAULT, 1, 2) + op(OPEN, 1) + op(TURN) + feed(0, HTTP["short"]) + op(TURN),
+    "readers": asking(request(b"GET /typed/-128?page=65535&ratio=1e3&all&tag=a&tag=b"), request(b"GET /typed/x?page=65536"), request(b"GET /users/7"),
+                      request(b"GET /files/a-b"), request(b"GET /files"), request(b"GET /accept?file=%C3%BC.txt&vary=Origin", fields=b"Accept: text/html;q=0.5, application/json\r\n"),
+                      request(b"GET /accept", fields=b"If-None-Match: \"1\"\r\nAccept-Language: de;q=0.1, en\r\n")),
+    "cookies": asking(request(b"GET /cookie?name=__Host-a&value=%20x", fields=b"Cookie: a=1; sid=\"x\"\r\nCookie: b=%20; clear=sid\r\n"), request(b"POST /cookie?name=%20&domain=a.b")),
+    "who": asking(request(b"GET /who", fields=PROXIED), request(b"GET /who?later", fields=PROXIED), request(b"GET /who")),
+    "bodies": asking(request(b"POST /form", b"a=1&b=%20+c&a=2&=&%", FORM_TYPE), request(b"POST /form", b"a", JSON_TYPE), request(b"POST /json", JSON["object"], JSON_TYPE),
+                     request(b"POST /json", b"{", JSON_TYPE), request(b"PUT /own", b'{"title":"t","likes":1}', JSON_TYPE), request(b"PUT /own", b'{"title":7}', JSON_TYPE)),
+    "too_large": asking(request(b"POST /form", b"", FORM_TYPE + b"Content-Length: 5001\r\n")) + asking(request(b"POST /json", b"[" * 20, JSON_TYPE + b"Expect: 100-continue\r\n")),
+    "failures": asking(*[request(b"GET /%s/%d?text=%%22t%%0A" % (how, status), fields=b"Accept: application/json\r\n") for how in (b"fail", b"error") for status in (7, 404, 418, 419, 420, 421, 599)]),
+    "mounted": asking(request(b"GET /mounted/a"), request(b"GET /mounted/a/7"), request(b"GET /mounted/a/x"), request(b"GET /mounted/a?stop"), UPGRADE.replace(b"/echo", b"/mounted/ws")),
+    "tasks": asking(request(b"GET /task/3"), request(b"GET /task/13"), request(b"GET /task/x"), request(b"POST /task/body?nap", b"short"), request(b"POST /task/body", b"more than ten")),
+    "tasks_gone": op(OPEN) + op(TURN) + feed(0, request(b"GET /task/200")) + op(TURN) * 2 + op(RESET) + op(TURN) +
+                  op(OPEN, 1) + op(TURN) + feed(1, request(b"POST /task/body?nap", b"more than ten")[:-5]) + op(TURN) * 2 + op(EOF, 1) + op(TURN) * 2,
+    "proxy_1": asking(request(b"GET /who"), prefix=b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n", connect=OPEN_PROXIED),
+    "proxy_1_trusted": asking(request(b"GET /who", fields=PROXIED), prefix=b"PROXY TCP6 ::1 2001:db8::1 4711 80\r\n", connect=OPEN_PROXIED),
+    "proxy_unknown": asking(request(b"GET /who"), prefix=b"PROXY UNKNOWN\r\n", connect=OPEN_PROXIED),
+    "proxy_2": asking(request(b"GET /who"), prefix=PROXY_2 + b"\x21\x11\0\x0c\xcb\0\x71\x09\x0a\0\0\1\x12\x67\0\x50", connect=OPEN_PROXIED),
+    "proxy_2_local": asking(request(b"GET /who"), prefix=PROXY_2 + b"\x20\0\0\5\3\0\2ab", connect=OPEN_PROXIED),
+    "proxy_none": asking(request(b"GET /who"), connect=OPEN_PROXIED),
+    "proxy_slow": op(OPEN_PROXIED) + op(TURN) + feed(0, b"PROXY T") + op(TURN) + op(TIME, 0, 101) + op(TURN) * 2,
+    "faults": op(FAULT, 0, 3, 0) + op(OPEN) + op(TURN) + op(FAULT, 0, 1, 2) + op(OPEN, 1) + op(TURN) + feed(0, HTTP["short"]) + op(TURN),
 }
 
 SEEDS = {

@@ -6,13 +6,14 @@
 //
 //   0 turn           2 feed n, n bytes     4 reset          6 piece: reads and writes of n     8 fault n, which
 //   1 connect        3 end of stream       5 takes n × 16   7 time: n² ms pass                 9 the application acts
-//  10 bulk: n KiB of one byte
+//  10 bulk: n KiB of one byte    11 connect where a header of the PROXY protocol is to come first
 #include <martlet/martlet.h>
 
 #include <stdexcept>
 
 #include "codec/utf8.h"
 #include "fuzz/fuzz.h"
+#include "fuzz/server_steps.h"
 #include "support/fake_kernel.h"
 
 using namespace martlet;
@@ -31,7 +32,7 @@ struct FuzzedServer {
   std::vector<WebSocket> sockets;
   SharedFrame kept;
   int begun = 0, finished = 0;  // requests that on_finish tells of
-  App app{AppOptions{.max_body_bytes = 100'000, .max_connections = 4}};
+  App app{AppOptions{.max_body_bytes = 100'000, .max_connections = 4, .trusted_proxies = "loopback"}};
 
   FuzzedServer();
   void act(uint8_t what);
@@ -133,8 +134,10 @@ void add_websockets(FuzzedServer& s) {
 FuzzedServer::FuzzedServer() {
   set_log_level(LogLevel::off);
   add_http(*this);
+  fuzz::add_steps(app);
   add_websockets(*this);
   FUZZ_CHECK(app.listen("127.0.0.1", 9001).ok());
+  FUZZ_CHECK(app.listen({.host = "127.0.0.1", .port = 9001, .proxy_protocol = true}).ok());
 }
 
 void FuzzedServer::act(uint8_t what) {
@@ -232,7 +235,8 @@ void play(FuzzedServer& s, fuzz::Input& input) {
         if (turns++ < kMostTurns) s.app.poll_once(milliseconds(0));
         break;
       case 1:
-        if (!peer) s.kernel.connect(number);
+      case 11:
+        if (!peer) s.kernel.connect(number, instruction >> 4 == 11);
         break;
       case 2: {
         const base::ByteSpan bytes = input.take(input.take());
@@ -277,12 +281,13 @@ void end(FuzzedServer& s) {
   s.kernel.fail_call(0, 0);
   for (auto& [number, peer] : s.kernel.peers()) check_output(peer.got);
   s.kernel.reset_all();
-  for (int i = 0; i < 20 && s.app.stats().open_connections; i++) {
+  for (int i = 0; i < 20 && (s.app.stats().open_connections || fuzz::Frame::now); i++) {  // a task may sleep behind its answer
     s.app.poll_once(milliseconds(0));
     s.kernel.advance_ms(100);
   }
   s.app.poll_once(milliseconds(0));
   FUZZ_CHECK(s.begun == s.finished);
+  FUZZ_CHECK(fuzz::Frame::now == 0);
   FUZZ_CHECK(s.app.stats().open_connections == 0 && s.app.stats().open_websockets == 0);
   FUZZ_CHECK(s.app.stats().open_rooms == 0);
   FUZZ_CHECK(s.kernel.open_sockets() == 0);

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <martlet/json.h>
 
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -58,6 +59,32 @@ TEST_CASE("failures: text, or a problem where JSON is preferred; what was set st
   CHECK(get(client, "/bare", "application/json").body == R"({"type":"about:blank","title":"Conflict","status":409,"request_id":"r1"})");
   CHECK(get(client, "/odd").status == 500);
   CHECK(get(client, "/value").body == "no such post");
+}
+
+TEST_CASE("failures: of a request that was deferred, with an error handler that only looks on") {
+  int told = 0;
+  TestServer server([&](App& app) {
+    app.on_error([&](const Failure&, Request&, Response&) { told++; });
+    serve(app);
+    app.get("/deferred", [](Request&, Response& res) {
+      const Response later = res.defer();
+      later.fail(409, "not now");
+    });
+    app.get("/deferred-throws", [](Request&, Response& res) {
+      const Response later = res.defer();
+      throw std::runtime_error(later.sent() ? "sent" : "secret");
+    });
+    app.get("/handed-on", [](Request&, Response& res) { res.fail(418); });
+    app.on_error([](const Failure& f, Request&, Response& res) {
+      if (f.status == 418) std::thread([later = res.defer()] { later.send("handed on"); }).detach();
+    });
+  });
+  Client client(server.port());
+  CHECK(get(client, "/late-fail").body == "busy");
+  CHECK(get(client, "/deferred").body == "not now");
+  CHECK(get(client, "/deferred-throws").status == 500);
+  CHECK(get(client, "/handed-on").body == "handed on");
+  CHECK(server.on_thread([&](App&) { return told; }) == 4);
 }
 
 TEST_CASE("failures: next(error) in place of what comes after it, now or later, from any thread") {
@@ -176,4 +203,68 @@ TEST_CASE("failures: an error handler that fails, throws or answers later") {
   CHECK(got.status == 410);
   CHECK(got.body == "later");
   CHECK(server.stats().handler_failures == 1);
+}
+
+TEST_CASE("failures: what the library refuses goes through the error handlers as well, with the fields that belong to it") {
+  TestServer server([](App& app) {
+    app.keep_fields({"X-Request-Id"});
+    app.use([](Request&, Response& res, Next next) { res.set("X-Request-Id", "r1").set("X-Gone", "1"), next(); });
+    app.get("/posts", [](Request&, Response& res) { res.send("posts"); });
+    app.post("/posts", RouteOptions{.max_body_bytes = 10}, [](Request& req, Response& res) { res.send(req.body()); });
+    app.get("/silent", [](Request&, Response&) {});
+    app.get("/never", [](Request&, Response& res) { (void)res.defer(); });
+    app.ws("/ws", {});
+    Router quiet;
+    quiet.post("/posts", RouteOptions{.max_body_bytes = 10}, [](Request&, Response& res) { res.send("ok"); });
+    quiet.on_error([](const Failure& failure, Request&, Response& res) { res.send("quiet " + std::to_string(failure.status)); });
+    app.mount("/quiet", std::move(quiet));
+    app.on_error([](const Failure& failure, Request&, Response& res) {
+      if (failure.status == 426) return;  // to nobody: the default
+      res.json({{"code", failure.status}, {"said", failure.text}, {"route", failure.route}, {"id", failure.request_id}});
+    });
+  }, {.app = {.handler_timeout = std::chrono::milliseconds(100)}});
+  Client client(server.port());
+  const auto json = [](int code, std::string said, std::string route) {
+    return "{\"code\":" + std::to_string(code) + ",\"said\":\"" + said + "\",\"route\":\"" + route + "\",\"id\":\"r1\"}";
+  };
+  CHECK(client.get("/nowhere").body == json(404, "Not Found", "*"));
+  const HttpResponse wrong = client.request("DELETE /posts HTTP/1.1\r\nHost: t\r\n\r\n");
+  CHECK(wrong.status == 405);
+  CHECK(wrong.body == json(405, "Method Not Allowed", "*"));
+  CHECK(wrong.field("allow") == "OPTIONS, GET, HEAD, POST");
+  CHECK(wrong.field("x-request-id") == "r1");
+  CHECK(wrong.field("x-gone") == "");
+  CHECK(client.request("FROB /posts HTTP/1.1\r\nHost: t\r\n\r\n").body == json(501, "Not Implemented", "*"));
+  CHECK(client.get("/silent").body == json(500, "Internal Server Error", "/silent"));
+  CHECK(client.get("/never").body == json(503, "The server took too long to answer.", "/never"));
+  const HttpResponse socket = client.get("/ws");
+  CHECK(socket.status == 426);
+  CHECK(socket.field("upgrade") == "websocket");
+  CHECK(socket.count("upgrade") == 1);
+  CHECK(client.get("/%").status == 400);
+  const HttpResponse large = Client(server.port()).post("/posts", "eleven more");
+  CHECK(large.status == 413);
+  CHECK(large.body.starts_with("{\"code\":413,"));
+  CHECK(large.body.ends_with("\"route\":\"/posts\",\"id\":\"r1\"}"));
+  CHECK(Client(server.port()).post("/quiet/posts", "eleven more").body == "quiet 413");
+  Client slow(server.port());
+  CHECK(slow.request("POST /posts HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n").body.starts_with("{\"code\":413,"));
+}
+
+TEST_CASE("failures: an error handler that answers a refusal later, and one that never does within the time") {
+  TestServer server([](App& app) {
+    app.get("/never", [](Request&, Response& res) { (void)res.defer(); });
+    app.on_error([](const Failure& failure, Request& req, Response& res) {
+      if (failure.status == 503) return (void)res.defer();
+      std::thread([later = res.defer(), path = std::string(req.path())] { later.send("later " + path); }).detach();
+    });
+  }, {.app = {.handler_timeout = std::chrono::milliseconds(100)}});
+  Client client(server.port());
+  const HttpResponse later = client.get("/nowhere");
+  CHECK(later.status == 404);
+  CHECK(later.body == "later /nowhere");
+  const HttpResponse never = client.get("/never");
+  CHECK(never.status == 503);
+  CHECK(never.body == "The server took too long to answer.");
+  CHECK(client.get("/nowhere").body == "later /nowhere");
 }

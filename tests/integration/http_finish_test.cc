@@ -3,6 +3,7 @@
 #include <martlet/martlet.h>
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -12,6 +13,7 @@
 #include "support/aborts.h"
 #include "support/client.h"
 #include "support/server.h"
+#include "support/stepped_server.h"
 #include "support/ws_client.h"
 
 using namespace martlet;
@@ -280,4 +282,58 @@ TEST_CASE("http_finish: an answer that waits for its client has left when the cl
     if (!closes) CHECK(client.get("/small").body == "small");
     if (!closes) CHECK(says(server, log, {"GET /small of /small: 200, 5 bytes"}));
   }
+}
+
+TEST_CASE("http_finish: the duration goes from the hook's registration to the last byte, by the clock") {
+  std::vector<std::chrono::nanoseconds> took;
+  std::optional<Response> kept;
+  const std::string big(4 << 20, 'x');
+  SteppedServer server([&](App& app) {
+    app.use([&](Request&, Response& res, Next next) {
+      res.on_finish([&](const Finished& f) { took.push_back(f.duration); });
+      next();
+    });
+    app.get("/at-once", [](Request&, Response& res) { res.send("x"); });
+    app.get("/works", [](Request&, Response& res) {
+      SteppedServer::advance(milliseconds(30));  // the handler itself takes that long
+      res.send("x");
+    });
+    app.get("/kept", [&](Request&, Response& res) { kept = res.defer(); });
+    app.get("/big", [&](Request&, Response& res) { res.send(big); });
+  });
+  const auto request = [](std::string_view path) { return "GET " + std::string(path) + " HTTP/1.1\r\nHost: t\r\n\r\n"; };
+  const auto told = [&] { return took.size() == 1; };
+  const auto last = [&] { return std::exchange(took, {}).at(0); };
+
+  Client client = server.connect();
+  REQUIRE(client.send(request("/at-once")));
+  REQUIRE(server.turn_until(told));
+  CHECK(last() == milliseconds(0));
+  REQUIRE(client.send(request("/works")));
+  REQUIRE(server.turn_until(told));
+  CHECK(last() == milliseconds(30));
+
+  REQUIRE(client.send(request("/kept")));
+  REQUIRE(server.turn_until([&] { return kept.has_value(); }));
+  server.live(milliseconds(1250));
+  kept->send("late");
+  REQUIRE(server.turn_until(told));
+  CHECK(last() == milliseconds(1250));
+
+  Client slow = server.connect({.receive_buffer_bytes = 4096});
+  const uint64_t before = server.app().stats().requests;
+  REQUIRE(slow.send(request("/big")));
+  REQUIRE(server.turn_until([&] { return server.app().stats().requests > before; }));
+  server.live(milliseconds(700));  // the client takes nothing
+  CHECK(took.empty());
+  REQUIRE(server.turn_until([&] { return SteppedServer::read_what_is_there(slow), told(); }));
+  CHECK(last() == milliseconds(700));
+
+  REQUIRE(client.send(request("/kept")));
+  kept.reset();
+  REQUIRE(server.turn_until([&] { return kept.has_value(); }));
+  server.live(milliseconds(400));
+  client.reset();
+  REQUIRE(server.turn_until(told));
+  CHECK(last() == milliseconds(400));  // of one that was aborted, to its end
 }

@@ -8,6 +8,7 @@
 
 #include "support/client.h"
 #include "support/server.h"
+#include "support/ws_client.h"
 
 using namespace martlet;
 using namespace martlet::test;
@@ -86,5 +87,30 @@ TEST_CASE("path_guard: nor before any other kind of pattern, and no route has to
     CAPTURE(std::string(target));
     CHECK(status_of(server, "GET", target) == 403);
     CHECK(status_of(server, "POST", target) == 403);
+  }
+}
+
+TEST_CASE("path_guard: no spelling of a path opens a WebSocket behind a guard, nor is it refused in place of it") {
+  TestServer server([](App& app) {
+    app.use("/admin", [](Request&, Response& res, Next) { res.status(403).send("guarded"); });
+    const auto open = [](WebSocket, Request&) {};
+    app.ws("/*", open).ws("/:a/:b/z", open).ws("/:a?", open).ws("//*rest", open).ws("/\\:a", open).ws("/admin%2F*", open).ws("/;x/:a", open);
+  });
+  const auto status_of_upgrade = [&](std::string_view target) {
+    Client client(server.port());
+    return client.request(ws_request(target)).status;
+  };
+  for (const std::string_view target : kGuarded) {
+    CAPTURE(std::string(target));
+    CHECK(status_of_upgrade(target) == 403);
+  }
+  for (const std::string_view target : kRefused) {
+    CAPTURE(std::string(target));
+    CHECK(status_of_upgrade(target) == 400);
+  }
+  CHECK(server.stats().open_websockets == 0);
+  for (const std::string_view target : kOpen) {
+    CAPTURE(std::string(target));
+    CHECK(status_of_upgrade(target) == 101);
   }
 }

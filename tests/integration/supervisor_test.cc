@@ -49,7 +49,8 @@ class Supervised {
     pid_ = ::fork();
     if (pid_ != 0) return;
     if (as_of_a_terminal) ::setpgid(0, 0);
-    for (const int number : {SIGABRT, SIGSEGV, SIGILL, SIGFPE, SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
+    // SIGHUP, too: under nohup it is ignored, and would not be passed on.
+    for (const int number : {SIGABRT, SIGSEGV, SIGILL, SIGFPE, SIGINT, SIGTERM, SIGHUP}) ::signal(number, SIG_DFL);
     set_log_level(LogLevel::off);
     if (set_up) set_up();
     const int status = supervise(processes, [&](uint32_t index) {

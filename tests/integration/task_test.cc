@@ -6,10 +6,12 @@
 #if defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)
 
 #include <atomic>
+#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -57,6 +59,14 @@ Task<int> throws() {
 Task<int> deep(int n) {
   if (n == 0) co_return 0;
   co_return 1 + co_await deep(n - 1);
+}
+
+// How many threads this process has; 0 where the system does not tell.
+int threads_of_process() {
+  std::error_code error;
+  int count = 0;
+  for (std::filesystem::directory_iterator all("/proc/self/task", error), end; !error && all != end; all.increment(error)) count++;
+  return count;
 }
 
 struct Post {
@@ -130,6 +140,56 @@ TEST_CASE("task: every form of a handler, and answers as values") {
   CHECK(client.read_response().body == "/two");
   CHECK(client.read_response().body == "now");
   CHECK(client.read_response().body == "3!");
+}
+
+TEST_CASE("task: a step of use() that asks for a body that was refused before it ran sees none, and goes on") {
+  TestServer server([](App& app) {
+    app.use(json_body());  // waits for it
+    app.use([](Request& req, Response& res, Next next) -> Task<> {
+      const std::string_view body = co_await req.whole_body();
+      res.set("X-Seen", std::to_string(body.size()));
+      co_await next;
+    });
+    app.post("/", [](Request&, Response& res) { res.send("taken"); });
+  });
+  Client client(server.port());
+  REQUIRE(client.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"));
+  server.turn();
+  REQUIRE(client.send("2\r\n[]zz\r\n"));
+  const HttpResponse got = client.read_response();
+  CHECK(got.status == 400);
+  CHECK(got.field("x-seen") == "0");
+}
+
+TEST_CASE("task: one that comes too late, behind the 503 of a deadline, is not held up by a body that is passed over") {
+  Frames frames;
+  std::atomic<bool> too_late = false;
+  TestServer server([&](App& app) {
+    const auto taken = [](Request& req, Response& res) { res.send(req.body()); };
+    app.post("/next", [&](Request&, Response&, Next next) -> Task<> {
+      const Count count(frames);
+      while (!too_late) co_await sleep(1ms);
+      co_await next;
+    }, taken);
+    app.post("/send", [&](Request&, Response& res, Next) -> Task<> {
+      const Count count(frames);
+      while (!too_late) co_await sleep(1ms);
+      res.send("late");
+    }, taken);
+  }, {.app = {.handler_timeout = 10ms}});
+  for (const char* path : {"/next", "/send"}) {
+    CAPTURE(path);
+    Client client(server.port());
+    REQUIRE(client.send("POST " + std::string(path) + " HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n01234"));
+    CHECK(client.read_response().status == 503);
+    too_late = true;
+    CHECK(eventually([&] { return frames.now == 0; }));
+    too_late = false;
+    REQUIRE(client.send("56789" + get("/nowhere")));
+    CHECK(client.read_response().status == 404);
+  }
+  CHECK(frames.begun == 2);
+  CHECK(server.stats().late_responses + server.stats().late_nexts == 0);
 }
 
 TEST_CASE("task: co_await next goes on when the rest has answered: at once, late, from another thread, the last step first") {
@@ -499,6 +559,34 @@ TEST_CASE("task: the end of an App waits for what is offloaded, and takes back w
   opens.join();
   CHECK(frames.now == 0);
   CHECK(called == 1);
+}
+
+TEST_CASE("task: offload() has as many threads as was said, one where that is none, and 256 at most") {
+  struct Row {
+    uint32_t said;
+    int threads;
+  };
+  for (const Row row : {Row{0, 1}, Row{1, 1}, Row{2, 2}, Row{256, 256}, Row{257, 256}, Row{UINT32_MAX, 256}}) {
+    CAPTURE(row.said);
+    Gate gate;
+    std::atomic<int> called = 0, begun = 0;
+    TestServer server([&](App& app) {
+      app.get("/", [&](Request&, Response& res) -> Task<> {
+        res.send("x");  // the next request of the connection comes
+        begun++;
+        co_await offload([&] { called++, gate.wait(); });
+      });
+    }, {.app = {.offload_threads = row.said}});
+    const int before = threads_of_process();
+    Client client(server.port());
+    const int calls = row.threads + 20;
+    for (int i = 0; i < calls; i++) CHECK(client.get("/").body == "x");
+    CHECK(begun == calls);
+    CHECK(eventually([&] { return called == row.threads; }));
+    if (before) CHECK(threads_of_process() == before + row.threads);
+    gate.open();
+    CHECK(eventually([&] { return called == calls; }));
+  }
 }
 
 TEST_CASE("task: 1,024 calls may wait for a thread; the next one is 503, or told so") {

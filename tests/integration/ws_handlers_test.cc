@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -41,6 +42,25 @@ TEST_CASE("ws handlers: the route's run first, then the connection's own") {
   CHECK(client.reads("own ping p"));
   CHECK(client.close_nicely());
   CHECK(eventually([&] { return events.closes().size() == 2; }));
+}
+
+TEST_CASE("ws handlers: a route's function may take the WebSocket alone") {
+  TestServer server([](App& app) {
+    app.ws("/alone", [count = 0](WebSocket ws) mutable { ws.send("opened " + std::to_string(++count)); }, {.max_message_bytes = 2});
+    Router router;
+    app.mount("/mounted", std::move(router.ws("/", [](WebSocket ws) { ws.on_message([](WebSocket from, const Message& m) { from.send(m); }); })));
+    app.ws("/throws", [](WebSocket) { throw std::runtime_error("oh"); });
+  });
+  for (const char* hello : {"opened 1", "opened 2"}) {
+    WsClient client(server.port(), "/alone");
+    CHECK(client.reads(hello));
+    REQUIRE(client.send_text("too large"));
+    CHECK(client.read_frame().close_code() == 1009);
+  }
+  WsClient mounted(server.port(), "/mounted");
+  CHECK(mounted.echoes("x"));
+  WsClient failed(server.port(), "/throws");
+  CHECK(failed.read_frame().close_code() == 1011);
 }
 
 TEST_CASE("ws handlers: of one connection alone are not another's") {

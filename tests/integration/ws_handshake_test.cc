@@ -271,6 +271,51 @@ TEST_CASE("ws handshake: middleware sees it, may refuse it, and its headers are 
   CHECK(refusal.count("sec-websocket-accept") == 0);
 }
 
+TEST_CASE("ws handshake: what a middleware leaves in data<T>() is there in the open handler, and goes with the request") {
+  struct User {
+    std::string name;
+    std::atomic<int>* users = nullptr;
+    ~User() {
+      if (users) --*users;
+    }
+  };
+  std::atomic<int> users = 0, opened = 0;
+  TestServer server([&](App& app) {
+    app.use([&](Request& req, Response& res, Next next) {
+      if (req.query("refused")) return res.status(401).end();
+      User& user = req.data<User>();
+      user.name = req.query("name").value_or("");
+      user.users = &users;
+      users++;
+      if (req.query("later")) {
+        app.post(std::move(next));
+      } else {
+        next();
+      }
+    });
+    app.ws("/own", [&](WebSocket ws, Request& req) {
+      opened++;
+      ws.send("own " + req.data<User>().name + (req.find_data<int>() ? "!" : ""));
+    });
+    app.ws("/route", {.open = [&](WebSocket ws, Request& req) {
+             opened++;
+             ws.send("route " + req.find_data<User>()->name);
+           }});
+  });
+  for (const char* path : {"/own", "/route"}) {
+    for (const char* when : {"", "&later"}) {
+      WsClient client(server.port(), std::string(path) + "?name=ann" + when);
+      REQUIRE(client.open());
+      CHECK(client.reads(std::string(path).substr(1) + " ann"));
+    }
+  }
+  CHECK(opened == 4);
+  server.turn();
+  CHECK(users == 0);
+  CHECK(status_of(server, ws_request("/own?refused")) == 401);
+  CHECK(opened == 4);
+}
+
 TEST_CASE("ws handshake: a middleware that throws makes a 500") {
   std::atomic<int> failures{0};
   TestServer server([&](App& app) {

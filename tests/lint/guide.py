@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compiles the blocks of C++ in a chapter of the guide: what it shows works.
+"""Compiles the blocks of C++ in a chapter of the guide, and those of the README, which are whole programs: what they show works.
 
     tests/lint/guide.py COMPILER [ROOT]
 
@@ -44,13 +44,17 @@ def main():
     compiler = shlex.split(sys.argv[1])
     root = sys.argv[2] if len(sys.argv) > 2 else "."
     guide = open(os.path.join(root, "docs/guide.md"), encoding="utf-8").read()
+    readme = open(os.path.join(root, "README.md"), encoding="utf-8").read()
+    found = {chapter: blocks(guide, chapter) for chapter in CHAPTERS}
+    texts = [(chapter, len(found[chapter]), program(chapter, found[chapter])) for chapter in CHAPTERS]
+    programs = re.findall(r"```cpp\n(.*?)```", readme, re.S)
+    texts += [("the README's", 1, text) for text in programs] or [("the README's", 0, "")]
+    flags = ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-I", os.path.join(root, "include"), "-fsyntax-only", "-x", "c++", "-"]
     failed = 0
-    for chapter in CHAPTERS:
-        found = blocks(guide, chapter)
-        flags = ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-I", os.path.join(root, "include"), "-fsyntax-only", "-x", "c++", "-"]
-        status = subprocess.run(compiler + flags, input=program(chapter, found), text=True).returncode
-        failed += status != 0 or not found
-        print(f"guide: {chapter}: {len(found)} blocks, {'failed' if status else 'compiled'}")
+    for what, count, text in texts:
+        status = subprocess.run(compiler + flags, input=text, text=True).returncode
+        failed += status != 0 or not count
+        print(f"guide: {what}: {count} blocks, {'failed' if status else 'compiled'}")
     return 1 if failed else 0
 
 

@@ -32,6 +32,7 @@ void routes(App& app) {
   app.head("/f", by_name).options("/g", by_name).all("/h", [](Request&, Response&, Next next) { next(); }, Large());
   app.ws("/i", {.message = [](WebSocket ws, const Message& m) { ws.send(m); }, .options = {.max_message_bytes = 1_MiB}});
   app.ws("/j", [](WebSocket ws, Request&) { ws.on_close([](WebSocket, const CloseInfo&) {}); }, {.heartbeat_interval = 20s});
+  app.ws("/n", [](WebSocket ws) { ws.send("x"); });
   app.on_error([](const HandlerFailure&) {});
 }
 

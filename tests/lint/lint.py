@@ -20,6 +20,7 @@ The rules
   file-size     500 lines in src/ and include/, unless the opening comment has a line with the word Contents
   opening       every file opens with a comment; headers have #pragma once
   ifdef         no conditional compilation inside a function (EXCEPTIONS lists where)
+  features      each row of tests/features.md names tests that are there, or says why there is none
   todo          TODO names an issue: TODO(#123)
   dead-code     no commented-out code
   unreadable    braces do not match: this program cannot read the file
@@ -411,6 +412,42 @@ def check_dead_code(file):
             yield file.path, number, "dead-code", f"commented-out code? {line.strip()}"
 
 
+def check_features(root):
+    path = "tests/features.md"
+    try:
+        text = read(root, path)
+    except FileNotFoundError:  # a tree of selftest.py
+        return
+    rows = set()
+    for number, line in enumerate(text.split("\n"), 1):
+        row = re.match(r"\| ([A-Z]-\d+) \|[^|]*\|(.*)\|$", line)
+        if not row:
+            continue
+        name, cell = row.group(1), row.group(2).strip()
+        if name in rows:
+            yield path, number, "features", f"{name} has a row already"
+        rows.add(name)
+        tests = re.findall(r"`(tests/\S+): ([^`]+)`", cell)
+        if not tests and not re.match(r"not here: \S", cell):
+            yield path, number, "features", f"{name} names no test; write `tests/FILE: NAME`, or \"not here: why\""
+        for file, test in tests:
+            if not has_test(root, file, test):
+                yield path, number, "features", f"{file} has no test {test!r}"
+
+
+def has_test(root, file, name):
+    try:
+        text = read(root, file)
+    except FileNotFoundError:
+        return False
+    return f'TEST_CASE("{name}"' in text or f"test('{name}'," in text
+
+
+def read(root, path):
+    with open(os.path.join(root, path), encoding="utf-8") as f:
+        return f.read()
+
+
 def collect(root):
     found = []
     for top, pattern in (("src", r"\.(?:h|cc)$"), ("include", r"\.h$"), ("examples", r"\.(?:h|cc)$"), ("tests", r"\.(?:h|cc)$")):
@@ -450,6 +487,7 @@ def all_findings(root):
         yield from check_ifdef(file)
     yield from check_umbrella(files)
     yield from check_layout(files)
+    yield from check_features(root)
 
 
 # ---------------------------------------------------------------- headers alone
@@ -491,7 +529,8 @@ def header_jobs(root, compilers):
         return
     for compiler in sorted(set(compilers + strict_compilers())):
         strict = common + STRICT + ([] if "clang" in compiler else STRICT_GCC) + [in_use]
-        for extra in [], ["-fno-exceptions", "-fno-rtti"]:
+        without_coroutines = [] if "clang" in compiler else [["-fno-coroutines"]]
+        for extra in [[], ["-fno-exceptions", "-fno-rtti"]] + without_coroutines:
             yield f"headers_in_use.cc ({' '.join([compiler] + extra + STRICT)})", shlex.split(compiler) + extra + strict, ""
 
 

@@ -105,6 +105,10 @@ CASES = [
     ("TODO", source("// TODO: later\n// TODO(#12): then\n// FIXME\n"), ["src/base/x.cc:2 todo", "src/base/x.cc:4 todo"]),
     ("TODO in a test", {"tests/x_test.cc": HEAD + "// TODO\n"}, ["tests/x_test.cc:2 todo"]),
     # dead code
+    ("features with tests", {"tests/features.md": "| R-01 | a | `tests/x_test.cc: x: y` `tests/y.test.mjs: z` |\n| R-02 | b | not here: later |\n",
+                             "tests/x_test.cc": HEAD + 'TEST_CASE("x: y") {}\n', "tests/y.test.mjs": "test('z', () => {});\n"}, []),
+    ("features without", {"tests/features.md": "| R-01 | a | `tests/x_test.cc: x: z` |\n| R-02 | b | |\n| R-02 | b | not here: later |\n| R-03 | c | `tests/none.cc: x: y` |\n",
+                          "tests/x_test.cc": HEAD + 'TEST_CASE("x: y") {}\n'}, [f"tests/features.md:{n} features" for n in (1, 2, 3, 4)]),
     ("commented-out code", source("int a;\n// return f(a);\n  // a = b + c;\n// }\n"), ["src/base/x.cc:3 dead-code", "src/base/x.cc:4 dead-code", "src/base/x.cc:5 dead-code"]),
     ("prose and examples of use", source("//     app.get(1);\n// the key comes first (see below);\n// for each of them;\n"), []),
     # unreadable

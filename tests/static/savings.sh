@@ -4,8 +4,8 @@
 #
 #   tests/static/savings.sh BUILD      ZIG and MAKE come from the environment; the library is built three times
 #
-# First the options, each alone, beside the echo as make static builds it; then what a feature costs: programs that
-# differ by it alone.
+# First the options, each alone, beside the echo with libc++abi's demangler (make static does without); then what a
+# feature costs: programs that differ by it alone. The exit status is 1 when JSON costs more than it may.
 set -eu
 cd "$(dirname "$0")/../.."
 build=$1/savings
@@ -34,10 +34,6 @@ row() { # WORDS BYTES BYTES_BESIDE
 library O2 -O2
 library lto '-Os -flto'
 library unwind -Os
-cat >"$build/demangle.cc" <<'CC'
-#include <cstddef>
-extern "C" char* __cxa_demangle(const char*, char*, size_t*, int*) { return nullptr; }
-CC
 
 echo=examples/echo.cc
 base=$(program echo $echo $small)
@@ -48,8 +44,8 @@ row 'not stripped' "$(strip= && program echo-symbols $echo $small)" "$base"
 row 'without --gc-sections' "$(program echo-all $echo $small -Wl,--no-gc-sections)" "$base"
 row '-flto, library and program' "$(program echo-lto $echo savings/lto -flto)" "$base"
 row '-fno-exceptions -fno-rtti for the program' "$(program echo-noexc $echo $small -fno-exceptions -fno-rtti)" "$base"
-row 'a __cxa_demangle of its own' "$(program echo-demangle $echo $small "$build/demangle.cc")" "$base"
-row 'both together' "$(program echo-least $echo $small -fno-exceptions -fno-rtti "$build/demangle.cc")" "$base"
+row 'a __cxa_demangle of its own' "$(program echo-demangle $echo $small mk/no_demangler.cc)" "$base"
+row 'both together' "$(program echo-least $echo $small -fno-exceptions -fno-rtti mk/no_demangler.cc)" "$base"
 row 'unwind tables in the library, too' "$(program echo-unwind $echo savings/unwind)" "$base"
 
 # A program with one feature more than the one before.
@@ -100,3 +96,6 @@ row 'the WebSockets in a room instead' "$with_room" "$with_ws"
 row 'and compressed' "$with_deflate" "$with_room"
 row 'the chat demo without its page' "$pageless" "$with_room"
 row 'the chat demo' "$chat" "$pageless"
+
+json_limit=40000
+[ $((with_json - with_ws)) -le $json_limit ] || { echo "JSON both ways costs $((with_json - with_ws)) bytes; the limit is $json_limit" >&2; exit 1; }

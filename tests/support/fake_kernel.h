@@ -10,11 +10,13 @@
 #include <sys/epoll.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -50,10 +52,10 @@ class FakeKernel {
     here = nullptr;
   }
 
-  // A peer connects. It stays here until forget(); its bytes may be given at once.
-  FakePeer& connect(int number) {
+  // A peer connects to the first thing that listens, or to another. It stays here until forget(); its bytes may be given at once.
+  FakePeer& connect(int number, size_t listener = 0) {
     FakePeer& peer = peers_[number] = FakePeer();
-    waiting_.push_back(number);
+    listeners_[listener].waiting.push_back(number);
     return peer;
   }
   FakePeer* find(int number) {
@@ -63,7 +65,7 @@ class FakeKernel {
   // Everybody breaks the connection, accepted or not.
   void reset_all() {
     for (auto& [number, peer] : peers_) peer.reset = true;
-    waiting_.clear();
+    for (Listener& listener : listeners_) listener.waiting.clear();
   }
   void forget_all() { peers_.clear(); }
   std::map<int, FakePeer>& peers() { return peers_; }
@@ -83,7 +85,9 @@ class FakeKernel {
   void hesitate(bool on) { hesitates_ = on; }
   // The last wait found nothing but perhaps the waker, and no byte has moved since: it takes time to bring more.
   bool idle() const { return idle_; }
-  bool listening() const { return listener_ != -1; }
+  bool listening() const {
+    return std::any_of(std::begin(listeners_), std::end(listeners_), [](const Listener& l) { return l.fd != -1; });
+  }
 
   size_t open_descriptors() const { return open_.size(); }
   size_t open_sockets() const { return sockets_.size(); }
@@ -92,6 +96,10 @@ class FakeKernel {
   struct Watch {
     uint64_t token;
     uint32_t events;
+  };
+  struct Listener {
+    int fd = -1;
+    std::deque<int> waiting = {};  // peers that are not accepted yet
   };
   static constexpr int kFirst = 1'000'000;  // descriptors that no real one has
 
@@ -110,6 +118,11 @@ class FakeKernel {
   FakePeer* peer_of(int fd) {
     const auto found = sockets_.find(fd);
     return found == sockets_.end() ? nullptr : find(found->second);
+  }
+
+  Listener* listener_of(int fd) {
+    Listener* const found = std::find_if(std::begin(listeners_), std::end(listeners_), [fd](const Listener& l) { return l.fd == fd; });
+    return found == std::end(listeners_) ? nullptr : found;
   }
 
   static ssize_t refuse(int error) {
@@ -156,7 +169,7 @@ class FakeKernel {
   }
 
   uint32_t events_of(int fd) {
-    if (fd == listener_) return waiting_.empty() ? 0 : uint32_t{EPOLLIN};
+    if (const Listener* listener = listener_of(fd)) return listener->waiting.empty() ? 0 : uint32_t{EPOLLIN};
     if (const auto counter = counters_.find(fd); counter != counters_.end()) return counter->second ? uint32_t{EPOLLIN} : 0;
     const FakePeer* peer = peer_of(fd);
     if (!peer) return 0;
@@ -197,12 +210,13 @@ class FakeKernel {
     return 0;
   }
 
-  int accept() {
+  int accept(int listening) {
     if (fails()) return -1;
-    if (waiting_.empty() || hesitates()) return static_cast<int>(refuse(EAGAIN));
+    Listener* listener = listener_of(listening);
+    if (!listener || listener->waiting.empty() || hesitates()) return static_cast<int>(refuse(EAGAIN));
     const int fd = fresh();
-    sockets_[fd] = waiting_.front();
-    waiting_.pop_front();
+    sockets_[fd] = listener->waiting.front();
+    listener->waiting.pop_front();
     return fd;
   }
 
@@ -212,7 +226,7 @@ class FakeKernel {
     sockets_.erase(fd);
     watches_.erase(fd);
     counters_.erase(fd);
-    if (fd == listener_) listener_ = -1;
+    if (Listener* listener = listener_of(fd)) listener->fd = -1;
     return 0;
   }
 
@@ -255,7 +269,9 @@ class FakeKernel {
     s.bind = [](int, const sockaddr*, socklen_t) { return here->fails() ? -1 : 0; };
     s.listen = [](int fd, int) {
       if (here->fails()) return -1;
-      here->listener_ = fd;
+      Listener* free = here->listener_of(-1);
+      if (!free) std::abort();
+      free->fd = fd;
       return 0;
     };
     s.setsockopt = [](int, int, int, const void*, socklen_t) { return 0; };
@@ -271,7 +287,7 @@ class FakeKernel {
       *time = {static_cast<time_t>(here->now_ns_ / 1'000'000'000), static_cast<long>(here->now_ns_ % 1'000'000'000)};
       return 0;
     };
-    s.accept4 = [](int, sockaddr*, socklen_t*, int) { return here->accept(); };
+    s.accept4 = [](int fd, sockaddr*, socklen_t*, int) { return here->accept(fd); };
     s.epoll_create1 = [](int) { return here->fails() ? -1 : here->fresh(); };
     s.epoll_ctl = [](int, int operation, int fd, epoll_event* event) { return here->control(operation, fd, event); };
     s.epoll_wait = [](int, epoll_event* events, int most, int timeout_ms) {
@@ -291,12 +307,11 @@ class FakeKernel {
 
   sys::Syscalls before_;
   std::map<int, FakePeer> peers_;
-  std::deque<int> waiting_;         // peers that are not accepted yet
+  Listener listeners_[2];           // in the order in which they began
   std::map<int, int> sockets_;      // descriptors to peers
   std::map<int, Watch> watches_;
   std::map<int, uint64_t> counters_;  // of eventfds
   std::set<int> open_;
-  int listener_ = -1;
   int next_ = kFirst;
   int fail_in_ = 0;
   int fail_with_ = 0;
