@@ -49,13 +49,6 @@ inline constexpr size_t kMaxEventNameBytes = 128;
 inline constexpr size_t kMaxEventArguments = 32;
 inline constexpr size_t kMaxUnansweredAcks = 1024;  // of one connection
 
-// Names a listener, to take it off. Empty (false) when the name of the event was empty or longer than 128 bytes: then nothing listens.
-struct ListenerId {
-  uint64_t number = 0;
-  explicit operator bool() const noexcept { return number != 0; }
-  friend bool operator==(const ListenerId&, const ListenerId&) = default;
-};
-
 namespace detail {
 
 struct EventAccess;
@@ -413,7 +406,8 @@ struct EventListener {
 
 // The calls of websocket.h and rooms.h -------------------------------------------------------------------------------------
 
-// Adds a listener. The same function may listen more than once. Where memory is out for it, the connection is closed (1013).
+// Adds a listener; WebSocket::off takes it off again. The answer is empty (false) when the name of the event is empty or longer than
+// 128 bytes: then nothing listens. The same function may listen more than once. Where memory is out for it, the connection is closed (1013).
 template <typename F>
 MARTLET_THUNK ListenerId WebSocket::on(std::string_view event, F&& listener) const {
   return detail::add_listener(*this, event, detail::make_listener(std::forward<F>(listener)), false);

@@ -1,7 +1,6 @@
 // Events on their way in: what a text is, who listens, and calling them. See events.h.
 #include "realtime/events.h"
 
-#include <atomic>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -160,6 +159,10 @@ class Delivery {
   EventText event_;
 };
 
+void off_event(RealtimeWorker& w, net::Connection& c, uint64_t listener) noexcept {
+  if (OwnEvents* own = own_events(c)) own->table.remove(w, listener);
+}
+
 // As the sinks of websocket_events.cc do, whether it is an event or not.
 bool on_message(session::WsRoute& to, net::Connection& c, const session::MessageView& view) {
   WsRouteEntry& route = static_cast<WsRouteEntry&>(to);
@@ -190,6 +193,7 @@ RouteEvents* Events::of(RealtimeWorker& w, WsRouteEntry& route) noexcept {
   auto* part = w.parts.find_or_add<Events>(w);
   auto* events = part ? base::create<RouteEvents>(*part) : nullptr;
   if (!events || !part->routes.push(events)) return base::destroy(events), nullptr;
+  w.off_event = off_event;
   route.events = events;
   route.own_sink = &part->sink;
   if (w.opened) route.sink = route.own_sink;
@@ -264,13 +268,11 @@ void with_table(const WebSocket& ws, Act act) noexcept {
   w ? run(*w) : static_cast<void>(realtime::post_to(MessageAccess::worker(ws), std::move(run)));
 }
 
-constinit std::atomic<uint64_t> last_listener{0};
-
 }  // namespace
 
 ListenerId detail::add_listener(const WebSocket& ws, std::string_view event, EventFunction fn, bool once) {
   if (!is_name(event) || !fn) return {};
-  const uint64_t number = last_listener.fetch_add(1, std::memory_order_relaxed) + 1;
+  const uint64_t number = realtime::next_listener();
   const uint32_t worker = MessageAccess::worker(ws);
   if (RealtimeWorker* w = realtime::here(worker)) {
     add_here(*w, MessageAccess::id(ws), event, std::move(fn), number, once);
@@ -282,11 +284,6 @@ ListenerId detail::add_listener(const WebSocket& ws, std::string_view event, Eve
     add_here(w, id, name.text(), std::move(fn), number, once);
   });
   return {number};
-}
-
-void WebSocket::off(ListenerId listener) const {
-  if (!listener) return;
-  with_table(*this, [number = listener.number](RealtimeWorker& w, realtime::EventTable& table) { table.remove(w, number); });
 }
 
 void WebSocket::off(std::string_view event) const {

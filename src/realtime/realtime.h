@@ -28,6 +28,7 @@ struct WsRouteEntry : session::WsRoute {
   WsHandlers handlers;
   Function<void(WebSocket, Request&)> on_open;  // of the per-connection form
   bool keep_request = false;
+  size_t metadata_bytes = 0;  // at most
   const std::vector<std::string>* broken_agents = nullptr;  // where it compresses
   RouteEvents* events = nullptr;  // of its part; null where nobody listens to events
   const session::WsSink* own_sink = nullptr;  // of a part that looks at messages before the handlers do
@@ -88,6 +89,8 @@ struct RealtimeWorker : routing::RoutedWorker {
   AudienceLog* dirty_audiences = nullptr;  // those that were sent something this turn
   worker::DirectoryEntry* all_shared = nullptr;  // of `everybody`
   std::vector<std::unique_ptr<WsRouteEntry>> ws_routes;
+  // Takes a listener of an event off; null where nobody listens to events.
+  void (*off_event)(RealtimeWorker& w, net::Connection& c, uint64_t listener) noexcept = nullptr;
   uint32_t type_data_routes = 0;  // whose WsOptions::envelope says so
 
  private:
@@ -110,6 +113,11 @@ SendStatus post_to(uint32_t number, F fn, size_t bytes = 0) noexcept {
 
 // A route of this process has Envelope::type_data.
 extern std::atomic<bool> any_type_data;
+// A new ListenerId's (listeners.cc). Any thread.
+uint64_t next_listener() noexcept;
+// Takes a listener, or all from this one on, out of the list that it is in.
+void take_out(RealtimeWorker& w, ListenerBase*& link) noexcept;
+void take_out_all(RealtimeWorker& w, ListenerBase*& first) noexcept;
 
 // Closes all WebSockets of that worker, from any thread; when memory is out, without the reason (close_all.cc).
 void order_close_all(uint32_t number, CloseCode code, std::string_view reason) noexcept;

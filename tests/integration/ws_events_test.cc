@@ -161,14 +161,14 @@ TEST_CASE("ws events: what is none goes to on_message") {
 
 TEST_CASE("ws events: the route's listeners first, then the connection's, in order; off by id and by name") {
   TestServer server([](App& app) {
-    WsHandlers handlers{.message = [](WebSocket ws, const Message&) { ws.send("message"); },
-                        .on = {{"a", [](WebSocket ws) { ws.send("route 1"); }}, {"a", [](WebSocket ws) { ws.send("route 2"); }}, {"off", [](WebSocket ws, std::string name) { ws.off(name); }}},
-                        .open = [](WebSocket ws, Request&) {
+    WsHandlers handlers{.open = [](WebSocket ws, Request&) {
                           ws.on("a", [](WebSocket from) { from.send("own 1"); });
                           const ListenerId second = ws.on("a", [](WebSocket from) { from.send("own 2"); });
                           ws.once("a", [](WebSocket from) { from.send("once"); });
                           ws.on("off second", [second](WebSocket from) { from.off(second); from.off(second); from.off(ListenerId()); });
-                        }};
+                        },
+                        .message = [](WebSocket ws, const Message&) { ws.send("message"); },
+                        .on = {{"a", [](WebSocket ws) { ws.send("route 1"); }}, {"a", [](WebSocket ws) { ws.send("route 2"); }}, {"off", [](WebSocket ws, std::string name) { ws.off(name); }}}};
     app.ws("/", std::move(handlers));
   });
   WsClient client(server.port());
