@@ -112,6 +112,30 @@ TEST_CASE("memory out: a WebSocket that cannot be kept track of is refused or cl
   CHECK(needed >= 5);
 }
 
+TEST_CASE("memory out: a listener of events that cannot be kept closes the connection, and who waits for an answer is told") {
+  int told = 0, opened = 0;
+  const size_t needed = with_failures(
+      [&](App& app, Hall&) {
+        app.ws("/own", [&](WebSocket ws, Request&) {
+          opened++;
+          for (const char* name : {"a", "b", "c", "d", "e", "f"}) ws.on(name, [](WebSocket from, std::string text) { from.emit("said", text); });
+          ws.emit_with_ack("q").timeout(milliseconds(1000)).then([&](WebSocket, AckResult) { told++; });
+        });
+      },
+      [](Hall& hall) {
+        hall.kernel.connect(kGuest).sends = ws_request("/own") + ws_frame(kText, R"({"event":"f","args":["hello"]})");
+        hall.turn();
+        const std::string heard = hall.heard(kGuest);
+        const bool refused = heard.find(" 503 ") != std::string::npos;
+        const bool closed = heard.find("\x03\xf5") != std::string::npos;  // 1013
+        const bool cut = hall.kernel.find(kGuest)->closed && heard.find(" 200 ") == std::string::npos;
+        CHECK((heard.ends_with(R"({"event":"said","args":["hello"]})") || refused || closed || cut));
+      });
+  CHECK(needed >= 10);
+  CHECK(told <= opened);
+  CHECK(told > 0);
+}
+
 TEST_CASE("memory out: an answer whose fields do not fit is none, or whole") {
   for (size_t bytes = 180; bytes < 256; bytes += 5) {  // the first block of fields has 256
     CAPTURE(bytes);
