@@ -18,6 +18,7 @@ struct Entry {
   size_t scope = 0;
   // A route, or a step of use() when there is no method.
   bool is_use = false;
+  bool prefix_varies = false;  // its own, not that of a mount
   std::string method = {};
   RouteOptions options = {};
   std::vector<Step> steps = {};
@@ -60,7 +61,7 @@ Router& Router::operator=(Router&& other) noexcept { return std::swap(record_, o
 Router::~Router() { delete record_; }
 
 void Router::add_use(std::string_view prefix, Step step) {
-  Entry& entry = record_->entries.emplace_back(Entry{.path = std::string(prefix), .is_use = true});
+  Entry& entry = record_->entries.emplace_back(Entry{.path = std::string(prefix), .is_use = true, .prefix_varies = routing::has_params(prefix)});
   entry.steps.push_back(std::move(step));
 }
 
@@ -122,7 +123,7 @@ class Mounting {
     const std::string path = joined(prefix_, entry.path);
     routing::ErrorScope* const outer = std::exchange(w_.scope, made_[entry.scope]);
     if (entry.is_use) {
-      w_.add_use(path, std::move(entry.steps[0]));
+      w_.add_use(path, std::move(entry.steps[0]), entry.prefix_varies ? routing::UsePrefix::fixed : routing::UsePrefix::of_mount);
     } else if (entry.websocket) {
       w_.add_ws(path, std::move(entry.websocket));
     } else {
