@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "support/aborts.h"
 #include "support/client.h"
 #include "support/server.h"
 #include "support/ws_client.h"
@@ -105,6 +106,17 @@ TEST_CASE("http_router: a prefix that would guard nothing is refused, one with a
   app.group("/api", [&](Router& r) { r.use("/admin/*", stop).get("/admin/x", get_in).get("/x", get_in); });
   CHECK(app.inject({.path = "/api/admin/x"}).status == 401);
   CHECK(app.inject({.path = "/api/x"}).body == "in");
+}
+
+TEST_CASE("http_router: a Router is mounted once") {
+  for (const bool on_app : {true, false}) {
+    CHECK(aborts([&] {
+      Router router, outer;
+      App app;
+      app.mount("/a", std::move(router));
+      on_app ? void(app.mount("/b", std::move(router))) : void(outer.mount("/b", std::move(router)));
+    }));
+  }
 }
 
 TEST_CASE("http_router: a handler may return its answer") {
