@@ -120,7 +120,10 @@ class WholeBody {
 };
 
 // A borrowed view of the request being handled (RFC 9110, RFC 9112). It and every string_view from it are valid until
-// the handler returns, or until res.defer() is called in it; copy what you keep. On the worker's thread only.
+// the handler returns: those that an earlier step has taken, too, also when the body has come after them. But where the request
+// is held, head and body are copied aside, and views that were taken before are no longer valid; ask it again. That is so from
+// res.defer() on, when a step has returned that keeps its Next, and in a step that is a coroutine (its own views are valid as
+// long as its task: task.h). Copy what you keep. On the worker's thread only.
 class Request {
  public:
   Request(const Request&) = delete;
@@ -219,8 +222,8 @@ class Request {
   std::string_view id() const noexcept;
 
   // A T of this request's own, found by its type: what a step leaves for later ones. Made (as T()) when it is first asked for;
-  // it ends with the request, after the answer. Where memory is out it throws std::bad_alloc, as `new` does, or aborts in a
-  // program without exceptions.
+  // it ends with the request, after the answer. It had better own its texts: views of the request in it are valid as told above.
+  // Where memory is out it throws std::bad_alloc, as `new` does, or aborts in a program without exceptions.
   //   req.data<User>() = user;
   template <typename T>
   MARTLET_THUNK T& data() const {
