@@ -52,7 +52,10 @@ struct Router::Record {
 };
 
 struct RouterAccess {
-  static Router::Record& record(Router& router) noexcept { return *router.record_; }
+  static Router::Record& record(Router& router) noexcept {
+    MARTLET_CHECK(router.record_ && "a Router is mounted once, and not used after that");
+    return *router.record_;
+  }
 };
 
 Router::Router() : record_(new Record()) {}
@@ -88,13 +91,13 @@ void Router::add_constraint(std::string_view name, Predicate predicate) {
 void Router::add_error_handler(ErrorHandler handler) { record_->scopes[0].handlers.push_back(std::move(handler)); }
 
 void Router::add_router(std::string_view prefix, Router router) {
-  MARTLET_CHECK(router.record_ && "a Router is mounted once");
+  Record& record = RouterAccess::record(router);
   const size_t first = record_->scopes.size();
-  for (Scope& scope : router.record_->scopes) {
+  for (Scope& scope : record.scopes) {
     scope.outer = scope.outer == Scope::kNone ? 0 : first + scope.outer;
     record_->scopes.push_back(std::move(scope));
   }
-  for (Entry& entry : router.record_->entries) {
+  for (Entry& entry : record.entries) {
     if (!entry.constraint) entry.path = joined(prefix, entry.path);
     entry.scope += first;
     record_->entries.push_back(std::move(entry));

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "support/aborts.h"
 #include "support/client.h"
 #include "support/server.h"
 #include "support/ws_client.h"
@@ -152,6 +153,17 @@ TEST_CASE("http_router: the steps of a Router below a parameter are for its rout
   CHECK(app.inject({.method = "POST", .path = "/teams/secret/small", .body = "long"}).status == 403);
   CHECK(app.inject({.method = "POST", .path = "/teams/red/small", .body = "long"}).status == 413);
   CHECK(app.inject_ws({.path = "/teams/secret/live"}).answer().status == 403);
+}
+
+TEST_CASE("http_router: a Router is mounted once") {
+  for (const bool on_app : {true, false}) {
+    CHECK(aborts([&] {
+      Router router, outer;
+      App app;
+      app.mount("/a", std::move(router));
+      on_app ? void(app.mount("/b", std::move(router))) : void(outer.mount("/b", std::move(router)));
+    }));
+  }
 }
 
 TEST_CASE("http_router: a handler may return its answer") {
