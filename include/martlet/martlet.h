@@ -5,6 +5,8 @@
 #include <martlet/app.h>
 #include <martlet/cluster.h>
 #include <martlet/compression.h>
+#include <martlet/connection_info.h>
+#include <martlet/connection_request.h>
 #include <martlet/cookie.h>
 #include <martlet/error.h>
 #include <martlet/form.h>
@@ -20,6 +22,7 @@
 #include <martlet/json_writer.h>
 #include <martlet/log.h>
 #include <martlet/loop.h>
+#include <martlet/message.h>
 #include <martlet/middleware.h>
 #include <martlet/options.h>
 #include <martlet/proxies.h>
@@ -31,4 +34,6 @@
 #include <martlet/server.h>
 #include <martlet/stats.h>
 #include <martlet/task.h>
+#include <martlet/typed_data.h>
 #include <martlet/websocket.h>
+#include <martlet/websocket_names.h>

@@ -2,6 +2,7 @@
 #include "realtime/realtime.h"
 
 #include "base/limits.h"
+#include "realtime/kept_request.h"
 #include "session/ws_session.h"
 
 namespace martlet::realtime {
@@ -44,7 +45,9 @@ void RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry>
   entry->pattern = path;
   entry->number = static_cast<uint32_t>(ws_routes.size());
   entry->log.route = entry.get();
-  entry->keep_request = ws.keep_request || entry->on_open;
+  entry->metadata_bytes = ws.max_metadata_bytes;
+  entry->keep_request = ws.keep_request || !ws.keep_headers.empty() || entry->on_open;
+  if (ws.keep_headers.size() > kMostKeptHeaders) refuse_route("keep_headers has more than 64 names", path);
   entry->limits.message.message_bytes = base::at_most_everything(ws.max_message_bytes);
   entry->limits.message.fragments = ws.max_fragments;
   entry->limits.unsent_bytes = ws.max_unsent_bytes ? base::at_most_everything(ws.max_unsent_bytes) : 1;

@@ -26,6 +26,7 @@ struct WsRouteEntry : session::WsRoute {
   WsHandlers handlers;
   Function<void(WebSocket, Request&)> on_open;  // of the per-connection form
   bool keep_request = false;
+  size_t metadata_bytes = 0;  // at most
   const std::vector<std::string>* broken_agents = nullptr;  // where it compresses
   uint32_t first = session::WsState::kNone;  // its connections
   uint32_t connections = 0;
@@ -96,6 +97,10 @@ SendStatus post_to(uint32_t number, F fn, size_t bytes = 0) noexcept {
   return worker::post_to(
       number, [fn = std::move(fn)](worker::Worker& w) mutable { fn(realtime_of(w)); }, bytes);
 }
+
+// Takes a listener, or all from this one on, out of the list that it is in (listeners.cc).
+void take_out(RealtimeWorker& w, ListenerBase*& link) noexcept;
+void take_out_all(RealtimeWorker& w, ListenerBase*& first) noexcept;
 
 // Closes all WebSockets of that worker, from any thread; when memory is out, without the reason (close_all.cc).
 void order_close_all(uint32_t number, CloseCode code, std::string_view reason) noexcept;

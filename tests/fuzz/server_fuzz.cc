@@ -110,16 +110,16 @@ void add_websockets(FuzzedServer& s) {
   };
   s.app.ws("/echo", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
                      .options = options(SlowConsumerPolicy::close)});
-  s.app.ws("/room", {.close = [](WebSocket ws, const CloseInfo&) { ws.to("all").send("gone"); },
-                     .drain = [](WebSocket ws) { ws.send("drained"); },
-                     .message = [&s](WebSocket ws, const Message& m) { command(s, ws, m); },
+  s.app.ws("/room", {.message = [&s](WebSocket ws, const Message& m) { command(s, ws, m); },
                      .open =
                          [&s](WebSocket ws, Request&) {
                            remember(s, ws);
                            ws.join("all");
                          },
-                     .options = options(SlowConsumerPolicy::drop_newest),
-                     .ping = [](WebSocket ws, std::string_view text) { ws.send(text.empty() ? "ping" : "pinged"); }});
+                     .drain = [](WebSocket ws) { ws.send("drained"); },
+                     .close = [](WebSocket ws, const CloseInfo&) { ws.to("all").send("gone"); },
+                     .ping = [](WebSocket ws, std::string_view text) { ws.send(text.empty() ? "ping" : "pinged"); },
+                     .options = options(SlowConsumerPolicy::drop_newest)});
   s.app.ws("/own/:name",
            [&s](WebSocket ws, Request& req) {
              remember(s, ws);

@@ -79,8 +79,8 @@ TEST_CASE("hang-up: a send that finds the connection broken answers closed, and 
   WebSocket socket;
   CloseCause cause = CloseCause::drain;
   App app;
-  app.ws("/", {.close = [&](WebSocket, const CloseInfo& why) { cause = why.cause; },
-               .open = [&](WebSocket ws, Request&) { socket = ws; },
+  app.ws("/", {.open = [&](WebSocket ws, Request&) { socket = ws; },
+               .close = [&](WebSocket, const CloseInfo& why) { cause = why.cause; },
                .options = {.max_unsent_bytes = 4000}});
   REQUIRE(app.listen("127.0.0.1", 9001).ok());
   FakePeer& peer = kernel.connect(1);

@@ -29,10 +29,10 @@ constexpr int kGuest = 2;
 // An App on a fake kernel, with a bystander who is there before memory gets short.
 struct Hall {
   explicit Hall(const std::function<void(App&, Hall&)>& set_up = {}) {
-    app.ws("/echo", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
-                     .open = [this](WebSocket ws, Request&) { bystander = ws; }});
-    app.ws("/guest", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
-                      .open = [this](WebSocket ws, Request&) { guest = ws; }});
+    app.ws("/echo", {.open = [this](WebSocket ws, Request&) { bystander = ws; },
+                     .message = [](WebSocket ws, const Message& m) { ws.send(m); }});
+    app.ws("/guest", {.open = [this](WebSocket ws, Request&) { guest = ws; },
+                      .message = [](WebSocket ws, const Message& m) { ws.send(m); }});
     if (set_up) set_up(app, *this);
     REQUIRE(app.listen("127.0.0.1", 9001).ok());
     kernel.connect(kBystander).sends = ws_request("/echo");
@@ -290,9 +290,9 @@ TEST_CASE("memory out: output that cannot be kept ends its connection, for that 
   FailingAlloc memory;
   std::vector<CloseCause> told;
   Hall hall([&](App& app, Hall&) {
-    app.ws("/told", {.close = [&](WebSocket, const CloseInfo& why) { told.push_back(why.cause); },
+    app.ws("/told", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
                      .error = [&](WebSocket, const ErrorInfo& error) { told.push_back(error.cause); },
-                     .message = [](WebSocket ws, const Message& m) { ws.send(m); }});
+                     .close = [&](WebSocket, const CloseInfo& why) { told.push_back(why.cause); }});
   });
   hall.kernel.connect(kGuest).sends = ws_request("/told");
   hall.turn();

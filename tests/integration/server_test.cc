@@ -20,8 +20,8 @@ namespace {
 
 void who(App& app, uint32_t worker) {
   app.get("/who", [worker](Request&, Response& res) { res.send(std::to_string(worker)); });
-  app.ws("/w", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
-                .open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); }});
+  app.ws("/w", {.open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); },
+                .message = [](WebSocket ws, const Message& m) { ws.send(m); }});
 }
 
 int threads_of_process() {
