@@ -9,6 +9,7 @@
 #include <martlet/connection_request.h>
 #include <martlet/cookie.h>
 #include <martlet/error.h>
+#include <martlet/events.h>
 #include <martlet/form.h>
 #include <martlet/function.h>
 #include <martlet/inject.h>

@@ -43,6 +43,12 @@ enum class TrailingSlash : uint8_t {
   redirect,  // no, but where there is only the other one the client is sent there: 308 (RFC 9110 §15.4.9)
 };
 
+// How events (events.h) look on the wire.
+enum class Envelope : uint8_t {
+  event_args,  // {"event":"move","args":[3,"left"]}
+  type_data,   // {"type":"move","data":…}: of an event with one argument data is that, of more a list of them
+};
+
 // Of an App. All limits are tested before memory is spent. A time of 0 has passed at once; a very long one is none.
 struct MARTLET_LAYOUT AppOptions {
   // How long the body of a request may pause between two bytes. Then 408. Like all times for which a peer is waited for
@@ -155,6 +161,9 @@ struct DeferOptions {
 struct MARTLET_LAYOUT WsOptions {
   // Of this route's messages; when nothing is said, as AppOptions::compression.
   Compression compression = {};
+  // How its events look, and what it takes for one. Where the routes of an App do not agree, what is emitted to rooms and to
+  // everybody looks like event_args.
+  Envelope envelope = Envelope::event_args;
   // A silent peer is pinged, no later than after this long; any inbound byte counts as life. Pings are spread, so that
   // clients that came together are not pinged together. 0 switches heartbeats off.
   milliseconds heartbeat_interval = std::chrono::seconds(30);

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -31,6 +32,10 @@ class Audience;
 class ConnectionRequest;
 struct ConnectionInfo;
 struct MessageAccess;
+
+// Of events.h.
+class AckRequest;
+struct EventListener;
 
 // How a connection ended.
 struct CloseInfo {
@@ -163,6 +168,19 @@ class WebSocket {
   // Takes a listener out; one that has gone already, or is another connection's, is none of its business.
   void off(ListenerId listener) const noexcept;
 
+  // Events: see events.h, which has to be included for these. Commands, like the others.
+  template <typename F>
+  MARTLET_THUNK ListenerId on(std::string_view event, F&& listener) const;
+  template <typename F>
+  MARTLET_THUNK ListenerId once(std::string_view event, F&& listener) const;
+  void off(std::string_view event) const;
+  template <typename... Args>
+  SendStatus emit(std::string_view event, const Args&... args) const;
+  SendStatus emit(std::string_view event, const Json& only) const;
+  template <typename... Args>
+  AckRequest emit_with_ack(std::string_view event, const Args&... args) const;
+  AckRequest emit_with_ack(std::string_view event, const Json& only) const;
+
   // Runs `fn(ws)` on the connection's worker, soon, but never before this call has returned; not at all when the
   // connection is gone by then.
   void post(Function<void(WebSocket)> fn) const;
@@ -270,6 +288,26 @@ class WebSocket {
   uint32_t generation_ = 0;
 };
 
+// Listeners of events that a route has for all its connections: WsHandlers{.on = {{"join", fn}, {"leave", fn}}}; see events.h.
+class EventListeners {
+ public:
+  EventListeners() noexcept = default;
+  EventListeners(std::initializer_list<EventListener> listeners);
+  EventListeners(EventListeners&& other) noexcept;
+  EventListeners& operator=(EventListeners&& other) noexcept;
+  ~EventListeners() {
+    if (list_) forget();
+  }
+
+ private:
+  friend struct MessageAccess;
+  struct List;
+  struct Parts;  // what it takes to have events: named by the constructor with listeners alone
+  void forget() noexcept;
+  List* list_ = nullptr;
+  const Parts* parts_ = nullptr;
+};
+
 // The handlers of a route, shared by all its connections: an idle connection then owns nothing of its own. They stand in
 // the order of a connection's life.
 struct MARTLET_LAYOUT WsHandlers {
@@ -277,6 +315,8 @@ struct MARTLET_LAYOUT WsHandlers {
   Function<void(WebSocket, Request&)> open = {};
   // Runs once per message, in order.
   Function<void(WebSocket, const Message&)> message = {};
+  // Events, whose messages `message` does not see.
+  EventListeners on = {};
   // See WebSocket::on_drain.
   Function<void(WebSocket)> drain = {};
   // See WebSocket::on_error.

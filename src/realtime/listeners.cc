@@ -15,12 +15,6 @@ using realtime::ListenerBase;
 using realtime::RealtimeWorker;
 using session::WsExtras;
 
-// Of the process: a listener has its id before the command has reached its connection.
-uint64_t next_id() noexcept {
-  static constinit std::atomic<uint64_t> last{0};
-  return last.fetch_add(1, std::memory_order_relaxed) + 1;
-}
-
 void append(WsExtras& extras, Event event, ListenerBase& made) noexcept {
   made.number = ++extras.last_number;
   ListenerBase** link = &extras.listeners(event);
@@ -50,7 +44,7 @@ struct How {
 template <typename Signature>
 ListenerId add(const WebSocket& ws, Event event, Function<Signature> handler, How how = {}) {
   if (!handler && !how.alone) return {};
-  const uint64_t id = handler ? next_id() : 0;
+  const uint64_t id = handler ? realtime::next_listener() : 0;
   realtime::command(ws, [event, how, id, handler = std::move(handler)](RealtimeWorker& w, net::Connection& c) mutable {
     auto& state = c.state<session::WsState>();
     if (state.ready == ReadyState::closed) return;
@@ -69,6 +63,12 @@ ListenerId add(const WebSocket& ws, Event event, Function<Signature> handler, Ho
 }  // namespace
 
 namespace realtime {
+
+// Of the process: a listener has its id before the command has reached its connection.
+uint64_t next_listener() noexcept {
+  static constinit std::atomic<uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
 
 void take_out(RealtimeWorker& w, ListenerBase*& link) noexcept {
   ListenerBase* listener = link;
@@ -115,7 +115,8 @@ ListenerId WebSocket::once_pong(Function<void(WebSocket, std::string_view)> hand
 void WebSocket::off(ListenerId listener) const noexcept {
   if (!listener) return;
   realtime::command(*this, [id = listener.number](RealtimeWorker& w, net::Connection& c) {
-    if (WsExtras* extras = c.state<session::WsState>().extras) remove(w, *extras, id);
+    WsExtras* extras = c.state<session::WsState>().extras;
+    if (extras && !remove(w, *extras, id) && w.off_event) w.off_event(w, c, id);
   });
 }
 

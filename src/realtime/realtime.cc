@@ -34,6 +34,8 @@ constexpr worker::WorkerSeam kSeam{open, parts_changed, deliver, send_notice, be
 
 }  // namespace
 
+constinit std::atomic<bool> any_type_data = false;
+
 RealtimeWorker::RealtimeWorker(const AppOptions& app_options) : RoutedWorker(app_options, kSeam, accept_websocket) {}
 
 RealtimeWorker::~RealtimeWorker() { leave(); }
@@ -54,12 +56,17 @@ void RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry>
   entry->limits.heartbeat_interval_ms = base::to_ms(ws.heartbeat_interval);
   entry->limits.heartbeat_timeout_ms = base::to_ms(ws.heartbeat_timeout);
   entry->limits.slow_consumer = ws.slow_consumer;
+  if (ws.envelope == Envelope::type_data) {
+    type_data_routes++;
+    any_type_data.store(true, std::memory_order_relaxed);
+  }
+  if (!install_listeners(*this, *entry) && !mistake) mistake = Error("out of memory");
   ws_routes.push_back(std::move(entry));
 }
 
 void RealtimeWorker::choose_sinks() noexcept {
-  const session::WsSink& sink = calling || !parts.received.empty() ? observed_ws_sink : ws_sink;
-  for (const auto& route : ws_routes) route->sink = &sink;
+  const session::WsSink& sink = observed() ? observed_ws_sink : ws_sink;
+  for (const auto& route : ws_routes) route->sink = route->own_sink ? route->own_sink : &sink;
 }
 
 void RealtimeWorker::list(AudienceLog& audience) noexcept {
