@@ -4,7 +4,7 @@
 //   {"event":"save","args":[…],"ack":7}      {"type":"save","data":…,"ack":7}      an event
 //   {"ack":7,"args":[…]}                     {"ack":7,"data":…}                    an answer
 //
-// Nothing is allocated, nothing is kept. Any thread.
+// Nothing is allocated, unless a text that is looked at has escapes; nothing is kept. Any thread.
 #pragma once
 
 #include <cstddef>
