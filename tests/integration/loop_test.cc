@@ -444,12 +444,12 @@ TEST_CASE("loop: what a callback of another App lets through belongs to its own 
   SteppedServer outer([&](App& app) {
     app.use([&](Request&, Response&, Next next) { kept.push_back(next); });
     app.ws("/", {
-        .error = [&](WebSocket ws, const ErrorInfo&) { told.push_back(ws); },
         .open =
             [&](WebSocket ws, Request&) {
               opened.push_back(ws);
               throw std::runtime_error("not this one");
             },
+        .error = [&](WebSocket ws, const ErrorInfo&) { told.push_back(ws); },
     });
   });
   Client client = outer.connect();

@@ -187,14 +187,14 @@ TEST_CASE("ws short io: one allocation that fails costs one connection or one me
   {
     TestServer server([&](App& app) {
       app.ws("/", {.open = [&](WebSocket, Request&) { opened++; },
-                   .close = [&](WebSocket, const CloseInfo&) { closed++; },
                    .message =
                        [](WebSocket ws, const Message& msg) {
                          if (msg.text() == "join") ws.join("room");
                          if (msg.text() == "room") ws.to("room").send("to the room");
                          if (msg.text() == "post") ws.post([](WebSocket) {});
                          ws.send(msg);
-                       }});
+                       },
+                   .close = [&](WebSocket, const CloseInfo&) { closed++; }});
     });
     int failures = 0;
     for (int n = 0; n < 80; n++) {
