@@ -339,7 +339,7 @@ struct OfForm<T, Form::text> {
 
 void read_back(const JsonWriter& written, Json& to) noexcept;
 
-// A list of plain values, read where it stands: text without escapes, integers of up to 18 digits, true and false, without
+// A list of plain values in UTF-8, read where it stands: text without escapes, integers of up to 18 digits, true and false, without
 // white space between them. What is not like that is for a JsonReader, which knows all; nothing is wrong with it.
 class PlainList {
  public:

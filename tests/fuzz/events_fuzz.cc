@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "codec/utf8.h"
 #include "fuzz/fuzz.h"
 #include "json/event_text.h"
 
@@ -62,6 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const bool as_args = input.control() % 2 == 1;
   const fuzz::Exact exact(input.rest());
   const std::string_view text = base::as_text(exact.span());
+  if (!codec::is_valid_utf8(exact.span())) return 0;  // no text of a WebSocket
   if (as_args) {
     check_arguments(text);
     check_plain<int>(text);
