@@ -294,6 +294,8 @@ class EventListeners {
   EventListeners() noexcept = default;
   EventListeners(std::initializer_list<EventListener> listeners);
   EventListeners(EventListeners&& other) noexcept;
+  EventListeners(const EventListeners&) = delete;
+  EventListeners& operator=(const EventListeners&) = delete;
   EventListeners& operator=(EventListeners&& other) noexcept;
   ~EventListeners() {
     if (list_) forget();

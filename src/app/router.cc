@@ -18,7 +18,7 @@ struct Entry {
   size_t scope = 0;
   // A route, or a step of use() when there is no method.
   bool is_use = false;
-  bool prefix_varies = false;  // its own, not that of a mount
+  bool has_prefix = false;  // of its own, not only that of a mount
   std::string method = {};
   RouteOptions options = {};
   std::vector<Step> steps = {};
@@ -64,7 +64,7 @@ Router& Router::operator=(Router&& other) noexcept { return std::swap(record_, o
 Router::~Router() { delete record_; }
 
 void Router::add_use(std::string_view prefix, Step step) {
-  Entry& entry = record_->entries.emplace_back(Entry{.path = std::string(prefix), .is_use = true, .prefix_varies = routing::has_params(prefix)});
+  Entry& entry = record_->entries.emplace_back(Entry{.path = std::string(prefix), .is_use = true, .has_prefix = prefix.find_first_not_of("/*") != prefix.npos});
   entry.steps.push_back(std::move(step));
 }
 
@@ -126,7 +126,7 @@ class Mounting {
     const std::string path = joined(prefix_, entry.path);
     routing::ErrorScope* const outer = std::exchange(w_.scope, made_[entry.scope]);
     if (entry.is_use) {
-      w_.add_use(path, std::move(entry.steps[0]), entry.prefix_varies ? routing::UsePrefix::fixed : routing::UsePrefix::of_mount);
+      w_.add_use(path, std::move(entry.steps[0]), entry.has_prefix ? routing::UsePrefix::fixed : routing::UsePrefix::of_mount);
     } else if (entry.websocket) {
       w_.add_ws(path, std::move(entry.websocket));
     } else {

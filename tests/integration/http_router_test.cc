@@ -94,6 +94,8 @@ TEST_CASE("http_router: a prefix that would guard nothing is refused, one with a
     CHECK(refused([&](App& app) { app.use(prefix, stop); }) == "route \"" + prefix + "\": " + params);
     CHECK(refused([&](App& app) { app.group("/a", [&](Router& r) { r.use(prefix, stop); }); }) == "route \"/a" + prefix + "\": " + params);
     CHECK(refused([&](App& app) { app.group(prefix, stop, [&](Router& r) { r.get("/", get_in); }); }) == "listens");
+    // It would not guard "/:page", which takes the same path.
+    CHECK(refused([&](App& app) { app.group(prefix, [&](Router& r) { r.use("/admin", stop).get("/:page", get_in); }); }) == "route \"" + prefix + "/admin\": " + params);
     CHECK(refused([&](App& app) { app.group(prefix, [&](Router& r) { r.get("/", get_in); }); }) == "listens");
   }
   CHECK(refused([&](App& app) { app.group("/api", [&](Router& r) { r.use("admin", stop); }); }) == "route \"admin below /api\": a prefix begins with '/'");
@@ -122,8 +124,6 @@ TEST_CASE("http_router: the steps of a Router below a parameter are for its rout
     r.get("/early", in);
     r.use(guard);
     r.get("/", in).get("/members", in).get("/files/*", in);
-    r.use("/admin", [](Request&, Response& res, Next) { res.status(401).end(); });
-    r.get("/admin/:what", in);
     r.group("/posts/:post", [](Request& req, Response& res, Next next) { res.set("X-Post", req.param("post")), next(); },
             [&](Router& posts) { posts.get("/", in); });
     r.ws("/live", [](WebSocket, Request&) {});
@@ -143,7 +143,6 @@ TEST_CASE("http_router: the steps of a Router below a parameter are for its rout
   }
   CHECK(get("/teams/a%2Fb/members") == 200);
   CHECK(seen == "<a/b>");
-  CHECK(get("/teams/red/admin/x") == 401);
   CHECK(get("/teams/secret/early") == 200);  // registered before it
   CHECK(get("/teams/secret/nowhere") == 404);
   CHECK(get("/teamsters/secret") == 200);
