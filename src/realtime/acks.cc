@@ -2,6 +2,7 @@
 // the wire is the place in it and a count, so that an answer finds its place at once, and one that comes late, twice, or from somebody
 // who was not asked finds nothing. The worker's thread, but for what says otherwise.
 #include "net/user_timers.h"
+#include "realtime/connection_slots.h"
 #include "realtime/events.h"
 #include "sys/clock.h"
 
@@ -72,11 +73,6 @@ class PendingAcks {
   uint64_t count_ = 0;
 };
 
-PendingAcks* pending(net::Connection& c) noexcept {
-  const session::WsExtras* extras = c.state<session::WsState>().extras;
-  return extras ? extras->slots.find<PendingAcks>() : nullptr;
-}
-
 // Tells who waited. False when he has thrown.
 bool tell(RealtimeWorker& w, net::Connection& c, Waiting* waiting, const AckResult& result) noexcept {
   if (waiting->timer.generation) w.reactor.timers.cancel(waiting->timer);
@@ -108,7 +104,7 @@ struct AckTimer {
 void run_out(void* context) {
   const AckTimer timer = *static_cast<AckTimer*>(context);
   net::Connection* c = timer.worker.websocket(timer.connection);
-  PendingAcks* acks = c ? pending(*c) : nullptr;
+  PendingAcks* acks = c ? realtime::find_slot<PendingAcks>(*c) : nullptr;
   Waiting* waiting = acks ? acks->take(timer.ack) : nullptr;
   if (!waiting) return;
   waiting->timer = {};  // it is this one
@@ -155,8 +151,7 @@ void ask(RealtimeWorker& w, const WebSocket& ws, const Question& question, AckFu
   net::Connection* c = w.websocket(MessageAccess::id(ws));
   if (!c || c->closing || c->state<session::WsState>().ready != ReadyState::open) return tell_later(ws, std::move(fn), AckStatus::closed);
   realtime::WsRouteEntry& route = realtime::route_of(*c);
-  session::WsExtras* extras = question.good && realtime::Events::of(w, route) ? realtime::extras_for(*c) : nullptr;
-  auto* acks = extras ? extras->slots.find_or_add<PendingAcks>() : nullptr;
+  auto* acks = question.good && realtime::Events::of(w, route) ? realtime::slot_for<PendingAcks>(*c) : nullptr;
   const Waiting* waiting = acks ? expect(w, *c, *acks, fn, question.timeout) : nullptr;
   if (!waiting) return tell_later(ws, std::move(fn), AckStatus::refused);
   const uint64_t ack = waiting->ack;
@@ -190,17 +185,17 @@ AckRequest WebSocket::emit_with_ack(std::string_view event, const Json& only) co
 
 namespace realtime {
 
-bool waits_for_answers(net::Connection& c) noexcept { return pending(c) != nullptr; }
+bool waits_for_answers(net::Connection& c) noexcept { return realtime::find_slot<PendingAcks>(c) != nullptr; }
 
 bool take_answer(RealtimeWorker& w, net::Connection& c, const json::EventText& answer) noexcept {
-  PendingAcks* acks = pending(c);
+  PendingAcks* acks = realtime::find_slot<PendingAcks>(c);
   Waiting* waiting = acks ? acks->take(answer.ack) : nullptr;
   const bool bare = envelope_of(route_of(c)) == Envelope::type_data;
   return !waiting || tell(w, c, waiting, EventAccess::result(AckStatus::ok, answer.args, bare));
 }
 
 void cancel_acks(RealtimeWorker& w, net::Connection& c) noexcept {
-  PendingAcks* acks = pending(c);
+  PendingAcks* acks = realtime::find_slot<PendingAcks>(c);
   if (!acks) return;
   while (Waiting* waiting = acks->take_any()) tell(w, c, waiting, EventAccess::result(AckStatus::closed));
 }

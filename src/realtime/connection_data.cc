@@ -7,32 +7,21 @@
 #include "json/cells.h"
 #include "realtime/commands.h"
 #include "realtime/connection_data.h"
+#include "realtime/connection_slots.h"
 
 namespace martlet {
 
 // Typed data ----------------------------------------------------------------------------------------------------------
 
-namespace {
-
-// The lazy block, made where it is missing. Null when the connection has gone, or memory is out.
-session::WsExtras* extras_of(net::Connection* c) noexcept {
-  if (!c) return nullptr;
-  auto& state = c->state<session::WsState>();
-  // In its last moments what it had is being destroyed, and what a destructor asks for would stay.
-  if (!state.extras && state.ready != ReadyState::closed) state.extras = base::create<session::WsExtras>();
-  return state.extras;
-}
-
-}  // namespace
-
 detail::DataSlot** WebSocket::data_slots() const noexcept {
-  session::WsExtras* extras = extras_of(realtime::query(*this, "WebSocket::data"));
+  net::Connection* c = realtime::query(*this, "WebSocket::data");
+  session::WsExtras* extras = c ? realtime::extras_for(*c) : nullptr;
   return extras ? &extras->data : nullptr;
 }
 
 detail::DataSlot* WebSocket::first_data() const noexcept {
   net::Connection* c = realtime::query(*this, "WebSocket::find_data");
-  const session::WsExtras* extras = c ? c->state<session::WsState>().extras : nullptr;
+  const session::WsExtras* extras = c ? realtime::extras_of(*c) : nullptr;
   return extras ? extras->data : nullptr;
 }
 
@@ -94,11 +83,6 @@ void trim(Json& value, size_t fit) noexcept {
 
 }  // namespace
 
-Metadata* find_metadata(net::Connection& c) noexcept {
-  const session::WsExtras* extras = c.state<session::WsState>().extras;
-  return extras ? extras->slots.find<Metadata>() : nullptr;
-}
-
 void limit_metadata(RealtimeWorker& w, net::Connection& c, Metadata& metadata) noexcept {
   const size_t most = static_cast<const WsRouteEntry*>(c.state<session::WsState>().route)->metadata_bytes;
   size_t left = most;
@@ -116,8 +100,7 @@ void limit_metadata(RealtimeWorker& w, net::Connection& c, Metadata& metadata) n
 
 Json& WebSocket::metadata() const noexcept {
   net::Connection* c = realtime::query(*this, "WebSocket::metadata");
-  session::WsExtras* extras = extras_of(c);
-  auto* metadata = extras ? extras->slots.find_or_add<realtime::Metadata>() : nullptr;
+  auto* metadata = c ? realtime::slot_for<realtime::Metadata>(*c) : nullptr;
   if (!metadata) return const_cast<Json&>(json::nobodys());  // what is put into it is lost
   realtime::limit_metadata(*realtime::here(worker_), *c, *metadata);
   return metadata->json;

@@ -12,9 +12,6 @@ struct Metadata {
   Json json = Json::object();
 };
 
-// Null when nobody has asked for it.
-Metadata* find_metadata(net::Connection& c) noexcept;
-
 // Above its limit it is cut, and the connection is closed: 1008, metadata_too_big.
 void limit_metadata(RealtimeWorker& w, net::Connection& c, Metadata& metadata) noexcept;
 

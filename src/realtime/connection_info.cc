@@ -3,6 +3,7 @@
 
 #include "realtime/commands.h"
 #include "realtime/connection_data.h"
+#include "realtime/connection_slots.h"
 #include "session/origin.h"
 #include "sys/socket.h"
 
@@ -30,7 +31,7 @@ uint16_t WebSocket::remote_port() const noexcept {
 ConnectionInfo WebSocket::info() const {
   net::Connection* c = realtime::query(*this, "WebSocket::info");
   ConnectionInfo info{.id = id(), .state = ready_state(), .rooms = rooms(), .remote_address = ip(), .remote_port = remote_port()};
-  realtime::Metadata* metadata = c ? realtime::find_metadata(*c) : nullptr;
+  realtime::Metadata* metadata = c ? realtime::find_slot<realtime::Metadata>(*c) : nullptr;
   if (!metadata) return info;
   realtime::limit_metadata(*realtime::here(worker_), *c, *metadata);
   info.metadata = metadata->json;

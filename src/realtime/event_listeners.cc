@@ -1,5 +1,5 @@
-// The option WsHandlers::on. Only its constructor with listeners names what events take (event_listeners_made.cc), so that
-// without one it is not linked.
+// The option WsHandlers::on. Only its constructor with listeners names what events take (events.cc), so that without one it is
+// not linked.
 #include <martlet/websocket.h>
 
 #include <utility>

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "proto/ws_frame.h"
+#include "realtime/commands.h"
+#include "realtime/connection_slots.h"
 #include "realtime/event_parts.h"
 #include "sys/process.h"
 
@@ -24,15 +26,6 @@ uint64_t random_key() noexcept {
 }
 
 void closed(worker::Part& part, net::Connection& c, const CloseInfo&) { cancel_acks(realtime_of(part.worker), c); }
-
-}  // namespace
-
-OwnEvents* own_events(net::Connection& c) noexcept {
-  const session::WsExtras* extras = c.state<session::WsState>().extras;
-  return extras ? extras->slots.find<OwnEvents>() : nullptr;
-}
-
-namespace {
 
 // One text on its way to the listeners of its event. A false answer of the sink means that one of them threw.
 class Delivery {
@@ -63,8 +56,6 @@ class Delivery {
   bool good() const noexcept { return good_; }
 
  private:
-  session::WsExtras* extras() const noexcept { return c_.state<session::WsState>().extras; }
-
   // What has none of the words is not read to its end for that. A name may be written with escapes.
   bool may_be_one() const noexcept {
     size_t at = 0;
@@ -72,12 +63,12 @@ class Delivery {
     if (at == text_.size() || text_[at] != '{') return false;
     const std::string_view name = form_ == json::EventForm::event_args ? R"("event")" : R"("type")";
     const auto has = [this](std::string_view word) { return text_.find(word) != std::string_view::npos; };
-    return has(name) || (extras() && has(R"("ack")")) || has(R"(\u)");
+    return has(name) || (extras_of(c_) && has(R"("ack")")) || has(R"(\u)");
   }
 
   bool find_listeners() noexcept {
     const uint64_t hash = route_.events->part.hash(event_.name);
-    own_ = own_events(c_);
+    own_ = find_slot<OwnEvents>(c_);
     of_route_ = route_.events->table.find(event_.name, hash);
     of_own_ = own_ ? own_->table.find(event_.name, hash) : nullptr;
     return of_route_ || of_own_;
@@ -160,7 +151,7 @@ class Delivery {
 };
 
 void off_event(RealtimeWorker& w, net::Connection& c, uint64_t listener) noexcept {
-  if (OwnEvents* own = own_events(c)) own->table.remove(w, listener);
+  if (auto* own = find_slot<OwnEvents>(c)) own->table.remove(w, listener);
 }
 
 // As the sinks of websocket_events.cc do, whether it is an event or not.
@@ -241,8 +232,7 @@ bool is_name(std::string_view event) noexcept { return !event.empty() && event.s
 
 bool add_to(RealtimeWorker& w, net::Connection& c, std::string_view event, realtime::EventNode* listener) noexcept {
   const realtime::RouteEvents* route = Events::of(w, realtime::route_of(c));
-  session::WsExtras* extras = route ? realtime::extras_for(c) : nullptr;
-  auto* own = extras ? extras->slots.find_or_add<realtime::OwnEvents>() : nullptr;
+  auto* own = route ? realtime::slot_for<realtime::OwnEvents>(c) : nullptr;
   return own && own->table.add(event, route->part.hash(event), listener);
 }
 
@@ -254,18 +244,6 @@ void add_here(RealtimeWorker& w, base::SlotId id, std::string_view event, detail
   if (listener && add_to(w, *c, event, listener)) return;
   base::destroy(listener);
   session::fail_websocket(w.sessions, *c, proto::close_code::try_again, "Out of memory.", CloseCause::out_of_memory);
-}
-
-// Runs act(worker, connection, its table) on the connection's worker, if it has listeners.
-template <typename Act>
-void with_table(const WebSocket& ws, Act act) noexcept {
-  auto run = [id = MessageAccess::id(ws), act = std::move(act)](RealtimeWorker& w) {
-    net::Connection* c = w.websocket(id);
-    realtime::OwnEvents* own = c ? realtime::own_events(*c) : nullptr;
-    if (own) act(w, own->table);
-  };
-  RealtimeWorker* w = realtime::here(MessageAccess::worker(ws));
-  w ? run(*w) : static_cast<void>(realtime::post_to(MessageAccess::worker(ws), std::move(run)));
 }
 
 }  // namespace
@@ -289,8 +267,9 @@ ListenerId detail::add_listener(const WebSocket& ws, std::string_view event, Eve
 void WebSocket::off(std::string_view event) const {
   base::KeptText name(event);
   if (!name.ok()) return;
-  with_table(*this, [name = std::move(name)](RealtimeWorker& w, realtime::EventTable& table) {
-    table.remove(w, name.text(), w.parts.find<Events>()->hash(name.text()));
+  realtime::command(*this, [name = std::move(name)](RealtimeWorker& w, net::Connection& c) {
+    auto* own = realtime::find_slot<realtime::OwnEvents>(c);
+    if (own) own->table.remove(w, name.text(), w.parts.find<Events>()->hash(name.text()));
   });
 }
 

@@ -80,15 +80,6 @@ inline WsRouteEntry& route_of(net::Connection& c) noexcept {
   return static_cast<WsRouteEntry&>(*c.state<session::WsState>().route);
 }
 
-// The connection's lazy block, made when it is not there yet; null when memory is out.
-inline session::WsExtras* extras_for(net::Connection& c) noexcept {
-  auto& ws = c.state<session::WsState>();
-  if (!ws.extras) ws.extras = base::create<session::WsExtras>();
-  return ws.extras;
-}
-
-// Null when it has none.
-OwnEvents* own_events(net::Connection& c) noexcept;
 // Whether this connection has ever asked for an answer (acks.cc).
 bool waits_for_answers(net::Connection& c) noexcept;
 // An answer has come, perhaps one that nobody waits for. False when the one who waited has thrown.

@@ -8,10 +8,11 @@
 #include <new>
 #include <utility>
 
-#include "base/bytes.h"
+#include "base/text.h"
 #include "codec/percent.h"
 #include "proto/form.h"
 #include "realtime/commands.h"
+#include "realtime/connection_slots.h"
 #include "realtime/realtime.h"
 
 namespace martlet {
@@ -81,19 +82,13 @@ namespace {
 // Null when it was not kept, or the connection is gone.
 const KeptRequest* kept(const WebSocket& ws, const char* what) noexcept {
   net::Connection* c = query(ws, what);
-  const session::WsExtras* extras = c ? c->state<session::WsState>().extras : nullptr;
-  return extras ? extras->slots.find<KeptRequest>() : nullptr;
+  return c ? find_slot<KeptRequest>(*c) : nullptr;
 }
 
 template <auto kGet>
 auto get(const WebSocket& ws, const char* what) noexcept -> decltype((std::declval<const KeptRequest&>().*kGet)()) {
   const KeptRequest* request = kept(ws, what);
   return request ? (request->*kGet)() : decltype((request->*kGet)())();
-}
-
-bool same_name(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return base::ascii_lower(x) == base::ascii_lower(y); });
 }
 
 // As Request::query(): escapes that are none stay as they are.
@@ -116,8 +111,7 @@ std::string_view WebSocket::user_agent() const noexcept { return get<&KeptReques
 
 std::string_view WebSocket::protocol() const noexcept {
   net::Connection* c = realtime::query(*this, "WebSocket::protocol");
-  const session::WsExtras* extras = c ? c->state<session::WsState>().extras : nullptr;
-  const auto* chosen = extras ? extras->slots.find<realtime::ChosenProtocol>() : nullptr;
+  const auto* chosen = c ? realtime::find_slot<realtime::ChosenProtocol>(*c) : nullptr;
   return chosen ? chosen->name.text() : std::string_view();
 }
 
@@ -150,7 +144,7 @@ std::string_view ConnectionRequest::param(std::string_view name) const noexcept 
 
 std::optional<std::string_view> ConnectionRequest::header(std::string_view name) const noexcept {
   for (const NamedText& field : headers()) {
-    if (realtime::same_name(field.name, name)) return field.value;
+    if (base::same_text(field.name, name)) return field.value;
   }
   return std::nullopt;
 }
@@ -160,7 +154,7 @@ std::optional<std::string> ConnectionRequest::query(std::string_view name) const
   std::string_view key;
   std::string_view value;
   while (pairs.next(key, value)) {
-    if (key == name || realtime::decoded(key) == name) return realtime::decoded(value);
+    if (proto::form_text_equals(key, name)) return realtime::decoded(value);
   }
   return std::nullopt;
 }

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "realtime/commands.h"
+#include "realtime/connection_slots.h"
 #include "realtime/realtime.h"
 
 namespace martlet {
@@ -46,16 +47,15 @@ ListenerId add(const WebSocket& ws, Event event, Function<Signature> handler, Ho
   if (!handler && !how.alone) return {};
   const uint64_t id = handler ? realtime::next_listener() : 0;
   realtime::command(ws, [event, how, id, handler = std::move(handler)](RealtimeWorker& w, net::Connection& c) mutable {
-    auto& state = c.state<session::WsState>();
-    if (state.ready == ReadyState::closed) return;
-    if (!state.extras) state.extras = base::create<WsExtras>();
-    auto* made = id && state.extras ? base::create<realtime::Listener<Signature>>(std::move(handler)) : nullptr;
-    if (!state.extras || (id && !made)) return no_memory(w, c);
-    if (how.alone) realtime::take_out_all(w, state.extras->listeners(event));
+    if (c.state<session::WsState>().ready == ReadyState::closed) return;
+    WsExtras* extras = realtime::extras_for(c);
+    auto* made = id && extras ? base::create<realtime::Listener<Signature>>(std::move(handler)) : nullptr;
+    if (!extras || (id && !made)) return no_memory(w, c);
+    if (how.alone) realtime::take_out_all(w, extras->listeners(event));
     if (!made) return;
     made->id = id;
     made->once = how.once;
-    append(*state.extras, event, *made);
+    append(*extras, event, *made);
   });
   return {id};
 }
@@ -115,7 +115,7 @@ ListenerId WebSocket::once_pong(Function<void(WebSocket, std::string_view)> hand
 void WebSocket::off(ListenerId listener) const noexcept {
   if (!listener) return;
   realtime::command(*this, [id = listener.number](RealtimeWorker& w, net::Connection& c) {
-    WsExtras* extras = c.state<session::WsState>().extras;
+    WsExtras* extras = realtime::extras_of(c);
     if (extras && !remove(w, *extras, id) && w.off_event) w.off_event(w, c, id);
   });
 }

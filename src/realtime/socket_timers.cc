@@ -3,6 +3,7 @@
 #include <martlet/websocket.h>
 
 #include "realtime/commands.h"
+#include "realtime/connection_slots.h"
 #include "realtime/realtime.h"
 #include "sys/clock.h"
 
@@ -72,10 +73,8 @@ void drop(void* context) {
 enum class Repeat : uint8_t { once, always };
 
 TimerId add(RealtimeWorker& w, net::Connection& c, milliseconds time, Repeat repeat, Function<void(WebSocket)>&& fn) noexcept {
-  auto& state = c.state<session::WsState>();
-  if (c.closing || state.ready == ReadyState::closed) return {};
-  if (!state.extras) state.extras = base::create<session::WsExtras>();
-  auto* timers = state.extras ? state.extras->slots.find_or_add<SocketTimers>() : nullptr;
+  if (c.closing || c.state<session::WsState>().ready == ReadyState::closed) return {};
+  auto* timers = slot_for<SocketTimers>(c);
   auto* timer = timers ? base::create<SocketTimer>(w, w.handle(c), std::move(fn)) : nullptr;
   if (!timer) return {};
   timers->link(*timer);
@@ -113,8 +112,7 @@ TimerId WebSocket::every(milliseconds interval, Function<void(WebSocket)> fn) co
 
 void WebSocket::cancel(TimerId timer) const noexcept {
   realtime::command(*this, [timer](realtime::RealtimeWorker& w, net::Connection& c) {
-    const session::WsExtras* extras = c.state<session::WsState>().extras;
-    const auto* timers = extras ? extras->slots.find<realtime::SocketTimers>() : nullptr;
+    const auto* timers = realtime::find_slot<realtime::SocketTimers>(c);
     const net::UserTimers::Id id{timer.index, timer.generation};
     for (const realtime::SocketTimer* own = timers ? timers->first : nullptr; own; own = own->next) {
       if (own->id == id) return static_cast<void>(w.reactor.timers.cancel(id));

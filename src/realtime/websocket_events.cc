@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "realtime/agents.h"
+#include "realtime/connection_slots.h"
 #include "realtime/kept_request.h"
 #include "realtime/realtime.h"
 #include "base/bytes.h"
@@ -24,8 +25,6 @@ namespace {
 WsRouteEntry& entry_of(session::WsRoute& route) noexcept { return static_cast<WsRouteEntry&>(route); }
 
 RealtimeWorker& worker_of(session::WsRoute& route) noexcept { return *entry_of(route).worker; }
-
-session::WsExtras* extras_of(net::Connection& c) noexcept { return c.state<session::WsState>().extras; }
 
 // One of these goes out of its list before it is called, as it may add itself again.
 void take_out_once(RealtimeWorker& w, session::WsExtras& extras, Event event, const ListenerBase* listener) noexcept {

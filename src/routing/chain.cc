@@ -298,7 +298,10 @@ void run_chain(void* context, session::Exchange& e) {
 // what is not found, say) does not answer for it.
 void on_refused(void* context, session::Exchange& e) {
   auto& w = *static_cast<RoutedWorker*>(context);
-  if (e.position) return refuse(w, e, e.refusal);  // its steps have run, or are still at it
+  if (e.position) {  // its steps have run, or are still at it
+    w.note_call(static_cast<const Chain*>(e.route)->pattern);
+    return refuse(w, e, e.refusal);
+  }
   const Chain& chain = find_chain(w, e);
   e.route = &chain;
   e.steps = chain.uses;

@@ -41,7 +41,7 @@ void RoutedWorker::add_use(std::string_view prefix, Step step, UsePrefix kind) {
   if (prefix.ends_with("/*")) prefix.remove_suffix(2);
   while (prefix.ends_with('/')) prefix.remove_suffix(1);
   if (!prefix.empty() && prefix[0] != '/') return refuse_route("a prefix begins with '/'", prefix);
-  const bool varies = has_params(prefix);
+  const bool varies = prefix.find_first_of(":*[") != prefix.npos;
   if (varies && kind == UsePrefix::fixed) return refuse_route("a prefix has no parameters: put the step into the routes, or into a Router that is mounted there", prefix);
   std::string judged;  // comparing decodes both sides: only whether it could ever match is of interest
   if (const char* wrong = judge_pattern(prefix, judged)) return refuse_route(wrong, prefix);

@@ -58,8 +58,6 @@ struct Chain {
 // Router is mounted on may.
 enum class UsePrefix : bool { fixed, of_mount };
 
-inline bool has_params(std::string_view prefix) noexcept { return prefix.find_first_of(":*[") != prefix.npos; }
-
 struct RoutedWorker;
 
 // The end of an upgrade's chain: refuses, or answers 101 and opens.
