@@ -2,7 +2,7 @@
 # halves.sh COMMAND...: runs the integration tests as two processes at the same time, as they mostly wait. FILES says whose
 # tests are in the first; their output comes as it is made, the others' behind it. Exit status 1 when any failed.
 set -u
-FILES='*/integration/h*,*/integration/s*'
+FILES='*/integration/f*,*/integration/h*,*/integration/l*,*/integration/s*'
 
 output=$(mktemp) || exit 1
 trap 'rm -f "$output"' EXIT
