@@ -6,6 +6,7 @@
 #   WERROR=1               warnings are errors (what CI does)
 #   -j1                    one job at a time; as many as there are processors when nothing is said
 #   PIC=1                  code that can be part of a shared object (docs/embedding.md)
+#   PRELUDE=1              the library from a compiled mk/prelude.h: sooner, but a missing #include stays unseen
 #   V=1                    show the commands
 #   DEBUG=1                a debug build; make debug sets it
 #   SANITIZE=              address,undefined or thread; make asan and make tsan set it
@@ -56,6 +57,18 @@ run: $(BUILD)/examples/chat ## the chat demo on http://localhost:3000, or anothe
 # test.mk behind fuzz.mk and bench.mk: older makes take the first rule that fits, not the closest.
 include mk/sanitize.mk mk/zlib.mk mk/kqueue.mk mk/fuzz.mk mk/coverage.mk mk/bench.mk mk/test.mk mk/lint.mk mk/install.mk mk/zig.mk mk/static.mk mk/macos.mk mk/check.mk
 
+# What is included finds prelude.h.gch beside it.
+ifneq ($(PRELUDE),)
+LIB_PRELUDE := $(BUILD)/lib_prelude/prelude.h
+LIB_PRELUDE_FLAGS := -include $(LIB_PRELUDE)
+LIB_PRELUDE_COMPILED := $(LIB_PRELUDE).gch
+$(LIB_PRELUDE_COMPILED): mk/prelude.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo '#include "$(CURDIR)/mk/prelude.h"' > $(LIB_PRELUDE)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LIB_FLAGS) -MMD -MP -MF $(LIB_PRELUDE).d -MT $@ -x c++-header -o $@ $(LIB_PRELUDE)
+-include $(LIB_PRELUDE).d
+endif
+
 # What was built last, and how: objects are compiled anew when the flags change, the library when a source goes away.
 FLAGS_NOW = $(strip $(CXX) $(CXXFLAGS) $(LDFLAGS) $(WARN))
 $(BUILD)/flags: REMEMBER = $(FLAGS_NOW)
@@ -79,9 +92,9 @@ $(LIB): $(LIB_OBJECTS) $(BUILD)/objects $(BUILD)/atomic.libs
 	@rm -f $@
 	$(SAY)$(AR) rcs $@ $(LIB_OBJECTS)
 
-$(BUILD)/obj/src/%.o: src/%.cc $(BUILD)/flags
+$(BUILD)/obj/src/%.o: src/%.cc $(BUILD)/flags $(LIB_PRELUDE_COMPILED)
 	@mkdir -p $(@D)
-	$(SAY)$(CXX) $(CXXFLAGS) $(LIB_FLAGS) -MMD -MP -c -o $@ $<
+	$(SAY)$(CXX) $(CXXFLAGS) $(LIB_FLAGS) $(LIB_PRELUDE_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/examples/%.o: examples/%.cc $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -2,7 +2,7 @@
 
 LINT_CXX ?= g++ clang++
 
-.PHONY: lint lint-rules check-headers warnings
+.PHONY: lint lint-rules check-headers headers-alone warnings
 
 lint: lint-rules check-headers warnings ## lint-rules, check-headers and warnings
 
@@ -11,10 +11,15 @@ lint-rules: ## layering, sizes and the other rules of tests/lint/lint.py, and pr
 	python3 tests/lint/selftest.py
 	python3 tests/lint/lint.py
 
-check-headers: ## compile every header alone, with g++ and clang++; the public ones as strictly as users may; the blocks of guide and README; what must not compile does not
+check-headers: headers-alone $(LINT_CXX:%=user-code-%) ## compile every header alone, with g++ and clang++; the public ones as strictly as users may; the blocks of guide and README; what must not compile does not
+
+headers-alone:
 	@command -v python3 >/dev/null || { echo 'make check-headers needs python3 (any 3.8 or later, no packages)' >&2; exit 1; }
 	LINT_CXX=$(call quote,$(LINT_CXX)) python3 tests/lint/lint.py --headers
-	for compiler in $(LINT_CXX); do tests/compile_fail/run.sh $$compiler && python3 tests/lint/guide.py $$compiler || exit 1; done
+
+user-code-%:
+	tests/compile_fail/run.sh $*
+	python3 tests/lint/guide.py $*
 
 warnings: $(LINT_CXX:%=warnings-%) ## build library and examples with g++ and clang++, warnings are errors
 

@@ -19,7 +19,7 @@
 
 namespace martlet {
 
-struct Reply;
+struct MARTLET_LAYOUT Reply;
 namespace session {
 struct Exchange;
 }

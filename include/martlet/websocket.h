@@ -30,7 +30,7 @@ class Request;
 class Room;
 class Audience;
 class ConnectionRequest;
-struct ConnectionInfo;
+struct MARTLET_LAYOUT ConnectionInfo;
 struct MessageAccess;
 
 // Of events.h.

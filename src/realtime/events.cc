@@ -291,7 +291,7 @@ EventListeners::EventListeners(std::initializer_list<EventListener> listeners) :
         realtime::RouteEvents* events = Events::of(w, route);
         if (!events) return false;
         for (List::One& one : list.all) {
-          auto* listener = base::create<realtime::EventNode>(std::move(one.fn), 0, false);
+          auto* listener = base::create<realtime::EventNode>(std::move(one.fn), uint64_t{0}, false);
           if (!listener || !events->table.add(one.name, events->part.hash(one.name), listener)) return base::destroy(listener), false;
         }
         return true;

@@ -348,6 +348,10 @@ def check_layout(files):
     marked = "|".join(sorted({m.group(2) for _, m in types if m.group(1)}) or ["(?!)"])
     holds = re.compile(rf"{CONTAINER}|{STRING}|\b(?:{marked})\b(?!\s*[&*])")
     returns = re.compile(rf"{CONTAINER}\s*<[^;(){{}}=]*>\s+\w+\s*\(")
+    announced = re.compile(rf"\b(?:struct|class)\s+({marked})\s*;")
+    for file in public:
+        for m in announced.finditer(file.code):
+            yield file.path, file.line(m.start()), "layout", f"the type is marked where it is defined: struct MARTLET_LAYOUT {m.group(1)};"
     for file, m in types:
         for at, text in statements(file, m.end(), file.closer[m.end() - 1]):
             if m.group(1) or re.match(r"(?:friend|using|template|static|struct|class|enum)\b", text):
@@ -508,22 +512,28 @@ def macros_before(files):
 
 
 def header_jobs(root, compilers):
-    """(what, command, source) for each header and compiler. Public ones also without exceptions and RTTI."""
+    """(what, command, source): each header alone, public ones also without exceptions and RTTI. The first compiler finds what
+    a header lacks; of the others only the warnings are asked for, so that they take ours together, folder by folder."""
     common = "-std=c++20 -Werror -fsyntax-only -Iinclude".split()
     warnings = common + "-Wall -Wextra -Wshadow -Wconversion -x c++ -".split()
-    public = [File(root, path) for path in collect(root) if path.startswith("include/")]
-    for path in collect(root):
-        if not path.endswith(".h") or path.startswith(("tests/", "examples/")):
-            continue
-        is_public = path.startswith("include/")
-        include = f"#include <{path[len('include/'):]}>\n" if is_public else f'#include "{path[len("src/"):]}"\n'
-        for compiler in compilers:
-            for extra in ([], ["-fno-exceptions", "-fno-rtti"]) if is_public else (["-iquote", "src", "-fno-exceptions", "-fno-rtti"],):
-                yield f"{path} ({' '.join([compiler] + extra)})", shlex.split(compiler) + extra + warnings, include
-            if path == "include/martlet/martlet.h":
-                if "clang" not in compiler:  # a compiler that has none; what the library is made of does without them, too
-                    yield f"{path} ({compiler} -fno-coroutines)", shlex.split(compiler) + ["-fno-coroutines"] + warnings, include
-                yield f"{path} behind macros of its words ({compiler})", shlex.split(compiler) + warnings, macros_before(public) + include
+    inside = ["-iquote", "src", "-fno-exceptions", "-fno-rtti"]
+    headers = [path for path in collect(root) if path.endswith(".h") and not path.startswith(("tests/", "examples/"))]
+    public = [path for path in headers if path.startswith("include/")]
+    ours = [path for path in headers if path not in public]
+    spelled = {path: f"#include <{path[len('include/'):]}>\n" if path in public else f'#include "{path[len("src/"):]}"\n' for path in headers}
+    folders = [(folder, [path for path in ours if os.path.dirname(path) == folder]) for folder in sorted({os.path.dirname(path) for path in ours})]
+    for compiler in compilers:
+        first = compiler == compilers[0]
+        for what, paths in [(path, [path]) for path in ours] if first else folders:
+            yield f"{what} ({' '.join([compiler] + inside)})", shlex.split(compiler) + inside + warnings, "".join(spelled[path] for path in paths)
+        for path in public:
+            for extra in [[], ["-fno-exceptions", "-fno-rtti"]] if first or path == "include/martlet/martlet.h" else [[]]:
+                yield f"{path} ({' '.join([compiler] + extra)})", shlex.split(compiler) + extra + warnings, spelled[path]
+        if "include/martlet/martlet.h" in public:
+            whole = spelled["include/martlet/martlet.h"]
+            if "clang" not in compiler:  # a compiler that has none; what the library is made of does without them, too
+                yield f"martlet.h ({compiler} -fno-coroutines)", shlex.split(compiler) + ["-fno-coroutines"] + warnings, whole
+            yield f"martlet.h behind macros of its words ({compiler})", shlex.split(compiler) + warnings, macros_before([File(root, path) for path in public]) + whole
     in_use = os.path.join(root, "tests/lint/headers_in_use.cc")
     if not os.path.exists(in_use):  # a tree of selftest.py
         return
@@ -572,7 +582,7 @@ def main():
     if headers:
         count, failures = check_headers(root, usable_compilers())
         print("".join(failures), end="")
-        print(f"headers: {count} compiled alone, {len(failures)} failed")
+        print(f"headers: {count} compilations, {len(failures)} failed")
         return 1 if failures else 0
     findings = sorted(set(lint(root)))
     for path, line, rule, message in findings:

@@ -69,6 +69,7 @@ CASES = [
     ("a container in a public struct", {"include/martlet/app.h": HEADER + "struct A {\n  int a = 0;\n  std::vector<int> b = {};\n  std::string c;\n};\n"}, ["include/martlet/app.h:5 layout", "include/martlet/app.h:6 layout"]),
     ("marked", {"include/martlet/app.h": HEADER + "struct MARTLET_LAYOUT A {\n  std::vector<int> b = {};\n  std::vector<int> c() const;\n};\n"}, []),
     ("what holds what is marked", {"include/martlet/app.h": HEADER + "struct MARTLET_LAYOUT A {\n  std::string b;\n};\nclass B {\n public:\n  explicit B(A a);\n  A* c;\n private:\n  A d;\n};\n"}, ["include/martlet/app.h:11 layout"]),
+    ("a marked type announced without its mark", {"include/martlet/a.h": HEADER + "struct A;\nstruct MARTLET_LAYOUT B;\n", "include/martlet/b.h": HEADER + "struct MARTLET_LAYOUT A {\n  int c = 0;\n};\nstruct MARTLET_LAYOUT B {\n  int c = 0;\n};\n"}, ["include/martlet/a.h:3 layout"]),
     ("a function that returns a container", {"include/martlet/app.h": HEADER + "std::vector<int> a(int);\nMARTLET_LAYOUT std::vector<int> b();\nvoid c(const std::vector<int>& d);\nstd::string e();\n"}, ["include/martlet/app.h:3 layout"]),
     ("views are no containers", {"include/martlet/app.h": HEADER + "struct A {\n  std::string_view b;\n  std::span<const int> c;\n  void d(const std::string& e);\n};\n"}, []),
     # words
