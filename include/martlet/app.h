@@ -161,6 +161,9 @@ class App : public Routes<App> {
   void add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count);
   void add_ws(std::string_view path, WsHandlers&& handlers);
   void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options);
+  void add_ws(std::string_view path, WsHandlers&& handlers, detail::WsRouteSteps&& steps);
+  void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsHandlers&& rest, detail::WsRouteSteps&& steps);
+  void add_ws_use(std::string_view prefix, WsStep step);
   void add_constraint(std::string_view name, Predicate predicate);
   void add_error_handler(ErrorHandler handler);
   void add_router(std::string_view prefix, Router router);

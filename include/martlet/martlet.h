@@ -2,6 +2,7 @@
 #pragma once
 
 #include <martlet/config.h>
+#include <martlet/admission.h>
 #include <martlet/app.h>
 #include <martlet/cluster.h>
 #include <martlet/compression.h>

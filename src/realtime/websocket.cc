@@ -154,10 +154,9 @@ Room WebSocket::join(std::string_view room) const noexcept {
   net::Connection* c = w->websocket({slot_, generation_});
   if (!c || c->closing || c->state<session::WsState>().ready == ReadyState::closed) return Room();
   take_pending(*w, *c);
-  auto& ws = c->state<session::WsState>();
   realtime::RoomRecord* record = w->enter_room(*c, room);
   if (!record) return Room();
-  ws.published = w->log.end();  // what was published to the room before is not for it
+  realtime::skip_published(*c, w->log.end());  // what was published to the room before is not for it
   return MessageAccess::room(w->first, w->id_of(*record));
 }
 
@@ -203,7 +202,7 @@ void WebSocket::pause() const noexcept {
 }
 
 void WebSocket::resume() const noexcept {
-  command(*this, [](RealtimeWorker& w, net::Connection& c) { session::resume_websocket(w.sessions, c); });
+  command(*this, [](RealtimeWorker& w, net::Connection& c) { session::resume_websocket(w.sessions, c, net::kPauseUser); });
 }
 
 // Between dispatches the cork is free, and this one owns it; within one what is sent waits for that one's end.

@@ -7,9 +7,9 @@
 
 namespace martlet::session {
 
-void resume_websocket(Sessions& s, net::Connection& c) noexcept {
-  if (!(c.pause & net::kPauseUser) || c.closing) return;
-  s.reactor.resume(c, net::kPauseUser);
+void resume_websocket(Sessions& s, net::Connection& c, uint8_t reasons) noexcept {
+  if (!(c.pause & reasons) || c.closing) return;
+  s.reactor.resume(c, reasons);
   const WsState& ws = c.state<WsState>();
   if (ws.input && ws.input->held) s.reactor.mark_ready(c);
 }

@@ -161,8 +161,8 @@ void fail_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string_
 // The same in the connection's own dispatch: the application hears of it first, and may send a last word.
 void fail_in_dispatch(Sessions& s, net::Connection& c, uint16_t code, std::string_view reason, CloseCause cause) noexcept;
 
-// The application wants to hear more (net::kPauseUser).
-void resume_websocket(Sessions& s, net::Connection& c) noexcept;
+// The application wants to hear more: these reasons not to read (net::kPauseUser, kPauseSteps) are none any more.
+void resume_websocket(Sessions& s, net::Connection& c, uint8_t reasons) noexcept;
 // Whether it is open and not silent for too long.
 bool shows_life(const Sessions& s, net::Connection& c) noexcept;
 // A ping has been answered.
