@@ -39,3 +39,4 @@
 #include <martlet/typed_data.h>
 #include <martlet/websocket.h>
 #include <martlet/websocket_names.h>
+#include <martlet/ws_step.h>

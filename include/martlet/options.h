@@ -3,8 +3,8 @@
 #pragma once
 
 #include <martlet/config.h>
-#include <martlet/admission.h>
 #include <martlet/compression.h>
+#include <martlet/function.h>
 #include <martlet/proxies.h>
 
 #include <chrono>
@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace martlet {
@@ -159,6 +160,29 @@ struct DeferOptions {
   // The answer is to come within this time from now; then the client gets 503 and a late answer does nothing. In place of
   // AppOptions::handler_timeout, shorter or longer. 0: what that says.
   milliseconds deadline = milliseconds(0);
+};
+
+namespace detail {
+struct VerifyParts;  // what it takes to verify: named by the constructor from a function alone
+extern const VerifyParts verify_parts;
+}  // namespace detail
+
+// An option: a function that is called with (Request&, Verify) and decides by the Verify (admission.h), or with (Request&) and answers
+// bool (false: 401). It may be a coroutine that returns a Task<> (task.h). One that throws has refused: 500. The request is
+// valid until it returns, as that of a middleware.
+class Verification {
+ public:
+  Verification() noexcept = default;
+  template <typename F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, Verification>)
+  MARTLET_THUNK Verification(F&& fn);  // router.h
+
+  explicit operator bool() const noexcept { return parts_ != nullptr; }
+
+ private:
+  friend struct VerifyAccess;
+  detail::CountedPointer step_;
+  const detail::VerifyParts* parts_ = nullptr;
 };
 
 // Of one WebSocket route.

@@ -15,6 +15,7 @@
 #include <martlet/request.h>
 #include <martlet/response.h>
 #include <martlet/websocket.h>
+#include <martlet/ws_step.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -178,11 +179,6 @@ struct VerifyStep final : Counted {
   Step step;
 };
 
-struct SocketStepParts;  // what it takes to run steps behind the 101: named by the constructor of a WsStep alone
-extern const SocketStepParts socket_step_parts;
-
-template <typename F>
-inline constexpr bool is_socket_step = takes<F, WebSocket, Request&, Next>;
 template <typename F>
 inline constexpr bool opens_socket = takes<F, WebSocket, Request&> || takes<F, WebSocket>;
 
@@ -206,20 +202,6 @@ MARTLET_THUNK Verification::Verification(F&& fn) {
     parts_ = &detail::verify_parts;
   }
 }
-
-// A step behind the 101: a function (WebSocket, Request&, Next). The connection is open, and may be written to; the step
-// closes it, with a code, or calls next(), at once or later, from any thread. See Routes::ws_use.
-class WsStep {
- public:
-  template <typename F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, WsStep> && detail::is_socket_step<F>)
-  MARTLET_THUNK WsStep(F&& fn) : function_(std::forward<F>(fn)), parts_(&detail::socket_step_parts) {}
-
- private:
-  friend struct SocketStepAccess;
-  Function<void(WebSocket, Request&, Next)> function_;
-  const detail::SocketStepParts* parts_;
-};
 
 namespace detail {
 
