@@ -188,9 +188,9 @@ class Chat {
     app_.get("/", send_page);
     app_.get("/r/:room", send_page);
     app_.ws("/ws/:room", {
-        .close = [this](WebSocket ws, const CloseInfo&) { on_close(ws); },
-        .message = [this](WebSocket ws, const Message& message) { on_message(ws, message); },
         .open = [this](WebSocket ws, Request& req) { on_open(ws, req); },
+        .message = [this](WebSocket ws, const Message& message) { on_message(ws, message); },
+        .close = [this](WebSocket ws, const CloseInfo&) { on_close(ws); },
         .options = {.max_connections = 10'000, .max_message_bytes = 8_KiB},
     });
     app_.every(1min, [this] { forget_parlours(); });

@@ -17,8 +17,8 @@ int serve(uint32_t index, uint16_t port) {
   App app;
   app.get("/", [name](Request&, Response& res) { res.send(name); });
   app.ws("/echo", {
-      .message = [](WebSocket ws, const Message& msg) { ws.send(msg); },
       .open = [name](WebSocket ws, Request&) { ws.send(name); },
+      .message = [](WebSocket ws, const Message& msg) { ws.send(msg); },
   });
   if (auto bound = app.listen({.host = "127.0.0.1", .port = port, .reuse_port = true}); !bound) return report(bound.error());
   std::printf("%s: listening on http://127.0.0.1:%u\n", name.c_str(), unsigned{port});

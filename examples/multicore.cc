@@ -24,15 +24,15 @@ int main(int argc, char** argv) {
     });
 
     app.ws("/room", {
-        .close = [](WebSocket ws, const CloseInfo&) { ws.to("lobby").send("somebody left"); },
-        .message = [name](WebSocket ws, const Message& msg) {
-          ws.to("lobby").send(name + " says: " + std::string(msg.text()));  // the others, on all workers
-        },
         .open = [name, &app](WebSocket ws, Request&) {
           const size_t others = app.room("lobby").size();
           ws.join("lobby");
           ws.send("you are on " + name + ", with " + std::to_string(others) + " others");
         },
+        .message = [name](WebSocket ws, const Message& msg) {
+          ws.to("lobby").send(name + " says: " + std::string(msg.text()));  // the others, on all workers
+        },
+        .close = [](WebSocket ws, const CloseInfo&) { ws.to("lobby").send("somebody left"); },
     });
   };
 

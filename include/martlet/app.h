@@ -26,6 +26,8 @@
 
 namespace martlet {
 
+struct EventError;  // events.h
+
 // What went wrong in a handler, for App::on_error.
 struct HandlerFailure {
   std::string_view what;   // the exception's text; valid until the handler of App::on_error returns
@@ -62,6 +64,9 @@ class App : public Routes<App> {
   // another way there is the on_error of Routes.
   using Routes::on_error;
   App& on_error(Function<void(const HandlerFailure&)> handler);
+  // Is told of events whose arguments are not those that a listener takes, in place of the answer {"event":"error",…}: see
+  // events.h.
+  App& on_event_error(Function<void(WebSocket, const EventError&)> handler);
   // Answers requests for paths that no route takes with any method, in place of the 404.
   template <typename F>
   MARTLET_THUNK App& not_found(F&& handler) {

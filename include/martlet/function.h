@@ -60,7 +60,7 @@ class Function<void(Args...)> {
     }
     return *this;
   }
-  Function(const Function&) = delete;
+  Function(const Function&) = delete;  // a Function is used once: std::move() it, or make each from the lambda
   Function& operator=(const Function&) = delete;
   ~Function() {
     if (move_) move_(storage_, nullptr);

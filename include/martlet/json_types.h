@@ -339,6 +339,39 @@ struct OfForm<T, Form::text> {
 
 void read_back(const JsonWriter& written, Json& to) noexcept;
 
+// A list of plain values in UTF-8, read where it stands: text without escapes, integers of up to 18 digits, true and false, without
+// white space between them. What is not like that is for a JsonReader, which knows all; nothing is wrong with it.
+class PlainList {
+ public:
+  explicit PlainList(std::string_view list) noexcept : at_(list.data()), begin_(at_), end_(at_ + list.size()) {}
+  bool take(char letter) noexcept { return at_ != end_ && *at_ == letter ? (at_++, true) : false; }
+  bool ended() const noexcept { return end_ - at_ == 1 && *at_ == ']'; }
+  bool read(std::string_view& to) noexcept;
+  bool read(bool& to) noexcept;
+  bool integer(bool& negative, uint64_t& magnitude) noexcept;
+  bool read(std::string& to) {
+    std::string_view text;
+    return read(text) && (to.assign(text.data(), text.size()), true);
+  }
+  template <Integer T>
+  bool read(T& to) noexcept {
+    bool negative = false;
+    uint64_t magnitude = 0;
+    if (!integer(negative, magnitude)) return false;
+    to = static_cast<T>(negative ? 0 - magnitude : magnitude);
+    return negative ? std::is_signed_v<T> && static_cast<int64_t>(to) == -static_cast<int64_t>(magnitude)
+                    : to >= 0 && static_cast<uint64_t>(to) == magnitude;
+  }
+
+ private:
+  const char* at_;
+  const char* begin_;
+  const char* end_;
+};
+
+template <typename T>
+constexpr bool is_plain_type = std::is_same_v<T, std::string_view> || std::is_same_v<T, std::string> || std::is_same_v<T, bool> || Integer<T>;
+
 }  // namespace json
 
 template <typename T>

@@ -5,8 +5,11 @@
 #include <martlet/app.h>
 #include <martlet/cluster.h>
 #include <martlet/compression.h>
+#include <martlet/connection_info.h>
+#include <martlet/connection_request.h>
 #include <martlet/cookie.h>
 #include <martlet/error.h>
+#include <martlet/events.h>
 #include <martlet/form.h>
 #include <martlet/function.h>
 #include <martlet/inject.h>
@@ -20,6 +23,7 @@
 #include <martlet/json_writer.h>
 #include <martlet/log.h>
 #include <martlet/loop.h>
+#include <martlet/message.h>
 #include <martlet/middleware.h>
 #include <martlet/options.h>
 #include <martlet/proxies.h>
@@ -31,4 +35,6 @@
 #include <martlet/server.h>
 #include <martlet/stats.h>
 #include <martlet/task.h>
+#include <martlet/typed_data.h>
 #include <martlet/websocket.h>
+#include <martlet/websocket_names.h>

@@ -43,6 +43,12 @@ enum class TrailingSlash : uint8_t {
   redirect,  // no, but where there is only the other one the client is sent there: 308 (RFC 9110 §15.4.9)
 };
 
+// How events (events.h) look on the wire.
+enum class Envelope : uint8_t {
+  event_args,  // {"event":"move","args":[3,"left"]}
+  type_data,   // {"type":"move","data":…}: of an event with one argument data is that, of more a list of them
+};
+
 // Of an App. All limits are tested before memory is spent. A time of 0 has passed at once; a very long one is none.
 struct MARTLET_LAYOUT AppOptions {
   // How long the body of a request may pause between two bytes. Then 408. Like all times for which a peer is waited for
@@ -155,13 +161,19 @@ struct DeferOptions {
 struct MARTLET_LAYOUT WsOptions {
   // Of this route's messages; when nothing is said, as AppOptions::compression.
   Compression compression = {};
+  // How its events look, and what it takes for one. Where the routes of an App do not agree, what is emitted to rooms and to
+  // everybody looks like event_args.
+  Envelope envelope = Envelope::event_args;
   // A silent peer is pinged, no later than after this long; any inbound byte counts as life. Pings are spread, so that
   // clients that came together are not pinged together. 0 switches heartbeats off.
   milliseconds heartbeat_interval = std::chrono::seconds(30);
   // A peer that was silent for this long is gone: the TCP connection ends with cause heartbeat_timeout. 0: never.
   milliseconds heartbeat_timeout = std::chrono::seconds(60);
-  // Whether url, origin and user agent are kept for the life of the connection. Costs a block per connection; the
-  // per-connection form of App::ws keeps them whatever this says.
+  // Fields of the request that are kept for the life of the connection (WebSocket::request()), by their names; at most 64.
+  // Naming one is keep_request = true.
+  std::vector<std::string> keep_headers = {};
+  // Whether the request is kept for the life of the connection, as far as WebSocket::request() tells of it. Costs a block per
+  // connection; the per-connection form of App::ws keeps it whatever this says.
   bool keep_request = false;
   // Connections of this route at the same time, on all workers of a Server together; 503 above it. 0: no limit of its own.
   uint32_t max_connections = 0;
@@ -170,6 +182,9 @@ struct MARTLET_LAYOUT WsOptions {
   uint32_t max_fragments = 65'536;
   // A message, reassembled and inflated, in bytes. 1009 above it.
   size_t max_message_bytes = size_t{1} << 20;
+  // What WebSocket::metadata() of one connection may hold, counted as text: its names and strings, and 16 for each name and
+  // value; nor may it be nested deeper than 100. 1008 above it, cause metadata_too_big.
+  size_t max_metadata_bytes = size_t{64} << 10;
   // Bytes that may wait for one connection before `slow_consumer` acts. Below it one more message of any size is taken.
   size_t max_unsent_bytes = size_t{1} << 20;
   // Origins that browsers may connect from, compared without case ("https://example.com"); any when empty, and where

@@ -3,6 +3,7 @@
 
 #include <martlet/config.h>
 #include <martlet/json_forward.h>
+#include <martlet/typed_data.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -101,9 +102,6 @@ bool read_typed(std::string_view text, T& to) {
 #else
 [[noreturn]] MARTLET_THUNK inline void no_room_for_data() { std::terminate(); }
 #endif
-
-template <typename T>
-inline char slot_key = 0;  // its address is the type. Not const: equal constants may be one
 
 }  // namespace detail
 

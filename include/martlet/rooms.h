@@ -41,6 +41,10 @@ class Room {
   SendStatus send(const Message& message, Compress compress = Compress::automatic) const noexcept;
   SendStatus send(const SharedFrame& frame, Compress compress = Compress::automatic) const noexcept;
   SendStatus send(const JsonText& json, Compress compress = Compress::automatic) const noexcept;
+  // An event (events.h, which has to be included), encoded once.
+  template <typename... Args>
+  SendStatus emit(std::string_view event, const Args&... args) const;
+  SendStatus emit(std::string_view event, const Json& only) const;
 
   friend constexpr bool operator==(const Room&, const Room&) noexcept = default;
 
@@ -85,6 +89,10 @@ class Audience {
   SendStatus send(const Message& message, Compress compress = Compress::automatic) const noexcept;
   SendStatus send(const SharedFrame& frame, Compress compress = Compress::automatic) const noexcept;
   SendStatus send(const JsonText& json, Compress compress = Compress::automatic) const noexcept;
+  // An event (events.h, which has to be included), encoded once.
+  template <typename... Args>
+  SendStatus emit(std::string_view event, const Args&... args) const;
+  SendStatus emit(std::string_view event, const Json& only) const;
 
  private:
   friend struct MessageAccess;

@@ -283,7 +283,8 @@ class Routes {
   }
 
   // The routes of a Router, below a prefix: its "/" is the prefix itself. Its middleware guards everything below the prefix
-  // that is registered later.
+  // that is registered later. The prefix may have parameters, "/teams/:team": its middleware then guards only what is registered
+  // below that very text, not a route "/*" that takes the same paths, and not what no route takes.
   Self& mount(std::string_view prefix, Router router);
   // The same of a Router that is made in place: app.group("/admin", only_admins, [](Router& r) { r.get("/stats", stats); }).
   template <typename... Parts>

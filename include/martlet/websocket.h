@@ -4,138 +4,38 @@
 #include <martlet/config.h>
 #include <martlet/function.h>
 #include <martlet/json_forward.h>
+#include <martlet/loop.h>
+#include <martlet/message.h>
 #include <martlet/options.h>
+#include <martlet/typed_data.h>
+#include <martlet/websocket_names.h>
 
+#include <chrono>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
 namespace martlet {
 
 class Request;
 class Room;
 class Audience;
-class Message;
+class ConnectionRequest;
+struct ConnectionInfo;
 struct MessageAccess;
 
-namespace base {
-struct Block;
-}
-
-// What became of a send.
-enum class SendStatus : uint8_t {
-  ok,            // taken; it leaves at the end of this turn of the loop
-  backpressure,  // taken, but the peer is slow: 64 KiB or more wait. on_drain tells when they are gone
-  dropped,       // not taken: the unsent limit was reached, and the policy says so (counted); or memory was out; or, from
-                 // another thread, 64 MiB of messages wait for the connection's thread, which does not turn (counted)
-  closed,        // not taken: the connection is closed or closing
-  posted,        // handed to the connection's own thread, which will act on it
-};
-
-// RFC 6455 §7.4.1, and 3000–4999 for applications (cast them).
-enum class CloseCode : uint16_t {
-  normal = 1000,
-  going_away = 1001,
-  protocol_error = 1002,
-  unsupported = 1003,
-  no_status = 1005,  // never sent: the peer's Close had no code
-  abnormal = 1006,   // never sent: the connection ended without a Close
-  invalid_payload = 1007,
-  policy_violation = 1008,
-  too_big = 1009,
-  internal_error = 1011,
-  service_restart = 1012,
-  try_again = 1013,
-};
-
-// Why a connection ended, in more detail than the code: "1006" alone helps nobody.
-enum class CloseCause : uint8_t {
-  peer_close,         // the peer sent Close
-  local_close,        // close() was called here
-  peer_eof,           // the peer ended the TCP connection without Close
-  peer_reset,         // the TCP connection broke
-  protocol_error,     // the peer broke RFC 6455 (1002, 1003)
-  invalid_payload,    // text that is not UTF-8, or compressed data that is none (1007)
-  message_too_big,    // above max_message_bytes (1009)
-  too_many_fragments, // more than max_fragments that carry little (1008)
-  slow_consumer,      // above max_unsent_bytes (1008)
-  heartbeat_timeout,  // silent for heartbeat_timeout
-  write_timeout,      // no progress of a write for write_timeout
-  close_timeout,      // the close handshake took longer than close_timeout
-  handler_failure,    // a handler threw (1011)
-  out_of_memory,      // no memory, or receive_budget_bytes spent (1013)
-  drain,              // the server drains (1001)
-};
-// "peer_eof" and so on, for logs.
-std::string_view name_of(CloseCause cause) noexcept;
-
-enum class ReadyState : uint8_t { connecting = 0, open = 1, closing = 2, closed = 3 };
-
-// An encoded message to send often: it is built once and shared by all who send it. Copying copies a reference.
-// Any thread.
-class SharedFrame {
- public:
-  SharedFrame() noexcept = default;
-  SharedFrame(const SharedFrame& other) noexcept;
-  SharedFrame(SharedFrame&& other) noexcept;
-  SharedFrame& operator=(SharedFrame other) noexcept;
-  ~SharedFrame();
-
-  // Copies the payload. Empty (false) when memory is out.
-  static SharedFrame text(std::string_view payload) noexcept;
-  static SharedFrame text(const JsonText& json) noexcept;
-  static SharedFrame binary(std::span<const std::byte> payload) noexcept;
-
-  explicit operator bool() const noexcept { return block_ != nullptr; }
-  // The payload without its frame header.
-  std::span<const std::byte> payload() const noexcept;
-  bool is_text() const noexcept;
-
- private:
-  friend struct MessageAccess;
-  base::Block* block_ = nullptr;
-  uint32_t begin_ = 0;   // of the frame in the block
-  uint64_t length_ = 0;  // of the frame, header included
-};
-
-// One whole message, as its handler sees it: a view that is valid until the handler returns. It cannot be copied, so
-// keeping one by accident does not compile; share() makes a copy to keep.
-class Message {
- public:
-  Message(const Message&) = delete;
-  Message& operator=(const Message&) = delete;
-
-  bool is_text() const noexcept { return is_text_; }
-  bool is_binary() const noexcept { return !is_text_; }
-  size_t size() const noexcept { return size_; }
-  // The payload as characters; UTF-8 when is_text().
-  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
-  std::span<const std::byte> bytes() const noexcept { return {reinterpret_cast<const std::byte*>(data_), size_}; }
-  // The payload as JSON: a Json, or an own type with json<Move>() (json.h).
-  template <typename T = Json>
-  MARTLET_THUNK JsonResult<T> json() const {
-    return JsonResult<T>::parse(text());
-  }
-  template <typename T = Json>
-  MARTLET_THUNK JsonResult<T> json(const JsonOptions& options) const {
-    return JsonResult<T>::parse(text(), options);
-  }
-  // The message as a frame to keep or to send often. Of a large message this copies nothing.
-  SharedFrame share() const noexcept;
-
- private:
-  friend struct MessageAccess;
-  Message(uint8_t* data, size_t size, bool is_text, base::Block* block) noexcept
-      : data_(data), size_(size), block_(block), is_text_(is_text) {}
-  uint8_t* data_;
-  size_t size_;
-  base::Block* block_;  // that holds the payload, or null: it lies in the receive buffer
-  bool is_text_;
-};
+// Of events.h.
+class AckRequest;
+struct EventListener;
 
 // How a connection ended.
 struct CloseInfo {
@@ -155,6 +55,13 @@ struct ErrorInfo {
   CloseCode code = CloseCode::abnormal;
   // What happened, in a sentence; of handler_failure the text of the exception. Valid until the handler returns.
   std::string_view message = {};
+};
+
+// Names a listener, to take it out (WebSocket::off). False: none.
+struct ListenerId {
+  uint64_t number = 0;  // of the process's listeners
+  explicit operator bool() const noexcept { return number != 0; }
+  friend bool operator==(const ListenerId&, const ListenerId&) = default;
 };
 
 // A WebSocket connection, by name: a small value to copy, store, hash, compare and use at any time. Once the
@@ -190,6 +97,36 @@ class WebSocket {
   // Sends a ping with at most 125 bytes (the rest is cut).
   SendStatus ping(std::string_view payload = {}) const noexcept;
 
+  // Sends a pong that nobody asked for, with at most 125 bytes: a sign of life. Pings are answered by the library.
+  SendStatus pong(std::string_view payload = {}) const noexcept;
+
+  // Reads no more from the peer, which is slowed down by TCP once the kernel's buffers are full; what has been read and is
+  // not whole, or not told yet, waits. A message that is being told is told to its end. Its silence does not count from then
+  // on, nor is an end of its noticed (a reset is). resume() goes on; so does close(), whose answer has to be read.
+  void pause() const noexcept;
+  void resume() const noexcept;
+  // Runs `fn` now, on the connection's worker (posted from elsewhere, and then not run when the connection is gone): what it
+  // sends here leaves together, in one write when it returns, where otherwise it would leave at the end of the turn. In a
+  // handler of the connection that is so anyway. What it throws is reported as that of post().
+  void cork(Function<void()> fn) const;
+
+  // Runs `fn(ws)` (or `fn()`) once after, or again and again every so long, as App::after and every do, but not when the
+  // connection is gone: then it is destroyed. From another thread, or when memory is out, the answer is no timer.
+  TimerId after(milliseconds delay, Function<void(WebSocket)> fn) const;
+  TimerId every(milliseconds interval, Function<void(WebSocket)> fn) const;
+  template <typename F>
+    requires(std::is_invocable_v<std::decay_t<F>&> && !std::is_invocable_v<std::decay_t<F>&, WebSocket>)
+  MARTLET_THUNK TimerId after(milliseconds delay, F&& fn) const {
+    return after(delay, without_socket(std::forward<F>(fn)));
+  }
+  template <typename F>
+    requires(std::is_invocable_v<std::decay_t<F>&> && !std::is_invocable_v<std::decay_t<F>&, WebSocket>)
+  MARTLET_THUNK TimerId every(milliseconds interval, F&& fn) const {
+    return every(interval, without_socket(std::forward<F>(fn)));
+  }
+  // Of this connection's timers one.
+  void cancel(TimerId timer) const noexcept;
+
   // Enters a room, which exists from its first member to its last. Entering twice is the same as once. The handle is
   // not ok() when the connection is gone or memory is out, and never is on another thread (the join is on its way).
   Room join(std::string_view room) const noexcept;
@@ -205,21 +142,44 @@ class WebSocket {
   SendStatus broadcast(const Message& message, Compress compress = Compress::automatic) const noexcept;
   SendStatus broadcast(const JsonText& json, Compress compress = Compress::automatic) const noexcept;
 
-  // Handlers of this connection alone; they run beside those of the route's WsHandlers, after them. Setting one again
-  // replaces it (also from inside itself). One that cannot be kept because memory is out closes the connection (1013).
-  void on_message(Function<void(WebSocket, const Message&)> handler) const;
+  // Listeners of this connection alone; they run beside the handlers of the route's WsHandlers, after them, in the order in
+  // which they were added. Any number: each costs a block of some 100 bytes. What is added while an event is told hears
+  // of the next one; what is taken out hears of none any more. A listener may add and take out any, itself as well. All
+  // hear of an event, also when one of them throws or closes. The once_ forms run one time. An empty function adds
+  // nothing. One that cannot be kept because memory is out closes the connection (1013).
+  ListenerId on_message(Function<void(WebSocket, const Message&)> handler) const;
+  ListenerId once_message(Function<void(WebSocket, const Message&)> handler) const;
+  // In place of all that on_message, once_message and set_message have added here; an empty one takes them out.
+  ListenerId set_message(Function<void(WebSocket, const Message&)> handler) const;
   // Runs exactly once, after the last on_message. The handle still answers its rooms; sends answer closed.
-  void on_close(Function<void(WebSocket, const CloseInfo&)> handler) const;
+  ListenerId on_close(Function<void(WebSocket, const CloseInfo&)> handler) const;
   // Runs when everything that waited has been given to the kernel, after a send has answered backpressure or dropped.
-  void on_drain(Function<void(WebSocket)> handler) const;
+  ListenerId on_drain(Function<void(WebSocket)> handler) const;
+  ListenerId once_drain(Function<void(WebSocket)> handler) const;
   // Runs when an error ends the connection: at most once, and before on_close. What the peer did wrong, or a handler
   // that threw, is told before our Close is sent: a last message may be sent from here, or a Close with another code,
   // which then stays the code and cause of the end. Errors of another kind (a slow consumer, a timeout, a reset) are
   // told when the connection has ended. A connection that is closing already has no more errors.
-  void on_error(Function<void(WebSocket, const ErrorInfo&)> handler) const;
+  ListenerId on_error(Function<void(WebSocket, const ErrorInfo&)> handler) const;
   // The payload is valid until the handler returns. Pongs are sent by the library.
-  void on_ping(Function<void(WebSocket, std::string_view)> handler) const;
-  void on_pong(Function<void(WebSocket, std::string_view)> handler) const;
+  ListenerId on_ping(Function<void(WebSocket, std::string_view)> handler) const;
+  ListenerId on_pong(Function<void(WebSocket, std::string_view)> handler) const;
+  ListenerId once_pong(Function<void(WebSocket, std::string_view)> handler) const;
+  // Takes a listener out; one that has gone already, or is another connection's, is none of its business.
+  void off(ListenerId listener) const noexcept;
+
+  // Events: see events.h, which has to be included for these. Commands, like the others.
+  template <typename F>
+  MARTLET_THUNK ListenerId on(std::string_view event, F&& listener) const;
+  template <typename F>
+  MARTLET_THUNK ListenerId once(std::string_view event, F&& listener) const;
+  void off(std::string_view event) const;
+  template <typename... Args>
+  SendStatus emit(std::string_view event, const Args&... args) const;
+  SendStatus emit(std::string_view event, const Json& only) const;
+  template <typename... Args>
+  AckRequest emit_with_ack(std::string_view event, const Args&... args) const;
+  AckRequest emit_with_ack(std::string_view event, const Json& only) const;
 
   // Runs `fn(ws)` on the connection's worker, soon, but never before this call has returned; not at all when the
   // connection is gone by then.
@@ -232,14 +192,60 @@ class WebSocket {
   // Bytes that wait for this connection and have not been given to the kernel.
   size_t buffered_bytes() const noexcept;
   bool in_room(std::string_view room) const noexcept;
+  // The names of the rooms that it is in, in no particular order.
+  MARTLET_LAYOUT std::vector<std::string> rooms() const;
+
+  // A T of this connection's own, found by its type (the first one of a connection in one compare). Made (as T()) when it is
+  // first asked for; it ends with the connection, after the close handlers, in which it is still there. Any number of types;
+  // the first costs a lazy block. Of a connection that is gone the answer is a T() of nobody's, good until the next such
+  // answer on this thread: what is put into it is lost. Where memory is out, or T() throws, it throws.
+  //   ws.data<Player>().score++;
+  template <typename T>
+  MARTLET_THUNK T& data() const {
+    detail::DataSlot** first = data_slots();
+    if (!first) return nobodys_data<T>();
+    if (*first && (*first)->key == &detail::slot_key<T>) [[likely]] return static_cast<detail::DataSlotOf<T>*>(*first)->value;
+    return more_data<T>(first);
+  }
+  // The same if it is there, else null.
+  template <typename T>
+  T* find_data() const noexcept {
+    detail::DataSlot* slot = first_data();
+    while (slot && slot->key != &detail::slot_key<T>) slot = slot->next;
+    return slot ? &static_cast<detail::DataSlotOf<T>*>(slot)->value : nullptr;
+  }
+  // JSON of this connection's own, for people and for info(): an empty object at first. It lasts as data() does. Of a
+  // connection that is gone, or without memory, a null that nothing can be put into. What it holds is limited
+  // (WsOptions::max_metadata_bytes), which is looked at by each of these calls: above it the members that came last go, and
+  // the connection is closed (1008, metadata_too_big).
+  //   ws.metadata()["userId"] = 7;
+  Json& metadata() const noexcept;
+  // All that people want to know of a connection, in one value (connection_info.h).
+  ConnectionInfo info() const;
+
   // The peer's address, asked of the kernel, or the one that a PROXY header has named (ListenOptions::proxy_protocol); empty when
   // it is gone or on a Unix socket. Fields of a request do not count here: Request::ip() is for those.
   std::string ip() const;
-  // Of the request that opened it, when it was kept (WsOptions::keep_request): empty otherwise. Valid until the
-  // connection closes.
+  std::string remote_address() const { return ip(); }
+  // The peer's port as the kernel knows it; 0 when it is gone, on a Unix socket, or named by a PROXY header.
+  uint16_t remote_port() const noexcept;
+  // The request that opened it, when it was kept (WsOptions::keep_request): path, parameters, query, fields
+  // (connection_request.h). Here the most common ones; empty when it was not kept. Valid until the close handlers have run.
+  ConnectionRequest request() const noexcept;
   std::string_view url() const noexcept;
   std::string_view origin() const noexcept;
   std::string_view user_agent() const noexcept;
+  // The subprotocol that was chosen (WsOptions::protocols), which costs a lazy block; empty when there is none. As long valid.
+  std::string_view protocol() const noexcept;
+
+  // When the handshake was answered; the epoch when the connection is gone.
+  std::chrono::system_clock::time_point connected_at() const noexcept;
+  // Whether it is open and its peer shows life: that it was heard from (pongs count) within one and a half heartbeat
+  // intervals. While reading is paused, and without heartbeats, an open one counts as alive.
+  bool is_alive() const noexcept;
+  // How long the last answered ping took to come back, in whole milliseconds, at most a minute; heartbeats count as well as
+  // ping(). Nothing before the first one. The peer may answer late, or what was not asked: a figure for people.
+  std::optional<milliseconds> latency() const noexcept;
 
   // Any thread -----------------------------------------------------------------------------------------------------
 
@@ -252,6 +258,29 @@ class WebSocket {
  private:
   friend struct MessageAccess;
   friend struct std::hash<WebSocket>;
+  template <typename F>
+  MARTLET_THUNK static Function<void(WebSocket)> without_socket(F&& fn) {
+    return [fn = std::decay_t<F>(std::forward<F>(fn))](WebSocket) mutable { fn(); };
+  }
+  // Where its typed data is; null when it is gone or memory is out.
+  detail::DataSlot** data_slots() const noexcept;
+  detail::DataSlot* first_data() const noexcept;
+  template <typename T>
+  MARTLET_THUNK T& more_data(detail::DataSlot** link) const {
+    for (; *link; link = &(*link)->next) {
+      if ((*link)->key == &detail::slot_key<T>) return static_cast<detail::DataSlotOf<T>*>(*link)->value;
+    }
+    auto* made = new detail::DataSlotOf<T>();
+    while (*link) link = &(*link)->next;  // T() may have asked for others
+    *link = made;
+    return made->value;
+  }
+  template <typename T>
+  MARTLET_THUNK static T& nobodys_data() {
+    static thread_local std::optional<T> nobodys;
+    return nobodys.emplace();
+  }
+
   constexpr WebSocket(uint32_t worker, uint32_t slot, uint32_t generation) noexcept
       : worker_(worker), slot_(slot), generation_(generation) {}
   uint32_t worker_ = 0;
@@ -259,22 +288,45 @@ class WebSocket {
   uint32_t generation_ = 0;
 };
 
-// The handlers of a route, shared by all its connections: an idle connection then owns nothing of its own.
+// Listeners of events that a route has for all its connections: WsHandlers{.on = {{"join", fn}, {"leave", fn}}}; see events.h.
+class EventListeners {
+ public:
+  EventListeners() noexcept = default;
+  EventListeners(std::initializer_list<EventListener> listeners);
+  EventListeners(EventListeners&& other) noexcept;
+  EventListeners& operator=(EventListeners&& other) noexcept;
+  ~EventListeners() {
+    if (list_) forget();
+  }
+
+ private:
+  friend struct MessageAccess;
+  struct List;
+  struct Parts;  // what it takes to have events: named by the constructor with listeners alone
+  void forget() noexcept;
+  List* list_ = nullptr;
+  const Parts* parts_ = nullptr;
+};
+
+// The handlers of a route, shared by all its connections: an idle connection then owns nothing of its own. They stand in
+// the order of a connection's life.
 struct MARTLET_LAYOUT WsHandlers {
-  // Runs exactly once per connection whose open handler ran.
-  Function<void(WebSocket, const CloseInfo&)> close = {};
+  // Runs after the handshake; the request is valid until it returns.
+  Function<void(WebSocket, Request&)> open = {};
+  // Runs once per message, in order.
+  Function<void(WebSocket, const Message&)> message = {};
+  // Events, whose messages `message` does not see.
+  EventListeners on = {};
   // See WebSocket::on_drain.
   Function<void(WebSocket)> drain = {};
   // See WebSocket::on_error.
   Function<void(WebSocket, const ErrorInfo&)> error = {};
-  // Runs once per message, in order.
-  Function<void(WebSocket, const Message&)> message = {};
-  // Runs after the handshake; the request is valid until it returns.
-  Function<void(WebSocket, Request&)> open = {};
-  WsOptions options = {};
+  // Runs exactly once per connection whose open handler ran.
+  Function<void(WebSocket, const CloseInfo&)> close = {};
   // Payloads are valid until the handler returns.
   Function<void(WebSocket, std::string_view)> ping = {};
   Function<void(WebSocket, std::string_view)> pong = {};
+  WsOptions options = {};
 };
 
 }  // namespace martlet

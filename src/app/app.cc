@@ -21,7 +21,7 @@ App::~App() { delete impl_; }
 
 // Set-up --------------------------------------------------------------------------------------------------------------
 
-void App::add_use(std::string_view prefix, Step step) { impl_->add_use(prefix, std::move(step)); }
+void App::add_use(std::string_view prefix, Step step) { impl_->add_use(prefix, std::move(step), routing::UsePrefix::fixed); }
 
 void App::add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count) {
   impl_->add_route(method, path, options, steps, count);

@@ -18,6 +18,7 @@ struct Entry {
   size_t scope = 0;
   // A route, or a step of use() when there is no method.
   bool is_use = false;
+  bool prefix_varies = false;  // its own, not that of a mount
   std::string method = {};
   RouteOptions options = {};
   std::vector<Step> steps = {};
@@ -51,7 +52,10 @@ struct Router::Record {
 };
 
 struct RouterAccess {
-  static Router::Record& record(Router& router) noexcept { return *router.record_; }
+  static Router::Record& record(Router& router) noexcept {
+    MARTLET_CHECK(router.record_ && "a Router is mounted once, and not used after that");
+    return *router.record_;
+  }
 };
 
 Router::Router() : record_(new Record()) {}
@@ -60,7 +64,7 @@ Router& Router::operator=(Router&& other) noexcept { return std::swap(record_, o
 Router::~Router() { delete record_; }
 
 void Router::add_use(std::string_view prefix, Step step) {
-  Entry& entry = record_->entries.emplace_back(Entry{.path = std::string(prefix), .is_use = true});
+  Entry& entry = record_->entries.emplace_back(Entry{.path = std::string(prefix), .is_use = true, .prefix_varies = routing::has_params(prefix)});
   entry.steps.push_back(std::move(step));
 }
 
@@ -87,13 +91,13 @@ void Router::add_constraint(std::string_view name, Predicate predicate) {
 void Router::add_error_handler(ErrorHandler handler) { record_->scopes[0].handlers.push_back(std::move(handler)); }
 
 void Router::add_router(std::string_view prefix, Router router) {
-  MARTLET_CHECK(router.record_ && "a Router is mounted once");
+  Record& record = RouterAccess::record(router);
   const size_t first = record_->scopes.size();
-  for (Scope& scope : router.record_->scopes) {
+  for (Scope& scope : record.scopes) {
     scope.outer = scope.outer == Scope::kNone ? 0 : first + scope.outer;
     record_->scopes.push_back(std::move(scope));
   }
-  for (Entry& entry : router.record_->entries) {
+  for (Entry& entry : record.entries) {
     if (!entry.constraint) entry.path = joined(prefix, entry.path);
     entry.scope += first;
     record_->entries.push_back(std::move(entry));
@@ -122,7 +126,7 @@ class Mounting {
     const std::string path = joined(prefix_, entry.path);
     routing::ErrorScope* const outer = std::exchange(w_.scope, made_[entry.scope]);
     if (entry.is_use) {
-      w_.add_use(path, std::move(entry.steps[0]));
+      w_.add_use(path, std::move(entry.steps[0]), entry.prefix_varies ? routing::UsePrefix::fixed : routing::UsePrefix::of_mount);
     } else if (entry.websocket) {
       w_.add_ws(path, std::move(entry.websocket));
     } else {

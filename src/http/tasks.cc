@@ -191,6 +191,7 @@ bool let_go(session::Exchange& e) noexcept {
   if (is_over(e)) {
     answered(e);
   } else {
+    e.flags.responded = e.flags.settled = true;  // what they say when they are destroyed, now or later, is for nobody
     for_each_task(e, [](TaskRoot& root) { root.part.destroy(root); });
   }
   if (!e.tasks) return false;

@@ -36,6 +36,9 @@ struct Access {
     return w.grow(size) ? w.at_ : nullptr;
   }
   static void set_end(JsonWriter& w, char* at) noexcept { w.at_ = at; }
+  // In one line: 1 when a comma stands before the next value, else 0; and a value has been written up to here.
+  static uint8_t comma(const JsonWriter& w) noexcept { return w.before_; }
+  static void end_value(JsonWriter& w, char* at) noexcept { w.end_value(at); }
   static bool lead(JsonWriter& w) noexcept { return w.lead(0); }
   static void fail(JsonWriter& w) noexcept { w.fail(); }
   static const JsonFormat& format(const JsonWriter& w) noexcept { return w.format_; }

@@ -22,6 +22,8 @@ class Reader : public JsonReader {
 
   bool begin() noexcept;
   bool finish(bool read, JsonError& error) noexcept;
+  // Of what comes next.
+  size_t place() noexcept { return scanner_.peek(); }
 
  private:
   friend class martlet::JsonReader;

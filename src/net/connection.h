@@ -49,10 +49,11 @@ enum Pause : uint8_t {
   kPauseOutput = 1,    // too much output waits
   kPauseInput = 2,     // held input is full, or is being worked off
   kPauseEof = 4,     // the peer has ended its direction
+  kPauseUser = 8,    // the application wants no more for now
 };
 
 struct Connection {
-  static constexpr size_t kSessionBytes = 64;
+  static constexpr size_t kSessionBytes = 80;
 
   // The first two belong to the slot table.
   uint32_t generation;
@@ -83,7 +84,7 @@ struct Connection {
   }
 };
 
-// 112 bytes; with the allocator's and the table's share, under the 192 that an idle WebSocket may cost.
+// 128 bytes; with the allocator's and the table's share, under the 192 that an idle WebSocket may cost.
 static_assert(sizeof(Connection) <= 128);
 
 }  // namespace martlet::net

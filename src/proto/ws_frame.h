@@ -8,6 +8,8 @@
 // No allocation; any thread.
 #pragma once
 
+#include <martlet/websocket_names.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -19,7 +21,7 @@ namespace martlet::proto {
 // Who we are. A server receives masked frames and sends unmasked ones, a client the other way round (§5.1).
 enum class Role : uint8_t { server, client };
 
-enum class Opcode : uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
+using martlet::Opcode;
 
 inline bool is_control(Opcode opcode) noexcept { return (static_cast<uint8_t>(opcode) & 8) != 0; }
 

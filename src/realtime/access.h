@@ -14,6 +14,11 @@
 
 namespace martlet {
 
+namespace realtime {
+struct RealtimeWorker;
+struct WsRouteEntry;
+}
+
 struct MessageAccess {
   static WebSocket socket(uint32_t worker, base::SlotId id) noexcept { return WebSocket(worker, id.slot, id.generation); }
   // What WebSocket::id() said; closed when it is no such text.
@@ -43,6 +48,7 @@ struct MessageAccess {
     const auto text = a.name_.payload();
     return {reinterpret_cast<const char*>(text.data()), text.size()};
   }
+  static bool install(EventListeners& listeners, realtime::RealtimeWorker& w, realtime::WsRouteEntry& route) noexcept;
   static constexpr size_t kFewExcepts = Audience::kFewExcepts;
   static std::span<const WebSocket> except(const Audience& a) noexcept {
     return {a.more_ ? a.more_ : a.except_, a.except_count_};

@@ -4,36 +4,31 @@
 #include <martlet/websocket.h>
 
 #include <cstdint>
-#include <string_view>
 #include <utility>
 
-#include "base/kept_text.h"
 #include "worker/slots.h"
 #include "worker/worker.h"
 
 namespace martlet::realtime {
 
-// A handler of one connection, by address: one that is replaced while it runs stays where it is until it has returned.
-template <typename Signature>
-struct OwnHandler final : worker::Retired {
-  explicit OwnHandler(Function<Signature>&& f) noexcept : function(std::move(f)) {}
-  Function<Signature> function;
+// What a connection may have listeners of its own for.
+enum class Event : uint8_t { message, close, drain, error, ping, pong };
+inline constexpr size_t kEvents = 6;
+
+// A listener of one connection, by address, in the list of its event. One that is taken out while it runs, or while one
+// before it does, stays where it is until nobody can be at it, and still knows what comes after it.
+struct ListenerBase : worker::Retired {
+  uint64_t id = 0;                    // of its ListenerId
+  ListenerBase* following = nullptr;
+  uint64_t number = 0;                // counts the connection's listeners: a later one has a higher one
+  bool once = false;
+  bool gone = false;                  // taken out
 };
 
-// A slot of it: the request that opened the connection, as far as it is kept.
-struct KeptRequest {
-  static constexpr worker::PartKey kKey{};
-  KeptRequest(std::string_view url, std::string_view origin, std::string_view agent) noexcept
-      : text(url, origin, agent), url_bytes(static_cast<uint32_t>(url.size())), origin_bytes(static_cast<uint32_t>(origin.size())) {}
-
-  bool ok() const noexcept { return text.ok(); }
-  std::string_view url() const noexcept { return text.text().substr(0, url_bytes); }
-  std::string_view origin() const noexcept { return text.text().substr(url_bytes, origin_bytes); }
-  std::string_view user_agent() const noexcept { return text.text().substr(url_bytes + origin_bytes); }
-
-  base::KeptText text;  // url, origin and user agent, one behind the other
-  uint32_t url_bytes;
-  uint32_t origin_bytes;
+template <typename Signature>
+struct Listener final : ListenerBase {
+  explicit Listener(Function<Signature>&& f) noexcept : function(std::move(f)) {}
+  Function<Signature> function;
 };
 
 }  // namespace martlet::realtime
@@ -41,13 +36,12 @@ struct KeptRequest {
 namespace martlet::session {
 
 struct WsExtras {
-  realtime::OwnHandler<void(WebSocket, const Message&)>* message = nullptr;
-  realtime::OwnHandler<void(WebSocket, const CloseInfo&)>* close = nullptr;
-  realtime::OwnHandler<void(WebSocket)>* drain = nullptr;
-  realtime::OwnHandler<void(WebSocket, const ErrorInfo&)>* error = nullptr;
-  realtime::OwnHandler<void(WebSocket, std::string_view)>* ping = nullptr;
-  realtime::OwnHandler<void(WebSocket, std::string_view)>* pong = nullptr;
+  realtime::ListenerBase*& listeners(realtime::Event event) noexcept { return first[static_cast<size_t>(event)]; }
+
+  realtime::ListenerBase* first[realtime::kEvents] = {};  // in the order in which they came
+  uint64_t last_number = 0;                               // of a listener
   worker::Slots slots;
+  detail::DataSlot* data = nullptr;                       // of the program's types; websocket.h finds them
 };
 
 }  // namespace martlet::session

@@ -2,6 +2,7 @@
 #include "realtime/realtime.h"
 
 #include "base/limits.h"
+#include "realtime/kept_request.h"
 #include "session/ws_session.h"
 
 namespace martlet::realtime {
@@ -33,6 +34,8 @@ constexpr worker::WorkerSeam kSeam{open, parts_changed, deliver, send_notice, be
 
 }  // namespace
 
+constinit std::atomic<bool> any_type_data = false;
+
 RealtimeWorker::RealtimeWorker(const AppOptions& app_options) : RoutedWorker(app_options, kSeam, accept_websocket) {}
 
 RealtimeWorker::~RealtimeWorker() { leave(); }
@@ -44,19 +47,26 @@ void RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry>
   entry->pattern = path;
   entry->number = static_cast<uint32_t>(ws_routes.size());
   entry->log.route = entry.get();
-  entry->keep_request = ws.keep_request || entry->on_open;
+  entry->metadata_bytes = ws.max_metadata_bytes;
+  entry->keep_request = ws.keep_request || !ws.keep_headers.empty() || entry->on_open;
+  if (ws.keep_headers.size() > kMostKeptHeaders) refuse_route("keep_headers has more than 64 names", path);
   entry->limits.message.message_bytes = base::at_most_everything(ws.max_message_bytes);
   entry->limits.message.fragments = ws.max_fragments;
   entry->limits.unsent_bytes = ws.max_unsent_bytes ? base::at_most_everything(ws.max_unsent_bytes) : 1;
   entry->limits.heartbeat_interval_ms = base::to_ms(ws.heartbeat_interval);
   entry->limits.heartbeat_timeout_ms = base::to_ms(ws.heartbeat_timeout);
   entry->limits.slow_consumer = ws.slow_consumer;
+  if (ws.envelope == Envelope::type_data) {
+    type_data_routes++;
+    any_type_data.store(true, std::memory_order_relaxed);
+  }
+  if (!install_listeners(*this, *entry) && !mistake) mistake = Error("out of memory");
   ws_routes.push_back(std::move(entry));
 }
 
 void RealtimeWorker::choose_sinks() noexcept {
-  const session::WsSink& sink = calling || !parts.received.empty() ? observed_ws_sink : ws_sink;
-  for (const auto& route : ws_routes) route->sink = &sink;
+  const session::WsSink& sink = observed() ? observed_ws_sink : ws_sink;
+  for (const auto& route : ws_routes) route->sink = route->own_sink ? route->own_sink : &sink;
 }
 
 void RealtimeWorker::list(AudienceLog& audience) noexcept {

@@ -2,6 +2,7 @@
 // worker::Worker and knows of rooms asks realtime_of() for it, which costs nothing. The worker's thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,6 +19,7 @@
 namespace martlet::realtime {
 
 struct MessageCompression;
+struct RouteEvents;
 
 // A WebSocket route of the application.
 struct WsRouteEntry : session::WsRoute {
@@ -26,7 +28,10 @@ struct WsRouteEntry : session::WsRoute {
   WsHandlers handlers;
   Function<void(WebSocket, Request&)> on_open;  // of the per-connection form
   bool keep_request = false;
+  size_t metadata_bytes = 0;  // at most
   const std::vector<std::string>* broken_agents = nullptr;  // where it compresses
+  RouteEvents* events = nullptr;  // of its part; null where nobody listens to events
+  const session::WsSink* own_sink = nullptr;  // of a part that looks at messages before the handlers do
   uint32_t first = session::WsState::kNone;  // its connections
   uint32_t connections = 0;
   uint32_t number = 0;  // among the worker's WebSocket routes
@@ -41,6 +46,12 @@ struct RealtimeWorker : routing::RoutedWorker {
   void add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry);
   // Which sink the routes' connections speak to: the plain one, unless somebody else wants to see what comes.
   void choose_sinks() noexcept;
+  // Somebody wants to see what comes, whichever the sink: a watchdog, a part.
+  bool observed() const noexcept { return calling || !parts.received.empty(); }
+  // How events look that are sent to connections of several routes.
+  Envelope envelope() const noexcept {
+    return type_data_routes > 0 && type_data_routes == ws_routes.size() ? Envelope::type_data : Envelope::event_args;
+  }
   // What the routes make of the options of compression.h (compression.cc).
   Error take_compression() noexcept;
 
@@ -78,6 +89,9 @@ struct RealtimeWorker : routing::RoutedWorker {
   AudienceLog* dirty_audiences = nullptr;  // those that were sent something this turn
   worker::DirectoryEntry* all_shared = nullptr;  // of `everybody`
   std::vector<std::unique_ptr<WsRouteEntry>> ws_routes;
+  // Takes a listener of an event off; null where nobody listens to events.
+  void (*off_event)(RealtimeWorker& w, net::Connection& c, uint64_t listener) noexcept = nullptr;
+  uint32_t type_data_routes = 0;  // whose WsOptions::envelope says so
 
  private:
   void let_go_of_entries(WsRouteEntry& route) noexcept;
@@ -97,6 +111,14 @@ SendStatus post_to(uint32_t number, F fn, size_t bytes = 0) noexcept {
       number, [fn = std::move(fn)](worker::Worker& w) mutable { fn(realtime_of(w)); }, bytes);
 }
 
+// A route of this process has Envelope::type_data.
+extern std::atomic<bool> any_type_data;
+// A new ListenerId's (listeners.cc). Any thread.
+uint64_t next_listener() noexcept;
+// Takes a listener, or all from this one on, out of the list that it is in.
+void take_out(RealtimeWorker& w, ListenerBase*& link) noexcept;
+void take_out_all(RealtimeWorker& w, ListenerBase*& first) noexcept;
+
 // Closes all WebSockets of that worker, from any thread; when memory is out, without the reason (close_all.cc).
 void order_close_all(uint32_t number, CloseCode code, std::string_view reason) noexcept;
 
@@ -104,6 +126,8 @@ void order_close_all(uint32_t number, CloseCode code, std::string_view reason) n
 extern const session::WsSink ws_sink;
 // The same where a watchdog looks or parts listen.
 extern const session::WsSink observed_ws_sink;
+// Installs the listeners of WsHandlers::on, where there are some (event_listeners.cc). False when memory is out.
+bool install_listeners(RealtimeWorker& w, WsRouteEntry& route) noexcept;
 // The seams (websocket_events.cc, group_audiences.cc).
 void accept_websocket(routing::RoutedWorker& w, session::Exchange& e, session::WsRoute& route) noexcept;
 void take_item(worker::Worker& w, const worker::ParcelItem& item, std::span<const worker::ParcelExcept> except) noexcept;

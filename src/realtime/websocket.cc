@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "realtime/commands.h"
 #include "realtime/realtime.h"
 #include "base/block.h"
 #include "base/hash.h"
@@ -20,28 +21,8 @@ namespace martlet {
 namespace {
 
 using realtime::RealtimeWorker;
-
-// Runs `act(worker, connection)` on the connection's worker: now, when this is its thread, else by mail.
-template <typename Act>
-void command(const WebSocket& ws, Act&& act) noexcept {
-  const uint32_t number = MessageAccess::worker(ws);
-  if (RealtimeWorker* w = realtime::here(number)) {
-    if (net::Connection* c = w->websocket(MessageAccess::id(ws))) act(*w, *c);
-    return;
-  }
-  realtime::post_to(number, [id = MessageAccess::id(ws), act = std::forward<Act>(act)](RealtimeWorker& w) mutable {
-    if (net::Connection* c = w.websocket(id)) act(w, *c);
-  });
-}
-
-// A worker's connection for a query, or null when it is gone. Aborts on another thread than the worker's.
-net::Connection* query(const WebSocket& ws, const char* what) noexcept {
-  const uint32_t number = MessageAccess::worker(ws);
-  if (RealtimeWorker* w = realtime::here(number)) return w->websocket(MessageAccess::id(ws));
-  net::Inbox* inbox = number ? net::find_inbox(number) : nullptr;
-  if (inbox && inbox->is_open()) worker::wrong_thread(what);
-  return nullptr;
-}
+using realtime::command;
+using realtime::query;
 
 // What rooms have published goes before what is sent to the connection itself.
 inline void take_pending(RealtimeWorker& w, net::Connection& c) noexcept {
@@ -53,7 +34,7 @@ SendStatus send_here(RealtimeWorker& w, base::SlotId id, proto::Opcode opcode, c
   net::Connection* c = w.websocket(id);
   if (!c) return SendStatus::closed;
   take_pending(w, *c);
-  const bool plain = opcode != proto::Opcode::ping && compress != Compress::yes;
+  const bool plain = !proto::is_control(opcode) && compress != Compress::yes;
   if (plain && session::send_short(w.sessions, *c, opcode, static_cast<const uint8_t*>(data), size)) {
     return SendStatus::ok;
   }
@@ -120,6 +101,11 @@ SendStatus WebSocket::send(const SharedFrame& frame, Compress compress) const no
 SendStatus WebSocket::ping(std::string_view payload) const noexcept {
   const std::string_view cut = payload.substr(0, proto::kMaxControlPayload);
   return send_any(*this, proto::Opcode::ping, cut.data(), cut.size(), Compress::no);
+}
+
+SendStatus WebSocket::pong(std::string_view payload) const noexcept {
+  const std::string_view cut = payload.substr(0, proto::kMaxControlPayload);
+  return send_any(*this, proto::Opcode::pong, cut.data(), cut.size(), Compress::no);
 }
 
 // Closing -------------------------------------------------------------------------------------------------------------
@@ -201,47 +187,6 @@ bool WebSocket::in_room(std::string_view room) const noexcept {
   return record && w.rooms.is_member(c->state<session::WsState>(), *record);
 }
 
-// Handlers of its own -------------------------------------------------------------------------------------------------
-
-namespace {
-
-template <typename Signature>
-void set_own(const WebSocket& ws, realtime::OwnHandler<Signature>* session::WsExtras::*own, Function<Signature> handler) {
-  command(ws, [own, handler = std::move(handler)](RealtimeWorker& w, net::Connection& c) mutable {
-    auto& state = c.state<session::WsState>();
-    if (state.ready == ReadyState::closed) return;
-    if (!state.extras) state.extras = base::create<session::WsExtras>();
-    auto* made = handler && state.extras ? base::create<realtime::OwnHandler<Signature>>(std::move(handler)) : nullptr;
-    if (!state.extras || (handler && !made)) {  // better no connection than one that misses its messages
-      return session::fail_websocket(w.sessions, c, proto::close_code::try_again, "Out of memory.",
-                                     CloseCause::out_of_memory);
-    }
-    w.retire(state.extras->*own);
-    state.extras->*own = made;
-  });
-}
-
-}  // namespace
-
-void WebSocket::on_message(Function<void(WebSocket, const Message&)> handler) const {
-  set_own(*this, &session::WsExtras::message, std::move(handler));
-}
-void WebSocket::on_close(Function<void(WebSocket, const CloseInfo&)> handler) const {
-  set_own(*this, &session::WsExtras::close, std::move(handler));
-}
-void WebSocket::on_drain(Function<void(WebSocket)> handler) const {
-  set_own(*this, &session::WsExtras::drain, std::move(handler));
-}
-void WebSocket::on_error(Function<void(WebSocket, const ErrorInfo&)> handler) const {
-  set_own(*this, &session::WsExtras::error, std::move(handler));
-}
-void WebSocket::on_ping(Function<void(WebSocket, std::string_view)> handler) const {
-  set_own(*this, &session::WsExtras::ping, std::move(handler));
-}
-void WebSocket::on_pong(Function<void(WebSocket, std::string_view)> handler) const {
-  set_own(*this, &session::WsExtras::pong, std::move(handler));
-}
-
 void WebSocket::post(Function<void(WebSocket)> fn) const {
   realtime::post_to(worker_, [self = *this, fn = std::move(fn)](RealtimeWorker& w) mutable {
     const net::Connection* c = w.websocket({self.slot_, self.generation_});
@@ -251,11 +196,54 @@ void WebSocket::post(Function<void(WebSocket)> fn) const {
   });
 }
 
+void WebSocket::pause() const noexcept {
+  command(*this, [](RealtimeWorker& w, net::Connection& c) {
+    if (c.state<session::WsState>().ready == ReadyState::open) w.reactor.pause(c, net::kPauseUser);
+  });
+}
+
+void WebSocket::resume() const noexcept {
+  command(*this, [](RealtimeWorker& w, net::Connection& c) { session::resume_websocket(w.sessions, c); });
+}
+
+// Between dispatches the cork is free, and this one owns it; within one what is sent waits for that one's end.
+void WebSocket::cork(Function<void()> fn) const {
+  RealtimeWorker* w = realtime::here(worker_);
+  if (!w) {
+    realtime::post_to(worker_, [self = *this, fn = std::move(fn)](RealtimeWorker& own) mutable {
+      if (own.websocket({self.slot_, self.generation_})) self.cork(std::move(fn));
+    });
+    return;
+  }
+  net::Connection* c = w->websocket({slot_, generation_});
+  const bool opens = c && !c->closing && !w->reactor.cork.owner;
+  if (opens) net::open_cork(w->reactor, *c);
+  if (!fn()) w->report_failure(RealtimeWorker::kPost, *this);
+  if (opens) net::close_cork(w->reactor, *c);
+}
+
 // Queries -------------------------------------------------------------------------------------------------------------
 
 ReadyState WebSocket::ready_state() const noexcept {
   net::Connection* c = query(*this, "WebSocket::ready_state");
   return !c || c->closing ? ReadyState::closed : c->state<session::WsState>().ready;
+}
+
+std::chrono::system_clock::time_point WebSocket::connected_at() const noexcept {
+  net::Connection* c = query(*this, "WebSocket::connected_at");
+  const uint64_t wall_ms = c ? c->state<session::WsState>().opened_wall_ms : 0;
+  return std::chrono::system_clock::time_point(milliseconds(wall_ms));
+}
+
+bool WebSocket::is_alive() const noexcept {
+  net::Connection* c = query(*this, "WebSocket::is_alive");
+  return c && !c->closing && session::shows_life(realtime::here(worker_)->sessions, *c);
+}
+
+std::optional<milliseconds> WebSocket::latency() const noexcept {
+  net::Connection* c = query(*this, "WebSocket::latency");
+  if (!c || c->state<session::WsState>().latency_ms == session::WsState::kNoLatency) return std::nullopt;
+  return milliseconds(c->state<session::WsState>().latency_ms);
 }
 
 size_t WebSocket::buffered_bytes() const noexcept {
@@ -270,30 +258,6 @@ std::string WebSocket::ip() const {
   session::AddressText proxied;
   if (finder && finder->proxied(finder->context, *c, proxied)) return std::string(proxied.view());
   return sys::peer_address(c->fd);
-}
-
-namespace {
-
-// Null when it was not kept, or the connection is gone.
-const realtime::KeptRequest* kept(const WebSocket& ws, const char* what) noexcept {
-  net::Connection* c = query(ws, what);
-  const session::WsExtras* extras = c ? c->state<session::WsState>().extras : nullptr;
-  return extras ? extras->slots.find<realtime::KeptRequest>() : nullptr;
-}
-
-}  // namespace
-
-std::string_view WebSocket::url() const noexcept {
-  const realtime::KeptRequest* request = kept(*this, "WebSocket::url");
-  return request ? request->url() : std::string_view();
-}
-std::string_view WebSocket::origin() const noexcept {
-  const realtime::KeptRequest* request = kept(*this, "WebSocket::origin");
-  return request ? request->origin() : std::string_view();
-}
-std::string_view WebSocket::user_agent() const noexcept {
-  const realtime::KeptRequest* request = kept(*this, "WebSocket::user_agent");
-  return request ? request->user_agent() : std::string_view();
 }
 
 // Names ---------------------------------------------------------------------------------------------------------------
@@ -359,26 +323,5 @@ WebSocket MessageAccess::socket(std::string_view id) noexcept {
 }
 
 WebSocket App::find(std::string_view id) const noexcept { return MessageAccess::socket(id); }
-
-std::string_view name_of(CloseCause cause) noexcept {
-  switch (cause) {
-    case CloseCause::peer_close: return "peer_close";
-    case CloseCause::local_close: return "local_close";
-    case CloseCause::peer_eof: return "peer_eof";
-    case CloseCause::peer_reset: return "peer_reset";
-    case CloseCause::protocol_error: return "protocol_error";
-    case CloseCause::invalid_payload: return "invalid_payload";
-    case CloseCause::message_too_big: return "message_too_big";
-    case CloseCause::too_many_fragments: return "too_many_fragments";
-    case CloseCause::slow_consumer: return "slow_consumer";
-    case CloseCause::heartbeat_timeout: return "heartbeat_timeout";
-    case CloseCause::write_timeout: return "write_timeout";
-    case CloseCause::close_timeout: return "close_timeout";
-    case CloseCause::handler_failure: return "handler_failure";
-    case CloseCause::out_of_memory: return "out_of_memory";
-    case CloseCause::drain: return "drain";
-  }
-  return "unknown";
-}
 
 }  // namespace martlet

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <type_traits>
+#include <utility>
 
 #include "realtime/agents.h"
+#include "realtime/kept_request.h"
 #include "realtime/realtime.h"
 #include "base/bytes.h"
 #include "net/output.h"
@@ -24,44 +27,64 @@ RealtimeWorker& worker_of(session::WsRoute& route) noexcept { return *entry_of(r
 
 session::WsExtras* extras_of(net::Connection& c) noexcept { return c.state<session::WsState>().extras; }
 
-// Runs the route's handler and then the connection's own one of the same event. False when one of them threw.
-template <typename Handler, typename Own, typename... Args>
-bool run_handlers(WsRouteEntry& route, net::Connection& c, Handler& handler, Own* session::WsExtras::*own,
-                  Args&&... args) noexcept {
+// One of these goes out of its list before it is called, as it may add itself again.
+void take_out_once(RealtimeWorker& w, session::WsExtras& extras, Event event, const ListenerBase* listener) noexcept {
+  ListenerBase** link = &extras.listeners(event);
+  while (*link != listener) link = &(*link)->following;
+  take_out(w, *link);
+}
+
+// Runs those of the connection's own that were there when it began, whatever they do to the list. False when one threw.
+template <typename... Args>
+bool run_own(WsRouteEntry& route, net::Connection& c, session::WsExtras& extras, Event event, Args... args) noexcept {
   RealtimeWorker& w = worker_of(route);
   const WebSocket ws = w.handle(c);
+  const uint64_t last = extras.last_number;
   bool good = true;
-  if (handler && !handler(ws, args...)) {
-    w.report_failure(route.pattern, ws);
-    good = false;
-  }
-  session::WsExtras* extras = extras_of(c);
-  if (extras && extras->*own && !(extras->*own)->function(ws, args...)) {
+  for (ListenerBase* listener = extras.listeners(event); listener && listener->number <= last; listener = listener->following) {
+    if (listener->gone) continue;
+    if (listener->once) take_out_once(w, extras, event, listener);
+    if (static_cast<Listener<void(WebSocket, Args...)>*>(listener)->function(ws, args...)) continue;
     w.report_failure(route.pattern, ws);
     good = false;
   }
   return good;
 }
 
+// Runs the route's handler and then the connection's own ones of the same event. False when one of them threw.
+template <typename... Args>
+bool run_handlers(WsRouteEntry& route, net::Connection& c, Function<void(WebSocket, Args...)>& handler, Event event,
+                  std::type_identity_t<Args>... args) noexcept {
+  RealtimeWorker& w = worker_of(route);
+  bool good = true;
+  if (handler && !handler(w.handle(c), args...)) {
+    w.report_failure(route.pattern, w.handle(c));
+    good = false;
+  }
+  session::WsExtras* extras = extras_of(c);
+  if (extras && extras->listeners(event)) good &= run_own<Args...>(route, c, *extras, event, args...);
+  return good;
+}
+
 bool on_message(session::WsRoute& route, net::Connection& c, const session::MessageView& view) {
   WsRouteEntry& entry = entry_of(route);
   const Message message = MessageAccess::message(view);
-  return run_handlers(entry, c, entry.handlers.message, &session::WsExtras::message, message);
+  return run_handlers(entry, c, entry.handlers.message, Event::message, message);
 }
 
 bool on_ping(session::WsRoute& route, net::Connection& c, std::string_view payload) {
   WsRouteEntry& entry = entry_of(route);
-  return run_handlers(entry, c, entry.handlers.ping, &session::WsExtras::ping, payload);
+  return run_handlers(entry, c, entry.handlers.ping, Event::ping, payload);
 }
 
 bool on_pong(session::WsRoute& route, net::Connection& c, std::string_view payload) {
   WsRouteEntry& entry = entry_of(route);
-  return run_handlers(entry, c, entry.handlers.pong, &session::WsExtras::pong, payload);
+  return run_handlers(entry, c, entry.handlers.pong, Event::pong, payload);
 }
 
 bool on_drain(session::WsRoute& route, net::Connection& c) {
   WsRouteEntry& entry = entry_of(route);
-  return run_handlers(entry, c, entry.handlers.drain, &session::WsExtras::drain);
+  return run_handlers(entry, c, entry.handlers.drain, Event::drain);
 }
 
 // The text of an exception is the thread's last one: copied, as a handler that throws again would change it.
@@ -73,7 +96,7 @@ bool on_error(session::WsRoute& route, net::Connection& c, const ErrorInfo& erro
     const std::string_view failure(detail::last_failure());
     told.message = {text, failure.copy(text, sizeof text)};
   }
-  return run_handlers(entry, c, entry.handlers.error, &session::WsExtras::error, told);
+  return run_handlers(entry, c, entry.handlers.error, Event::error, told);
 }
 
 void link(RealtimeWorker& w, WsRouteEntry& route, net::Connection& c) noexcept {
@@ -106,12 +129,11 @@ void unlink(RealtimeWorker& w, WsRouteEntry& route, net::Connection& c) noexcept
 
 void release_extras(RealtimeWorker& w, session::WsExtras* extras) noexcept {
   if (!extras) return;
-  w.retire(extras->message);
-  w.retire(extras->close);
-  w.retire(extras->drain);
-  w.retire(extras->error);
-  w.retire(extras->ping);
-  w.retire(extras->pong);
+  for (ListenerBase*& first : extras->first) take_out_all(w, first);
+  while (detail::DataSlot* slot = extras->data) {
+    extras->data = slot->next;
+    slot->destroy(slot);
+  }
   base::destroy(extras);
 }
 
@@ -119,13 +141,12 @@ void release_extras(RealtimeWorker& w, session::WsExtras* extras) noexcept {
 void on_close(session::WsRoute& route, net::Connection& c, const CloseInfo& why) {
   WsRouteEntry& entry = entry_of(route);
   RealtimeWorker& w = worker_of(route);
-  run_handlers(entry, c, entry.handlers.close, &session::WsExtras::close, why);
+  run_handlers(entry, c, entry.handlers.close, Event::close, why);
   w.parts.closed(c, why);
   auto& ws = c.state<session::WsState>();
   while (session::Membership* m = ws.rooms) w.leave_room(c, *w.rooms.find_live(m->room_slot));
   unlink(w, entry, c);
-  release_extras(w, ws.extras);
-  ws.extras = nullptr;
+  release_extras(w, std::exchange(ws.extras, nullptr));  // what a destructor of the program's asks for is not there any more
   if (w.dirty_audiences) w.reactor.want_turn();  // what its handlers sent
 }
 
@@ -202,13 +223,11 @@ void decide_compression(RealtimeWorker& w, const session::Exchange& e, const WsR
   w.sessions.compression->decide(e.head, e.base, route, decision);
 }
 
-bool send_switching(session::Exchange& e, const WsRouteEntry& route, std::string_view extensions) noexcept {
+bool send_switching(session::Exchange& e, std::string_view protocol, std::string_view extensions) noexcept {
   constexpr std::string_view kStart =
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
   constexpr std::string_view kProtocol = "\r\nSec-WebSocket-Protocol: ";
   constexpr std::string_view kExtensions = "\r\nSec-WebSocket-Extensions: ";
-  const std::string_view protocol = choose_protocol(route, e);
-  if (protocol.empty() && e.head.count(proto::FieldName::sec_websocket_protocol)) tell_of_no_protocol(route, e);
   const size_t size = kStart.size() + proto::kAcceptKeySize + (protocol.empty() ? 0 : kProtocol.size() + protocol.size()) +
                       (extensions.empty() ? 0 : kExtensions.size() + extensions.size()) + 2 + e.fields.size() + 2;
   uint8_t* room = e.fields.failed() ? nullptr : net::append_room(e.sessions->reactor, *e.connection, size);
@@ -234,15 +253,16 @@ bool send_switching(session::Exchange& e, const WsRouteEntry& route, std::string
   return true;
 }
 
-// The lazy block with the request in it; null when memory is out.
-session::WsExtras* keep_request(session::Exchange& e) noexcept {
-  auto* extras = base::create<session::WsExtras>();
-  if (!extras) return nullptr;
-  const KeptRequest* kept = extras->slots.find_or_add<KeptRequest>(
-      e.request.url(), e.field(e.head.find(proto::FieldName::origin)), e.field(e.head.find(proto::FieldName::user_agent)));
-  if (kept && kept->ok()) return extras;
+// Puts what lasts into the lazy block, where there is any: the request and the subprotocol. False when memory is out.
+bool keep(session::Exchange& e, const WsRouteEntry& route, std::string_view protocol, session::WsExtras*& extras) noexcept {
+  if (!route.keep_request && protocol.empty()) return true;
+  extras = base::create<session::WsExtras>();
+  if (!extras) return false;
+  const auto* chosen = protocol.empty() ? nullptr : extras->slots.find_or_add<ChosenProtocol>(protocol);
+  const auto* kept = route.keep_request ? extras->slots.find_or_add<KeptRequest>(e, route.handlers.options.keep_headers) : nullptr;
+  if ((protocol.empty() || (chosen && chosen->name.ok())) && (!route.keep_request || (kept && kept->ok()))) return true;
   base::destroy(extras);
-  return nullptr;
+  return false;
 }
 
 }  // namespace
@@ -265,8 +285,10 @@ void accept_websocket(routing::RoutedWorker& worker, session::Exchange& e, sessi
   using Entered = RealtimeWorker::Entered;
   const Entered entered = w.enter_route(route);
   if (entered == Entered::full) return refuse(e, 503, "Too many connections.");
-  session::WsExtras* extras = entered == Entered::yes && route.keep_request ? keep_request(e) : nullptr;
-  if (entered == Entered::no_memory || (route.keep_request && !extras)) {
+  const std::string_view protocol = choose_protocol(route, e);
+  if (protocol.empty() && e.head.count(proto::FieldName::sec_websocket_protocol)) tell_of_no_protocol(route, e);
+  session::WsExtras* extras = nullptr;
+  if (entered == Entered::no_memory || !keep(e, route, protocol, extras)) {
     if (entered == Entered::yes) w.leave_route(route);
     return refuse(e, 503, "Out of memory.");
   }
@@ -277,7 +299,7 @@ void accept_websocket(routing::RoutedWorker& worker, session::Exchange& e, sessi
     e.status = 101;
     session::announce_answer(e, 0);
   }
-  if (!send_switching(e, route, {decision.answer, decision.answer_size})) {
+  if (!send_switching(e, protocol, {decision.answer, decision.answer_size})) {
     if (decision.own) w.sessions.compression->give_back(decision.own);
     w.leave_route(route);
     base::destroy(extras);

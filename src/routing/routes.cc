@@ -1,8 +1,10 @@
 // Registration: patterns become chains, before listen(). See routes.h.
 #include "routing/routes.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 
 #include "routing/path.h"
 #include "sys/log_line.h"
@@ -34,21 +36,36 @@ void RoutedWorker::refuse_route(const char* what, std::string_view path) {
   else mistake = error;
 }
 
-void RoutedWorker::add_use(std::string_view prefix, Step step) {
+void RoutedWorker::add_use(std::string_view prefix, Step step, UsePrefix kind) {
   if (opened) too_late("use() after listen()", prefix);
   if (prefix.ends_with("/*")) prefix.remove_suffix(2);
   while (prefix.ends_with('/')) prefix.remove_suffix(1);
   if (!prefix.empty() && prefix[0] != '/') return refuse_route("a prefix begins with '/'", prefix);
-  if (prefix.find_first_of(":*[") != std::string_view::npos) return refuse_route("a prefix has no parameters: put the step into the routes", prefix);
+  const bool varies = has_params(prefix);
+  if (varies && kind == UsePrefix::fixed) return refuse_route("a prefix has no parameters: put the step into the routes, or into a Router that is mounted there", prefix);
   std::string judged;  // comparing decodes both sides: only whether it could ever match is of interest
   if (const char* wrong = judge_pattern(prefix, judged)) return refuse_route(wrong, prefix);
   steps.push_back(std::move(step));
-  uses.push_back({&steps.back(), prefixes.emplace_back(prefix), StepAccess::wants_body(steps.back())});
+  uses.push_back({&steps.back(), prefixes.emplace_back(prefix), StepAccess::wants_body(steps.back()), varies});
 }
+
+namespace {
+
+// By their texts: "/teams/:team/members" below "/teams/:team".
+bool is_registered_below(std::string_view path, std::string_view prefix) noexcept {
+  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
+}
+
+Below use_of(std::string_view path, const Chain::Entry& use) noexcept {
+  if (!use.prefix_varies) return below(path, use.prefix);
+  return is_registered_below(path, use.prefix) ? Below::always : Below::never;
+}
+
+}  // namespace
 
 void RoutedWorker::add_uses(Chain& chain, std::string_view path) {
   for (const Chain::Entry& use : uses) {
-    const Below answer = below(path, use.prefix);
+    const Below answer = use_of(path, use);
     if (answer == Below::always) chain.entries.push_back({use.step, {}, use.wants_body});
     if (answer == Below::perhaps) chain.entries.push_back(use);
   }
@@ -98,8 +115,8 @@ bool RoutedWorker::add_ws(std::string_view path, session::WsRoute& route) {
 }
 
 void RoutedWorker::open_routes() {
-  unmatched.entries = uses;
-  unmatched.uses = static_cast<uint32_t>(uses.size());
+  std::copy_if(uses.begin(), uses.end(), std::back_inserter(unmatched.entries), [](const Chain::Entry& use) { return !use.prefix_varies; });
+  unmatched.uses = static_cast<uint32_t>(unmatched.entries.size());
   unmatched.pattern.assign(1, '*');
   refused.pattern.assign(1, '*');
   unmatched.scope = refused.scope = &errors;

@@ -41,6 +41,7 @@ struct Chain {
     Step* step;
     std::string_view prefix = {};  // of use(), when it depends on the request whether the path lies below it; else empty
     bool wants_body = false;       // it does not run before the body is whole
+    bool prefix_varies = false;    // it has parameters: the step is of the routes that are registered below it, by their texts
   };
   std::string pattern;  // as it was registered
   std::string_view method = {};  // empty: any
@@ -52,6 +53,12 @@ struct Chain {
   session::WsRoute* websocket = nullptr;
   Function<void(Request&, Response&)>* only = nullptr;  // the one handler that is the whole chain
 };
+
+// Whether the prefix of a step may have parameters, for then it guards no path but those of the routes below it: one that a
+// Router is mounted on may.
+enum class UsePrefix : bool { fixed, of_mount };
+
+inline bool has_params(std::string_view prefix) noexcept { return prefix.find_first_of(":*[") != prefix.npos; }
 
 struct RoutedWorker;
 
@@ -66,7 +73,7 @@ struct RoutedWorker : worker::Worker {
     ws_router.ignore_trailing_slash();
   }
 
-  void add_use(std::string_view prefix, Step step);
+  void add_use(std::string_view prefix, Step step, UsePrefix kind);
   void add_route(std::string_view method, std::string_view path, const RouteOptions& route_options, Step* list, size_t count);
   void add_constraint(std::string_view name, Predicate predicate);
   // False when the pattern is not good, which has been noted: listen() answers it.

@@ -1,7 +1,7 @@
 // See answer_fields.h.
 #include "session/answer_fields.h"
 
-#include <functional>
+#include <cstdint>
 
 #include "base/check.h"
 #include "base/text.h"
@@ -66,10 +66,24 @@ void set_any_type(Exchange& e, std::string_view name, std::string_view type) noe
 
 }  // namespace
 
+namespace {
+
+bool is_in_fields(const Exchange& e, std::string_view value) noexcept {
+  return reinterpret_cast<uintptr_t>(value.data()) - reinterpret_cast<uintptr_t>(e.fields.data()) < e.fields.size();
+}
+
+// False when memory is out.
+inline bool take_apart(Exchange& e, std::string_view& value) noexcept {
+  if (!is_in_fields(e, value)) [[likely]] return true;
+  const auto kept = apart(e, value);
+  value = kept.value_or(std::string_view());
+  return kept.has_value();
+}
+
+}  // namespace
+
 std::optional<std::string_view> apart(Exchange& e, std::string_view value) noexcept {
-  const std::string_view lines = e.fields.text();
-  const bool among_them = !value.empty() && std::less_equal<>()(lines.data(), value.data()) && std::less<>()(value.data(), lines.data() + lines.size());
-  if (!among_them) [[likely]] return value;
+  if (value.empty() || !is_in_fields(e, value)) return value;
   char* const room = e.text_room(value.size());
   if (!room) return std::nullopt;
   std::memcpy(room, value.data(), value.size());
@@ -108,18 +122,16 @@ void remove_field(Exchange& e, std::string_view name) noexcept {
   remove_lines(e, name);
 }
 
-void set_field(Exchange& e, std::string_view name, std::string_view text) noexcept {
-  const auto value = apart(e, text);
-  if (!value || !may_be_set(e, name, *value)) return;
-  if (is_type(name)) return set_any_type(e, name, *value);
+void set_field(Exchange& e, std::string_view name, std::string_view value) noexcept {
+  if (!take_apart(e, value) || !may_be_set(e, name, value)) return;
+  if (is_type(name)) return set_any_type(e, name, value);
   if (!e.fields.empty() && !base::equals_lower(name, "set-cookie")) remove_lines(e, name);
-  add_line(e, name, *value);
+  add_line(e, name, value);
 }
 
-void append_field(Exchange& e, std::string_view name, std::string_view text) noexcept {
-  const auto value = apart(e, text);
-  if (!value || !may_be_set(e, name, *value)) return;
-  is_type(name) ? set_any_type(e, name, *value) : add_line(e, name, *value);
+void append_field(Exchange& e, std::string_view name, std::string_view value) noexcept {
+  if (!take_apart(e, value) || !may_be_set(e, name, value)) return;
+  is_type(name) ? set_any_type(e, name, value) : add_line(e, name, value);
 }
 
 std::optional<std::string_view> find_field(const Exchange& e, std::string_view name) noexcept {

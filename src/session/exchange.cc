@@ -102,7 +102,7 @@ void Exchange::give_back() noexcept {
   judged_path = nullptr;
   if (kept) kept->release();
   kept = nullptr;
-  refusal = {};
+  refusal.status = 0;
   body_have = 0;
   chunked = proto::ChunkedDecoder();
   drop_coming_body();

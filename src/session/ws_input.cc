@@ -230,6 +230,7 @@ bool take_control(Sessions& s, net::Connection& c, const proto::FrameHeader& hea
     send_frame(s, c, proto::Opcode::pong, payload, size);
     handled = !ws.route->sink->on_ping || ws.route->sink->on_ping(*ws.route, c, text);
   } else {
+    note_pong(s, ws);
     handled = !ws.route->sink->on_pong || ws.route->sink->on_pong(*ws.route, c, text);
   }
   if (!handled) handler_failed(s, c);

@@ -11,6 +11,7 @@
 #include "session/discard.h"
 #include "session/http_session.h"
 #include "session/ws_input.h"
+#include "sys/clock.h"
 #include "sys/socket.h"
 
 namespace martlet::session {
@@ -108,11 +109,16 @@ namespace {
 // what is read, and reading stops when output waits. Pings that would wait behind that much are left out.
 SendStatus send_control(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload,
                         size_t size) noexcept {
-  const WsState& ws = c.state<WsState>();
+  WsState& ws = c.state<WsState>();
   if (ws.ready != ReadyState::open || c.closing) return SendStatus::closed;
   const uint64_t most = ws.route->limits.unsent_bytes + kSlowBytes;  // no overflow: the application bounds its limits
   const bool waits = opcode == proto::Opcode::ping && net::unsent_bytes(s.reactor, c) >= most;
-  return !waits && append_frame(s, c, opcode, payload, size) ? sent(s, c, 0) : SendStatus::dropped;
+  if (waits || !append_frame(s, c, opcode, payload, size)) return SendStatus::dropped;
+  if (opcode == proto::Opcode::ping && !ws.ping_waits) {
+    ws.ping_waits = 1;
+    ws.pinged_ms = s.reactor.now_ms();
+  }
+  return sent(s, c, 0);
 }
 
 }  // namespace
@@ -216,6 +222,7 @@ void close_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string
   set_cause(ws, cause, code);
   send_close(s, c, code, reason);
   if (c.closing) return;
+  resume_websocket(s, c);
   keep_close_reason(s, c, codec::cut_utf8(reason, proto::kMaxControlPayload - 2));
   s.reactor.arm(c, s.limits.close_ms);
 }
@@ -256,6 +263,7 @@ std::string_view error_text(CloseCause cause) noexcept {
     case CloseCause::heartbeat_timeout: return "The peer gave no sign of life.";
     case CloseCause::write_timeout: return "A write made no progress.";
     case CloseCause::out_of_memory: return "Memory was out.";
+    case CloseCause::metadata_too_big: return "The connection's metadata is too large.";
     default: return {};
   }
 }
@@ -296,6 +304,7 @@ void start_websocket(Sessions& s, net::Connection& c, WsRoute& route) noexcept {
   c.protocol = &ws_protocol;
   WsState& ws = *new (c.session) WsState{};
   ws.route = &route;
+  ws.opened_wall_ms = sys::wall_ms() & WsState::kWallMs;
   if (http.held) ws.input = s.inputs.take();
   if (ws.input) {
     ws.input->held = http.held;
@@ -360,7 +369,7 @@ void on_readable(net::Reactor& reactor, net::Connection& c) {
 void on_ready(net::Reactor& reactor, net::Connection& c) {
   WsState& ws = c.state<WsState>();
   if (ws.failing) return reactor.end_session(c);
-  if (!ws.input || !ws.input->held) return;
+  if (!ws.input || !ws.input->held || c.pause & net::kPauseUser) return;
   if (c.out) return reactor.pause(c, net::kPauseInput);  // on_drained goes on
   c.last_seen_ms = reactor.now_ms();  // what it says next waits behind what is held
   net::open_cork(reactor, c);

@@ -103,6 +103,12 @@ struct WsState {
   bool want_drain : 1 = false;  // a send answered backpressure or dropped
   bool error_told : 1 = false;  // on_error has run
   bool deflated : 1 = false;    // permessage-deflate was agreed upon
+  static constexpr uint64_t kNoLatency = 0xffff;
+  static constexpr uint64_t kWallMs = (uint64_t{1} << 46) - 1;
+  uint64_t opened_wall_ms : 46 = 0;        // since 1970
+  uint64_t ping_waits : 1 = 0;             // for its pong
+  uint64_t latency_ms : 16 = kNoLatency;
+  uint32_t pinged_ms = 0;                  // when the oldest ping that waits was sent
 };
 static_assert(sizeof(WsState) <= net::Connection::kSessionBytes);
 
@@ -154,6 +160,13 @@ void fail_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string_
 
 // The same in the connection's own dispatch: the application hears of it first, and may send a last word.
 void fail_in_dispatch(Sessions& s, net::Connection& c, uint16_t code, std::string_view reason, CloseCause cause) noexcept;
+
+// The application wants to hear more (net::kPauseUser).
+void resume_websocket(Sessions& s, net::Connection& c) noexcept;
+// Whether it is open and not silent for too long.
+bool shows_life(const Sessions& s, net::Connection& c) noexcept;
+// A ping has been answered.
+void note_pong(const Sessions& s, WsState& ws) noexcept;
 
 // It missed messages that never came here: by the route's policy it is closed as a slow consumer, or they are counted.
 void treat_as_slow(Sessions& s, net::Connection& c, uint64_t missed) noexcept;

@@ -17,4 +17,10 @@ int64_t wall_seconds() noexcept {
   return now.tv_sec;
 }
 
+uint64_t wall_ms() noexcept {
+  timespec now;
+  syscalls.clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec < 0 ? 0 : static_cast<uint64_t>(now.tv_sec) * 1000 + static_cast<uint64_t>(now.tv_nsec) / 1'000'000;
+}
+
 }  // namespace martlet::sys

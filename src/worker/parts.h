@@ -56,7 +56,7 @@ struct PartHooks {
   void (*left)(Part& self, net::Connection& c, std::string_view room) = nullptr;
   // Something was sent to an audience that has members on this worker; a message that came from another worker as well.
   void (*published)(Part& self, const realtime::Publication& what) = nullptr;
-  // After the close handlers, before it leaves its rooms.
+  // After the close handlers, before it leaves its rooms. It may run callbacks of the user's.
   void (*closed)(Part& self, net::Connection& c, const CloseInfo& why) = nullptr;
   // All connections are gone; the part is destroyed with its worker. Routes and rooms are still there.
   void (*worker_ends)(Part& self) = nullptr;

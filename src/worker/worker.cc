@@ -307,11 +307,11 @@ Stats Worker::snapshot() const noexcept {
 
 void Worker::report_failure(std::string_view route, WebSocket socket) noexcept {
   stats.handler_failures++;
-  if (on_error) {
-    on_error({detail::last_failure(), route, socket});
-  } else {
-    sys::log_limited(LogLevel::error, "handler failed", detail::last_failure());
-  }
+  if (!on_error) return sys::log_limited(LogLevel::error, "handler failed", detail::last_failure());
+  char what[256];  // it may throw in its turn, and the error handlers are still to hear of this one
+  std::snprintf(what, sizeof what, "%s", detail::last_failure());
+  on_error({what, route, socket});
+  detail::note_failure(what);
 }
 
 void Worker::retire(Retired* thing) noexcept {

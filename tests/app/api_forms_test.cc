@@ -119,10 +119,12 @@ void ws_forms(App& app) {
       .options = {.heartbeat_interval = 30s, .max_message_bytes = 16_MiB},
   });
   app.ws("/all", {
-      .close = [](WebSocket, const CloseInfo&) {},
-      .drain = [](WebSocket ws) { ws.send("go on"); },
-      .message = [](auto ws, auto& msg) { ws.send(msg.bytes()); },
       .open = [](WebSocket ws, Request&) { ws.send("hello"); },
+      .message = [](auto ws, auto& msg) { ws.send(msg.bytes()); },
+      .drain = [](WebSocket ws) { ws.send("go on"); },
+      .close = [](WebSocket, const CloseInfo&) {},
+      .ping = [](WebSocket, std::string_view) {},
+      .pong = [](WebSocket, std::string_view) {},
       .options = {.heartbeat_interval = 0ms,
                   .heartbeat_timeout = 1min,
                   .keep_request = true,
@@ -133,8 +135,6 @@ void ws_forms(App& app) {
                   .origins = {"https://example.com"},
                   .protocols = {"v1", "v2"},
                   .slow_consumer = SlowConsumerPolicy::drop_oldest},
-      .ping = [](WebSocket, std::string_view) {},
-      .pong = [](WebSocket, std::string_view) {},
   });
   app.ws("/options", [](WebSocket, Request&) {}, {.max_message_bytes = 5});
   app.ws("/function", {.message = free_message_handler});

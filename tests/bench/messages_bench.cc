@@ -80,9 +80,8 @@ std::string payload_of(size_t size, Payload kind) {
   return payload;
 }
 
-std::string frames(size_t size, size_t count, Payload kind) {
+std::string frames(const std::string& payload, size_t count) {
   std::string all;
-  const std::string payload = payload_of(size, kind);
   for (size_t n = 0; n < count; n++) {
     uint8_t header[proto::kMaxFrameHeader];
     const size_t bytes = proto::encode_frame_header(header, proto::Opcode::text, payload.size());
@@ -112,7 +111,7 @@ std::string browser_head(size_t n) {
          "Cookie: session=" + std::to_string(n * 1234567) + "; theme=dark\r\n\r\n";
 }
 
-enum class Kind : uint8_t { http, http_browser, http_param, http_routes, http_steps, http_json, echo, fan_out };
+enum class Kind : uint8_t { http, http_browser, http_param, http_routes, http_steps, http_json, echo, event, fan_out };
 
 struct Case {
   std::string_view name;
@@ -120,7 +119,7 @@ struct Case {
   size_t per_read;  // requests or frames in one recv()
   size_t size = 0;  // of a frame's payload; of http_routes and http_steps: how many routes there are
   Payload payload = Payload::ascii;
-  std::string_view target = {};  // of http_json
+  std::string_view target = {};  // of http_json; of event, what stands behind its arguments
 };
 
 constexpr Case kCases[] = {
@@ -141,6 +140,8 @@ constexpr Case kCases[] = {
     {"echo-1k-utf8", Kind::echo, 16, 1024, Payload::utf8},
     {"echo-16k", Kind::echo, 16, 16384},
     {"echo-16k-utf8", Kind::echo, 16, 16384, Payload::utf8},
+    {"event-20", Kind::event, 16, 20},
+    {"event-20-ack", Kind::event, 16, 20, Payload::ascii, ",\"ack\":1234567"},
     {"fan-out-1", Kind::fan_out, 1, 100},
     {"fan-out-32", Kind::fan_out, 32, 100},
 };
@@ -152,8 +153,14 @@ const Case* find_case(std::string_view name) {
   return nullptr;
 }
 
+std::string event_of(const Case& c) {
+  return std::string(R"({"event":")") + (c.target.empty() ? "echo" : "ask") + R"(","args":[")" + payload_of(c.size, c.payload) + "\"]" +
+         std::string(c.target) + "}";
+}
+
 std::string input_of(const Case& c) {
-  if (c.kind == Kind::echo || c.kind == Kind::fan_out) return frames(c.size, c.per_read, c.payload);
+  if (c.kind == Kind::echo || c.kind == Kind::fan_out) return frames(payload_of(c.size, c.payload), c.per_read);
+  if (c.kind == Kind::event) return frames(event_of(c), c.per_read);
   std::string all;
   for (size_t n = 0; n < c.per_read; n++) {
     all += c.kind == Kind::http           ? short_head("/")
@@ -174,6 +181,10 @@ void add_routes(App& app) {
     res.send(req.param("name"));
   });
   app.ws("/echo", {.message = [](WebSocket from, const Message& msg) { from.send(msg); }});
+  app.ws("/events", [](WebSocket ws, Request&) {
+    ws.on("echo", [](WebSocket from, std::string_view text) { from.emit("echo", text); });
+    ws.on("ask", [](std::string_view text, EventReply reply) { reply(text); });
+  });
   app.ws("/room", [](WebSocket ws, Request&) {
     const Room room = ws.join("room");
     ws.on_message([room](WebSocket from, const Message& msg) { from.to(room).send(msg); });
@@ -243,9 +254,13 @@ int connect_client(App& app, std::string_view websocket_path) {
   return *fd;
 }
 
+std::string_view websocket_path(Kind kind) {
+  return kind == Kind::echo ? "/echo" : kind == Kind::event ? "/events" : kind == Kind::fan_out ? "/room" : "";
+}
+
 void connect_clients(App& app, const Case& c) {
   for (size_t n = 0; c.kind == Kind::fan_out && n < kReceivers; n++) connect_client(app, "/room");
-  const int sender = connect_client(app, c.kind == Kind::echo ? "/echo" : c.kind == Kind::fan_out ? "/room" : "");
+  const int sender = connect_client(app, websocket_path(c.kind));
   sys::transmit(sender, "x", 1);  // never taken: the socket stays readable
 }
 

@@ -201,8 +201,8 @@ void bench_fair() {
   constexpr uint32_t kWorkers = 8;
   constexpr int kEach = 8;
   Running running(local(kWorkers), [](App& app, uint32_t worker) {
-    app.ws("/w", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
-                  .open = [worker](WebSocket ws, Request&) { ws.send(std::to_string(worker)); }});
+    app.ws("/w", {.open = [worker](WebSocket ws, Request&) { ws.send(std::to_string(worker)); },
+                  .message = [](WebSocket ws, const Message& m) { ws.send(m); }});
   });
   struct One {
     WsClient client;

@@ -244,6 +244,14 @@ COOKIES = {
     "http": setting(b"__host-HTTP-a\n\n/\n", 0x09, 0x03), "bad": setting(b"a\n\na;\n-", 0, 0),
 }
 
+# Texts of events; those with 1 behind them are lists of arguments: see events_fuzz.cc.
+EVENTS = {
+    "event": b'{"event":"save","args":[1,"a",{"b":[true]}],"ack":7}\0', "plain": b'{"event":"a","args":["x"]}\0', "answer": b'{"ack":7,"args":[1]}\0',
+    "other": b'{"args":[],"room":"x","ack":1e2,"\\u0065vent":"\\n"}\0', "twice": b'{"event":"a","args":[1],"event":"b","args":[2]}\0',
+    "type": b'{"type":"save","data":{"ack":7},"ack":8}\0', "list": b'[1,-2,"a\\tb",[3],{"c":null}]\x01', "number": b"[-128]\x01", "text": b'["abcdefghijklmnopq"]\x01',
+    "flag": b"[false]\x01",
+}
+
 # Opcodes of the server target: see server_fuzz.cc.
 TURN, OPEN, FEED, EOF, RESET, CAPACITY, PIECE, TIME, FAULT, POST, BULK, OPEN_PROXIED = range(12)
 
@@ -280,6 +288,8 @@ SERVER = {
     "later": op(OPEN) + feed(0, b"GET /later HTTP/1.1\r\nHost: x\r\n\r\n" + HTTP["short"]) + op(TURN) * 3 + op(POST, 0, 0) + op(TURN) * 2,
     "slow": op(OPEN) + op(TURN) + feed(0, b"GET / HT") + op(TURN) + op(TIME, 0, 101) + op(TURN) + op(TIME, 0, 101) + op(TURN),
     "echo": SESSION + feed(0, MESSAGES["text"] + MESSAGES["fragments"]) + op(TURN) + feed(0, MESSAGES["close"]) + op(TURN) * 2,
+    "events": op(OPEN) + op(TURN) + feed(0, UPGRADE.replace(b"/echo", b"/events") + frame(1, b'{"event":"say","args":["x",[1]],"ack":7}') + frame(1, b'{"ack":0,"args":[1]}') +
+                                          frame(1, b'{"event":"say","args":[7]}') + frame(1, b'{"event":"off","args":["say"]}') + frame(1, b"text")) + op(TURN) * 3,
     "pieces": op(PIECE, 0, 1) + SESSION + feed(0, MESSAGES["utf8"] + MESSAGES["binary"]) + op(TURN) * 9,
     "large": SESSION + feed(0, frame(2, b"x" * 70000)[:600]) + op(TURN) * 3 + op(EOF) + op(TURN),
     "rooms": b"".join(op(OPEN, s) + op(TURN) + feed(s, UPGRADE.replace(b"/echo", b"/room")) + op(TURN) for s in range(3)) +
@@ -314,6 +324,7 @@ SEEDS = {
     "http_parser": HTTP, "http_chunked": CHUNKED, "ws_handshake": HANDSHAKE, "ws_message": MESSAGES,
     "kernels": TEXT, "json": JSON_TEXTS, "json_kernels": JSON, "base64": CODES, "percent": QUERIES, "server": SERVER,
     "path_guard": GUARDS, "inflate": INFLATE, "deflate": DEFLATE, "permessage_deflate": OFFERS, "cookie": COOKIES,
+    "events": EVENTS,
 }
 STEERED = {"http_parser", "http_chunked", "ws_message", "kernels", "json_kernels"}  # each seed whole, and cut at every byte
 

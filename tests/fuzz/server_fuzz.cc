@@ -110,16 +110,25 @@ void add_websockets(FuzzedServer& s) {
   };
   s.app.ws("/echo", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
                      .options = options(SlowConsumerPolicy::close)});
-  s.app.ws("/room", {.close = [](WebSocket ws, const CloseInfo&) { ws.to("all").send("gone"); },
-                     .drain = [](WebSocket ws) { ws.send("drained"); },
-                     .message = [&s](WebSocket ws, const Message& m) { command(s, ws, m); },
-                     .open =
+  s.app.ws("/room", {.open =
                          [&s](WebSocket ws, Request&) {
                            remember(s, ws);
                            ws.join("all");
                          },
-                     .options = options(SlowConsumerPolicy::drop_newest),
-                     .ping = [](WebSocket ws, std::string_view text) { ws.send(text.empty() ? "ping" : "pinged"); }});
+                     .message = [&s](WebSocket ws, const Message& m) { command(s, ws, m); },
+                     .drain = [](WebSocket ws) { ws.send("drained"); },
+                     .close = [](WebSocket ws, const CloseInfo&) { ws.to("all").send("gone"); },
+                     .ping = [](WebSocket ws, std::string_view text) { ws.send(text.empty() ? "ping" : "pinged"); },
+                     .options = options(SlowConsumerPolicy::drop_newest)});
+  s.app.ws("/events", [](WebSocket ws) {
+    ws.on("say", [](WebSocket from, std::string text, Json what, EventReply reply) {
+      from.emit("said", text, what);
+      reply(what);
+    });
+    ws.on("off", [](WebSocket from, std::string_view name) { from.off(name); });
+    ws.on_message([](WebSocket from, const Message& m) { from.emit_with_ack("plain", m.text()).timeout(milliseconds(100)).then([](WebSocket to, AckResult r) { to.send(r.text()); }); });
+    ws.emit_with_ack("hello").then([](WebSocket to, AckResult r) { to.emit("answered", r.size(), name_of(r.status())); });
+  });
   s.app.ws("/own/:name",
            [&s](WebSocket ws, Request& req) {
              remember(s, ws);

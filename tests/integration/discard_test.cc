@@ -351,8 +351,8 @@ TEST_CASE("discard: a slow consumer has two seconds for its last words, however 
   WebSocket target;
   CloseCause cause = CloseCause::peer_close;
   Counted server([&](App& app) {
-    app.ws("/", {.close = [&](WebSocket, const CloseInfo& why) { cause = why.cause; },
-                 .open = [&](WebSocket ws, Request&) { target = ws; }});
+    app.ws("/", {.open = [&](WebSocket ws, Request&) { target = ws; },
+                 .close = [&](WebSocket, const CloseInfo& why) { cause = why.cause; }});
   });
   WsClient client = server.open_websocket("/", {.receive_buffer_bytes = 16'384});
   for (int i = 0; i < 64 && cause == CloseCause::peer_close; i++) {

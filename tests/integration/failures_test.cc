@@ -87,6 +87,16 @@ TEST_CASE("failures: of a request that was deferred, with an error handler that 
   CHECK(server.on_thread([&](App&) { return told; }) == 4);
 }
 
+TEST_CASE("failures: who is told of an exception and throws another does not put that in its place") {
+  TestServer server([](App& app) {
+    app.on_error([](const HandlerFailure& f) { throw std::runtime_error("no room in the log for " + std::string(f.what)); });
+    app.on_error([](const Failure& f, Request&, Response& res) { res.send(f.exception); });
+    serve(app);
+  });
+  Client client(server.port());
+  CHECK(get(client, "/throws").body == "secret");
+}
+
 TEST_CASE("failures: next(error) in place of what comes after it, now or later, from any thread") {
   TestServer server(serve);
   Client client(server.port());

@@ -263,14 +263,14 @@ TEST_CASE("handles: a storm of threads while connections come and go, and the Ap
     std::atomic<int> opened{0};
     std::atomic<int> closed{0};
     LastingApp server([&](App& app) {
-      app.ws("/", {.close = [&](WebSocket gone, const CloseInfo&) {
-                     closed++;
-                     gone.to("a").send("gone");
-                   },
-                   .message = [](WebSocket ws, const Message& msg) { ws.broadcast(msg); },
-                   .open = [&](WebSocket ws, Request&) {
+      app.ws("/", {.open = [&](WebSocket ws, Request&) {
                      opened++;
                      book.add(ws);
+                   },
+                   .message = [](WebSocket ws, const Message& msg) { ws.broadcast(msg); },
+                   .close = [&](WebSocket gone, const CloseInfo&) {
+                     closed++;
+                     gone.to("a").send("gone");
                    }});
     });
     std::vector<Thread> threads;
@@ -373,8 +373,8 @@ TEST_CASE("handles: two Apps on two threads send to each other's connections, ea
   Book right_book;
   auto relay_to = [](Book& own, Book& others) {
     return [&own, &others](App& app) {
-      app.ws("/", {.message = [&others](WebSocket, const Message& msg) { CHECK(others.any(0).send(msg) == SendStatus::posted); },
-                   .open = [&own](WebSocket ws, Request&) { own.add(ws); }});
+      app.ws("/", {.open = [&own](WebSocket ws, Request&) { own.add(ws); },
+                   .message = [&others](WebSocket, const Message& msg) { CHECK(others.any(0).send(msg) == SendStatus::posted); }});
     };
   };
   TestServer left(relay_to(left_book, right_book));

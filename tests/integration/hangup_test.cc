@@ -20,12 +20,12 @@ TEST_CASE("hang-up: a last message and a Close are read before the broken connec
   FakeKernel kernel;
   std::vector<std::string> heard;
   App app;
-  app.ws("/", {.close = [&](WebSocket, const CloseInfo& why) { heard.emplace_back(name_of(why.cause)); },
-               .message =
+  app.ws("/", {.message =
                    [&](WebSocket ws, const Message& m) {
                      heard.emplace_back(m.text());
                      if (m.text() == "much") ws.send(std::string(20'000, 'm'));
-                   }});
+                   },
+               .close = [&](WebSocket, const CloseInfo& why) { heard.emplace_back(name_of(why.cause)); }});
   REQUIRE(app.listen("127.0.0.1", 9001).ok());
   FakePeer& peer = kernel.connect(1);
   const auto turn = [&] { for (int i = 0; i < 3; i++) app.poll_once(milliseconds(0)); };
@@ -46,12 +46,12 @@ TEST_CASE("hang-up: a WebSocket that fails while its input was held hears the pe
   CloseCause cause = CloseCause::drain;
   App app;
   WebSocket socket;
-  app.ws("/", {.close = [&](WebSocket, const CloseInfo& why) { cause = why.cause; },
-               .message =
+  app.ws("/", {.message =
                    [&](WebSocket ws, const Message& m) {
                      socket = ws;
                      ws.send(m);
                    },
+               .close = [&](WebSocket, const CloseInfo& why) { cause = why.cause; },
                .options = {.max_unsent_bytes = 4000}});
   REQUIRE(app.listen("127.0.0.1", 9001).ok());
   FakePeer& peer = kernel.connect(1);
@@ -79,8 +79,8 @@ TEST_CASE("hang-up: a send that finds the connection broken answers closed, and 
   WebSocket socket;
   CloseCause cause = CloseCause::drain;
   App app;
-  app.ws("/", {.close = [&](WebSocket, const CloseInfo& why) { cause = why.cause; },
-               .open = [&](WebSocket ws, Request&) { socket = ws; },
+  app.ws("/", {.open = [&](WebSocket ws, Request&) { socket = ws; },
+               .close = [&](WebSocket, const CloseInfo& why) { cause = why.cause; },
                .options = {.max_unsent_bytes = 4000}});
   REQUIRE(app.listen("127.0.0.1", 9001).ok());
   FakePeer& peer = kernel.connect(1);

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "support/aborts.h"
 #include "support/client.h"
 #include "support/server.h"
 #include "support/ws_client.h"
@@ -88,10 +89,11 @@ TEST_CASE("http_router: a prefix that would guard nothing is refused, one with a
   };
   const auto stop = [](Request&, Response& res, Next) { res.status(401).end(); };
   const auto get_in = [](Request&) { return "in"; };
-  const std::string params = "a prefix has no parameters: put the step into the routes";
+  const std::string params = "a prefix has no parameters: put the step into the routes, or into a Router that is mounted there";
   for (const std::string prefix : {"/users/[id]", "/users/:id"}) {
     CHECK(refused([&](App& app) { app.use(prefix, stop); }) == "route \"" + prefix + "\": " + params);
-    CHECK(refused([&](App& app) { app.group(prefix, stop, [&](Router& r) { r.get("/", get_in); }); }) == "route \"" + prefix + "\": " + params);
+    CHECK(refused([&](App& app) { app.group("/a", [&](Router& r) { r.use(prefix, stop); }); }) == "route \"/a" + prefix + "\": " + params);
+    CHECK(refused([&](App& app) { app.group(prefix, stop, [&](Router& r) { r.get("/", get_in); }); }) == "listens");
     CHECK(refused([&](App& app) { app.group(prefix, [&](Router& r) { r.get("/", get_in); }); }) == "listens");
   }
   CHECK(refused([&](App& app) { app.group("/api", [&](Router& r) { r.use("admin", stop); }); }) == "route \"admin below /api\": a prefix begins with '/'");
@@ -105,6 +107,63 @@ TEST_CASE("http_router: a prefix that would guard nothing is refused, one with a
   app.group("/api", [&](Router& r) { r.use("/admin/*", stop).get("/admin/x", get_in).get("/x", get_in); });
   CHECK(app.inject({.path = "/api/admin/x"}).status == 401);
   CHECK(app.inject({.path = "/api/x"}).body == "in");
+}
+
+TEST_CASE("http_router: the steps of a Router below a parameter are for its routes, however a path is spelled") {
+  std::string seen;
+  const auto guard = [&](Request& req, Response& res, Next next) {
+    seen += "<" + std::string(req.param("team")) + ">";
+    if (req.param("team") == "secret") return res.status(403).end();
+    next();
+  };
+  const auto in = [](Request&) { return "in"; };
+  App app;
+  app.group("/teams/:team", [&](Router& r) {
+    r.get("/early", in);
+    r.use(guard);
+    r.get("/", in).get("/members", in).get("/files/*", in);
+    r.use("/admin", [](Request&, Response& res, Next) { res.status(401).end(); });
+    r.get("/admin/:what", in);
+    r.group("/posts/:post", [](Request& req, Response& res, Next next) { res.set("X-Post", req.param("post")), next(); },
+            [&](Router& posts) { posts.get("/", in); });
+    r.ws("/live", [](WebSocket, Request&) {});
+    r.post("/small", {.max_body_bytes = 1}, in);
+  });
+  app.get("/teams/:team/beside", in);
+  app.get("/teamsters/:team", in);
+  const auto get = [&](std::string_view path) {
+    seen.clear();
+    return app.inject({.path = std::string(path)}).status;
+  };
+  for (const char* path : {"/teams/secret", "/teams/%73ecret", "/teams/secret/members", "/teams/secret/files/a/../..", "/teams/secret/posts/1", "/teams/secret/files//x"}) {
+    CAPTURE(path);
+    const int status = get(path);
+    CHECK((status == 403 || status == 400));
+    CHECK(seen == (status == 403 ? "<secret>" : ""));
+  }
+  CHECK(get("/teams/a%2Fb/members") == 200);
+  CHECK(seen == "<a/b>");
+  CHECK(get("/teams/red/admin/x") == 401);
+  CHECK(get("/teams/secret/early") == 200);  // registered before it
+  CHECK(get("/teams/secret/nowhere") == 404);
+  CHECK(get("/teamsters/secret") == 200);
+  CHECK(seen.empty());
+  CHECK(get("/teams/secret/beside") == 403);  // below the same prefix, by its text
+  CHECK(app.inject({.path = "/teams/red/posts/7"}).field("X-Post") == "7");
+  CHECK(app.inject({.method = "POST", .path = "/teams/secret/small", .body = "long"}).status == 403);
+  CHECK(app.inject({.method = "POST", .path = "/teams/red/small", .body = "long"}).status == 413);
+  CHECK(app.inject_ws({.path = "/teams/secret/live"}).answer().status == 403);
+}
+
+TEST_CASE("http_router: a Router is mounted once") {
+  for (const bool on_app : {true, false}) {
+    CHECK(aborts([&] {
+      Router router, outer;
+      App app;
+      app.mount("/a", std::move(router));
+      on_app ? void(app.mount("/b", std::move(router))) : void(outer.mount("/b", std::move(router)));
+    }));
+  }
 }
 
 TEST_CASE("http_router: a handler may return its answer") {

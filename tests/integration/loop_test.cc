@@ -396,8 +396,8 @@ TEST_CASE("loop: deadlines of what is done between two turns count from then") {
   WebSocket socket;
   CloseCause cause = CloseCause::drain;
   SteppedServer server([&](App& app) {
-    app.ws("/", {.close = [&](WebSocket, const CloseInfo& why) { cause = why.cause; },
-                 .open = [&](WebSocket ws, Request&) { socket = ws; }});
+    app.ws("/", {.open = [&](WebSocket ws, Request&) { socket = ws; },
+                 .close = [&](WebSocket, const CloseInfo& why) { cause = why.cause; }});
   });
   WsClient client = server.open_websocket("/");
   for (int i = 0; i < 3; i++) server.turn();
@@ -418,11 +418,11 @@ TEST_CASE("loop: an App that is driven from a handler of another leaves that one
   int closed = 0;
   SteppedServer outer([&](App& app) {
     app.ws("/", {
-        .close = [&](WebSocket, const CloseInfo&) { closed++; },
         .message = [&](WebSocket ws, const Message&) {
           inner.poll_once(milliseconds(0));
           ws.abort();  // reaped in this turn: its route and its counters are the outer App's
         },
+        .close = [&](WebSocket, const CloseInfo&) { closed++; },
     });
   });
   WsClient client = outer.open_websocket("/");
@@ -444,12 +444,12 @@ TEST_CASE("loop: what a callback of another App lets through belongs to its own 
   SteppedServer outer([&](App& app) {
     app.use([&](Request&, Response&, Next next) { kept.push_back(next); });
     app.ws("/", {
-        .error = [&](WebSocket ws, const ErrorInfo&) { told.push_back(ws); },
         .open =
             [&](WebSocket ws, Request&) {
               opened.push_back(ws);
               throw std::runtime_error("not this one");
             },
+        .error = [&](WebSocket ws, const ErrorInfo&) { told.push_back(ws); },
     });
   });
   Client client = outer.connect();

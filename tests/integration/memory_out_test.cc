@@ -29,10 +29,10 @@ constexpr int kGuest = 2;
 // An App on a fake kernel, with a bystander who is there before memory gets short.
 struct Hall {
   explicit Hall(const std::function<void(App&, Hall&)>& set_up = {}) {
-    app.ws("/echo", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
-                     .open = [this](WebSocket ws, Request&) { bystander = ws; }});
-    app.ws("/guest", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
-                      .open = [this](WebSocket ws, Request&) { guest = ws; }});
+    app.ws("/echo", {.open = [this](WebSocket ws, Request&) { bystander = ws; },
+                     .message = [](WebSocket ws, const Message& m) { ws.send(m); }});
+    app.ws("/guest", {.open = [this](WebSocket ws, Request&) { guest = ws; },
+                      .message = [](WebSocket ws, const Message& m) { ws.send(m); }});
     if (set_up) set_up(app, *this);
     REQUIRE(app.listen("127.0.0.1", 9001).ok());
     kernel.connect(kBystander).sends = ws_request("/echo");
@@ -110,6 +110,30 @@ TEST_CASE("memory out: a WebSocket that cannot be kept track of is refused or cl
         CHECK((heard.ends_with("hello") || refused || closed || cut));
       });
   CHECK(needed >= 5);
+}
+
+TEST_CASE("memory out: a listener of events that cannot be kept closes the connection, and who waits for an answer is told") {
+  int told = 0, opened = 0;
+  const size_t needed = with_failures(
+      [&](App& app, Hall&) {
+        app.ws("/own", [&](WebSocket ws, Request&) {
+          opened++;
+          for (const char* name : {"a", "b", "c", "d", "e", "f"}) ws.on(name, [](WebSocket from, std::string text) { from.emit("said", text); });
+          ws.emit_with_ack("q").timeout(milliseconds(1000)).then([&](WebSocket, AckResult) { told++; });
+        });
+      },
+      [](Hall& hall) {
+        hall.kernel.connect(kGuest).sends = ws_request("/own") + ws_frame(kText, R"({"event":"f","args":["hello"]})");
+        hall.turn();
+        const std::string heard = hall.heard(kGuest);
+        const bool refused = heard.find(" 503 ") != std::string::npos;
+        const bool closed = heard.find("\x03\xf5") != std::string::npos;  // 1013
+        const bool cut = hall.kernel.find(kGuest)->closed && heard.find(" 200 ") == std::string::npos;
+        CHECK((heard.ends_with(R"({"event":"said","args":["hello"]})") || refused || closed || cut));
+      });
+  CHECK(needed >= 10);
+  CHECK(told <= opened);
+  CHECK(told > 0);
 }
 
 TEST_CASE("memory out: an answer whose fields do not fit is none, or whole") {
@@ -290,9 +314,9 @@ TEST_CASE("memory out: output that cannot be kept ends its connection, for that 
   FailingAlloc memory;
   std::vector<CloseCause> told;
   Hall hall([&](App& app, Hall&) {
-    app.ws("/told", {.close = [&](WebSocket, const CloseInfo& why) { told.push_back(why.cause); },
+    app.ws("/told", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
                      .error = [&](WebSocket, const ErrorInfo& error) { told.push_back(error.cause); },
-                     .message = [](WebSocket ws, const Message& m) { ws.send(m); }});
+                     .close = [&](WebSocket, const CloseInfo& why) { told.push_back(why.cause); }});
   });
   hall.kernel.connect(kGuest).sends = ws_request("/told");
   hall.turn();

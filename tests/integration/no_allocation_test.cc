@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -469,6 +470,24 @@ TEST_CASE("no allocation: echo of every size") {
     const std::string all = repeated(wanted, depth);
     watched.takes_nothing([&] { return watched.answers(client, many, all); }, rounds / 2);
   }
+}
+
+TEST_CASE("no allocation: events, their arguments in every way, and answers") {
+  WatchedServer watched([](App& app) {
+    app.ws("/events", [](WebSocket ws) {
+      ws.on("echo", [](WebSocket from, std::string_view text, int n, bool flag) { from.emit("echo", text, n, flag); });
+      ws.on("ask", [](double d, std::optional<int> n, EventReply reply) { reply(d, n); });
+    });
+  });
+  WsClient client = watched.server.open_websocket("/events");
+  const std::string text(300, 't');
+  const std::string event = R"({"event":"echo","args":[")" + text + R"(",-7,true]})";
+  watched.takes_nothing([&] { return watched.answers(client, ws_frame(kText, event), server_frame(kText, event)); });
+  watched.takes_nothing([&] {
+    return watched.answers(client, ws_frame(kText, R"( {"ack":7, "args":[1.5,2],"event":"ask"})"), server_frame(kText, R"({"ack":7,"args":[1.5,2]})"));
+  });
+  const std::string_view error = R"({"event":"error","args":[{"code":"bad_arguments","message":"/0: a number is wanted","event":"ask"}]})";
+  watched.takes_nothing([&] { return watched.answers(client, ws_frame(kText, R"({"event":"ask","args":["x"]})"), server_frame(kText, error)); });
 }
 
 TEST_CASE("no allocation: fragments, with control frames between them") {

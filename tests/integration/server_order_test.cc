@@ -35,6 +35,7 @@ struct Register {
 // Text commands: "burst FROM N" sends N numbered messages to the room, each followed by a direct one to socket 0.
 void speak(App& app, uint32_t worker, Register& all) {
   app.ws("/w", {
+      .open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); },
       .message = [&app, &all](WebSocket ws, const Message& m) {
         const std::string text(m.text());
         const std::string rest = text.substr(text.find(' ') + 1);
@@ -72,7 +73,6 @@ void speak(App& app, uint32_t worker, Register& all) {
           app.to("hall").send(text);
         }
       },
-      .open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); },
       .options = {.max_unsent_bytes = 64_MiB},
   });
 }
@@ -263,12 +263,12 @@ TEST_CASE("server_order: max_connections of a route counts all workers, exactly,
   constexpr uint32_t kMost = 7;
   std::atomic<uint32_t> open{0}, most_open{0};
   MultiServer server(4, [&](App& app, uint32_t) {
-    app.ws("/few", {.close = [&](WebSocket, const CloseInfo&) { open--; },
-                    .open = [&](WebSocket, Request&) {
+    app.ws("/few", {.open = [&](WebSocket, Request&) {
                       const uint32_t now = ++open;
                       for (uint32_t most = most_open; now > most && !most_open.compare_exchange_weak(most, now);) {
                       }
                     },
+                    .close = [&](WebSocket, const CloseInfo&) { open--; },
                     .options = {.max_connections = kMost}});
     app.ws("/many", {.options = {.max_connections = kMost + 1}});
   });

@@ -59,6 +59,7 @@ struct Stalled {
       responses.push_back(res.defer());
     });
     app.ws("/w", {
+        .open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); },
         .message = [this, worker](WebSocket ws, const Message& m) {
           if (m.text().starts_with("join ")) {
             ws.join(m.text().substr(5));
@@ -71,12 +72,11 @@ struct Stalled {
           ws.join("hall");
           ws.send("joined");
         },
-        .open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); },
         .options = {.max_unsent_bytes = 1024_MiB, .slow_consumer = policy},
     });
     app.ws("/stop", {
-        .message = [this](WebSocket, const Message&) { holds.set_value(), release.get_future().wait(); },
         .open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); },
+        .message = [this](WebSocket, const Message&) { holds.set_value(), release.get_future().wait(); },
     });
   }
   void stall() {

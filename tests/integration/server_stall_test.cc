@@ -98,20 +98,20 @@ class Town {
       const std::string route = policy == SlowConsumerPolicy::close         ? "/close/:room"
                                 : policy == SlowConsumerPolicy::drop_newest ? "/newest/:room"
                                                                             : "/oldest/:room";
-      app.ws(route, {.close =
-                         [this, route](WebSocket, const CloseInfo& why) {
-                           const std::lock_guard lock(mutex_);
-                           if (why.cause != CloseCause::peer_eof) causes_[route].push_back(why.cause);
+      app.ws(route, {.open =
+                         [worker](WebSocket ws, Request& req) {
+                           ws.join(req.param("room"));
+                           MultiServer::tell(ws, worker);
                          },
                      .message =
                          [](WebSocket ws, const Message& m) {
                            if (m.text() == "id") return (void)ws.send(ws.id());
                            ws.send(m);
                          },
-                     .open =
-                         [worker](WebSocket ws, Request& req) {
-                           ws.join(req.param("room"));
-                           MultiServer::tell(ws, worker);
+                     .close =
+                         [this, route](WebSocket, const CloseInfo& why) {
+                           const std::lock_guard lock(mutex_);
+                           if (why.cause != CloseCause::peer_eof) causes_[route].push_back(why.cause);
                          },
                      .options = {.max_unsent_bytes = 512_MiB, .slow_consumer = policy}});
     }

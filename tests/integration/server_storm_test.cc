@@ -82,15 +82,15 @@ void Storm::set_up(App& app, uint32_t seed) {
   app.get("/defer", [this](Request&, Response& res) { responses.put(res.defer()); });
   app.get("/", [](Request&, Response& res) { res.send("at once"); });
   app.ws("/w", {
-      .close = [this](WebSocket ws, const CloseInfo&) { ws.to("room 0").send("gone"), done++; },
-      .message = [this, &app, random](WebSocket ws, const Message& m) {
-        ws.send(m);
-        act(*random, &app);
-      },
       .open = [this, random](WebSocket ws, Request&) {
         sockets.put(ws, random.get());
         rooms.put(ws.join(room_name(*random)), random.get());
       },
+      .message = [this, &app, random](WebSocket ws, const Message& m) {
+        ws.send(m);
+        act(*random, &app);
+      },
+      .close = [this](WebSocket ws, const CloseInfo&) { ws.to("room 0").send("gone"), done++; },
       .options = {.max_unsent_bytes = 64 * 1024},
   });
 }

@@ -20,8 +20,8 @@ namespace {
 
 void who(App& app, uint32_t worker) {
   app.get("/who", [worker](Request&, Response& res) { res.send(std::to_string(worker)); });
-  app.ws("/w", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
-                .open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); }});
+  app.ws("/w", {.open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); },
+                .message = [](WebSocket ws, const Message& m) { ws.send(m); }});
 }
 
 int threads_of_process() {
@@ -106,7 +106,8 @@ TEST_CASE("server: an error of one worker's start ends all and is the answer") {
 
 TEST_CASE("server: rooms, counts and publishing are of all workers") {
   MultiServer server(3, [](App& app, uint32_t worker) {
-    app.ws("/w", {.message =
+    app.ws("/w", {.open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); },
+                  .message =
                       [&app](WebSocket ws, const Message& m) {
                         const std::string text(m.text());
                         if (text.starts_with("join ")) ws.send("joined " + std::to_string(ws.join(text.substr(5)).size()));
@@ -115,8 +116,7 @@ TEST_CASE("server: rooms, counts and publishing are of all workers") {
                         if (text.starts_with("all ")) app.broadcast(text);
                         if (text == "id") ws.send(ws.id());
                         if (text.starts_with("to ")) app.send_to(text.substr(3), "found");
-                      },
-                  .open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); }});
+                      }});
   });
   std::vector<WsClient> clients;
   for (const uint32_t worker : {0u, 1u, 2u, 1u}) clients.push_back(server.client_of(worker, "/w"));

@@ -51,13 +51,13 @@ TEST_CASE("server_watchdog: it names the worker and what it is in, once per stal
       block();
       res.send("over");
     });
-    app.ws("/ws/:who", {.message = [&](WebSocket ws, const Message& m) {
+    app.ws("/ws/:who", {.open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); },
+                        .message = [&](WebSocket ws, const Message& m) {
                           if (m.text() == "post") return ws.post([&](WebSocket) { block(); });
                           if (m.text() == "timer") return (void)app.after(1ms, block);
                           if (m.text() == "quick") return (void)ws.send("quick");
                           block();
-                        },
-                        .open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); }});
+                        }});
   }));
   std::thread waiter([&] { CHECK(server.wait({.handle_signals = false}) == 0); });
   const auto connect = [&](uint32_t worker) {

@@ -110,8 +110,8 @@ uint16_t free_port() {
 int serve(uint32_t, Board& board, uint16_t port) {
   App app;
   app.get("/", [](Request&, Response& res) { res.send(std::to_string(::getpid())); });
-  app.ws("/w", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
-                .open = [](WebSocket ws, Request&) { ws.send(std::to_string(::getpid())); }});
+  app.ws("/w", {.open = [](WebSocket ws, Request&) { ws.send(std::to_string(::getpid())); },
+                .message = [](WebSocket ws, const Message& m) { ws.send(m); }});
   if (!app.listen({.host = "127.0.0.1", .port = port, .reuse_port = true}).ok()) return 9;
   board.reached++;
   return app.run();

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "session/exchange.h"
 #include "support/client.h"
 #include "support/failing_alloc.h"
 #include "support/gate.h"
@@ -351,6 +352,45 @@ TEST_CASE("task: a client that goes ends what waits: sleeping, waiting for the r
   CHECK(eventually([&] { return frames.now == 0; }));
   CHECK(went_on == 0);
   CHECK(frames.begun == 4);
+}
+
+TEST_CASE("task: what answers when it is destroyed, behind a client that has gone, says nothing") {
+  struct Answering {
+    Response& res;
+    std::atomic<int>& destroyed;
+    ~Answering() {
+      res.status(500).set("X-Late", "1").send("destroyed");
+      res.fail(500);
+      destroyed++;
+    }
+  };
+  std::atomic<int> destroyed = 0;
+  Gate gate;
+  TestServer server([&](App& app) {
+    app.get("/sleep", [&](Request&, Response& res) -> Task<> {
+      const Answering answering{res, destroyed};
+      co_await sleep(1h);
+    });
+    app.get("/offload", [&](Request&, Response& res) -> Task<> {
+      const Answering answering{res, destroyed};
+      co_await offload([&] { gate.wait(); });
+    });
+  });
+  for (const char* path : {"/sleep", "/offload"}) {
+    Client client(server.port());
+    REQUIRE(client.send(get(path)));
+    if (path == std::string("/offload")) REQUIRE(gate.wait_for_one());
+    server.turn();
+    client.reset();
+    CHECK(server.wait_for_connections(0));
+    if (path == std::string("/offload")) gate.open();
+    CHECK(eventually([&] { return destroyed == 1; }));
+    destroyed = 0;
+  }
+  server.turn();
+  CHECK_FALSE(session::Exchange::nobody.out);
+  CHECK(bool(session::Exchange::nobody.in_dirty) == false);
+  CHECK(server.stats().late_responses == 0);
 }
 
 TEST_CASE("task: whole_body waits for the body in a middleware; of one that is refused it does not go on") {

@@ -175,7 +175,7 @@ TEST_CASE("ws deflate send: who sends noise switches compression off for nobody 
       for (const WebSocket& one : sockets) one.send(frame);
       for (const WebSocket& one : sockets) one.send(m);
     };
-    app.ws("/", {.message = echo_to_all, .open = [&](WebSocket ws, Request&) { sockets.push_back(ws); },
+    app.ws("/", {.open = [&](WebSocket ws, Request&) { sockets.push_back(ws); }, .message = echo_to_all,
                  .options = {.compression = Deflate{.threshold = 100}}});
     app.ws("/echo", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
                      .options = {.compression = Deflate{.threshold = 100}}});
@@ -461,12 +461,12 @@ TEST_CASE("ws deflate send: when it is warm, no message takes memory") {
     FailingAlloc memory;
     {
       SteppedServer server([keeps](App& app) {
-        app.ws("/", {.message = [](WebSocket ws, const Message& m) {
+        app.ws("/", {.open = [](WebSocket ws, Request&) { ws.join("room"); },
+                     .message = [](WebSocket ws, const Message& m) {
                        ws.send(m);
                        ws.send(m, Compress::no);
                        ws.to("room").send(m);
                      },
-                     .open = [](WebSocket ws, Request&) { ws.join("room"); },
                      .options = {.compression = keeps ? dedicated() : Deflate{.threshold = 1},
                                  .max_message_bytes = 4_MiB, .max_unsent_bytes = 64_MiB}});
       });

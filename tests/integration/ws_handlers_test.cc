@@ -79,14 +79,14 @@ TEST_CASE("ws handlers: of one connection alone are not another's") {
   CHECK(b.reads("b c heard 2"));
 }
 
-TEST_CASE("ws handlers: on_message replaces itself while it runs, and what it captured lives until it returns") {
+TEST_CASE("ws handlers: set_message replaces the one that runs, and what it captured lives until it returns") {
   auto old_capture = std::make_shared<std::string>("the first one");
   const std::weak_ptr<std::string> watch = old_capture;
   TestServer server([&](App& app) {
     app.ws("/", [kept = std::move(old_capture)](WebSocket ws, Request&) mutable {
       ws.on_message([kept = std::move(kept), round = 0](WebSocket from, const Message&) mutable {
         for (int i = 0; i < 3; i++) {
-          from.on_message([i](WebSocket again, const Message& m) { again.send(std::to_string(i) + std::string(m.text())); });
+          from.set_message([i](WebSocket again, const Message& m) { again.send(std::to_string(i) + std::string(m.text())); });
         }
         round++;
         from.send(*kept + std::to_string(round));
@@ -102,12 +102,12 @@ TEST_CASE("ws handlers: on_message replaces itself while it runs, and what it ca
   CHECK(watch.expired());
 }
 
-TEST_CASE("ws handlers: an empty one takes the connection's own away") {
+TEST_CASE("ws handlers: an empty set_message takes the connection's own away") {
   TestServer server([](App& app) {
     app.ws("/", [](WebSocket ws, Request&) {
       ws.on_message([](WebSocket from, const Message&) {
         from.send("once");
-        from.on_message(nullptr);
+        from.set_message(nullptr);
       });
       ws.on_ping([](WebSocket from, std::string_view) { from.send("still here"); });
     });
@@ -266,10 +266,10 @@ TEST_CASE("ws handlers: one that throws when the connection is closing already")
 TEST_CASE("ws handlers: close() in each of them") {
   WsEvents events;
   TestServer server([&](App& app) {
-    app.ws("/open", {.close = [&](WebSocket ws, const CloseInfo& why) { events.add_close(ws, why); },
-                     .open = [](WebSocket ws, Request&) { ws.close(static_cast<CloseCode>(4100)); }});
-    app.ws("/abort", {.close = [&](WebSocket ws, const CloseInfo& why) { events.add_close(ws, why); },
-                      .open = [](WebSocket ws, Request&) { ws.abort(); }});
+    app.ws("/open", {.open = [](WebSocket ws, Request&) { ws.close(static_cast<CloseCode>(4100)); },
+                     .close = [&](WebSocket ws, const CloseInfo& why) { events.add_close(ws, why); }});
+    app.ws("/abort", {.open = [](WebSocket ws, Request&) { ws.abort(); },
+                      .close = [&](WebSocket ws, const CloseInfo& why) { events.add_close(ws, why); }});
     WsHandlers handlers = events.handlers();
     handlers.message = [](WebSocket ws, const Message&) { ws.close(static_cast<CloseCode>(4101)); };
     handlers.ping = [](WebSocket ws, std::string_view) { ws.close(static_cast<CloseCode>(4102)); };

@@ -329,7 +329,7 @@ TEST_CASE("ws handshake: a middleware that throws makes a 500") {
 
 TEST_CASE("ws handshake: frames in the same packet are delivered in order, wherever the packet ends") {
   TestServer server([](App& app) {
-    app.ws("/", {.message = echo, .open = [](WebSocket ws, Request&) { ws.send("welcome"); }});
+    app.ws("/", {.open = [](WebSocket ws, Request&) { ws.send("welcome"); }, .message = echo});
   });
   const std::string bytes = ws_request("/") + ws_frame(kText, "one") + ws_frame(kPing, "p") +
                             ws_frame(kBinary, pattern(3000)) + ws_frame(kText, "last");
@@ -398,7 +398,7 @@ TEST_CASE("ws handshake: decided later from another thread, frames that came mea
   Gate gate;
   TestServer server([&](App& app) {
     app.use([&gate](Request& req, Response& res, Next next) { gate(req, res, next); });
-    app.ws("/:name", {.message = echo, .open = [](WebSocket ws, Request& req) { ws.send(req.param("name")); }});
+    app.ws("/:name", {.open = [](WebSocket ws, Request& req) { ws.send(req.param("name")); }, .message = echo});
   });
   const std::string large = pattern(300'000);
   Client tcp(server.port());
@@ -424,8 +424,8 @@ TEST_CASE("ws handshake: decided later, after the client has ended its direction
   std::atomic<int> closes{0};
   TestServer server([&](App& app) {
     app.use([&gate](Request& req, Response& res, Next next) { gate(req, res, next); });
-    app.ws("/", {.close = [&](WebSocket, const CloseInfo&) { closes++; },
-                 .message = [&](WebSocket, const Message&) { messages++; }});
+    app.ws("/", {.message = [&](WebSocket, const Message&) { messages++; },
+                 .close = [&](WebSocket, const CloseInfo&) { closes++; }});
   });
   Client tcp(server.port());
   REQUIRE(tcp.send(ws_request("/") + ws_frame(kText, "early")));
@@ -484,11 +484,11 @@ TEST_CASE("ws handshake: the ids of connections are all different, stable, and l
   std::mutex mutex;
   std::vector<std::string> ids;
   TestServer server([&](App& app) {
-    app.ws("/", {.message = [](WebSocket ws, const Message&) { ws.send(ws.id()); },
-                 .open = [&](WebSocket ws, Request&) {
+    app.ws("/", {.open = [&](WebSocket ws, Request&) {
                    const std::lock_guard lock(mutex);
                    ids.push_back(ws.id());
-                 }});
+                 },
+                 .message = [](WebSocket ws, const Message&) { ws.send(ws.id()); }});
   });
   std::set<std::string> seen;
   for (int round = 0; round < 3; round++) {

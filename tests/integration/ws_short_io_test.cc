@@ -186,7 +186,7 @@ TEST_CASE("ws short io: one allocation that fails costs one connection or one me
   std::atomic<int> closed{0};
   {
     TestServer server([&](App& app) {
-      app.ws("/", {.close = [&](WebSocket, const CloseInfo&) { closed++; },
+      app.ws("/", {.open = [&](WebSocket, Request&) { opened++; },
                    .message =
                        [](WebSocket ws, const Message& msg) {
                          if (msg.text() == "join") ws.join("room");
@@ -194,7 +194,7 @@ TEST_CASE("ws short io: one allocation that fails costs one connection or one me
                          if (msg.text() == "post") ws.post([](WebSocket) {});
                          ws.send(msg);
                        },
-                   .open = [&](WebSocket, Request&) { opened++; }});
+                   .close = [&](WebSocket, const CloseInfo&) { closed++; }});
     });
     int failures = 0;
     for (int n = 0; n < 80; n++) {

@@ -65,8 +65,8 @@ feature() { # NAME LINES: the lines stand in main(), between the App and listen(
 
 http='app.get("/", [](Request&, Response& res) { res.send("Hello, World!"); });'
 echo_ws='app.ws("/ws", {.message = [](WebSocket ws, const Message& msg) { ws.send(msg); }});'
-room='app.ws("/ws", {.message = [](WebSocket ws, const Message& msg) { ws.to("r").send(msg); },
-                 .open = [](WebSocket ws, Request&) { ws.join("r"); }});'
+room='app.ws("/ws", {.open = [](WebSocket ws, Request&) { ws.join("r"); },
+                 .message = [](WebSocket ws, const Message& msg) { ws.to("r").send(msg); }});'
 echo 'int main() {}' >"$build/none.cc"
 none=$(program none "$build/none.cc" $small)
 bare=$(feature bare '')

@@ -1,0 +1,123 @@
+// A connection's own listeners: adding them, and taking them out by their ids. websocket_events.cc calls them.
+#include <martlet/websocket.h>
+
+#include <atomic>
+
+#include "realtime/commands.h"
+#include "realtime/realtime.h"
+
+namespace martlet {
+
+namespace {
+
+using realtime::Event;
+using realtime::ListenerBase;
+using realtime::RealtimeWorker;
+using session::WsExtras;
+
+void append(WsExtras& extras, Event event, ListenerBase& made) noexcept {
+  made.number = ++extras.last_number;
+  ListenerBase** link = &extras.listeners(event);
+  while (*link) link = &(*link)->following;
+  *link = &made;
+}
+
+bool remove(RealtimeWorker& w, WsExtras& extras, uint64_t id) noexcept {
+  for (ListenerBase*& first : extras.first) {
+    for (ListenerBase** link = &first; *link; link = &(*link)->following) {
+      if ((*link)->id == id) return realtime::take_out(w, *link), true;
+    }
+  }
+  return false;
+}
+
+// Better no connection than one that misses its messages.
+void no_memory(RealtimeWorker& w, net::Connection& c) noexcept {
+  session::fail_websocket(w.sessions, c, proto::close_code::try_again, "Out of memory.", CloseCause::out_of_memory);
+}
+
+struct How {
+  bool once = false;
+  bool alone = false;  // in place of those that are there
+};
+
+template <typename Signature>
+ListenerId add(const WebSocket& ws, Event event, Function<Signature> handler, How how = {}) {
+  if (!handler && !how.alone) return {};
+  const uint64_t id = handler ? realtime::next_listener() : 0;
+  realtime::command(ws, [event, how, id, handler = std::move(handler)](RealtimeWorker& w, net::Connection& c) mutable {
+    auto& state = c.state<session::WsState>();
+    if (state.ready == ReadyState::closed) return;
+    if (!state.extras) state.extras = base::create<WsExtras>();
+    auto* made = id && state.extras ? base::create<realtime::Listener<Signature>>(std::move(handler)) : nullptr;
+    if (!state.extras || (id && !made)) return no_memory(w, c);
+    if (how.alone) realtime::take_out_all(w, state.extras->listeners(event));
+    if (!made) return;
+    made->id = id;
+    made->once = how.once;
+    append(*state.extras, event, *made);
+  });
+  return {id};
+}
+
+}  // namespace
+
+namespace realtime {
+
+// Of the process: a listener has its id before the command has reached its connection.
+uint64_t next_listener() noexcept {
+  static constinit std::atomic<uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+void take_out(RealtimeWorker& w, ListenerBase*& link) noexcept {
+  ListenerBase* listener = link;
+  link = listener->following;
+  listener->gone = true;
+  w.retire(listener);
+}
+
+void take_out_all(RealtimeWorker& w, ListenerBase*& first) noexcept {
+  while (first) take_out(w, first);
+}
+
+}  // namespace realtime
+
+ListenerId WebSocket::on_message(Function<void(WebSocket, const Message&)> handler) const {
+  return add(*this, Event::message, std::move(handler));
+}
+ListenerId WebSocket::once_message(Function<void(WebSocket, const Message&)> handler) const {
+  return add(*this, Event::message, std::move(handler), {.once = true});
+}
+ListenerId WebSocket::set_message(Function<void(WebSocket, const Message&)> handler) const {
+  return add(*this, Event::message, std::move(handler), {.alone = true});
+}
+ListenerId WebSocket::on_close(Function<void(WebSocket, const CloseInfo&)> handler) const {
+  return add(*this, Event::close, std::move(handler));
+}
+ListenerId WebSocket::on_drain(Function<void(WebSocket)> handler) const { return add(*this, Event::drain, std::move(handler)); }
+ListenerId WebSocket::once_drain(Function<void(WebSocket)> handler) const {
+  return add(*this, Event::drain, std::move(handler), {.once = true});
+}
+ListenerId WebSocket::on_error(Function<void(WebSocket, const ErrorInfo&)> handler) const {
+  return add(*this, Event::error, std::move(handler));
+}
+ListenerId WebSocket::on_ping(Function<void(WebSocket, std::string_view)> handler) const {
+  return add(*this, Event::ping, std::move(handler));
+}
+ListenerId WebSocket::on_pong(Function<void(WebSocket, std::string_view)> handler) const {
+  return add(*this, Event::pong, std::move(handler));
+}
+ListenerId WebSocket::once_pong(Function<void(WebSocket, std::string_view)> handler) const {
+  return add(*this, Event::pong, std::move(handler), {.once = true});
+}
+
+void WebSocket::off(ListenerId listener) const noexcept {
+  if (!listener) return;
+  realtime::command(*this, [id = listener.number](RealtimeWorker& w, net::Connection& c) {
+    WsExtras* extras = c.state<session::WsState>().extras;
+    if (extras && !remove(w, *extras, id) && w.off_event) w.off_event(w, c, id);
+  });
+}
+
+}  // namespace martlet
