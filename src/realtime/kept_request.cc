@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "codec/percent.h"
+#include "proto/form.h"
 #include "realtime/commands.h"
 #include "realtime/realtime.h"
 
@@ -95,11 +96,10 @@ bool same_name(std::string_view a, std::string_view b) noexcept {
                     [](char x, char y) { return base::ascii_lower(x) == base::ascii_lower(y); });
 }
 
-// Nothing when its escapes are broken or memory is out.
+// As Request::query(): escapes that are none stay as they are.
 std::string decoded(std::string_view text) {
   std::string value(text);
-  const auto size = codec::decode_percent(value, value.data(), codec::Plus::is_space);
-  if (size) value.resize(*size);
+  value.resize(proto::decode_form_text(value, value.data()));
   return value;
 }
 

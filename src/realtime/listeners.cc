@@ -3,20 +3,34 @@
 
 #include <atomic>
 
-#include "realtime/commands.h"
-#include "realtime/realtime.h"
+#include "realtime/listeners.h"
+#include "session/ws_input.h"
 
 namespace martlet {
-
-namespace {
 
 using realtime::Event;
 using realtime::ListenerBase;
 using realtime::RealtimeWorker;
+using realtime::add;
 using session::WsExtras;
 
+namespace {
+
+bool remove(RealtimeWorker& w, WsExtras& extras, uint64_t id) noexcept {
+  for (ListenerBase*& first : extras.first) {
+    for (ListenerBase** link = &first; *link; link = &(*link)->following) {
+      if ((*link)->id == id) return realtime::take_out(w, *link), true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+namespace realtime {
+
 // Of the process: a listener has its id before the command has reached its connection.
-uint64_t next_id() noexcept {
+uint64_t next_listener_id() noexcept {
   static constinit std::atomic<uint64_t> last{0};
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
@@ -28,47 +42,10 @@ void append(WsExtras& extras, Event event, ListenerBase& made) noexcept {
   *link = &made;
 }
 
-bool remove(RealtimeWorker& w, WsExtras& extras, uint64_t id) noexcept {
-  for (ListenerBase*& first : extras.first) {
-    for (ListenerBase** link = &first; *link; link = &(*link)->following) {
-      if ((*link)->id == id) return realtime::take_out(w, *link), true;
-    }
-  }
-  return false;
-}
-
 // Better no connection than one that misses its messages.
 void no_memory(RealtimeWorker& w, net::Connection& c) noexcept {
   session::fail_websocket(w.sessions, c, proto::close_code::try_again, "Out of memory.", CloseCause::out_of_memory);
 }
-
-struct How {
-  bool once = false;
-  bool alone = false;  // in place of those that are there
-};
-
-template <typename Signature>
-ListenerId add(const WebSocket& ws, Event event, Function<Signature> handler, How how = {}) {
-  if (!handler && !how.alone) return {};
-  const uint64_t id = handler ? next_id() : 0;
-  realtime::command(ws, [event, how, id, handler = std::move(handler)](RealtimeWorker& w, net::Connection& c) mutable {
-    auto& state = c.state<session::WsState>();
-    if (state.ready == ReadyState::closed) return;
-    if (!state.extras) state.extras = base::create<WsExtras>();
-    auto* made = id && state.extras ? base::create<realtime::Listener<Signature>>(std::move(handler)) : nullptr;
-    if (!state.extras || (id && !made)) return no_memory(w, c);
-    if (how.alone) realtime::take_out_all(w, state.extras->listeners(event));
-    if (!made) return;
-    made->id = id;
-    made->once = how.once;
-    append(*state.extras, event, *made);
-  });
-  return {id};
-}
-
-}  // namespace
-
-namespace realtime {
 
 void take_out(RealtimeWorker& w, ListenerBase*& link) noexcept {
   ListenerBase* listener = link;
@@ -115,7 +92,9 @@ ListenerId WebSocket::once_pong(Function<void(WebSocket, std::string_view)> hand
 void WebSocket::off(ListenerId listener) const noexcept {
   if (!listener) return;
   realtime::command(*this, [id = listener.number](RealtimeWorker& w, net::Connection& c) {
-    if (WsExtras* extras = c.state<session::WsState>().extras) remove(w, *extras, id);
+    WsExtras* extras = c.state<session::WsState>().extras;
+    if (!extras || !remove(w, *extras, id)) return;
+    if (!extras->listeners(Event::fragment)) session::stream_messages(w.sessions, c, false);
   });
 }
 
