@@ -65,8 +65,8 @@ class App : public Routes<App> {
   // Answers requests for paths that no route takes with any method, in place of the 404.
   template <typename F>
   MARTLET_THUNK App& not_found(F&& handler) {
-    static_assert(std::is_constructible_v<Step, F>, "a handler is called with (Request&, Response&)");
-    if constexpr (std::is_constructible_v<Step, F>) set_not_found(Step(std::forward<F>(handler)));
+    static_assert(detail::is_handler<F>, "a handler is called with (Request&, Response&)");
+    if constexpr (detail::is_handler<F>) set_not_found(Step(std::forward<F>(handler)));
     return *this;
   }
   // Of the fields that steps have set, only these stay when an answer is not theirs: on failures (a step that threw, fail(),

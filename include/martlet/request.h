@@ -118,7 +118,10 @@ class WholeBody {
 };
 
 // A borrowed view of the request being handled (RFC 9110, RFC 9112). It and every string_view from it are valid until
-// the handler returns, or until res.defer() is called in it; copy what you keep. On the worker's thread only.
+// the handler returns: those that an earlier step has taken, too, also when the body has come after them. But where the request
+// is held, head and body are copied aside, and views that were taken before are no longer valid; ask it again. That is so from
+// res.defer() on, when a step has returned that keeps its Next, and in a step that is a coroutine (its own views are valid as
+// long as its task: task.h). Copy what you keep. On the worker's thread only.
 class Request {
  public:
   Request(const Request&) = delete;
@@ -138,7 +141,8 @@ class Request {
   // the name "*". Empty when the route has no such name. A decoded value may hold '/' and '\', and begin with one, though
   // it has no ".." between them and no NUL.
   std::string_view param(std::string_view name) const noexcept;
-  // The first value of a query parameter, decoded ('+' is a space); nothing when it is absent.
+  // The first value of a query parameter, decoded ('+' is a space, and a '%' that begins no escape one itself, as in form());
+  // nothing when it is absent.
   std::optional<std::string_view> query(std::string_view name) const noexcept;
   // All of its values, in order; none when memory is out.
   std::span<const std::string_view> query_all(std::string_view name) const noexcept;
@@ -216,8 +220,8 @@ class Request {
   std::string_view id() const noexcept;
 
   // A T of this request's own, found by its type: what a step leaves for later ones. Made (as T()) when it is first asked for;
-  // it ends with the request, after the answer. Where memory is out it throws std::bad_alloc, as `new` does, or aborts in a
-  // program without exceptions.
+  // it ends with the request, after the answer. It had better own its texts: views of the request in it are valid as told above.
+  // Where memory is out it throws std::bad_alloc, as `new` does, or aborts in a program without exceptions.
   //   req.data<User>() = user;
   template <typename T>
   MARTLET_THUNK T& data() const {

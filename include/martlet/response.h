@@ -118,8 +118,8 @@ class Response {
     return std::as_const(*this).signed_cookie(name, value, keys, options), *this;
   }
 
-  // Content-Type. "html", "text", "json", "css", "js", "svg", "png", "bin" stand for the full types; others are taken
-  // as they are.
+  // Content-Type. Short names stand for whole types: "html", "text", "json", "css", "js", "svg", "png", "xml", "csv", "pdf", "bin"
+  // and all others that Request::accepts() knows; what is none is taken as it is.
   const Response& type(std::string_view content_type) const noexcept;
   Response& type(std::string_view content_type) noexcept { return std::as_const(*this).type(content_type), *this; }
 

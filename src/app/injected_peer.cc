@@ -4,9 +4,8 @@
 #include <charconv>
 
 #include "app/app_access.h"
-#include "base/bytes.h"
 #include "base/limits.h"
-#include "proto/parameters.h"
+#include "base/text.h"
 #include "sys/clock.h"
 #include "sys/socket.h"
 #include "sys/socket_pair.h"
@@ -82,7 +81,7 @@ bool InjectedPeer::step(uint64_t until_ns) {
 
 bool has_field(const InjectedRequest& request, std::string_view name) noexcept {
   for (const auto& [known, value] : request.fields) {
-    if (proto::same_text(known, name)) return true;
+    if (base::same_text(known, name)) return true;
   }
   return false;
 }
@@ -110,9 +109,9 @@ void AnswerReader::take_field(std::string_view line) {
   const std::string_view name = line.substr(0, colon);
   const std::string_view value = line.substr(line[colon + 1 < line.size() ? colon + 1 : colon] == ' ' ? colon + 2 : colon + 1);
   reply.fields.emplace_back(name, value);
-  if (proto::same_text(name, "content-type")) reply.type = value;
-  if (proto::same_text(name, "transfer-encoding")) chunked_ = true;
-  if (!proto::same_text(name, "content-length")) return;
+  if (base::same_text(name, "content-type")) reply.type = value;
+  if (base::same_text(name, "transfer-encoding")) chunked_ = true;
+  if (!base::same_text(name, "content-length")) return;
   to_end_ = false;
   std::from_chars(value.data(), value.data() + value.size(), length_);
 }

@@ -6,7 +6,7 @@
 
 #include "app/app_access.h"
 #include "base/check.h"
-#include "proto/parameters.h"
+#include "base/text.h"
 #include "worker/parts.h"
 
 namespace martlet {
@@ -20,7 +20,7 @@ struct FieldList final : worker::Part, session::KeptFields {
   explicit FieldList(worker::Worker& w) noexcept : Part(w) {
     has = [](const KeptFields& self, std::string_view name) noexcept {
       for (const std::string& kept : static_cast<const FieldList&>(self).names) {
-        if (proto::same_text(kept, name)) return true;
+        if (base::same_text(kept, name)) return true;
       }
       return false;
     };

@@ -34,14 +34,14 @@ struct Scope {
   std::vector<ErrorHandler> handlers = {};
 };
 
-// "/" of a Router is its prefix; everything else stands behind it.
+// "/" of a Router is its prefix; everything else stands behind it. What does not begin with a slash does not afterwards, so
+// that the App refuses it: of "/api" and "users" it would make "/apiusers".
 std::string joined(std::string_view prefix, std::string_view path) {
   while (prefix.ends_with('/')) prefix.remove_suffix(1);
-  if (path == "/" && !prefix.empty()) path = {};
-  return std::string(prefix).append(path);
+  if (prefix.empty()) return std::string(path);
+  if (!path.empty() && path[0] != '/') return std::string(path).append(" below ").append(prefix);
+  return std::string(prefix).append(path == "/" ? std::string_view() : path);
 }
-
-bool has_params(std::string_view prefix) noexcept { return prefix.find_first_of(":*[") != prefix.npos; }
 
 }  // namespace
 
@@ -122,7 +122,7 @@ class Mounting {
     const std::string path = joined(prefix_, entry.path);
     routing::ErrorScope* const outer = std::exchange(w_.scope, made_[entry.scope]);
     if (entry.is_use) {
-      add_use(path, std::move(entry.steps[0]));
+      w_.add_use(path, std::move(entry.steps[0]));
     } else if (entry.websocket) {
       w_.add_ws(path, std::move(entry.websocket));
     } else {
@@ -132,11 +132,6 @@ class Mounting {
   }
 
  private:
-  void add_use(const std::string& path, Step step) {
-    if (has_params(path)) return w_.refuse_route("use() below a mount whose prefix has parameters: put the step into the routes", path);
-    w_.add_use(path, std::move(step));
-  }
-
   realtime::RealtimeWorker& w_;
   std::string_view prefix_;
   std::vector<routing::ErrorScope*> made_;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace martlet::codec {
 
 namespace {
@@ -11,13 +13,6 @@ namespace {
 constexpr size_t kGroups = 8;
 constexpr size_t kLongestText = 45;  // "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255"
 constexpr uint8_t kMappedBits = 96;  // that an IPv4 address has before its own
-
-// -1 when the character is no hexadecimal digit.
-int hex_value(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
 
 // One decimal number without leading zeros and at most `most`, from the front of `text`. False when there is none.
 bool take_number(std::string_view& text, unsigned most, unsigned& number) noexcept {
@@ -49,7 +44,7 @@ bool take_group(std::string_view& text, uint8_t* out) noexcept {
   size_t digits = 0;
   unsigned group = 0;
   for (; digits < std::min<size_t>(text.size(), 4); digits++) {
-    const int value = hex_value(text[digits]);
+    const int value = base::hex_digit_value(text[digits]);
     if (value < 0) break;
     group = group << 4 | static_cast<unsigned>(value);
   }
@@ -150,11 +145,6 @@ constexpr IpRange kLinkLocal[] = {range4(kLink4, 16), {IpAddress::v6(kLink6), 10
 constexpr IpRange kUniqueLocal[] = {range4(kUnique10, 8), range4(kUnique172, 12), range4(kUnique192, 16),
                                     {IpAddress::v6(kUnique6), 7}};
 
-std::string_view trimmed(std::string_view text) noexcept {
-  const size_t first = text.find_first_not_of(" \t");
-  return first == text.npos ? std::string_view() : text.substr(first, text.find_last_not_of(" \t") + 1 - first);
-}
-
 }  // namespace
 
 std::optional<IpAddress> parse_ipv4(std::string_view text) noexcept {
@@ -243,7 +233,7 @@ bool IpRanges::add(std::string_view list) {
   const bool unix_before = unix_;
   for (size_t at = 0; at <= list.size();) {
     const size_t comma = std::min(list.find(',', at), list.size());
-    if (!add_one(trimmed(list.substr(at, comma - at)))) {
+    if (!add_one(base::trimmed(list.substr(at, comma - at)))) {
       ranges_.erase(ranges_.begin() + static_cast<ptrdiff_t>(ranges_before), ranges_.end());
       unix_ = unix_before;
       return false;

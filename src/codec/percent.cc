@@ -9,30 +9,19 @@ namespace martlet::codec {
 
 namespace {
 
-// The value of a hexadecimal digit, or -1.
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const int letter = (c | 0x20) - 'a';
-  return letter >= 0 && letter < 6 ? letter + 10 : -1;
-}
-
 bool contains(std::string_view text, char c) { return !text.empty() && std::memchr(text.data(), c, text.size()); }
 
 }  // namespace
 
-std::optional<size_t> decode_percent(std::string_view text, char* out, Plus plus) noexcept {
+std::optional<size_t> decode_percent(std::string_view text, char* out) noexcept {
   size_t size = 0;
   for (size_t i = 0; i < text.size(); i++) {
     char c = text[i];
     if (c == '%') {
-      if (text.size() - i < 3) return std::nullopt;
-      const int high = hex_digit(text[i + 1]);
-      const int low = hex_digit(text[i + 2]);
-      if (high < 0 || low < 0) return std::nullopt;
-      c = static_cast<char>(high << 4 | low);
-      i += 2;
-    } else if (c == '+' && plus == Plus::is_space) {
-      c = ' ';
+      const int byte = escaped_byte(text, i);
+      if (byte < 0) return std::nullopt;
+      c = static_cast<char>(byte);
+      i += kEscapeBytes - 1;
     }
     out[size++] = c;
   }

@@ -94,6 +94,7 @@ void answer_failure(routing::RoutedWorker& w, session::Exchange& e, Failure fail
   e.flags.chain_over = true;
   const bool first = !e.flags.failed;  // an error handler that fails in its turn is not asked again
   e.flags.failed = true;
+  e.flags.deferred = false;  // whoever was to answer later has failed: an error handler that does not answer leaves it to the others
   if (first && run_error_handlers(w, e, failure)) return;
   session::begin_failure(e, failure.status);
   send_failure(e, failure);

@@ -2,14 +2,13 @@
 #include <martlet/reply.h>
 #include <martlet/response.h>
 
-#include "base/bytes.h"
-#include "proto/parameters.h"
+#include "base/text.h"
 
 namespace martlet {
 
 std::string_view Reply::field(std::string_view name) const noexcept {
   for (const auto& [field_name, value] : fields) {
-    if (proto::same_text(field_name, name)) return value;
+    if (base::same_text(field_name, name)) return value;
   }
   return {};
 }

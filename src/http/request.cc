@@ -10,8 +10,6 @@
 
 namespace martlet {
 
-using http::decoded;
-
 std::string_view Request::method() const noexcept {
   const auto& head = exchange_->head;
   return head.slice(exchange_->base, head.method_at, head.method_length);
@@ -42,7 +40,7 @@ std::string_view Request::param(std::string_view name) const noexcept {
     const auto* path = reinterpret_cast<const uint8_t*>(exchange_->judged_path);
     const std::string_view raw =
         proto::RequestHead::slice(path ? path : exchange_->base, p.value_at, p.value_length);
-    return decoded(*exchange_, raw, codec::Plus::keep);
+    return http::decoded(*exchange_, raw);
   }
   return {};
 }
@@ -52,9 +50,7 @@ std::optional<std::string_view> Request::query(std::string_view name) const noex
   std::string_view key;
   std::string_view value;
   while (pairs.next(key, value)) {
-    if (key == name || decoded(*exchange_, key, codec::Plus::is_space) == name) {
-      return decoded(*exchange_, value, codec::Plus::is_space);
-    }
+    if (proto::form_text_equals(key, name)) return http::decoded_form(*exchange_, value).value_or(value);
   }
   return std::nullopt;
 }

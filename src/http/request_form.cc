@@ -2,24 +2,12 @@
 #include <martlet/form.h>
 
 #include "base/bytes.h"
+#include "http/decoded.h"
 #include "http/failures.h"
 #include "proto/accept.h"
-#include "proto/form.h"
 #include "session/exchange.h"
 
 namespace martlet {
-
-namespace {
-
-// As it is when memory is out for decoding it: `failed` then says so.
-std::string_view decoded(session::Exchange& e, std::string_view text, bool& failed) noexcept {
-  if (codec::is_plain(text, codec::Plus::is_space)) return text;
-  char* room = e.text_room(text.size());
-  failed |= room == nullptr;
-  return room ? std::string_view(room, proto::decode_form_text(text, room)) : text;
-}
-
-}  // namespace
 
 Form Request::form(const FormOptions& options) const noexcept {
   static constexpr std::string_view kTypes[] = {"application/x-www-form-urlencoded"};
@@ -33,7 +21,9 @@ Form Request::form(const FormOptions& options) const noexcept {
   proto::FormPair pair;
   bool failed = false;
   for (size_t i = 0; i < count && scanner.next(pair) == proto::FormStep::pair; i++) {
-    new (&fields[i]) NamedText{decoded(e, pair.name, failed), decoded(e, pair.value, failed)};
+    const auto name = http::decoded_form(e, pair.name), value = http::decoded_form(e, pair.value);
+    failed |= !name || !value;
+    new (&fields[i]) NamedText{name.value_or(std::string_view()), value.value_or(std::string_view())};
   }
   return failed ? Form(503) : Form(std::span<const NamedText>(fields, count));
 }

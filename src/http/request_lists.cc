@@ -1,29 +1,28 @@
 // What comes several times in a request, one by one: in memory of the request's.
 #include <martlet/request.h>
 
+#include "base/text.h"
 #include "http/decoded.h"
-#include "proto/parameters.h"
 
 namespace martlet {
 
 std::span<const std::string_view> Request::query_all(std::string_view name) const noexcept {
   session::Exchange& e = *exchange_;
-  const auto is_it = [&](std::string_view key) { return key == name || http::decoded(e, key, codec::Plus::is_space) == name; };
   std::string_view key, value;
   size_t count = 0;
-  for (codec::QueryPairs pairs(query_string()); pairs.next(key, value);) count += is_it(key);
+  for (codec::QueryPairs pairs(query_string()); pairs.next(key, value);) count += proto::form_text_equals(key, name);
   auto* const values = count ? e.room_for<std::string_view>(count) : nullptr;
   if (!values) return {};
   size_t filled = 0;
   for (codec::QueryPairs pairs(query_string()); pairs.next(key, value) && filled < count;) {
-    if (is_it(key)) new (&values[filled++]) std::string_view(http::decoded(e, value, codec::Plus::is_space));
+    if (proto::form_text_equals(key, name)) new (&values[filled++]) std::string_view(http::decoded_form(e, value).value_or(value));
   }
   return {values, filled};
 }
 
 std::span<const std::string_view> Request::header_all(std::string_view name) const noexcept {
   session::Exchange& e = *exchange_;
-  const auto is_it = [&](size_t i) { return proto::same_text(e.head.name(e.base, e.head.fields[i]), name); };
+  const auto is_it = [&](size_t i) { return base::same_text(e.head.name(e.base, e.head.fields[i]), name); };
   size_t count = 0;
   for (size_t i = 0; i < e.head.field_count; i++) count += is_it(i);
   auto* const values = count ? e.room_for<std::string_view>(count) : nullptr;

@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "net/reactor.h"
-#include "proto/http_chars.h"
+#include "proto/short_types.h"
 #include "session/answer_fields.h"
 #include "session/exchange.h"
 #include "session/http_response.h"
@@ -21,15 +21,6 @@ namespace martlet {
 namespace {
 
 using session::BodyType;
-
-struct ShortType {
-  std::string_view name;
-  std::string_view type;
-};
-constexpr ShortType kShortTypes[] = {
-    {"html", "text/html; charset=utf-8"}, {"text", "text/plain; charset=utf-8"}, {"json", "application/json"}, {"css", "text/css; charset=utf-8"},
-    {"js", "text/javascript; charset=utf-8"}, {"svg", "image/svg+xml"}, {"png", "image/png"}, {"bin", "application/octet-stream"},
-};
 
 }  // namespace
 
@@ -91,11 +82,7 @@ int Response::status_code() const noexcept {
 }
 
 const Response& Response::type(std::string_view content_type) const noexcept {
-  if (content_type.size() <= 4) {
-    for (const ShortType& known : kShortTypes) {
-      if (known.name == content_type) content_type = known.type;
-    }
-  }
+  if (const std::string_view whole = proto::content_type_of(content_type); !whole.empty()) content_type = whole;
   const bool fits = content_type.size() <= session::Exchange::kTypeBytes && session::is_field_value(content_type);
   session::Exchange* e = elsewhere() ? nullptr : resolve();
   if (!e || !fits || content_type.empty()) return set("Content-Type", content_type);

@@ -16,8 +16,8 @@ const Response& Response::attachment(std::string_view file_name) const noexcept 
   } else if (session::Exchange* e = resolve()) {
     char value[proto::kContentDispositionBytes];
     const size_t size = proto::encode_content_disposition(proto::Disposition::attachment, file_name, value);
+    const std::string_view type = proto::type_of_file(file_name);  // before the name changes with the fields, as it may be one
     session::set_field(*e, "Content-Disposition", {value, size});
-    const std::string_view type = proto::type_of_file(file_name);
     if (!type.empty() && !session::find_field(*e, "Content-Type")) session::set_field(*e, "Content-Type", type);
   }
   return *this;

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/kept_text.h"
+#include "base/text.h"
 #include "proto/accept.h"
 #include "proto/field_views.h"
 #include "proto/parameters.h"
@@ -21,7 +22,7 @@ bool is_named(const session::Exchange& e, std::string_view field) noexcept {
   while (const auto line = session::next_field(e, "vary", at)) {
     for (std::string_view rest = *line; !rest.empty();) {
       const std::string_view named = proto::take_piece(rest, ',');
-      if (named == "*" || proto::same_text(named, field)) return true;
+      if (named == "*" || base::same_text(named, field)) return true;
     }
   }
   return false;
@@ -52,7 +53,8 @@ const Response& Response::vary(std::string_view fields) const noexcept {
     base::KeptText kept(fields);
     if (kept.ok()) worker::post_to(worker_, [self = *this, n = std::move(kept)](worker::Worker&) { self.vary(n.text()); });
   } else if (session::Exchange* e = resolve()) {
-    while (!fields.empty()) add_to_vary(*e, proto::take_piece(fields, ','));
+    std::string_view rest = session::apart(*e, fields).value_or(std::string_view());
+    while (!rest.empty()) add_to_vary(*e, proto::take_piece(rest, ','));
   }
   return *this;
 }
@@ -91,11 +93,7 @@ const FormatChoice* Response::choose_format(const FormatChoice* choices, size_t 
   vary("Accept");
   const Choice choice = choose(*e, {choices, count});
   if (!choice.chosen) return fail(406), nullptr;
-  if (choice.is_default) return choice.chosen;
-  const std::string_view name = choice.chosen->type;
-  const std::string_view whole = proto::media_type_of(name);
-  type(name);
-  if (name.find('/') == name.npos && get("Content-Type") == name && !whole.empty()) type(whole);  // no short name of type()'s
+  if (!choice.is_default) type(choice.chosen->type);
   return choice.chosen;
 }
 

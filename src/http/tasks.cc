@@ -84,7 +84,7 @@ void Runner::look_at(TaskRoot& r) noexcept {
     case Due::next: {
       const Next next = *r.next_step;
       next();
-      if (is_over(e) && e.is_kept()) part.wake(r);  // it came too late for the chain
+      if (is_over(e) && (e.flags.settled || e.is_kept())) part.wake(r);  // it came too late for the chain
       return;
     }
     case Due::destroyed: return part.destroy(r);

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "proto/http_chars.h"
 #include "proto/parameters.h"
+#include "proto/short_types.h"
 
 namespace martlet::proto {
 
@@ -60,7 +62,7 @@ bool settle_weight(Element& element) noexcept {
     if (piece.empty()) continue;
     Parameter parameter;
     if (!split_parameter(piece, parameter)) return false;
-    if (!same_text(parameter.name, "q")) continue;
+    if (!base::same_text(parameter.name, "q")) continue;
     if (weighed || !parse_weight(parameter.value, element.weight)) return false;
     weighed = true;
   }
@@ -154,15 +156,15 @@ bool settle_media_range(std::string_view& value) noexcept {
 int match_parameters(std::string_view wanted, std::string_view offered) noexcept {
   int matched = 0;
   for (Parameter want; take_parameter(wanted, want);) {
-    if (same_text(want.name, "q")) continue;
+    if (base::same_text(want.name, "q")) continue;
     bool named = false;
     bool same = false;
     std::string_view rest = offered;
     for (Parameter offer; !named && take_parameter(rest, offer);) {
-      named = same_text(offer.name, want.name);
+      named = base::same_text(offer.name, want.name);
       same = named && same_value(offer.value, want.value);
     }
-    if (!same && (named || !same_text(want.name, "charset"))) return -1;
+    if (!same && (named || !base::same_text(want.name, "charset"))) return -1;
     matched += same;
   }
   return matched;
@@ -175,8 +177,8 @@ uint32_t match_media(const Element& element, std::string_view offer) noexcept {
   MediaType want;
   MediaType media;
   if (!split_media_type(name, media) || !split_media_type(element.value, want)) return 0;
-  if (want.type != "*" && !same_text(want.type, media.type)) return 0;
-  if (want.subtype != "*" && !same_text(want.subtype, media.subtype)) return 0;
+  if (want.type != "*" && !base::same_text(want.type, media.type)) return 0;
+  if (want.subtype != "*" && !base::same_text(want.subtype, media.subtype)) return 0;
   const int matched = match_parameters(element.parameters, parameters);
   if (matched < 0) return 0;
   const uint32_t names = want.type == "*" ? 1 : want.subtype == "*" ? 2 : 3;
@@ -185,12 +187,12 @@ uint32_t match_media(const Element& element, std::string_view offer) noexcept {
 
 // Whether `tag` is `range`, or begins with it and a '-'.
 bool is_within(std::string_view tag, std::string_view range) noexcept {
-  return tag.size() > range.size() && tag[range.size()] == '-' && same_text(tag.substr(0, range.size()), range);
+  return tag.size() > range.size() && tag[range.size()] == '-' && base::same_text(tag.substr(0, range.size()), range);
 }
 
 uint32_t match_language(const Element& element, std::string_view offer) noexcept {
   const auto length = [](std::string_view tag) { return static_cast<uint32_t>(std::min<size_t>(tag.size(), 0xFFFF)); };
-  if (same_text(element.value, offer)) return 3 << 16;
+  if (base::same_text(element.value, offer)) return 3 << 16;
   if (is_within(offer, element.value)) return 2 << 16 | length(element.value);
   // Who does not want "en-US" has not said that about "en".
   if (is_within(element.value, offer) && element.weight > 0) return 1 << 16 | length(offer);
@@ -198,57 +200,40 @@ uint32_t match_language(const Element& element, std::string_view offer) noexcept
 }
 
 uint32_t match_name(const Element& element, std::string_view offer) noexcept {
-  return same_text(element.value, offer) ? 2 : element.value == "*" ? 1 : 0;
+  return base::same_text(element.value, offer) ? 2 : element.value == "*" ? 1 : 0;
 }
 
 std::string_view coding_of(std::string_view name) noexcept {
-  const bool old = same_text(name, "x-gzip") || same_text(name, "x-compress");  // RFC 9110 §8.4.1
+  const bool old = base::same_text(name, "x-gzip") || base::same_text(name, "x-compress");  // RFC 9110 §8.4.1
   return old ? name.substr(2) : name;
 }
 
 Wish wish_for_coding(const Elements& elements, std::string_view offer) noexcept {
   const std::string_view coding = coding_of(offer);
   const Wish wish = wish_for(elements, coding, match_name);
-  const bool unsaid = wish.specificity == 0 && same_text(coding, "identity");
+  const bool unsaid = wish.specificity == 0 && base::same_text(coding, "identity");
   return unsaid ? Wish{1, 0} : wish;
 }
 
-struct ShortName {
-  std::string_view name, type;
-};
-
-constexpr ShortName kShortNames[] = {
-    {"atom", "application/atom+xml"}, {"avif", "image/avif"}, {"bin", "application/octet-stream"}, {"css", "text/css"},
-    {"csv", "text/csv"}, {"form", "application/x-www-form-urlencoded"}, {"gif", "image/gif"}, {"gz", "application/gzip"},
-    {"htm", "text/html"}, {"html", "text/html"}, {"ico", "image/vnd.microsoft.icon"}, {"ics", "text/calendar"},
-    {"jpeg", "image/jpeg"}, {"jpg", "image/jpeg"}, {"js", "text/javascript"}, {"json", "application/json"},
-    {"jsonld", "application/ld+json"}, {"md", "text/markdown"}, {"mjs", "text/javascript"}, {"mp3", "audio/mpeg"},
-    {"mp4", "video/mp4"}, {"ndjson", "application/x-ndjson"}, {"pdf", "application/pdf"}, {"png", "image/png"},
-    {"rss", "application/rss+xml"}, {"sse", "text/event-stream"}, {"svg", "image/svg+xml"}, {"text", "text/plain"},
-    {"txt", "text/plain"}, {"urlencoded", "application/x-www-form-urlencoded"}, {"wasm", "application/wasm"},
-    {"webp", "image/webp"}, {"xhtml", "application/xhtml+xml"}, {"xml", "application/xml"},
-    {"yaml", "application/yaml"}, {"yml", "application/yaml"}, {"zip", "application/zip"},
-};
-
 bool ends_with_text(std::string_view text, std::string_view end) noexcept {
-  return text.size() > end.size() && same_text(text.substr(text.size() - end.size()), end);
+  return text.size() > end.size() && base::same_text(text.substr(text.size() - end.size()), end);
 }
 
 // A subtype may be "*", "*+json", or one.
 bool is_subtype(std::string_view subtype, std::string_view wanted) noexcept {
   if (wanted == "*") return true;
-  return wanted.starts_with("*+") ? ends_with_text(subtype, wanted.substr(1)) : same_text(subtype, wanted);
+  return wanted.starts_with("*+") ? ends_with_text(subtype, wanted.substr(1)) : base::same_text(subtype, wanted);
 }
 
 bool is_of_short_name(const MediaType& media, std::string_view name) noexcept {
-  if (same_text(name, "multipart")) return same_text(media.type, name);
-  const bool xml = same_text(name, "xml");
-  if (xml && same_text(media.type, "text") && same_text(media.subtype, name)) return true;  // RFC 7303 §9.2
+  if (base::same_text(name, "multipart")) return base::same_text(media.type, name);
+  const bool xml = base::same_text(name, "xml");
+  if (xml && base::same_text(media.type, "text") && base::same_text(media.subtype, name)) return true;  // RFC 7303 §9.2
   if (xml && ends_with_text(media.subtype, "+xml")) return true;
-  if (same_text(name, "json") && ends_with_text(media.subtype, "+json")) return true;
+  if (base::same_text(name, "json") && ends_with_text(media.subtype, "+json")) return true;
   MediaType wanted;
-  return split_media_type(media_type_of(name), wanted) && same_text(media.type, wanted.type) &&
-         same_text(media.subtype, wanted.subtype);
+  return split_media_type(media_type_of(name), wanted) && base::same_text(media.type, wanted.type) &&
+         base::same_text(media.subtype, wanted.subtype);
 }
 
 bool is_of_type(const MediaType& media, std::string_view type) noexcept {
@@ -256,7 +241,7 @@ bool is_of_type(const MediaType& media, std::string_view type) noexcept {
   if (type.find('/') == type.npos) return is_of_short_name(media, type);
   MediaType wanted;
   if (!split_media_type(type, wanted)) return false;
-  return (wanted.type == "*" || same_text(media.type, wanted.type)) && is_subtype(media.subtype, wanted.subtype);
+  return (wanted.type == "*" || base::same_text(media.type, wanted.type)) && is_subtype(media.subtype, wanted.subtype);
 }
 
 }  // namespace
@@ -282,16 +267,9 @@ std::optional<size_t> accept_encoding(Views lines, Views offers) noexcept {
   return choose(offers, [&](std::string_view offer) { return wish_for_coding(elements, offer); });
 }
 
-std::string_view media_type_of(std::string_view short_name) noexcept {
-  for (const ShortName& row : kShortNames) {
-    if (same_text(row.name, short_name)) return row.type;
-  }
-  return {};
-}
-
 std::optional<size_t> is_media_type(std::string_view content_type, Views types) noexcept {
   MediaType media;
-  if (!split_media_type(trimmed(content_type.substr(0, content_type.find(';'))), media)) return std::nullopt;
+  if (!split_media_type(base::trimmed(content_type.substr(0, content_type.find(';'))), media)) return std::nullopt;
   for (size_t i = 0; i < types.size(); i++) {
     if (is_of_type(media, types[i])) return i;
   }

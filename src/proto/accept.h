@@ -30,7 +30,7 @@ using Views = std::span<const std::string_view>;
 
 // All answer the index of an offer, or nothing when none is acceptable. Without the field: the first offer.
 
-// Offers are media types, with parameters or without, or short names (media_type_of); one that is neither is never acceptable
+// Offers are media types, with parameters or without, or short names (short_types.h); one that is neither is never acceptable
 // where there is a field. A parameter of an element must be one of the offer's; but "charset" of one whose offer has none:
 // what a text is encoded in is no reason to refuse it.
 std::optional<size_t> accept_media_type(Views lines, Views offers) noexcept;
@@ -45,9 +45,6 @@ std::optional<size_t> accept_language(Views lines, Views offers) noexcept;
 std::optional<size_t> accept_encoding(Views lines, Views offers) noexcept;
 
 std::optional<size_t> accept_charset(Views lines, Views offers) noexcept;
-
-// The media type that a short name stands for ("json": "application/json"), without parameters; empty for what is none.
-std::string_view media_type_of(std::string_view short_name) noexcept;
 
 // The first of `types` that a Content-Type is of, by its media type alone (parameters are ignored); nothing for one without
 // a well-formed media type. Types are media types, with wildcards ("text/*", "*/*", "application/*+json"), suffixes

@@ -5,8 +5,8 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "codec/percent.h"
 #include "codec/utf8.h"
-#include "proto/escapes.h"
 #include "proto/http_chars.h"
 
 namespace martlet::proto {
@@ -70,7 +70,7 @@ class CleanName {
 
 bool needs_extended(std::string_view name) noexcept {
   for (size_t i = 0; i < name.size(); i++) {
-    if (!is_ascii(name[i]) || name[i] == '"' || escaped_byte(name, i) >= 0) return true;
+    if (!is_ascii(name[i]) || name[i] == '"' || codec::escaped_byte(name, i) >= 0) return true;
   }
   return false;
 }
@@ -95,16 +95,12 @@ bool stands_for_itself(char c) noexcept {
 }
 
 char* put_escaped(char* out, std::string_view name) noexcept {
-  constexpr char kDigits[] = "0123456789ABCDEF";
   for (const char c : name) {
     if (stands_for_itself(c)) {
       *out++ = c;
-      continue;
+    } else {
+      out = codec::put_escape(out, static_cast<uint8_t>(c));
     }
-    const auto byte = static_cast<uint8_t>(c);
-    *out++ = '%';
-    *out++ = kDigits[byte >> 4];
-    *out++ = kDigits[byte & 15];
   }
   return out;
 }
@@ -154,9 +150,9 @@ size_t decode_value(const ParameterValue& value, bool in_form, char* out) noexce
     char c = text[i];
     if (value.quoted && c == '\\' && (text[i + 1] == '"' || text[i + 1] == '\\')) {  // another one follows
       c = text[++i];
-    } else if (in_form && escaped_byte(text, i) == '"') {
+    } else if (in_form && codec::escaped_byte(text, i) == '"') {
       c = '"';
-      i += kEscapeBytes - 1;
+      i += codec::kEscapeBytes - 1;
     }
     out[size++] = c;
   }
@@ -186,9 +182,9 @@ std::optional<size_t> decode_extended(const ParameterValue& value, char* out) no
   const std::string_view text = value.text.substr(language_end + 1);
   size_t size = 0;
   for (size_t i = 0; i < text.size(); i++) {
-    const int byte = escaped_byte(text, i);
+    const int byte = codec::escaped_byte(text, i);
     if (byte < 0 && text[i] == '%') return std::nullopt;
-    if (byte >= 0) i += kEscapeBytes - 1;
+    if (byte >= 0) i += codec::kEscapeBytes - 1;
     if (is_latin1 && byte >= 0) {
       size += put_latin1(out + size, byte);
     } else {

@@ -8,27 +8,20 @@
 #include <charconv>
 #include <chrono>
 
-#include "base/bytes.h"
+#include "base/text.h"
 #include "codec/percent.h"
 #include "proto/http_chars.h"
+#include "proto/http_date.h"
 
 namespace martlet::proto {
 
 namespace {
 
 constexpr std::chrono::seconds kMostAge = std::chrono::hours(24 * 400);
-constexpr std::chrono::seconds kLastSecond(253402300799);  // of the year 9999: an IMF-fixdate has no more digits
 constexpr size_t kPathBytes = 1024;                         // browsers drop a longer one, and take another (§5.6)
 constexpr size_t kDomainBytes = 253;                        // RFC 1035 §2.3.4, without the dots at the ends
 constexpr size_t kLabelBytes = 63;
 constexpr std::string_view kUnescaped = "-_.!~*'()";  // besides letters and digits (encodeURIComponent)
-
-std::string_view trim(std::string_view text) noexcept {
-  const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
-}
 
 bool is_letter_or_digit(char c) noexcept {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -108,23 +101,20 @@ class Writer {
   void put(char c) noexcept { put({&c, 1}); }
 
   void put_encoded(std::string_view value) noexcept {
-    constexpr char kDigits[] = "0123456789ABCDEF";
     for (size_t i = 0; i < value.size() && fits_; i++) {
       if (is_letter_or_digit(value[i]) || kUnescaped.find(value[i]) != std::string_view::npos) {
         put(value[i]);
       } else {
-        const auto byte = static_cast<uint8_t>(value[i]);
-        const char escape[] = {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+        char escape[codec::kEscapeBytes];
+        codec::put_escape(escape, static_cast<uint8_t>(value[i]));
         put({escape, sizeof escape});
       }
     }
   }
 
-  void put_number(int64_t number, size_t digits = 1) noexcept {
+  void put_number(int64_t number) noexcept {
     char text[20];
-    const auto size = static_cast<size_t>(std::to_chars(text, text + sizeof text, number).ptr - text);
-    for (size_t i = size; i < digits; i++) put('0');
-    put({text, size});
+    put({text, static_cast<size_t>(std::to_chars(text, text + sizeof text, number).ptr - text)});
   }
 
   SetCookie finish() const noexcept {
@@ -138,29 +128,6 @@ class Writer {
   bool fits_ = true;
 };
 
-// IMF-fixdate (RFC 9110 §5.6.7).
-void put_date(Writer& out, std::chrono::seconds since_1970) noexcept {
-  static constexpr std::string_view kDays = "SunMonTueWedThuFriSat";
-  static constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
-  const auto days = std::chrono::floor<std::chrono::days>(since_1970);
-  const std::chrono::year_month_day date{std::chrono::sys_days(days)};
-  const std::chrono::hh_mm_ss time(since_1970 - days);
-  out.put(kDays.substr(std::chrono::weekday(std::chrono::sys_days(days)).c_encoding() * 3, 3));
-  out.put(", ");
-  out.put_number(static_cast<unsigned>(date.day()), 2);
-  out.put(' ');
-  out.put(kMonths.substr((static_cast<unsigned>(date.month()) - 1) * 3, 3));
-  out.put(' ');
-  out.put_number(static_cast<int>(date.year()), 4);
-  out.put(' ');
-  out.put_number(time.hours().count(), 2);
-  out.put(':');
-  out.put_number(time.minutes().count(), 2);
-  out.put(':');
-  out.put_number(time.seconds().count(), 2);
-  out.put(" GMT");
-}
-
 void put_times(Writer& out, const CookieOptions& options) noexcept {
   constexpr std::chrono::seconds kNone(0);
   if (options.max_age) {
@@ -169,8 +136,10 @@ void put_times(Writer& out, const CookieOptions& options) noexcept {
   }
   if (options.expires) {
     const auto expires = std::chrono::floor<std::chrono::seconds>(options.expires->time_since_epoch());
+    char date[kHttpDateBytes];
+    encode_http_date(std::max(expires, kNone).count(), date);
     out.put("; Expires=");
-    put_date(out, std::clamp(expires, kNone, kLastSecond));
+    out.put({date, sizeof date});
   }
 }
 
@@ -216,8 +185,8 @@ bool CookiePairs::next(std::string_view& name, std::string_view& value) noexcept
     rest_.remove_prefix(end == std::string_view::npos ? rest_.size() : end + 1);
     const size_t equals = pair.find('=');
     const bool named = equals != std::string_view::npos;
-    name = named ? trim(pair.substr(0, equals)) : std::string_view();
-    value = trim(named ? pair.substr(equals + 1) : pair);
+    name = named ? base::trimmed(pair.substr(0, equals)) : std::string_view();
+    value = base::trimmed(named ? pair.substr(equals + 1) : pair);
     if (!name.empty() || !value.empty()) return true;
   }
   return false;

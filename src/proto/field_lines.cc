@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "base/bytes.h"
+#include "base/text.h"
 
 namespace martlet::proto {
 
@@ -26,20 +26,12 @@ bool is_singleton(std::string_view name) noexcept {
   return false;
 }
 
-bool same_name(std::string_view a, std::string_view b) noexcept {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); i++) {
-    if (base::ascii_lower(a[i]) != base::ascii_lower(b[i])) return false;
-  }
-  return true;
-}
-
 // The next line of this field behind `line`; null when there is none.
 const Field* next_line(const RequestHead& head, const uint8_t* base, const Field& line) noexcept {
   if (line.name != FieldName::other && head.count(line.name) == 1) return nullptr;
   const std::string_view name = head.name(base, line);
   for (const Field* f = &line + 1; f != head.fields + head.field_count; f++) {
-    if (f->name == line.name && (line.name != FieldName::other || same_name(head.name(base, *f), name))) return f;
+    if (f->name == line.name && (line.name != FieldName::other || base::same_text(head.name(base, *f), name))) return f;
   }
   return nullptr;
 }

@@ -1,7 +1,6 @@
 // See form.h. The pairs are those of codec::QueryPairs, so that a form in a body and a query string are walked alike.
 #include "proto/form.h"
 
-#include "proto/escapes.h"
 
 namespace martlet::proto {
 
@@ -10,8 +9,8 @@ namespace {
 // Takes one decoded byte from the front of encoded text, which is not empty.
 char take_decoded(std::string_view encoded, size_t& at) noexcept {
   const char c = encoded[at];
-  const int byte = escaped_byte(encoded, at);
-  at += byte < 0 ? 1 : kEscapeBytes;
+  const int byte = codec::escaped_byte(encoded, at);
+  at += byte < 0 ? 1 : codec::kEscapeBytes;
   if (byte >= 0) return static_cast<char>(byte);
   return c == '+' ? ' ' : c;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "proto/field_views.h"
 #include "proto/http_chars.h"
 #include "proto/http_rules.h"
@@ -38,7 +39,7 @@ class BackwardElements {
   std::string_view take_behind_comma() noexcept {
     const size_t comma = rest_.rfind(',');
     const size_t begin = comma == rest_.npos ? 0 : comma + 1;
-    const std::string_view piece = trimmed(rest_.substr(begin));
+    const std::string_view piece = base::trimmed(rest_.substr(begin));
     rest_ = rest_.substr(0, begin == 0 ? 0 : comma);
     return piece;
   }
@@ -82,7 +83,7 @@ Node parse_node(std::string_view text, IpAddress& address) noexcept {
   if (bracket && end == text.size()) return Node::malformed;
   if (!is_node_end(text.substr(bracket ? end + 1 : end))) return Node::malformed;
   const std::string_view name = bracket ? text.substr(1, end - 1) : text.substr(0, end);
-  if (!bracket && (same_text(name, "unknown") || is_obfuscated(name))) return Node::hidden;
+  if (!bracket && (base::same_text(name, "unknown") || is_obfuscated(name))) return Node::hidden;
   const std::optional<IpAddress> parsed = bracket ? codec::parse_ipv6(name) : codec::parse_ipv4(name);
   if (!parsed) return Node::malformed;
   address = *parsed;
@@ -100,8 +101,8 @@ Node parse_x_node(std::string_view text, IpAddress& address) noexcept {
 }
 
 Scheme parse_scheme(std::string_view text) noexcept {
-  if (same_text(text, "https") || same_text(text, "wss")) return Scheme::https;
-  if (same_text(text, "http") || same_text(text, "ws")) return Scheme::http;
+  if (base::same_text(text, "https") || base::same_text(text, "wss")) return Scheme::https;
+  if (base::same_text(text, "http") || base::same_text(text, "ws")) return Scheme::http;
   return Scheme::unsaid;
 }
 
@@ -117,10 +118,10 @@ struct ForwardedElement {
   std::string_view of_for, of_by, of_host, of_proto;  // as written; empty: not there
 
   std::string_view* find(std::string_view name) noexcept {
-    if (same_text(name, "for")) return &of_for;
-    if (same_text(name, "by")) return &of_by;
-    if (same_text(name, "host")) return &of_host;
-    return same_text(name, "proto") ? &of_proto : nullptr;
+    if (base::same_text(name, "for")) return &of_for;
+    if (base::same_text(name, "by")) return &of_by;
+    if (base::same_text(name, "host")) return &of_host;
+    return base::same_text(name, "proto") ? &of_proto : nullptr;
   }
 };
 

@@ -5,6 +5,7 @@
 // where such servers part: one looks for the end of the line only, the other takes a ';' or a CR in it for text.
 #include "proto/http_chunked.h"
 
+#include "base/text.h"
 #include "proto/http_chars.h"
 
 namespace martlet::proto {
@@ -13,12 +14,7 @@ namespace {
 
 constexpr uint8_t kFreeDigits = 16;  // enough for any size; more of them are zeros, and paid for
 
-int hex_value(uint8_t c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  const uint8_t lower = c | 0x20;
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
+int hex_value(uint8_t c) noexcept { return base::hex_digit_value(static_cast<char>(c)); }
 bool is_blank(uint8_t c) noexcept { return c == ' ' || c == '\t'; }
 
 }  // namespace

@@ -3,14 +3,12 @@
 
 #include <algorithm>
 
-#include "base/bytes.h"
+#include "base/text.h"
 #include "proto/http_chars.h"
 
 namespace martlet::proto {
 
 namespace {
-
-constexpr std::string_view kBlanks = " \t";
 
 // Whether the quote at `at` is one of a quoted pair: an odd number of backslashes stands before it. (Outside of quoted
 // strings there are none in what is well-formed, and before the quote that opens one there is another character.)
@@ -37,16 +35,6 @@ char take_char(std::string_view value, size_t& at) noexcept {
 
 }  // namespace
 
-bool same_text(std::string_view a, std::string_view b) noexcept {
-  const auto same = [](char x, char y) { return base::ascii_lower(x) == base::ascii_lower(y); };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), same);
-}
-
-std::string_view trimmed(std::string_view text) noexcept {
-  const size_t first = text.find_first_not_of(kBlanks);
-  return first == text.npos ? std::string_view() : text.substr(first, text.find_last_not_of(kBlanks) + 1 - first);
-}
-
 std::string_view take_piece(std::string_view& text, char separator) noexcept {
   bool quoted = false;
   size_t end = 0;
@@ -55,7 +43,7 @@ std::string_view take_piece(std::string_view& text, char separator) noexcept {
     if (text[end] == separator && !quoted) break;
     if (text[end] == '\\' && quoted) end++;
   }
-  const std::string_view piece = trimmed(text.substr(0, end));
+  const std::string_view piece = base::trimmed(text.substr(0, end));
   text.remove_prefix(std::min(end + 1, text.size()));
   return piece;
 }
@@ -68,7 +56,7 @@ std::string_view take_last_piece(std::string_view& text, char separator) noexcep
     if (c == '"' && !is_escaped(text, begin - 1)) quoted = !quoted;
     if (c == separator && !quoted) break;
   }
-  const std::string_view piece = trimmed(text.substr(begin));
+  const std::string_view piece = base::trimmed(text.substr(begin));
   text = text.substr(0, begin > 0 ? begin - 1 : 0);
   return piece;
 }

@@ -9,12 +9,6 @@
 
 namespace martlet::proto {
 
-// Whether they are the same but for the case of ASCII letters.
-bool same_text(std::string_view a, std::string_view b) noexcept;
-
-// Without the blanks around it.
-std::string_view trimmed(std::string_view text) noexcept;
-
 // Takes the piece before the next separator from the front of `text`, trimmed. A quoted string that does not end takes all
 // that is left.
 std::string_view take_piece(std::string_view& text, char separator) noexcept;

@@ -1,7 +1,7 @@
-// See parameters.h.
+// See type_parameters.h.
 #include "proto/type_parameters.h"
 
-#include "base/bytes.h"
+#include "base/text.h"
 #include "proto/http_chars.h"
 
 namespace martlet::proto {
@@ -14,14 +14,6 @@ bool each_meant(const ParameterValue& value, Take take) noexcept {
   for (size_t i = 0; i < value.text.size(); i++) {
     if (value.quoted && value.text[i] == '\\') i++;  // another one follows: the scanner has seen to it
     if (!take(value.text[i])) return false;
-  }
-  return true;
-}
-
-bool same_name(std::string_view a, std::string_view b) noexcept {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); i++) {
-    if (base::ascii_lower(a[i]) != base::ascii_lower(b[i])) return false;
   }
   return true;
 }
@@ -113,7 +105,7 @@ bool well_formed_parameters(std::string_view text) noexcept {
   ParameterStep step;
   while ((step = scanner.next(parameter)) == ParameterStep::parameter) {
     for (size_t i = 0; i < count; i++) {
-      if (same_name(names[i], parameter.name)) return false;
+      if (base::same_text(names[i], parameter.name)) return false;
     }
     names[count++] = parameter.name;
   }

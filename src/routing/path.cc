@@ -1,25 +1,11 @@
 // See path.h.
 #include "routing/path.h"
 
-#include "base/bytes.h"
+#include "codec/percent.h"
 
 namespace martlet::routing {
 
 namespace {
-
-int hex_digit(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = base::ascii_lower(c);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-// The byte that an escape at the beginning of a text stands for; -1 when there is none.
-int escaped_byte(std::string_view text) noexcept {
-  if (text.size() < 3 || text[0] != '%') return -1;
-  const int high = hex_digit(text[1]);
-  const int low = hex_digit(text[2]);
-  return high < 0 || low < 0 ? -1 : high << 4 | low;
-}
 
 // RFC 3986 §2.3.
 bool is_unreserved(int c) noexcept {
@@ -27,18 +13,10 @@ bool is_unreserved(int c) noexcept {
          c == '~';
 }
 
-char* put_escape(char* out, int byte) noexcept {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  *out++ = '%';
-  *out++ = kDigits[byte >> 4];
-  *out++ = kDigits[byte & 15];
-  return out;
-}
-
 // Whether a segment of a path, as guards see it, is "." or "..", or there is a NUL, or a '%' that begins no escape.
 bool misleads(std::string_view path) noexcept {
   for (size_t at = path.find('%'); at != std::string_view::npos; at = path.find('%', at + 1)) {
-    if (escaped_byte(path.substr(at)) <= 0) return true;
+    if (codec::escaped_byte(path, at) <= 0) return true;
   }
   PathReader reader(path);
   int dots = -1;  // of the segment so far; -1: it is something else
@@ -60,13 +38,13 @@ bool judge_path(std::string_view path, char* out, size_t& size) noexcept {
   if (misleads(path)) return false;
   const char* const begin = out;
   while (!path.empty()) {
-    const int byte = escaped_byte(path);
+    const int byte = codec::escaped_byte(path);
     if (byte < 0) {
       *out++ = path[0];
     } else if (is_unreserved(byte)) {
       *out++ = static_cast<char>(byte);
     } else {
-      out = put_escape(out, byte);
+      out = codec::put_escape(out, static_cast<uint8_t>(byte));
     }
     path.remove_prefix(byte < 0 ? 1 : 3);
   }
@@ -80,7 +58,7 @@ namespace {
 int dots_in(std::string_view segment) noexcept {
   int dots = 0;
   for (; !segment.empty(); dots++) {
-    const bool encoded = escaped_byte(segment) == '.';
+    const bool encoded = codec::escaped_byte(segment) == '.';
     if (!encoded && segment[0] != '.') return 0;
     segment.remove_prefix(encoded ? 3 : 1);
   }
@@ -119,7 +97,7 @@ const char* judge_pattern(std::string_view path, std::string& judged) {
     if (byte < 0x80) {
       sendable += c;
     } else {
-      sendable.append(escape, static_cast<size_t>(put_escape(escape, byte) - escape));
+      sendable.append(escape, static_cast<size_t>(codec::put_escape(escape, static_cast<uint8_t>(byte)) - escape));
     }
   }
   judged.resize(sendable.size());
@@ -132,7 +110,7 @@ const char* judge_pattern(std::string_view path, std::string& judged) {
 }
 
 int PathReader::decode() noexcept {
-  const int byte = escaped_byte(rest_);
+  const int byte = codec::escaped_byte(rest_);
   const int c = byte >= 0 ? byte : static_cast<unsigned char>(rest_[0]);
   rest_.remove_prefix(byte >= 0 ? 3 : 1);
   return c == '\\' ? '/' : c;

@@ -39,7 +39,7 @@ void RoutedWorker::add_use(std::string_view prefix, Step step) {
   if (prefix.ends_with("/*")) prefix.remove_suffix(2);
   while (prefix.ends_with('/')) prefix.remove_suffix(1);
   if (!prefix.empty() && prefix[0] != '/') return refuse_route("a prefix begins with '/'", prefix);
-  if (prefix.find_first_of(":*") != std::string_view::npos) return refuse_route("a prefix has no parameters", prefix);
+  if (prefix.find_first_of(":*[") != std::string_view::npos) return refuse_route("a prefix has no parameters: put the step into the routes", prefix);
   std::string judged;  // comparing decodes both sides: only whether it could ever match is of interest
   if (const char* wrong = judge_pattern(prefix, judged)) return refuse_route(wrong, prefix);
   steps.push_back(std::move(step));

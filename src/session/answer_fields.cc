@@ -1,9 +1,11 @@
 // See answer_fields.h.
 #include "session/answer_fields.h"
 
+#include <functional>
+
 #include "base/check.h"
+#include "base/text.h"
 #include "proto/http_chars.h"
-#include "proto/parameters.h"
 #include "session/sessions.h"
 #include "sys/log_line.h"
 
@@ -64,6 +66,16 @@ void set_any_type(Exchange& e, std::string_view name, std::string_view type) noe
 
 }  // namespace
 
+std::optional<std::string_view> apart(Exchange& e, std::string_view value) noexcept {
+  const std::string_view lines = e.fields.text();
+  const bool among_them = !value.empty() && std::less_equal<>()(lines.data(), value.data()) && std::less<>()(value.data(), lines.data() + lines.size());
+  if (!among_them) [[likely]] return value;
+  char* const room = e.text_room(value.size());
+  if (!room) return std::nullopt;
+  std::memcpy(room, value.data(), value.size());
+  return std::string_view(room, value.size());
+}
+
 bool is_field_value(std::string_view value) noexcept {
   for (const char c : value) {
     if (!proto::has_class(static_cast<uint8_t>(c), proto::char_class::field_value)) return false;
@@ -77,7 +89,7 @@ void remove_lines(Exchange& e, std::string_view name) noexcept {
   size_t kept = 0;
   for (size_t at = 0; at < e.fields.size();) {
     const Line line = line_at(e.fields.text(), at);
-    if (!proto::same_text(line.name, name)) {
+    if (!base::same_text(line.name, name)) {
       if (kept != at) std::memmove(e.fields.data() + kept, e.fields.data() + at, line.end - at);
       kept += line.end - at;
     }
@@ -96,16 +108,18 @@ void remove_field(Exchange& e, std::string_view name) noexcept {
   remove_lines(e, name);
 }
 
-void set_field(Exchange& e, std::string_view name, std::string_view value) noexcept {
-  if (!may_be_set(e, name, value)) return;
-  if (is_type(name)) return set_any_type(e, name, value);
+void set_field(Exchange& e, std::string_view name, std::string_view text) noexcept {
+  const auto value = apart(e, text);
+  if (!value || !may_be_set(e, name, *value)) return;
+  if (is_type(name)) return set_any_type(e, name, *value);
   if (!e.fields.empty() && !base::equals_lower(name, "set-cookie")) remove_lines(e, name);
-  add_line(e, name, value);
+  add_line(e, name, *value);
 }
 
-void append_field(Exchange& e, std::string_view name, std::string_view value) noexcept {
-  if (!may_be_set(e, name, value)) return;
-  is_type(name) ? set_any_type(e, name, value) : add_line(e, name, value);
+void append_field(Exchange& e, std::string_view name, std::string_view text) noexcept {
+  const auto value = apart(e, text);
+  if (!value || !may_be_set(e, name, *value)) return;
+  is_type(name) ? set_any_type(e, name, *value) : add_line(e, name, *value);
 }
 
 std::optional<std::string_view> find_field(const Exchange& e, std::string_view name) noexcept {
@@ -118,13 +132,13 @@ std::optional<std::string_view> next_field(const Exchange& e, std::string_view n
   while (at < e.fields.size()) {
     const Line line = line_at(e.fields.text(), at);
     at = line.end;
-    if (proto::same_text(line.name, name)) return line.value;
+    if (base::same_text(line.name, name)) return line.value;
   }
   return std::nullopt;
 }
 
 bool note_second_answer(Exchange& e) noexcept {
-  if (e.is_kept()) return true;  // by a task that goes on after it: somebody else, or a deadline, has answered
+  if (e.flags.settled || e.is_kept()) return true;  // a task goes on after it: somebody else, or a deadline, has answered
   e.sessions->stats.late_responses++;
   sys::log_limited(LogLevel::warn, "a second response to one request was ignored", {});
   MARTLET_DCHECK(false && "a second terminal call on a response");

@@ -12,6 +12,10 @@ namespace martlet::session {
 
 bool is_field_value(std::string_view value) noexcept;
 
+// A text that may be one of these lines, to outlast their changes: then a copy in the exchange's texts, else as it is.
+// Nothing when memory is out.
+std::optional<std::string_view> apart(Exchange& e, std::string_view value) noexcept;
+
 // Replaces what was set of this name, but Set-Cookie, which is added. The library's own fields are ignored.
 void set_field(Exchange& e, std::string_view name, std::string_view value) noexcept;
 // As one more line (RFC 9110 §5.3: as good as one more element behind the others).
@@ -22,10 +26,10 @@ std::optional<std::string_view> find_field(const Exchange& e, std::string_view n
 // Line by line: the next one of this name from `at` on, which is 0 at first; not for Content-Type.
 std::optional<std::string_view> next_field(const Exchange& e, std::string_view name, size_t& at) noexcept;
 
-// Content-Type, which has a place of its own; of at most Exchange::kTypeBytes.
+// Content-Type, which has a place of its own, and may be what lies there; of at most Exchange::kTypeBytes.
 inline void set_type(Exchange& e, std::string_view type) noexcept {
   e.content_type_bytes = static_cast<uint8_t>(type.size());
-  std::memcpy(e.content_type, type.data(), type.size());
+  std::memmove(e.content_type, type.data(), type.size());
 }
 
 // Whether a terminal call was made before; then this one is counted and logged, and must do nothing.

@@ -90,6 +90,7 @@ struct Exchange {
     bool failed = false;       // its error handlers have been run
     bool muted = false;        // the library has answered in a step's place: what the step still says is not heard
     bool watched = false;      // there is a `watch`
+    bool settled = false;      // answered, and only here until its body has been passed over: late calls do not find it
   };
   Flags flags;
 

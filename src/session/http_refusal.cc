@@ -72,6 +72,7 @@ void run_refusal(Sessions& s, Exchange& e, const Exchange::Refusal& refusal) noe
   e.flags.refused = true;
   e.flags.close_after = true;
   e.flags.in_handler = true;
+  e.flags.body_coming = false;  // no step waits for it any more
   drop_body(s, e);
   s.http.on_refused(s.http.context, e);
   const bool later = !e.flags.responded && !e.connection->closing;

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "net/output.h"
+#include "proto/http_date.h"
+#include "session/answer_fields.h"
 #include "session/http_session.h"
 #include "session/sessions.h"
 #include "sys/clock.h"
@@ -17,7 +19,7 @@ namespace {
 
 constexpr std::string_view kOkLine = "HTTP/1.1 200 OK\r\n";
 constexpr std::string_view kDateField = "Date: ";
-constexpr size_t kDateBytes = kDateField.size() + sys::kHttpDateSize + 2;
+constexpr size_t kDateBytes = kDateField.size() + proto::kHttpDateBytes + 2;
 constexpr std::string_view kTextLines = "Content-Type: text/plain; charset=utf-8\r\nContent-Length: ";
 constexpr std::string_view kJsonLines = "Content-Type: application/json\r\nContent-Length: ";
 constexpr size_t kOkText = kOkLine.size() + kDateBytes + kTextLines.size();
@@ -83,8 +85,8 @@ class Writer {
     Writer out(reinterpret_cast<uint8_t*>(to));
     out.put(kOkLine);
     out.put(kDateField);
-    sys::format_http_date(second, reinterpret_cast<char*>(out.at()));
-    Writer rest(out.at() + sys::kHttpDateSize);
+    proto::encode_http_date(second, reinterpret_cast<char*>(out.at()));
+    Writer rest(out.at() + proto::kHttpDateBytes);
     rest.put("\r\n");
     rest.put(lines);
   };
@@ -183,8 +185,21 @@ inline void put_connection(const Sessions& s, const Exchange& e, Writer& out, bo
   watch.on_answer(watch, e, body_bytes);
 }
 
+namespace {
+
+// The body may be what was set (Response::get()), and who is told may change that.
+[[gnu::noinline, gnu::cold]] base::ByteSpan announce_body(Exchange& e, base::ByteSpan body) noexcept {
+  const auto kept = apart(e, base::as_text(body));
+  if (!kept) e.status = 503;
+  body = base::as_bytes(kept.value_or(std::string_view()));
+  announce_answer(e, body.size());
+  return body;
+}
+
+}  // namespace
+
 void send_response(Exchange& e, base::ByteSpan body, BodyType type) noexcept {
-  if (e.flags.watched) [[unlikely]] announce_answer(e, body.size());
+  if (e.flags.watched) [[unlikely]] body = announce_body(e, body);
   Sessions& s = *e.sessions;
   net::Connection& c = *e.connection;
   const bool no_body = e.status == 204 || e.status == 304;  // RFC 9110 §8.6: no length either

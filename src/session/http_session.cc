@@ -117,6 +117,7 @@ void release_exchange(Exchange& e) noexcept { give_back_exchange(*e.sessions, &e
 
 void end_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   if (e->flags.body_coming & !e->flags.close_after) {  // to pass over it
+    e->flags.settled = true;
     if (e->tasks) e->tasks->hooks->answered(*e);
     return wait_for_body(s, c, e);
   }
@@ -429,7 +430,7 @@ Exchange* find_exchange(Sessions& s, base::SlotId id, uint32_t request_number) n
   net::Connection* c = s.reactor.find(id);
   if (!c || c->protocol != &http_protocol) return nullptr;
   Exchange* e = c->state<HttpState>().exchange;
-  return e && e->request_number == request_number ? e : nullptr;
+  return e && e->request_number == request_number && !e->flags.settled ? e : nullptr;
 }
 
 void settle_exchange(Exchange& e) noexcept {

@@ -38,7 +38,8 @@ extern const net::Protocol http_protocol;
 // Binds HTTP to a connection that was accepted. `refuse`: it gets 503 and is closed.
 void start_http(Sessions& s, net::Connection& c, bool refuse) noexcept;
 
-// The exchange of this number, if it is still in flight on its connection.
+// The exchange of this number, if it is still in flight on its connection. An answer ends that, also where the body is yet to
+// be passed over.
 Exchange* find_exchange(Sessions& s, base::SlotId id, uint32_t request_number) noexcept;
 
 // The answer is with the connection's output (or the upgrade is done): ends an exchange that outlived its handler and

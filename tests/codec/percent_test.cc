@@ -17,12 +17,12 @@ using martlet::test::Guarded;
 namespace {
 
 // Decodes beside and in place, against an unmapped page, and compares the two.
-std::optional<std::string> decoded(std::string_view text, Plus plus = Plus::keep) {
+std::optional<std::string> decoded(std::string_view text) {
   const Guarded guarded(text);
   const std::string_view view = martlet::base::as_text(guarded.span());
   std::string out(text.size(), '\0');
-  const std::optional<size_t> beside = decode_percent(view, out.data(), plus);
-  const std::optional<size_t> in_place = decode_percent(view, reinterpret_cast<char*>(guarded.data()), plus);
+  const std::optional<size_t> beside = decode_percent(view, out.data());
+  const std::optional<size_t> in_place = decode_percent(view, reinterpret_cast<char*>(guarded.data()));
   CHECK(beside == in_place);
   if (!beside) return std::nullopt;
   out.resize(*beside);
@@ -59,10 +59,7 @@ TEST_CASE("percent: text without escapes stays as it is") {
   CHECK(decoded("%2525") == std::string("%25"));
 }
 
-TEST_CASE("percent: a plus is a space in query strings only") {
-  CHECK(decoded("a+b%2Bc") == std::string("a+b+c"));
-  CHECK(decoded("a+b%2Bc", Plus::is_space) == std::string("a b+c"));
-}
+TEST_CASE("percent: a plus is a plus") { CHECK(decoded("a+b%2Bc") == std::string("a+b+c")); }
 
 TEST_CASE("percent: an escape that is cut off or has other digits is refused") {
   for (const char* text : {"%",   "%4",  "a%",  "a%4", "%%41", "%4%41", "%zz", "%4g", "%g4", "% 4", "%+4", "%/0",

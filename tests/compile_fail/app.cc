@@ -13,6 +13,8 @@ void set_up(App& app) {
   app.get("/number", 42);                                                  // FAILS IN ANOTHER FILE
   app.get("/little", [](Request&) {});                                     // FAILS IN ANOTHER FILE
   app.get("/much", [](Request&, Response&, Next, int) {});                 // FAILS IN ANOTHER FILE
+  app.not_found([](Request&, Response&, Next) {});                         // FAILS IN ANOTHER FILE
+  app.not_found([](Request&, Response&) {});
   app.use([](int) {});                                                     // FAILS IN ANOTHER FILE
   app.ws("/ws", [](WebSocket, Response&) {});                              // FAILS IN ANOTHER FILE
   app.ws("/ws", {.message = [](const Message&) {}});                       // FAILS

@@ -60,6 +60,21 @@ CC
 for header in include/martlet/*.h; do
   echo "#include <martlet/${header##*/}>" | says "$header with C++17" 12 'needs C++20' -std=c++17
 done
+says 'a Function used twice' 20 'a Function is used once: std::move() it' <<'CC'
+#include <martlet/martlet.h>
+using namespace martlet;
+void set_up(WebSocket ws) {
+  Function<void(WebSocket, const Message&)> fn = [](WebSocket, const Message&) {};
+  ws.on_message(fn);
+}
+CC
+says 'a Message that is kept' 20 'keep what msg.share() gives' <<'CC'
+#include <martlet/martlet.h>
+using namespace martlet;
+void set_up(WebSocket ws) {
+  ws.on_message([](WebSocket from, const Message& m) { auto kept = m; from.send(kept); });
+}
+CC
 while read -r line; do
   says "$line" 15 'is called with (' <<CC
 #include <martlet/martlet.h>

@@ -7,6 +7,7 @@
 #include "fuzz/fuzz.h"
 #include "proto/accept.h"
 #include "proto/http_chars.h"
+#include "proto/short_types.h"
 
 using namespace martlet;
 

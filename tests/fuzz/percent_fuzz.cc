@@ -12,10 +12,10 @@ int digit(char c) {
   return at == std::string_view::npos ? -1 : static_cast<int>(at);
 }
 
-bool decode_plainly(std::string_view text, bool plus, std::string& out) {
+bool decode_plainly(std::string_view text, std::string& out) {
   for (size_t i = 0; i < text.size(); i++) {
     if (text[i] != '%') {
-      out.push_back(plus && text[i] == '+' ? ' ' : text[i]);
+      out.push_back(text[i]);
       continue;
     }
     if (text.size() - i < 3 || digit(text[i + 1]) < 0 || digit(text[i + 2]) < 0) return false;
@@ -25,18 +25,18 @@ bool decode_plainly(std::string_view text, bool plus, std::string& out) {
   return true;
 }
 
-void check(base::ByteSpan bytes, codec::Plus plus) {
+void check(base::ByteSpan bytes) {
   const fuzz::Exact text(bytes);
   const fuzz::Exact out(bytes);
   auto* room = reinterpret_cast<char*>(out.data());
-  const auto size = codec::decode_percent(base::as_text(text.span()), room, plus);
+  const auto size = codec::decode_percent(base::as_text(text.span()), room);
   std::string plain;
-  FUZZ_CHECK(size.has_value() == decode_plainly(base::as_text(bytes), plus == codec::Plus::is_space, plain));
+  FUZZ_CHECK(size.has_value() == decode_plainly(base::as_text(bytes), plain));
   if (size) FUZZ_CHECK(std::string_view(room, *size) == plain);
-  if (codec::is_plain(base::as_text(bytes), plus)) FUZZ_CHECK(size && plain == base::as_text(bytes));
+  if (codec::is_plain(base::as_text(bytes))) FUZZ_CHECK(size && plain == base::as_text(bytes));
   const fuzz::Exact in_place(bytes);
   auto* same = reinterpret_cast<char*>(in_place.data());
-  const auto again = codec::decode_percent({same, in_place.size()}, same, plus);
+  const auto again = codec::decode_percent({same, in_place.size()}, same);
   FUZZ_CHECK(again == size);
   if (again) FUZZ_CHECK(std::string_view(same, *again) == plain);
 }
@@ -44,8 +44,7 @@ void check(base::ByteSpan bytes, codec::Plus plus) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  check({data, size}, codec::Plus::keep);
-  check({data, size}, codec::Plus::is_space);
+  check({data, size});
   const fuzz::Exact query({data, size});
   codec::QueryPairs pairs(base::as_text(query.span()));
   std::string_view key;

@@ -61,6 +61,32 @@ TEST_CASE("failures: text, or a problem where JSON is preferred; what was set st
   CHECK(get(client, "/value").body == "no such post");
 }
 
+TEST_CASE("failures: of a request that was deferred, with an error handler that only looks on") {
+  int told = 0;
+  TestServer server([&](App& app) {
+    app.on_error([&](const Failure&, Request&, Response&) { told++; });
+    serve(app);
+    app.get("/deferred", [](Request&, Response& res) {
+      const Response later = res.defer();
+      later.fail(409, "not now");
+    });
+    app.get("/deferred-throws", [](Request&, Response& res) {
+      const Response later = res.defer();
+      throw std::runtime_error(later.sent() ? "sent" : "secret");
+    });
+    app.get("/handed-on", [](Request&, Response& res) { res.fail(418); });
+    app.on_error([](const Failure& f, Request&, Response& res) {
+      if (f.status == 418) std::thread([later = res.defer()] { later.send("handed on"); }).detach();
+    });
+  });
+  Client client(server.port());
+  CHECK(get(client, "/late-fail").body == "busy");
+  CHECK(get(client, "/deferred").body == "not now");
+  CHECK(get(client, "/deferred-throws").status == 500);
+  CHECK(get(client, "/handed-on").body == "handed on");
+  CHECK(server.on_thread([&](App&) { return told; }) == 4);
+}
+
 TEST_CASE("failures: next(error) in place of what comes after it, now or later, from any thread") {
   TestServer server(serve);
   Client client(server.port());

@@ -241,6 +241,9 @@ struct Clocked {
     app.get("/short", park({.deadline = 2s}));
     app.get("/long", park({.deadline = 20s}));
     app.get("/held", [this](Request&, Response&, Next next) { held.push_back(next); }, park({.deadline = 2s}));
+    const auto taken = [](Request& req, Response& res) { res.send(req.body()); };
+    app.post("/parked", [this](Request&, Response& res, Next) { parked.push_back(res.defer()); }, taken);
+    app.post("/held", [this](Request&, Response&, Next next) { held.push_back(next); }, taken);
     app.get("/now", [](Request&, Response& res) { res.send("now"); });
   }
   void ask(std::string_view path) {
@@ -330,4 +333,30 @@ TEST_CASE("http_aborted: what waits behind a request that timed out is answered"
   t.pass(6s);
   t.check_503(1);
   CHECK(t.client.read_response().body == "now");
+}
+
+TEST_CASE("http_aborted: what comes too late is as harmless while the body is still passed over") {
+  for (const char* path : {"/parked", "/held"}) {
+    Clocked t({.handler_timeout = 5s});
+    REQUIRE(t.client.send("POST " + std::string(path) + " HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n01234"));
+    REQUIRE(t.server.turn_until([&] { return t.parked.size() + t.held.size() == 1; }));
+    t.times_out_at(5s, 1);
+    for (const Response& late : t.parked) {
+      late.on_aborted([&] { t.aborted += 100; });
+      late.send("late");
+      CHECK(late.status_code() == 0);
+    }
+    for (const Next& late : t.held) {
+      late(HttpError{422, "late"});
+      late();
+    }
+    t.server.turn();
+    CHECK(t.silent());
+    CHECK(t.server.app().stats().late_responses == 0);
+    CHECK(t.server.app().stats().late_nexts == 0);
+    REQUIRE(t.client.send("56789" + std::string(kNow)));
+    t.pass(0ms);
+    CHECK(t.client.read_response().body == "now");
+    CHECK(t.aborted == 0);
+  }
 }

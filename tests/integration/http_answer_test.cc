@@ -62,6 +62,38 @@ TEST_CASE("http_answer: cookies are set with their attributes, cleared, and refu
   CHECK(server.stats().refused_headers == 7);
 }
 
+TEST_CASE("http_answer: what was set can be set again by what get() answers, under its own name or another") {
+  const std::string longer(300, 'y');  // than the room that the fields begin with
+  TestServer server([&](App& app) {
+    app.get("/same", [](Request&, Response& res) {
+      res.set("X-First", "abc").set("X-Second", "second");
+      res.set("X-First", *res.get("X-First")).vary("A, B").set("X-Other", "C, D").vary(*res.get("X-Other")).send(*res.get("X-Second"));
+    });
+    app.get("/other", [&](Request&, Response& res) {
+      res.set("X-First", longer).set("X-Copy", *res.get("X-First")).append("X-Copy", *res.get("X-First")).append("X-First", *res.get("X-Copy"));
+      res.set("Content-Type", *res.get("X-First")).set("Content-Type", *res.get("Content-Type")).end();
+    });
+    app.get("/type", [](Request&, Response& res) { res.type("text/text/html").type(res.get("Content-Type")->substr(5)).end(); });
+    app.get("/there", [](Request&, Response& res) { res.set("Location", "/there").set("X-Last", "last").redirect(*res.get("Location")); });
+    app.get("/watched", [&](Request&, Response& res) {
+      res.on_headers([&](Response& late) { late.remove("X-First").set("X-More", longer); });
+      res.set("X-First", "first").send(*res.get("X-First"));
+    });
+  });
+  Client client(server.port());
+  const HttpResponse same = client.get("/same");
+  CHECK(same.field("x-first") == "abc");
+  CHECK(same.field("vary") == "A, B, C, D");
+  CHECK(same.body == "second");
+  const HttpResponse other = client.get("/other");
+  CHECK(all_of(other, "x-first") == longer + "\n" + longer + "\n");
+  CHECK(all_of(other, "x-copy") == longer + "\n" + longer + "\n");
+  CHECK(other.field("content-type") == longer);
+  CHECK(client.get("/type").field("content-type") == "text/html");
+  CHECK(client.get("/there").field("location") == "/there");
+  CHECK(client.get("/watched").body == "first");
+}
+
 TEST_CASE("http_answer: Vary is one line, names each field once, and * stands for all") {
   TestServer server([](App& app) {
     app.get("/one", [](Request&, Response& res) { res.vary("Accept").vary("accept").vary("Origin, Accept , Cookie").end(); });

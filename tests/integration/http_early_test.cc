@@ -136,6 +136,32 @@ TEST_CASE("http_early: the handler and a step that wants it see the whole body, 
   }
 }
 
+TEST_CASE("http_early: what a step has found in the head is there when the handler runs behind the body") {
+  struct Found {
+    std::string_view token, name, path, page;
+  };
+  TestServer server([](App& app) {
+    app.post("/:name", [](Request& req, Response&, Next next) {
+      req.data<Found>() = {req.header("x-token").value_or(""), req.param("name"), req.path(), req.query("page").value_or("")};
+      next();
+    }, [](Request& req, Response& res) {
+      const Found& found = req.data<Found>();
+      res.send(std::string(found.token) + ' ' + std::string(found.name) + ' ' + std::string(found.path) + ' ' + std::string(found.page));
+    });
+  });
+  const std::string body(70'000, 'b');
+  uint64_t requests = 0;
+  for (const bool chunked : {false, true}) {
+    Client client(server.port());
+    const std::string framing = chunked ? "Transfer-Encoding: chunked\r\n" : "Content-Length: 70000\r\n";
+    REQUIRE(client.send(head("/%61nn?page=7", framing + "X-Token: secret\r\n")));
+    requests++;
+    REQUIRE(server.wait_for_stats([&](const Stats& s) { return s.requests == requests; }));
+    REQUIRE(client.send(chunked ? "11170\r\n" + body + "\r\n0\r\n\r\n" : body));
+    CHECK(client.read_response().body == "secret ann /ann 7");
+  }
+}
+
 TEST_CASE("http_early: the body that comes while a step thinks is held, and read on when it goes on") {
   for (const size_t early : {size_t{0}, size_t{10}, size_t{50'000}, size_t{400'000}}) {
     for (const bool chunked : {false, true}) {

@@ -50,6 +50,14 @@ void serve(App& app) {
   app.use([](Request&, Response& res, Next) { res.status(404).send("no such page"); });
 }
 
+struct Wanting {
+  static constexpr bool wants_body = true;
+  void operator()(Request& req, Response& res, Next next) const {
+    res.set("X-Seen", std::to_string(req.body().size()));
+    next();
+  }
+};
+
 std::string post(std::string_view path, std::string_view fields, std::string_view body) {
   return "POST " + std::string(path) + " HTTP/1.1\r\nHost: t\r\n" + std::string(fields) + "\r\n" + std::string(body);
 }
@@ -115,6 +123,27 @@ TEST_CASE("http_refusals: bodies that are refused, by length, in chunks, malform
   const HttpResponse got = good.post("/api/upload", "small");
   CHECK(got.body == "taken");
   CHECK(got.field("x-own") == "1");
+}
+
+TEST_CASE("http_refusals: a body that is refused while the first step of all waits for it") {
+  const auto page = [](Request& req, Response& res) { res.status(404).send("no such page" + std::string(req.body())); };
+  const auto serve_page = [&](App& app) { app.use(page); };
+  const auto serve_wanting = [&](App& app) { app.use(Wanting()).use("/", page); };
+  for (const bool wanting : {false, true}) {
+    TestServer server([&](App& app) { wanting ? serve_wanting(app) : serve_page(app); }, {.app = {.body_timeout = 50ms}});
+    for (const char* piece : {"2\r\nabzz\r\n", "2\r\nab\r\n"}) {  // malformed, then silent
+      Client client(server.port());
+      REQUIRE(client.send(post("/nowhere", "Transfer-Encoding: chunked\r\n", "")));
+      server.turn();
+      REQUIRE(client.send(piece));
+      const HttpResponse got = client.read_response();
+      CHECK(got.status == 404);
+      CHECK(got.body == "no such page");
+      CHECK(got.field("x-seen") == (wanting ? "0" : ""));
+      CHECK(got.closes());
+    }
+    CHECK(server.stats().bad_requests == 2);
+  }
 }
 
 TEST_CASE("http_refusals: chunks that come one after the other and grow too large") {

@@ -54,6 +54,7 @@ TEST_CASE("http_request: all values of a query parameter and all lines of a fiel
   check_all(client, {{"/q", "", 200, "0"},
                      {"/q?tag=a&x=1&tag=b+c&t%61g=%41&tag&Tag=no", "", 200, "4|a|b c|A|"},
                      {"/q?tag=%zz", "", 200, "1|%zz"},
+                     {"/q?tag=50%+off%21&t%61g+=no&t%zz=no", "", 200, "1|50% off!"},
                      {"/h", "", 200, "0"},
                      {"/h", "X-Own: a, b\r\nx-owner: no\r\nX-OWN:  c \r\nx-own:\r\n", 200, "3|a, b|c|"}});
 }

@@ -78,6 +78,9 @@ TEST_CASE("http_response: short types") {
   CHECK(client.get("/svg").field("content-type") == "image/svg+xml");
   CHECK(client.get("/png").field("content-type") == "image/png");
   CHECK(client.get("/bin").field("content-type") == "application/octet-stream");
+  CHECK(client.get("/xml").field("content-type") == "application/xml");
+  CHECK(client.get("/csv").field("content-type") == "text/csv; charset=utf-8");
+  CHECK(client.get("/no-type").field("content-type") == "no-type");
   CHECK(client.get("/font%2Fwoff2").field("content-type") == "font/woff2");
 }
 

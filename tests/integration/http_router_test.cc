@@ -1,6 +1,7 @@
 // Routers that are mounted, groups, handlers that return their answer, not_found and the list of routes.
 #include <doctest/doctest.h>
 #include <martlet/json.h>
+#include <martlet/martlet.h>
 
 #include <string>
 
@@ -76,6 +77,34 @@ TEST_CASE("http_router: groups with steps, on groups, and WebSockets in them") {
   WsClient echo(server.port(), "/admin/echo");
   REQUIRE(echo.send_text("again"));
   CHECK(echo.read_frame().payload == "again");
+}
+
+TEST_CASE("http_router: a prefix that would guard nothing is refused, one with a star guards as well on a Router as on an App") {
+  const auto refused = [](auto set_up) {
+    App app;
+    set_up(app);
+    const auto port = app.listen("127.0.0.1", 0);
+    return port ? std::string("listens") : std::string(port.error().what());
+  };
+  const auto stop = [](Request&, Response& res, Next) { res.status(401).end(); };
+  const auto get_in = [](Request&) { return "in"; };
+  const std::string params = "a prefix has no parameters: put the step into the routes";
+  for (const std::string prefix : {"/users/[id]", "/users/:id"}) {
+    CHECK(refused([&](App& app) { app.use(prefix, stop); }) == "route \"" + prefix + "\": " + params);
+    CHECK(refused([&](App& app) { app.group(prefix, stop, [&](Router& r) { r.get("/", get_in); }); }) == "route \"" + prefix + "\": " + params);
+    CHECK(refused([&](App& app) { app.group(prefix, [&](Router& r) { r.get("/", get_in); }); }) == "listens");
+  }
+  CHECK(refused([&](App& app) { app.group("/api", [&](Router& r) { r.use("admin", stop); }); }) == "route \"admin below /api\": a prefix begins with '/'");
+  CHECK(refused([&](App& app) { app.group("/api", [&](Router& r) { r.get("users", get_in); }); }) == "route \"users below /api\": a path begins with '/'");
+  CHECK(refused([&](App& app) { app.group("/api", [&](Router& r) { r.all("*", get_in); }); }) == "route \"* below /api\": a path begins with '/'");
+  CHECK(refused([&](App& app) { app.group("/api", [&](Router& r) { r.ws("live", {}); }); }) == "route \"live below /api\": a path begins with '/'");
+  CHECK(refused([&](App& app) { app.group("/api", [&](Router& r) { r.group("v1", stop, [](Router&) {}); }); }) == "route \"v1 below /api\": a prefix begins with '/'");
+  CHECK(refused([&](App& app) { app.group("/api", [&](Router& r) { r.group("v1", [&](Router& v) { v.get("/x", get_in); }); }); }) == "route \"v1/x below /api\": a path begins with '/'");
+  CHECK(refused([&](App& app) { app.group("/", [&](Router& r) { r.get("users", get_in); }); }) == "route \"users\": a path begins with '/'");
+  App app;
+  app.group("/api", [&](Router& r) { r.use("/admin/*", stop).get("/admin/x", get_in).get("/x", get_in); });
+  CHECK(app.inject({.path = "/api/admin/x"}).status == 401);
+  CHECK(app.inject({.path = "/api/x"}).body == "in");
 }
 
 TEST_CASE("http_router: a handler may return its answer") {

@@ -142,6 +142,56 @@ TEST_CASE("task: every form of a handler, and answers as values") {
   CHECK(client.read_response().body == "3!");
 }
 
+TEST_CASE("task: a step of use() that asks for a body that was refused before it ran sees none, and goes on") {
+  TestServer server([](App& app) {
+    app.use(json_body());  // waits for it
+    app.use([](Request& req, Response& res, Next next) -> Task<> {
+      const std::string_view body = co_await req.whole_body();
+      res.set("X-Seen", std::to_string(body.size()));
+      co_await next;
+    });
+    app.post("/", [](Request&, Response& res) { res.send("taken"); });
+  });
+  Client client(server.port());
+  REQUIRE(client.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"));
+  server.turn();
+  REQUIRE(client.send("2\r\n[]zz\r\n"));
+  const HttpResponse got = client.read_response();
+  CHECK(got.status == 400);
+  CHECK(got.field("x-seen") == "0");
+}
+
+TEST_CASE("task: one that comes too late, behind the 503 of a deadline, is not held up by a body that is passed over") {
+  Frames frames;
+  std::atomic<bool> too_late = false;
+  TestServer server([&](App& app) {
+    const auto taken = [](Request& req, Response& res) { res.send(req.body()); };
+    app.post("/next", [&](Request&, Response&, Next next) -> Task<> {
+      const Count count(frames);
+      while (!too_late) co_await sleep(1ms);
+      co_await next;
+    }, taken);
+    app.post("/send", [&](Request&, Response& res, Next) -> Task<> {
+      const Count count(frames);
+      while (!too_late) co_await sleep(1ms);
+      res.send("late");
+    }, taken);
+  }, {.app = {.handler_timeout = 10ms}});
+  for (const char* path : {"/next", "/send"}) {
+    CAPTURE(path);
+    Client client(server.port());
+    REQUIRE(client.send("POST " + std::string(path) + " HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\n01234"));
+    CHECK(client.read_response().status == 503);
+    too_late = true;
+    CHECK(eventually([&] { return frames.now == 0; }));
+    too_late = false;
+    REQUIRE(client.send("56789" + get("/nowhere")));
+    CHECK(client.read_response().status == 404);
+  }
+  CHECK(frames.begun == 2);
+  CHECK(server.stats().late_responses + server.stats().late_nexts == 0);
+}
+
 TEST_CASE("task: co_await next goes on when the rest has answered: at once, late, from another thread, the last step first") {
   std::mutex mutex;
   std::string order;

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "proto/http_date.h"
 #include "support/client.h"
 #include "support/server.h"
 #include "support/server_process.h"
@@ -114,8 +115,8 @@ TEST_CASE("worst_day: a wall clock that jumps by decades moves no deadline") {
   WsClient beating(server.port(), "/beat");
   Client client(server.port());
   const auto year = [](std::string_view date) { return std::atoi(std::string(date.substr(12, 4)).c_str()); };
-  char today[sys::kHttpDateSize];
-  sys::format_http_date(sys::wall_seconds(), today);
+  char today[proto::kHttpDateBytes];
+  proto::encode_http_date(sys::wall_seconds(), today);
   while (since(begin) < milliseconds(250)) {
     const HttpResponse response = client.get("/");
     REQUIRE(response.status == 200);
