@@ -29,7 +29,7 @@ class ConnectionRequest {
   std::string_view param(std::string_view name) const noexcept;
   // All of them, in the order of the pattern.
   std::span<const NamedText> params() const noexcept;
-  // The first value of a query parameter, decoded; nothing when it is absent, or memory is out.
+  // The first value of a query parameter, decoded; nothing when it is absent.
   std::optional<std::string> query(std::string_view name) const;
   // The same as values of a type (as Request::param<T>, query<T>): nothing when absent or none.
   template <typename T>
