@@ -24,6 +24,7 @@
 #include <martlet/log.h>
 #include <martlet/loop.h>
 #include <martlet/message.h>
+#include <martlet/message_writer.h>
 #include <martlet/middleware.h>
 #include <martlet/options.h>
 #include <martlet/proxies.h>

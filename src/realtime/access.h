@@ -10,6 +10,7 @@
 
 #include "base/block.h"
 #include "base/slot_table.h"
+#include "session/ws_input.h"
 #include "session/ws_session.h"
 
 namespace martlet {
@@ -29,6 +30,9 @@ struct MessageAccess {
   static uint32_t worker(const Room& r) noexcept { return r.worker_; }
   static base::SlotId id(const Room& r) noexcept { return {r.slot_, r.generation_}; }
   static Message message(const session::MessageView& v) noexcept { return Message(v.data, v.size, v.is_text, v.block); }
+  static Fragment fragment(const session::FragmentView& v) noexcept {
+    return Fragment(v.data, v.size, v.is_text, v.is_first, v.is_last);
+  }
   static const uint8_t* data(const Message& m) noexcept { return m.data_; }
   static session::MessageView view(const Message& m) noexcept { return {m.data_, m.size_, m.block_, m.is_text_}; }
   static SharedFrame frame(base::Block* block, uint32_t begin, uint64_t length) noexcept;
