@@ -2,6 +2,7 @@
 #pragma once
 
 #include <martlet/rooms.h>
+#include <martlet/route_server.h>
 #include <martlet/websocket.h>
 
 #include <cstdint>
@@ -26,6 +27,7 @@ struct MessageAccess {
   static WebSocket socket(std::string_view id) noexcept;
   static uint32_t worker(const WebSocket& ws) noexcept { return ws.worker_; }
   static base::SlotId id(const WebSocket& ws) noexcept { return {ws.slot_, ws.generation_}; }
+  static RouteServer route_server(realtime::WsRouteEntry& route) noexcept { return RouteServer(route); }
   static Room room(uint32_t worker, base::SlotId id) noexcept { return Room(worker, id.slot, id.generation); }
   static uint32_t worker(const Room& r) noexcept { return r.worker_; }
   static base::SlotId id(const Room& r) noexcept { return {r.slot_, r.generation_}; }
