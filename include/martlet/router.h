@@ -14,6 +14,7 @@
 #include <martlet/reply.h>
 #include <martlet/request.h>
 #include <martlet/response.h>
+#include <martlet/route_server.h>
 #include <martlet/websocket.h>
 #include <martlet/ws_step.h>
 
@@ -179,9 +180,6 @@ struct VerifyStep final : Counted {
   Step step;
 };
 
-template <typename F>
-inline constexpr bool opens_socket = takes<F, WebSocket, Request&> || takes<F, WebSocket>;
-
 }  // namespace detail
 
 template <typename F>
@@ -224,15 +222,6 @@ template <typename F>
 inline constexpr bool is_ws_step = is_socket_step<F> || std::is_constructible_v<Step, F>;
 template <typename... Fs>
 inline constexpr bool are_no_options = !(std::is_same_v<std::remove_cvref_t<Fs>, WsOptions> || ...);
-
-template <typename F>
-MARTLET_THUNK Function<void(WebSocket, Request&)> make_open(F&& on_open) {
-  if constexpr (takes<F, WebSocket, Request&>) {
-    return Function<void(WebSocket, Request&)>(std::forward<F>(on_open));
-  } else {
-    return [fn = std::decay_t<F>(std::forward<F>(on_open))](WebSocket ws, Request&) mutable { fn(ws); };
-  }
-}
 
 }  // namespace detail
 
@@ -314,12 +303,17 @@ class Routes {
     return self();
   }
   // A WebSocket route whose function runs once per connection, with (WebSocket, Request&) or with (WebSocket), and sets that
-  // connection's handlers.
+  // connection's handlers; what it returns may be what is to be done at its end (ConnectionHandler). Or in two phases: one
+  // that is called with (RouteServer&), once, when the App begins to listen (in a Server each worker's), and returns the
+  // function for each connection; when it throws, that is the Error of listen(). See route_server.h.
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, WsHandlers>)
   MARTLET_THUNK Self& ws(std::string_view path, F&& on_open, WsOptions options = {}) {
-    static_assert(detail::opens_socket<F>, "the function of a WebSocket route is called with (WebSocket, Request&) or (WebSocket)");
-    if constexpr (detail::opens_socket<F>) self().add_ws(path, detail::make_open(std::forward<F>(on_open)), std::move(options));
+    constexpr bool fits = std::is_constructible_v<ConnectionHandler, F>;
+    constexpr bool two_phase = detail::is_route_setup<F>;
+    static_assert(fits || two_phase, "the function of a WebSocket route is called with (WebSocket, Request&) or (WebSocket)");
+    if constexpr (fits) self().add_ws(path, ConnectionHandlerAccess::open(std::forward<F>(on_open)), std::move(options));
+    if constexpr (two_phase) self().add_ws_setup(path, detail::route_setup(std::forward<F>(on_open)), std::move(options));
     return self();
   }
   // The same with steps of this route alone before the function (or WsHandlers), which stands last; options stand behind the path.
@@ -410,12 +404,13 @@ class Routes {
     } else if constexpr (std::is_same_v<std::remove_cvref_t<First>, WsHandlers>) {
       self().add_ws(path, std::forward<First>(first), std::move(steps));
     } else {
-      static_assert(detail::opens_socket<First>, "the function of a WebSocket route is called with (WebSocket, Request&) or (WebSocket)");
-      if constexpr (detail::opens_socket<First>) {
-        WsHandlers handlers;
-        handlers.options = std::move(options);
-        self().add_ws(path, detail::make_open(std::forward<First>(first)), std::move(handlers), std::move(steps));
+      constexpr bool fits = std::is_constructible_v<ConnectionHandler, First>;
+      constexpr bool two_phase = detail::is_route_setup<First>;
+      static_assert(fits || two_phase, "the function of a WebSocket route is called with (WebSocket, Request&) or (WebSocket)");
+      if constexpr (fits) {
+        self().add_ws(path, ConnectionHandlerAccess::open(std::forward<First>(first)), std::move(options), std::move(steps));
       }
+      if constexpr (two_phase) self().add_ws_setup(path, detail::route_setup(std::forward<First>(first)), std::move(options), std::move(steps));
     }
   }
 
@@ -451,8 +446,10 @@ class Router : public Routes<Router> {
   void add_ws(std::string_view path, WsHandlers&& handlers);
   void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options);
   void add_ws(std::string_view path, WsHandlers&& handlers, detail::WsRouteSteps&& steps);
-  void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsHandlers&& rest, detail::WsRouteSteps&& steps);
+  void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options, detail::WsRouteSteps&& steps);
+  void add_ws_setup(std::string_view path, detail::RouteSetup set_up, WsOptions options, detail::WsRouteSteps&& steps);
   void add_ws_use(std::string_view prefix, WsStep step);
+  void add_ws_setup(std::string_view path, detail::RouteSetup set_up, WsOptions options);
   void add_constraint(std::string_view name, Predicate predicate);
   void add_error_handler(ErrorHandler handler);
   void add_router(std::string_view prefix, Router router);

@@ -50,6 +50,12 @@ std::string joined(std::string_view prefix, std::string_view path) {
 }  // namespace
 
 struct Router::Record {
+  // Of the route that was registered last.
+  void take_steps(detail::WsRouteSteps&& steps) {
+    entries.back().steps = std::move(steps.before);
+    entries.back().socket_steps = std::move(steps.behind);
+  }
+
   std::vector<Entry> entries;
   std::vector<Scope> scopes = std::vector<Scope>(1);  // the first is its own
 };
@@ -82,15 +88,18 @@ void Router::add_ws_use(std::string_view prefix, WsStep step) {
 }
 
 void Router::add_ws(std::string_view path, WsHandlers&& handlers, detail::WsRouteSteps&& steps) {
-  add_ws(path, {}, std::move(handlers), std::move(steps));
+  add_ws(path, std::move(handlers));
+  record_->take_steps(std::move(steps));
 }
 
-void Router::add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsHandlers&& rest, detail::WsRouteSteps&& steps) {
-  add_ws(path, std::move(rest));
-  Entry& entry = record_->entries.back();
-  entry.websocket->on_open = std::move(on_open);
-  entry.steps = std::move(steps.before);
-  entry.socket_steps = std::move(steps.behind);
+void Router::add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options, detail::WsRouteSteps&& steps) {
+  add_ws(path, std::move(on_open), std::move(options));
+  record_->take_steps(std::move(steps));
+}
+
+void Router::add_ws_setup(std::string_view path, detail::RouteSetup set_up, WsOptions options, detail::WsRouteSteps&& steps) {
+  add_ws_setup(path, std::move(set_up), std::move(options));
+  record_->take_steps(std::move(steps));
 }
 
 void Router::add_ws(std::string_view path, WsHandlers&& handlers) {
@@ -102,6 +111,11 @@ void Router::add_ws(std::string_view path, WsHandlers&& handlers) {
 void Router::add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options) {
   add_ws(path, WsHandlers{.options = std::move(options)});
   record_->entries.back().websocket->on_open = std::move(on_open);
+}
+
+void Router::add_ws_setup(std::string_view path, detail::RouteSetup set_up, WsOptions options) {
+  Entry& entry = record_->entries.emplace_back(Entry{.path = std::string(path)});
+  entry.websocket = realtime::two_phase_route(std::move(set_up), std::move(options));
 }
 
 void Router::add_constraint(std::string_view name, Predicate predicate) {

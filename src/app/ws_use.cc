@@ -16,14 +16,20 @@ void AppAccess::add_ws(realtime::RealtimeWorker& w, std::string_view path, std::
 }
 
 void App::add_ws(std::string_view path, WsHandlers&& handlers, detail::WsRouteSteps&& steps) {
-  add_ws(path, {}, std::move(handlers), std::move(steps));
+  auto entry = std::make_unique<realtime::WsRouteEntry>();
+  entry->handlers = std::move(handlers);
+  AppAccess::add_ws(AppAccess::worker(*this), path, std::move(entry), std::move(steps));
 }
 
-void App::add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsHandlers&& rest, detail::WsRouteSteps&& steps) {
+void App::add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options, detail::WsRouteSteps&& steps) {
   auto entry = std::make_unique<realtime::WsRouteEntry>();
-  entry->handlers = std::move(rest);
+  entry->handlers.options = std::move(options);
   entry->on_open = std::move(on_open);
   AppAccess::add_ws(AppAccess::worker(*this), path, std::move(entry), std::move(steps));
+}
+
+void App::add_ws_setup(std::string_view path, detail::RouteSetup set_up, WsOptions options, detail::WsRouteSteps&& steps) {
+  AppAccess::add_ws(AppAccess::worker(*this), path, realtime::two_phase_route(std::move(set_up), std::move(options)), std::move(steps));
 }
 
 void App::add_ws_use(std::string_view prefix, WsStep step) {

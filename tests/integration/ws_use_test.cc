@@ -112,6 +112,30 @@ TEST_CASE("ws use: global, prefix, route, whatever the order of registration; HT
   CHECK(texts_until(root, "open root") == "global 1 global 2 prefix 1 deep prefix 2 route 1 route 2 open root ");
 }
 
+TEST_CASE("ws use: before a route in two phases, whose clean-up runs for those that were let in") {
+  std::atomic<int> ended{0};
+  TestServer server([&](App& app) {
+    app.ws("/two", {.max_connections = 5}, [](WebSocket ws, Request& req, Next next) {
+      req.query("out") ? ws.close(CloseCode::policy_violation) : next();
+    }, [&](RouteServer& route) {
+      return [&, route](WebSocket ws, Request&) -> Cleanup {
+        ws.send(std::to_string(route.clients().size()) + std::string(route.pattern()));
+        return [&] { ended++; };
+      };
+    });
+  });
+  WsClient in(server.port(), "/two");
+  REQUIRE(in.open());
+  CHECK(in.reads("1/two"));
+  WsClient out(server.port(), "/two?out");
+  CHECK(out.read_close() == 1008);
+  CHECK(out.send_close(1008));
+  CHECK(out.ended());
+  CHECK(in.close_nicely());
+  CHECK(server.wait_for_connections(0));
+  CHECK(ended == 1);
+}
+
 TEST_CASE("ws use: in Routers, for what lies below where they are mounted") {
   TestServer server([](App& app) {
     Router inner;
