@@ -168,8 +168,8 @@ extern const VerifyParts verify_parts;
 }  // namespace detail
 
 // An option: a function that is called with (Request&, Verify) and decides by the Verify (admission.h), or with (Request&) and answers
-// bool (false: 401). It may be a coroutine that returns a Task<> (task.h). One that throws has refused: 500. The request is
-// valid until it returns, as that of a middleware.
+// bool (false: 401). It may be a coroutine that returns a Task<> (task.h). One that throws has refused: 500. Copies share it, as
+// those of a Decision. The request is valid until it returns, as that of a middleware.
 class Verification {
  public:
   Verification() noexcept = default;
