@@ -55,7 +55,9 @@ void RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry>
   entry->limits.unsent_bytes = ws.max_unsent_bytes ? base::at_most_everything(ws.max_unsent_bytes) : 1;
   entry->limits.heartbeat_interval_ms = base::to_ms(ws.heartbeat_interval);
   entry->limits.heartbeat_timeout_ms = base::to_ms(ws.heartbeat_timeout);
+  entry->limits.measure_latency = ws.measure_latency;
   entry->limits.slow_consumer = ws.slow_consumer;
+  take_time_limits(*entry);
   if (ws.envelope == Envelope::type_data) {
     type_data_routes++;
     any_type_data.store(true, std::memory_order_relaxed);
@@ -65,8 +67,12 @@ void RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry>
 }
 
 void RealtimeWorker::choose_sinks() noexcept {
-  const session::WsSink& sink = observed() ? observed_ws_sink : ws_sink;
-  for (const auto& route : ws_routes) route->sink = route->own_sink ? route->own_sink : &sink;
+  for (const auto& route : ws_routes) choose_sink(*route);
+}
+
+void RealtimeWorker::choose_sink(WsRouteEntry& route) noexcept {
+  const session::WsSink& sink = route.own_sink ? *route.own_sink : observed() ? observed_ws_sink : ws_sink;
+  route.sink = route.times.idle ? &stamping_sink(route, sink) : &sink;
 }
 
 void RealtimeWorker::list(AudienceLog& audience) noexcept {

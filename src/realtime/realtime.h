@@ -13,6 +13,7 @@
 #include "realtime/extras.h"
 #include "realtime/publish.h"
 #include "realtime/rooms.h"
+#include "realtime/time_limits.h"
 #include "routing/routes.h"
 #include "worker/worker.h"
 
@@ -29,6 +30,7 @@ struct WsRouteEntry : session::WsRoute {
   Function<void(WebSocket, Request&)> on_open;  // of the per-connection form
   bool keep_request = false;
   size_t metadata_bytes = 0;  // at most
+  TimeLimits times;
   const std::vector<std::string>* broken_agents = nullptr;  // where it compresses
   RouteEvents* events = nullptr;  // of its part; null where nobody listens to events
   const session::WsSink* own_sink = nullptr;  // of a part that looks at messages before the handlers do
@@ -46,6 +48,7 @@ struct RealtimeWorker : routing::RoutedWorker {
   void add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry);
   // Which sink the routes' connections speak to: the plain one, unless somebody else wants to see what comes.
   void choose_sinks() noexcept;
+  void choose_sink(WsRouteEntry& route) noexcept;
   // Somebody wants to see what comes, whichever the sink: a watchdog, a part.
   bool observed() const noexcept { return calling || !parts.received.empty(); }
   // How events look that are sent to connections of several routes.

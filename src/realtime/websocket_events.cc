@@ -311,6 +311,7 @@ void accept_websocket(routing::RoutedWorker& worker, session::Exchange& e, sessi
   state.extras = extras;
   state.deflated = decision.agreed;
   state.deflate = decision.own;
+  if (route.look) begin_times(w, route, c);
   w.parts.opened(c);
   const WebSocket ws = w.handle(c);
   auto& handler = route.on_open ? route.on_open : route.handlers.open;

@@ -41,6 +41,7 @@ struct WsLimits {
   uint32_t heartbeat_interval_ms = 30'000;  // 0: off
   uint32_t heartbeat_timeout_ms = 60'000;   // 0: never
   SlowConsumerPolicy slow_consumer = SlowConsumerPolicy::close;
+  bool measure_latency = false;             // pings who speaks, too
   size_t compress_from = SIZE_MAX;          // bytes of a message that is compressed where nothing else is said
   size_t short_bytes = kShortMessage;       // of a message that send_short() takes: less than compress_from
 };
@@ -74,6 +75,9 @@ struct WsRoute {
   const WsSink* sink = nullptr;
   DeflateRoute deflate;
   CompressionTrial trial;  // of frames that are sent to many, one by one
+  // Of a route that limits how long its connections are open or idle: looks at one, which it may close or end, and answers
+  // after how many milliseconds it has to look again. Null for the others.
+  uint32_t (*look)(WsRoute&, net::Connection&) noexcept = nullptr;
 };
 
 struct WsExtras;
@@ -109,6 +113,8 @@ struct WsState {
   uint64_t ping_waits : 1 = 0;             // for its pong
   uint64_t latency_ms : 16 = kNoLatency;
   uint32_t pinged_ms = 0;                  // when the oldest ping that waits was sent
+  uint16_t opened_mark = 0;                // the application's, for WsRoute::look: when it was opened,
+  uint16_t data_mark = 0;                  // and when its last message came
 };
 static_assert(sizeof(WsState) <= net::Connection::kSessionBytes);
 
@@ -163,6 +169,10 @@ void fail_in_dispatch(Sessions& s, net::Connection& c, uint16_t code, std::strin
 
 // The application wants to hear more (net::kPauseUser).
 void resume_websocket(Sessions& s, net::Connection& c) noexcept;
+// Its deadline (net::Protocol::on_deadline): ends who has had their time, pings the silent.
+void look_at_times(net::Reactor& reactor, net::Connection& c);
+// A part of a message is here, and more of it is to come.
+bool is_receiving(const WsState& ws) noexcept;
 // Whether it is open and not silent for too long.
 bool shows_life(const Sessions& s, net::Connection& c) noexcept;
 // A ping has been answered.
