@@ -54,7 +54,8 @@ struct MARTLET_LAYOUT AppOptions {
   // How long the body of a request may pause between two bytes. Then 408. Like all times for which a peer is waited for
   // it leaves out what the worker itself stood still.
   milliseconds body_timeout = std::chrono::seconds(30);
-  // How long a WebSocket's close handshake may take; then the TCP connection ends.
+  // How long a WebSocket's close handshake may take; then the connection ends. Where the peer still sends, as one that reads
+  // nothing before it has sent everything, the rest is thrown away (discard_timeout), so that it still gets to read our Close.
   milliseconds close_timeout = std::chrono::seconds(5);
   // Of WebSocket messages, on all routes that do not say otherwise: off.
   Compression compression = {};
@@ -174,7 +175,7 @@ struct MARTLET_LAYOUT WsOptions {
   milliseconds heartbeat_timeout = std::chrono::seconds(60);
   // A peer that sends no message for this long is sent Close 1000, "Connection timeout", cause idle_timeout, however alive it
   // is: pings and pongs are no messages, and what it is sent is none of its own. One that arrives in pieces counts while
-  // they come. Late by a fifth of a second at most, or by an eight-thousandth of it. 0, or more than two years: never.
+  // they come. Late by a fifth of a second at most, or by a four-thousandth of it. 0, or more than two years: never.
   milliseconds idle_timeout = milliseconds(0);
   // Fields of the request that are kept for the life of the connection (WebSocket::request()), by their names; at most 64.
   // Naming one is keep_request = true.

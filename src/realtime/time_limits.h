@@ -16,7 +16,7 @@ struct RealtimeWorker;
 
 // A limit of an age, of which a connection keeps sixteen bits: its beginning, in units of a power of two of the wheel's
 // ticks (67 ms) such that the limit is at most 2^14 of them, a fourth of the circle. So an age is late by two units at most,
-// that is an eight-thousandth of the limit or two ticks, and never early.
+// that is a four-thousandth of the limit or two ticks, and never early.
 class AgeLimit {
  public:
   constexpr AgeLimit() noexcept = default;

@@ -5,6 +5,7 @@
 #include "net/reactor.h"
 #include "session/ws_input.h"
 #include "session/ws_session.h"
+#include "sys/socket.h"
 
 namespace martlet::session {
 
@@ -31,13 +32,22 @@ uint32_t silence_left(const net::Connection& c, const WsState& ws, uint32_t now_
   return left > to_answer ? left : to_answer;
 }
 
-// Closing: how long until the TCP connection is ended; 0 when it has been.
+// The peer has sent something since our Close, lately. Where reading was off one more read tells; what it reads is for nobody.
+bool still_sends(Sessions& s, net::Connection& c) noexcept {
+  const uint32_t lately_ms = s.limits.close_ms < s.limits.discard_idle_ms ? s.limits.close_ms : s.limits.discard_idle_ms;
+  if (!c.pause) return base::time_left(s.reactor.now_ms(), c.last_seen_ms, lately_ms) > 0;
+  const sys::IoResult io = sys::receive(c.fd, s.reactor.receive_buffer, net::Reactor::kReceiveBytes);
+  return io.status == sys::IoStatus::ok && io.bytes > 0;
+}
+
+// Closing: how long until the connection is ended; 0 when it has been. Of who still sends only the session is: a reset
+// would take from it the Close that it has not read yet.
 uint32_t check_closing(Sessions& s, net::Connection& c) noexcept {
   WsState& ws = c.state<WsState>();
   const uint32_t left = base::time_left(s.reactor.now_ms(), ws.since_ms, s.limits.close_ms);
   if (left == 0) {
     if (ws.cause == CloseCause::local_close) ws.cause = CloseCause::close_timeout;
-    s.reactor.abort(c);
+    still_sends(s, c) ? s.reactor.end_session(c) : s.reactor.abort(c);
   }
   return left;
 }
