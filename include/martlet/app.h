@@ -78,6 +78,10 @@ class App : public Routes<App> {
   // next(HttpError)) and on the library's own answers (404, 405, 413, 503, …). Without it all stay; what describes a body (Content-*,
   // ETag, Last-Modified) or lets it be cached never does. Several calls add up; none but {}: nothing stays.
   App& keep_fields(std::initializer_list<std::string_view> names);
+  // Registers the routes of all files that announce some (file_routes.h), which stand below this folder, as the compiler was
+  // told their names: "app", or "server/app" where "app" alone is in their names before that. A file outside of it, or one that
+  // is not called route, is the Error of listen(), as are two for one path.
+  App& file_routes(std::string_view folder);
   // What is registered, in the order of registration: those of mounted Routers with their prefix.
   MARTLET_LAYOUT std::vector<RouteInfo> routes() const;
 
@@ -161,6 +165,7 @@ class App : public Routes<App> {
   void add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count);
   void add_ws(std::string_view path, WsHandlers&& handlers);
   void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options);
+  void add_ws_setup(std::string_view path, detail::RouteSetup set_up, WsOptions options);
   void add_constraint(std::string_view name, Predicate predicate);
   void add_error_handler(ErrorHandler handler);
   void add_router(std::string_view prefix, Router router);

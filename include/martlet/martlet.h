@@ -10,6 +10,7 @@
 #include <martlet/cookie.h>
 #include <martlet/error.h>
 #include <martlet/events.h>
+#include <martlet/file_routes.h>
 #include <martlet/form.h>
 #include <martlet/function.h>
 #include <martlet/inject.h>
@@ -24,6 +25,7 @@
 #include <martlet/log.h>
 #include <martlet/loop.h>
 #include <martlet/message.h>
+#include <martlet/message_writer.h>
 #include <martlet/middleware.h>
 #include <martlet/options.h>
 #include <martlet/proxies.h>
@@ -31,6 +33,7 @@
 #include <martlet/request.h>
 #include <martlet/response.h>
 #include <martlet/rooms.h>
+#include <martlet/route_server.h>
 #include <martlet/router.h>
 #include <martlet/server.h>
 #include <martlet/stats.h>

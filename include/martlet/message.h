@@ -44,6 +44,32 @@ class SharedFrame {
   uint64_t length_ = 0;  // of the frame, header included
 };
 
+// What a message is made of.
+enum class MessageType : uint8_t { text = 1, binary = 2 };
+
+// A piece of a message, as WebSocket::on_fragment tells it: a view that is valid until the handler returns.
+class Fragment {
+ public:
+  Fragment(const Fragment&) = delete;  // it is valid until its handler returns: copy its bytes
+  Fragment& operator=(const Fragment&) = delete;
+
+  bool is_text() const noexcept { return is_text_; }
+  bool is_first() const noexcept { return is_first_; }
+  bool is_last() const noexcept { return is_last_; }
+  size_t size() const noexcept { return size_; }
+  // Of a text, UTF-8 that may begin and end inside of a character.
+  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
+  std::span<const std::byte> bytes() const noexcept { return {reinterpret_cast<const std::byte*>(data_), size_}; }
+
+ private:
+  friend struct MessageAccess;
+  Fragment(const uint8_t* data, size_t size, bool is_text, bool is_first, bool is_last) noexcept
+      : data_(data), size_(size), is_text_(is_text), is_first_(is_first), is_last_(is_last) {}
+  const uint8_t* data_;
+  size_t size_;
+  bool is_text_, is_first_, is_last_;
+};
+
 // One whole message, as its handler sees it: a view that is valid until the handler returns. It cannot be copied, so
 // keeping one by accident does not compile; share() makes a copy to keep.
 class Message {

@@ -13,6 +13,7 @@
 #include <martlet/reply.h>
 #include <martlet/request.h>
 #include <martlet/response.h>
+#include <martlet/route_server.h>
 #include <martlet/websocket.h>
 
 #include <cstddef>
@@ -246,18 +247,17 @@ class Routes {
     return self();
   }
   // A WebSocket route whose function runs once per connection, with (WebSocket, Request&) or with (WebSocket), and sets that
-  // connection's handlers.
+  // connection's handlers; what it returns may be what is to be done at its end (ConnectionHandler). Or in two phases: one
+  // that is called with (RouteServer&), once, when the App begins to listen (in a Server each worker's), and returns the
+  // function for each connection; when it throws, that is the Error of listen(). See route_server.h.
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, WsHandlers>)
   MARTLET_THUNK Self& ws(std::string_view path, F&& on_open, WsOptions options = {}) {
-    using Open = Function<void(WebSocket, Request&)>;
-    constexpr bool fits = std::is_invocable_v<std::decay_t<F>&, WebSocket, Request&>;
-    constexpr bool fits_alone = !fits && std::is_invocable_v<std::decay_t<F>&, WebSocket>;
-    static_assert(fits || fits_alone, "the function of a WebSocket route is called with (WebSocket, Request&) or (WebSocket)");
-    if constexpr (fits) self().add_ws(path, Open(std::forward<F>(on_open)), std::move(options));
-    if constexpr (fits_alone) {
-      self().add_ws(path, Open([fn = std::decay_t<F>(std::forward<F>(on_open))](WebSocket ws, Request&) mutable { fn(ws); }), std::move(options));
-    }
+    constexpr bool fits = std::is_constructible_v<ConnectionHandler, F>;
+    constexpr bool two_phase = detail::is_route_setup<F>;
+    static_assert(fits || two_phase, "the function of a WebSocket route is called with (WebSocket, Request&) or (WebSocket)");
+    if constexpr (fits) self().add_ws(path, ConnectionHandlerAccess::open(std::forward<F>(on_open)), std::move(options));
+    if constexpr (two_phase) self().add_ws_setup(path, detail::route_setup(std::forward<F>(on_open)), std::move(options));
     return self();
   }
 
@@ -325,6 +325,7 @@ class Router : public Routes<Router> {
   void add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count);
   void add_ws(std::string_view path, WsHandlers&& handlers);
   void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options);
+  void add_ws_setup(std::string_view path, detail::RouteSetup set_up, WsOptions options);
   void add_constraint(std::string_view name, Predicate predicate);
   void add_error_handler(ErrorHandler handler);
   void add_router(std::string_view prefix, Router router);

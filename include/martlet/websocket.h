@@ -30,6 +30,7 @@ class Request;
 class Room;
 class Audience;
 class ConnectionRequest;
+class MessageWriter;
 struct MARTLET_LAYOUT ConnectionInfo;
 struct MessageAccess;
 
@@ -88,6 +89,10 @@ class WebSocket {
   SendStatus send(const SharedFrame& frame, Compress compress = Compress::automatic) const noexcept;
   // Sends JSON as a text message: a Json, {{"type", "tick"}, {"n", 7}}, a JsonWriter, or an own type (json.h).
   SendStatus send(const JsonText& json, Compress compress = Compress::automatic) const noexcept;
+
+  // Begins a message that is sent in pieces (message_writer.h). It is false when the connection is not open, or one is being
+  // written already.
+  MessageWriter begin_message(MessageType type) const noexcept;
 
   // Starts the close handshake: what was sent before still leaves, later sends answer closed. The reason is cut to 123
   // bytes. Codes that may not be sent (RFC 6455 §7.4) become 1000. A second close does nothing.
@@ -167,6 +172,10 @@ class WebSocket {
   ListenerId on_ping(Function<void(WebSocket, std::string_view)> handler) const;
   ListenerId on_pong(Function<void(WebSocket, std::string_view)> handler) const;
   ListenerId once_pong(Function<void(WebSocket, std::string_view)> handler) const;
+  // Tells messages in pieces, as they come, however large they are: nothing of them is kept, max_message_bytes does not
+  // hold, and the message handlers do not hear of them. From the next message on, while there is such a listener. pause()
+  // and resume() bound what comes. Compressed messages, which have to be inflated whole, go to the message handlers still.
+  ListenerId on_fragment(Function<void(WebSocket, const Fragment&)> handler) const;
   // Takes a listener out; one that has gone already, or is another connection's, is none of its business.
   void off(ListenerId listener) const noexcept;
 

@@ -84,6 +84,11 @@ void Router::add_ws(std::string_view path, Function<void(WebSocket, Request&)> o
   record_->entries.back().websocket->on_open = std::move(on_open);
 }
 
+void Router::add_ws_setup(std::string_view path, detail::RouteSetup set_up, WsOptions options) {
+  Entry& entry = record_->entries.emplace_back(Entry{.path = std::string(path)});
+  entry.websocket = realtime::two_phase_route(std::move(set_up), std::move(options));
+}
+
 void Router::add_constraint(std::string_view name, Predicate predicate) {
   record_->entries.emplace_back(Entry{.path = std::string(name), .constraint = std::move(predicate)});
 }

@@ -297,7 +297,11 @@ void await_answer(Resumable& waiting, const Next& next) noexcept {
   http::note_due(root, http::Due::next);
 }
 
-bool body_is_coming(const Request& req) noexcept { return session::Exchange::of(req)->flags.body_coming; }
+// One that is passed over, or has been, will not be there.
+bool body_is_coming(const Request& req) noexcept {
+  const session::Exchange::Flags& flags = session::Exchange::of(req)->flags;
+  return flags.body_coming || flags.settled;
+}
 
 void await_body(Resumable& waiting, const Request& req) noexcept {
   TaskRoot& root = needed(waiting);

@@ -399,6 +399,13 @@ bool isolate_begun(Reactor& reactor, OutQueue& queue) noexcept {
 
 }  // namespace
 
+namespace {
+
+// By the first byte of a frame (RFC 6455 §5.2): FIN, and an opcode that begins a message.
+bool is_whole_message(uint8_t first) noexcept { return (first & 0x88) == 0x80 && (first & 0x0f) != 0; }
+
+}  // namespace
+
 uint64_t drop_frames(Reactor& reactor, Connection& c, size_t bytes) noexcept {
   if (!c.out || !c.out->head || !isolate_begun(reactor, *c.out)) return 0;
   OutQueue& queue = *c.out;
@@ -406,9 +413,10 @@ uint64_t drop_frames(Reactor& reactor, Connection& c, size_t bytes) noexcept {
   size_t dropped = 0;
   Segment* previous = nullptr;
   for (Segment* s = queue.head; s && dropped < bytes;) {
-    // Whole data frames from the front of the segment; a control frame shields what is behind it in the segment.
+    // Whole messages from the front of the segment; a control frame shields what is behind it in the segment, and so does a
+    // piece of a message.
     size_t cut = 0;
-    while (s->begun == 0 && cut < s->size && dropped + cut < bytes && !(s->data[cut] & 0x08)) {
+    while (s->begun == 0 && cut < s->size && dropped + cut < bytes && is_whole_message(s->data[cut])) {
       cut += frame_bytes(s->data + cut);
       frames++;
     }

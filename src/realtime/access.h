@@ -2,6 +2,7 @@
 #pragma once
 
 #include <martlet/rooms.h>
+#include <martlet/route_server.h>
 #include <martlet/websocket.h>
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 
 #include "base/block.h"
 #include "base/slot_table.h"
+#include "session/ws_input.h"
 #include "session/ws_session.h"
 
 namespace martlet {
@@ -25,10 +27,14 @@ struct MessageAccess {
   static WebSocket socket(std::string_view id) noexcept;
   static uint32_t worker(const WebSocket& ws) noexcept { return ws.worker_; }
   static base::SlotId id(const WebSocket& ws) noexcept { return {ws.slot_, ws.generation_}; }
+  static RouteServer route_server(realtime::WsRouteEntry& route) noexcept { return RouteServer(route); }
   static Room room(uint32_t worker, base::SlotId id) noexcept { return Room(worker, id.slot, id.generation); }
   static uint32_t worker(const Room& r) noexcept { return r.worker_; }
   static base::SlotId id(const Room& r) noexcept { return {r.slot_, r.generation_}; }
   static Message message(const session::MessageView& v) noexcept { return Message(v.data, v.size, v.is_text, v.block); }
+  static Fragment fragment(const session::FragmentView& v) noexcept {
+    return Fragment(v.data, v.size, v.is_text, v.is_first, v.is_last);
+  }
   static const uint8_t* data(const Message& m) noexcept { return m.data_; }
   static session::MessageView view(const Message& m) noexcept { return {m.data_, m.size_, m.block_, m.is_text_}; }
   static SharedFrame frame(base::Block* block, uint32_t begin, uint64_t length) noexcept;

@@ -3,25 +3,19 @@
 
 #include <atomic>
 
-#include "realtime/commands.h"
 #include "realtime/connection_slots.h"
-#include "realtime/realtime.h"
+#include "realtime/listeners.h"
+#include "session/ws_input.h"
 
 namespace martlet {
-
-namespace {
 
 using realtime::Event;
 using realtime::ListenerBase;
 using realtime::RealtimeWorker;
+using realtime::add;
 using session::WsExtras;
 
-void append(WsExtras& extras, Event event, ListenerBase& made) noexcept {
-  made.number = ++extras.last_number;
-  ListenerBase** link = &extras.listeners(event);
-  while (*link) link = &(*link)->following;
-  *link = &made;
-}
+namespace {
 
 bool remove(RealtimeWorker& w, WsExtras& extras, uint64_t id) noexcept {
   for (ListenerBase*& first : extras.first) {
@@ -32,34 +26,6 @@ bool remove(RealtimeWorker& w, WsExtras& extras, uint64_t id) noexcept {
   return false;
 }
 
-// Better no connection than one that misses its messages.
-void no_memory(RealtimeWorker& w, net::Connection& c) noexcept {
-  session::fail_websocket(w.sessions, c, proto::close_code::try_again, "Out of memory.", CloseCause::out_of_memory);
-}
-
-struct How {
-  bool once = false;
-  bool alone = false;  // in place of those that are there
-};
-
-template <typename Signature>
-ListenerId add(const WebSocket& ws, Event event, Function<Signature> handler, How how = {}) {
-  if (!handler && !how.alone) return {};
-  const uint64_t id = handler ? realtime::next_listener() : 0;
-  realtime::command(ws, [event, how, id, handler = std::move(handler)](RealtimeWorker& w, net::Connection& c) mutable {
-    if (c.state<session::WsState>().ready == ReadyState::closed) return;
-    WsExtras* extras = realtime::extras_for(c);
-    auto* made = id && extras ? base::create<realtime::Listener<Signature>>(std::move(handler)) : nullptr;
-    if (!extras || (id && !made)) return no_memory(w, c);
-    if (how.alone) realtime::take_out_all(w, extras->listeners(event));
-    if (!made) return;
-    made->id = id;
-    made->once = how.once;
-    append(*extras, event, *made);
-  });
-  return {id};
-}
-
 }  // namespace
 
 namespace realtime {
@@ -68,6 +34,18 @@ namespace realtime {
 uint64_t next_listener() noexcept {
   static constinit std::atomic<uint64_t> last{0};
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+void append(WsExtras& extras, Event event, ListenerBase& made) noexcept {
+  made.number = ++extras.last_number;
+  ListenerBase** link = &extras.listeners(event);
+  while (*link) link = &(*link)->following;
+  *link = &made;
+}
+
+// Better no connection than one that misses its messages.
+void no_memory(RealtimeWorker& w, net::Connection& c) noexcept {
+  session::fail_websocket(w.sessions, c, proto::close_code::try_again, "Out of memory.", CloseCause::out_of_memory);
 }
 
 void take_out(RealtimeWorker& w, ListenerBase*& link) noexcept {
@@ -116,7 +94,12 @@ void WebSocket::off(ListenerId listener) const noexcept {
   if (!listener) return;
   realtime::command(*this, [id = listener.number](RealtimeWorker& w, net::Connection& c) {
     WsExtras* extras = realtime::extras_of(c);
-    if (extras && !remove(w, *extras, id) && w.off_event) w.off_event(w, c, id);
+    if (!extras) return;
+    if (!remove(w, *extras, id)) {
+      if (w.off_event) w.off_event(w, c, id);
+    } else if (!extras->listeners(Event::fragment)) {
+      session::stream_messages(w.sessions, c, false);
+    }
   });
 }
 

@@ -14,7 +14,12 @@ Error open(worker::Worker& worker) noexcept {
   w.open_routes();
   w.choose_sinks();
   if (w.group) w.rooms.use_key(w.group->directory.hash_key());
-  return w.take_compression();
+  if (Error error = w.take_compression()) return error;
+  for (const auto& route : w.ws_routes) {
+    if (!route->begin) continue;
+    if (Error error = std::exchange(route->begin, nullptr)(*route)) return error;
+  }
+  return {};
 }
 
 void parts_changed(worker::Worker& w) noexcept { realtime_of(w).choose_sinks(); }
@@ -48,7 +53,7 @@ void RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry>
   entry->number = static_cast<uint32_t>(ws_routes.size());
   entry->log.route = entry.get();
   entry->metadata_bytes = ws.max_metadata_bytes;
-  entry->keep_request = ws.keep_request || !ws.keep_headers.empty() || entry->on_open;
+  entry->keep_request = ws.keep_request || !ws.keep_headers.empty() || entry->on_open || entry->begin;
   if (ws.keep_headers.size() > kMostKeptHeaders) refuse_route("keep_headers has more than 64 names", path);
   entry->limits.message.message_bytes = base::at_most_everything(ws.max_message_bytes);
   entry->limits.message.fragments = ws.max_fragments;

@@ -2,6 +2,8 @@
 // worker::Worker and knows of rooms asks realtime_of() for it, which costs nothing. The worker's thread.
 #pragma once
 
+#include <martlet/route_server.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -28,6 +30,8 @@ struct WsRouteEntry : session::WsRoute {
   std::string pattern;
   WsHandlers handlers;
   Function<void(WebSocket, Request&)> on_open;  // of the per-connection form
+  detail::RouteSetup set_up;                        // of two phases: it sets on_open
+  Error (*begin)(WsRouteEntry& route) noexcept = nullptr;  // calls that, once
   bool keep_request = false;
   size_t metadata_bytes = 0;  // at most
   TimeLimits times;
@@ -40,6 +44,9 @@ struct WsRouteEntry : session::WsRoute {
   AudienceLog log;
   worker::DirectoryEntry* shared = nullptr;  // of a worker of a group: while it has connections
 };
+
+// A route in two phases (route_server.cc).
+std::unique_ptr<WsRouteEntry> two_phase_route(detail::RouteSetup set_up, WsOptions options);
 
 struct RealtimeWorker : routing::RoutedWorker {
   explicit RealtimeWorker(const AppOptions& app_options);

@@ -9,6 +9,7 @@
 #include "realtime/agents.h"
 #include "realtime/connection_slots.h"
 #include "realtime/kept_request.h"
+#include "realtime/listeners.h"
 #include "realtime/realtime.h"
 #include "base/bytes.h"
 #include "net/output.h"
@@ -26,29 +27,7 @@ WsRouteEntry& entry_of(session::WsRoute& route) noexcept { return static_cast<Ws
 
 RealtimeWorker& worker_of(session::WsRoute& route) noexcept { return *entry_of(route).worker; }
 
-// One of these goes out of its list before it is called, as it may add itself again.
-void take_out_once(RealtimeWorker& w, session::WsExtras& extras, Event event, const ListenerBase* listener) noexcept {
-  ListenerBase** link = &extras.listeners(event);
-  while (*link != listener) link = &(*link)->following;
-  take_out(w, *link);
-}
 
-// Runs those of the connection's own that were there when it began, whatever they do to the list. False when one threw.
-template <typename... Args>
-bool run_own(WsRouteEntry& route, net::Connection& c, session::WsExtras& extras, Event event, Args... args) noexcept {
-  RealtimeWorker& w = worker_of(route);
-  const WebSocket ws = w.handle(c);
-  const uint64_t last = extras.last_number;
-  bool good = true;
-  for (ListenerBase* listener = extras.listeners(event); listener && listener->number <= last; listener = listener->following) {
-    if (listener->gone) continue;
-    if (listener->once) take_out_once(w, extras, event, listener);
-    if (static_cast<Listener<void(WebSocket, Args...)>*>(listener)->function(ws, args...)) continue;
-    w.report_failure(route.pattern, ws);
-    good = false;
-  }
-  return good;
-}
 
 // Runs the route's handler and then the connection's own ones of the same event. False when one of them threw.
 template <typename... Args>
@@ -61,7 +40,7 @@ bool run_handlers(WsRouteEntry& route, net::Connection& c, Function<void(WebSock
     good = false;
   }
   session::WsExtras* extras = extras_of(c);
-  if (extras && extras->listeners(event)) good &= run_own<Args...>(route, c, *extras, event, args...);
+  if (extras && extras->listeners(event)) good &= run_listeners<Args...>(route, c, *extras, event, args...);
   return good;
 }
 

@@ -103,11 +103,17 @@ void Exchange::give_back() noexcept {
   if (kept) kept->release();
   kept = nullptr;
   refusal.status = 0;
-  body_at = body_have = 0;
+  body_have = 0;
+  chunked = proto::ChunkedDecoder();
+  drop_coming_body();
+}
+
+void Exchange::drop_coming_body() noexcept {
+  if (kept_body) kept_body->release();
+  kept_body = nullptr;
+  chunks.shrink(0);
   sessions->receiving_bytes -= charged;
   charged = 0;
-  chunked = proto::ChunkedDecoder();
-  chunks.shrink(0);
 }
 
 bool detach_exchange(Exchange& e) noexcept {

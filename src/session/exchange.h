@@ -74,14 +74,14 @@ struct Exchange {
     bool responded = false;   // a terminal call was made
     bool deferred = false;    // res.defer() was called
     bool in_handler = false;  // a step of its chain is on the stack
-    bool detached = false;    // head and body are in `kept`
+    bool detached = false;    // the head is in `kept`, and a body that came with it
     bool is_upgrade = false;  // asks for a WebSocket
     bool upgraded = false;
     bool close_after = false;
     bool offers_upgrade = false;  // the answer is a 426: its Connection names Upgrade, whatever else it says
     bool chain_over = false;  // the last step has been run
     bool goes_on = false;     // the step on the stack has called next()
-    bool owns_more = false;   // something below needs giving back: fields, texts, kept, chunks, refusal, aborted, watch
+    bool owns_more = false;   // something below needs giving back: fields, texts, kept, a body, refusal, aborted, watch
     bool refused = false;     // by the library: `refusal` ends its chain
     bool timed = false;       // answer_since_ms and answer_ms are set
     bool body_coming = false;  // its steps run, or ran, before the body was whole
@@ -122,9 +122,10 @@ struct Exchange {
   base::Block* texts = nullptr;
   size_t texts_used = 0;
 
-  // A body that is still coming, and what keeps a detached exchange.
+  // What keeps a detached exchange, and a body that is still coming (http_body.h). They lie apart, as views of the head are
+  // good from the first step on, and there is nothing of a body before it is wanted.
   base::Block* kept = nullptr;
-  size_t body_at = 0;      // in `kept`
+  base::Block* kept_body = nullptr;
   size_t body_have = 0;
   size_t charged = 0;      // of the receive budget
   uint64_t body_limit = 0;  // of its route; set when a body is announced
@@ -187,6 +188,8 @@ struct Exchange {
   void reset(net::Connection& c) noexcept;
 
   void give_back() noexcept;
+  // Gives back what has been kept of a body that is coming, and its share of the receive budget.
+  void drop_coming_body() noexcept;
   // Tells its watch, if it has one yet, that there will be no answer.
   void end_watch() noexcept;
 

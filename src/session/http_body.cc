@@ -13,23 +13,6 @@ constexpr Body kWhole{BodyState::whole};
 constexpr Body kComing{BodyState::coming};
 constexpr Body kTooLarge{BodyState::refused, 413, "The body is larger than this server takes."};
 constexpr Body kTooMuch{BodyState::refused, 503, "Too much is being received at the moment."};
-constexpr Body kNoMemory{BodyState::refused, 503, "Out of memory."};
-
-// Copies head and what is here of a body of known length into one block of its exact size.
-bool keep_body(Sessions& s, Exchange& e, const uint8_t* bytes, size_t have, size_t body_bytes) noexcept {
-  const size_t head_bytes = e.head.head_bytes;
-  const size_t total = head_bytes + body_bytes;
-  e.flags.owns_more = true;
-  if (!s.may_arrive(body_bytes) || !s.charge(e.charged, have, body_bytes)) return false;
-  e.kept = s.reactor.blocks.acquire(total);
-  if (!e.kept) return false;
-  std::memcpy(e.kept->data(), bytes, head_bytes + have);
-  e.base = e.kept->data();
-  e.body_at = head_bytes;
-  e.body_have = have;
-  e.flags.detached = true;
-  return true;
-}
 
 // Decodes what is here of a chunked body. `bytes` advances over what was used.
 Body take_chunks(Sessions& s, Exchange& e, const uint8_t*& bytes, const uint8_t* end) noexcept {
@@ -44,12 +27,34 @@ Body take_chunks(Sessions& s, Exchange& e, const uint8_t*& bytes, const uint8_t*
         return {BodyState::refused, e.chunked.error().status, e.chunked.error().cause};
       case proto::ChunkedDecoder::Event::data:
         if (const size_t have = e.chunks.size() + step.data.size(); !s.charge(e.charged, have, have)) return kTooMuch;
-        if (!e.chunks.append(step.data)) return kNoMemory;
+        if (!e.chunks.append(step.data)) return kNoBodyMemory;
     }
   }
 }
 
 bool in_chunks(const Exchange& e) noexcept { return e.head.framing == proto::BodyFraming::chunked; }
+
+// The head is copied, as the receive buffer is others' while the body comes; its steps may keep views of it.
+Body keep_head(Exchange& e) noexcept { return detach_exchange(e) ? kComing : kNoBodyMemory; }
+
+// Of a body of known length.
+size_t length_of(const Exchange& e) noexcept { return static_cast<size_t>(e.head.content_length); }
+size_t missing_bytes(const Exchange& e) noexcept { return length_of(e) - e.body_have; }
+
+// The place of the next byte; null when memory is out.
+uint8_t* body_end(Sessions& s, Exchange& e) noexcept {
+  if (!e.kept_body) e.kept_body = s.reactor.blocks.acquire(length_of(e));
+  return e.kept_body ? e.kept_body->data() + e.body_have : nullptr;
+}
+
+// So many bytes more are here.
+Body note_taken(Sessions& s, Exchange& e, size_t size) noexcept {
+  e.body_have += size;
+  if (!e.flags.settled && !s.charge(e.charged, e.body_have, length_of(e))) return kTooMuch;
+  if (e.body_have < length_of(e)) return kComing;
+  if (e.kept_body) e.body = {e.kept_body->data(), e.body_have};
+  return kWhole;
+}
 
 }  // namespace
 
@@ -61,7 +66,7 @@ Body begin_body(Sessions& s, Exchange& e, const uint8_t* at, const uint8_t* end,
     e.chunked = proto::ChunkedDecoder({.body_bytes = e.body_limit});
     const Body body = take_chunks(s, e, next, end);
     if (body.state != BodyState::coming) return body;
-    return keep_body(s, e, at, 0, 0) ? kComing : kTooMuch;
+    return keep_head(e);
   }
   if (e.head.content_length > e.body_limit) return kTooLarge;
   const size_t have = static_cast<size_t>(end - after_head);
@@ -71,38 +76,38 @@ Body begin_body(Sessions& s, Exchange& e, const uint8_t* at, const uint8_t* end,
     next = after_head + wanted;
     return kWhole;
   }
-  next = end;
-  return keep_body(s, e, at, have, wanted) ? kComing : kTooMuch;
+  return s.may_arrive(wanted) ? keep_head(e) : kTooMuch;
 }
 
 size_t received_bytes(const Exchange& e) noexcept { return in_chunks(e) ? e.chunks.size() : e.body_have; }
 
 std::span<uint8_t> body_room(Sessions& s, Exchange& e) noexcept {
-  if (in_chunks(e)) return {s.reactor.receive_buffer, kBodyReadBytes};
-  const size_t missing = static_cast<size_t>(e.head.content_length) - e.body_have;
-  return {e.kept->data() + e.body_at + e.body_have, missing < kBodyReadBytes ? missing : kBodyReadBytes};
+  if (in_chunks(e) || e.flags.settled) return {s.reactor.receive_buffer, kBodyReadBytes};
+  uint8_t* const to = body_end(s, e);
+  if (!to) return {};
+  const size_t missing = missing_bytes(e);
+  return {to, missing < kBodyReadBytes ? missing : kBodyReadBytes};
 }
 
 Body take_body(Sessions& s, Exchange& e, const uint8_t*& at, const uint8_t* end) noexcept {
-  if (in_chunks(e)) return take_chunks(s, e, at, end);
-  e.body_have += static_cast<size_t>(end - at);
+  if (in_chunks(e) || e.flags.settled) return take_copied(s, e, at, end);
+  const auto size = static_cast<size_t>(end - at);
   at = end;
-  if (!s.charge(e.charged, e.body_have, static_cast<size_t>(e.head.content_length))) return kTooMuch;
-  if (e.body_have < e.head.content_length) return kComing;
-  e.body = {e.kept->data() + e.body_at, e.body_have};
-  return kWhole;
+  return note_taken(s, e, size);
 }
 
 Body take_copied(Sessions& s, Exchange& e, const uint8_t*& at, const uint8_t* end) noexcept {
   if (in_chunks(e)) return take_chunks(s, e, at, end);
-  const size_t missing = static_cast<size_t>(e.head.content_length) - e.body_have;
-  const size_t have = static_cast<size_t>(end - at);
+  const size_t missing = missing_bytes(e);
+  const auto have = static_cast<size_t>(end - at);
   const size_t size = have < missing ? have : missing;
-  uint8_t* const to = e.kept->data() + e.body_at + e.body_have;
-  std::memcpy(to, at, size);
+  if (!e.flags.settled) {
+    uint8_t* const to = body_end(s, e);
+    if (!to) return kNoBodyMemory;
+    std::memcpy(to, at, size);
+  }
   at += size;
-  const uint8_t* taken = to;
-  return take_body(s, e, taken, to + size);
+  return note_taken(s, e, size);
 }
 
 }  // namespace martlet::session

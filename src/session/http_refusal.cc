@@ -33,21 +33,11 @@ bool stays(const Exchange& e, std::string_view line) noexcept {
   return !describes_body(name);
 }
 
-// What has come of the body is of no use, and its share of the receive budget is others'.
-void drop_body(Sessions& s, Exchange& e) noexcept {
+// What has come of the body is of no use. Tasks may have views of one that is whole.
+void drop_body(Exchange& e) noexcept {
+  const bool may_be_seen = e.tasks && !e.body.empty();
   e.body = {};
-  if (e.tasks) return;  // they have views of the head, which lies with it
-  e.chunks.shrink(0);
-  if (e.kept) {
-    base::Block* head = s.reactor.blocks.acquire(e.head.head_bytes);
-    if (!head) return;
-    std::memcpy(head->data(), e.base, e.head.head_bytes);
-    e.kept->release();
-    e.kept = head;
-    e.base = head->data();
-  }
-  s.receiving_bytes -= e.charged;
-  e.charged = 0;
+  if (!may_be_seen) e.drop_coming_body();
 }
 
 }  // namespace
@@ -73,7 +63,7 @@ void run_refusal(Sessions& s, Exchange& e, const Exchange::Refusal& refusal) noe
   e.flags.close_after = true;
   e.flags.in_handler = true;
   e.flags.body_coming = false;  // no step waits for it any more
-  drop_body(s, e);
+  drop_body(e);
   s.http.on_refused(s.http.context, e);
   const bool later = !e.flags.responded && !e.connection->closing;
   if (later && !detach_exchange(e)) send_refusal(e);

@@ -118,6 +118,7 @@ void release_exchange(Exchange& e) noexcept { give_back_exchange(*e.sessions, &e
 void end_exchange(Sessions& s, net::Connection& c, Exchange* e) noexcept {
   if (e->flags.body_coming & !e->flags.close_after) {  // to pass over it
     e->flags.settled = true;
+    e->drop_coming_body();
     if (e->tasks) e->tasks->hooks->answered(*e);
     return wait_for_body(s, c, e);
   }

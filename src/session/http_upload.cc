@@ -69,6 +69,13 @@ void after_body(Sessions& s, net::Connection& c, const Body& body, const uint8_t
   if (!c.closing && http.phase == HttpPhase::response) hold(s, c, at, end);
 }
 
+// [at, end) came with the head of a body that is wanted by now, or is to be passed over. It is not the whole of it.
+void take_beginning(Sessions& s, net::Connection& c, Exchange* e, const uint8_t*& at, const uint8_t* end) noexcept {
+  if (at == end) return;
+  const Body body = take_copied(s, *e, at, end);
+  if (body.state == BodyState::refused) refuse_request(s, c, e, body.status, body.cause);
+}
+
 }  // namespace
 
 void wait_for_body(Sessions& s, net::Connection& c, Exchange* e) noexcept {
@@ -87,13 +94,16 @@ bool take_with_body(Sessions& s, net::Connection& c, Exchange* e, const uint8_t*
   at = next;
   if (body.state == BodyState::whole) return run_with_body(s, c, e);
   if (body.state == BodyState::refused) return refuse_request(s, c, e, body.status, body.cause), false;
-  return run_early(s, c, e), false;
+  run_early(s, c, e);
+  if (!c.closing && c.state<HttpState>().phase == HttpPhase::body) take_beginning(s, c, e, at, end);
+  return false;  // with an answer still owed, what is here of the body is held
 }
 
 void read_body(Sessions& s, net::Connection& c) noexcept {
   HttpState& http = c.state<HttpState>();
   Exchange* e = http.exchange;
   const std::span<uint8_t> room = body_room(s, *e);
+  if (room.empty()) return refuse_request(s, c, e, kNoBodyMemory.status, kNoBodyMemory.cause);
   const sys::IoResult io = sys::receive(c.fd, room.data(), room.size());
   if (io.status == sys::IoStatus::failed) return s.reactor.broken(c, io.os_code);
   if (io.status == sys::IoStatus::would_block) return;

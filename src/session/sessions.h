@@ -15,6 +15,8 @@
 namespace martlet::session {
 
 struct WsInput;
+struct WsStreaming;
+struct WsWriting;
 class WsCompression;
 struct OriginFinder;
 
@@ -77,6 +79,8 @@ struct Sessions {
   HttpSink http;
   const KeptFields* kept_fields = nullptr;  // null: all that do not describe a body
   const OriginFinder* origins = nullptr;  // null: nobody is believed to be a proxy
+  const WsWriting* writing = nullptr;      // the application's; null when nobody has written a message in pieces
+  const WsStreaming* streaming = nullptr;  // the application's; null when nobody wants messages in pieces
   WsCompression* compression = nullptr;  // the application's; null when no route compresses
   bool draining = false;
   uint64_t receiving_bytes = 0;  // charged to the receive budget

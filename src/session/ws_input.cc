@@ -55,6 +55,8 @@ void release_message(Sessions& s, WsInput& in) noexcept {
   s.receiving_bytes -= in.charged;
   in.charged = 0;
   in.in_frame = false;
+  in.streamed = false;
+  in.begun = false;
   in.message.reset();
 }
 
@@ -172,15 +174,18 @@ int take_data(Sessions& s, net::Connection& c, const proto::FrameHeader& header,
   WsInput* in = need_input(s, c);
   if (!in) return out_of_memory(s, c), kStop;
   proto::WsError error;
-  const WsLimits& limits = c.state<WsState>().route->limits;
-  if (!in->message.begin_frame(header, limits.message, error)) return fail(s, c, error), kStop;
+  proto::MessageLimits limits = c.state<WsState>().route->limits.message;
+  if (in->streaming && !header.rsv1 && !in->message.in_message()) in->streamed = true;
+  if (in->streamed) limits.message_bytes = UINT64_MAX;  // nothing is kept of it
+  if (!in->message.begin_frame(header, limits, error)) return fail(s, c, error), kStop;
   const bool packed = in->message.compressed();
-  if (!packed && header.length && !reserve_block(s, *in, header.fin)) return out_of_memory(s, c), kStop;
+  if (!packed && !in->streamed && header.length && !reserve_block(s, *in, header.fin)) return out_of_memory(s, c), kStop;
   in->frame = header;
   in->frame_taken = 0;
   in->in_frame = true;
   uint8_t* payload = at + header.header_bytes;
   if (packed) return at = payload, take_packed(s, c, *in, at, end);
+  if (in->streamed) return at = payload, s.streaming->take(s, c, *in, at, end) ? 0 : kStop;
   const size_t left = static_cast<size_t>(end - payload);
   const size_t here = header.length < left ? static_cast<size_t>(header.length) : left;
   if (here) {
@@ -254,12 +259,15 @@ void hold(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noexcept {
   s.reactor.mark_ready(c);
 }
 
-// Goes on with a compressed frame that is open, where there is one. False: stop here.
-bool go_on_packed(Sessions& s, net::Connection& c, uint8_t*& at, uint8_t* end) noexcept {
+// Goes on with a frame that is open and not collected, where there is one. False: stop here.
+bool go_on_by_pieces(Sessions& s, net::Connection& c, uint8_t*& at, uint8_t* end) noexcept {
   const WsState& ws = c.state<WsState>();
   WsInput& in = *ws.input;
-  if (!in.in_frame || !in.message.compressed()) return true;
-  if (!c.pause && (take_packed(s, c, in, at, end) == kStop || ws.failing || c.closing || c.finish)) return false;
+  if (!in.by_pieces()) return true;
+  if (!c.pause) {
+    const bool good = in.streamed ? s.streaming->take(s, c, in, at, end) : take_packed(s, c, in, at, end) != kStop;
+    if (!good || ws.failing || c.closing || c.finish) return false;
+  }
   if (!in.in_frame || at == end) return true;
   return hold(s, c, at, end), false;
 }
@@ -278,6 +286,14 @@ bool go_on_packed(Sessions& s, net::Connection& c, uint8_t*& at, uint8_t* end) n
 }
 
 }  // namespace
+
+bool stream_messages(Sessions& s, net::Connection& c, bool on) noexcept {
+  WsInput* in = on ? need_input(s, c) : c.state<WsState>().input;
+  if (in) in->streaming = on;
+  return in || !on;
+}
+
+void input_failed(Sessions& s, net::Connection& c, const proto::WsError& error) noexcept { fail(s, c, error); }
 
 void deliver(Sessions& s, net::Connection& c, const MessageView& message) noexcept {
   WsState& ws = c.state<WsState>();
@@ -309,7 +325,7 @@ void take_frames(Sessions& s, net::Connection& c, uint8_t* at, uint8_t* end) noe
     const bool text = header.opcode == proto::Opcode::text;
     if (header.fin && !header.rsv1 && (text || header.opcode == proto::Opcode::binary) && header.length <= limit &&
         header.length <= static_cast<size_t>(end - payload) &&
-        (!ws.input || !ws.input->message.in_message())) [[likely]] {
+        (!ws.input || ws.input->takes_whole())) [[likely]] {
       const size_t size = static_cast<size_t>(header.length);
       simd::Utf8State utf8;
       if (!text) {
@@ -336,7 +352,7 @@ void take_held(Sessions& s, net::Connection& c) noexcept {
   uint8_t* at = block->data() + ws.input->held_begin;
   ws.input->held_begin = ws.input->held_end;  // hold() moves it back when something is left again
   uint8_t* const end = block->data() + ws.input->held_end;
-  if (go_on_packed(s, c, at, end)) take_frames(s, c, at, end);
+  if (go_on_by_pieces(s, c, at, end)) take_frames(s, c, at, end);
   net::close_cork(s.reactor, c);
   if (ws.input && ws.input->held == block && ws.input->held_begin == ws.input->held_end) {
     ws.input->held = nullptr;
@@ -359,8 +375,8 @@ void read_on(Sessions& s, net::Connection& c) noexcept {
   WsInput& in = *ws.input;
   if (in.held) return;  // it is on the ready list; reading goes on after that
   uint8_t* buffer = s.reactor.receive_buffer;
-  const bool packed = in.in_frame && in.message.compressed();
-  const size_t missing = in.in_frame && !packed ? static_cast<size_t>(in.frame.length - in.frame_taken) : 0;
+  const bool by_pieces = in.by_pieces();
+  const size_t missing = in.in_frame && !by_pieces ? static_cast<size_t>(in.frame.length - in.frame_taken) : 0;
   sys::IoResult io;
   if (missing) {
     const sys::IoPiece pieces[2] = {{in.block->data() + in.have, missing}, {buffer, net::Reactor::kReceiveBytes}};
@@ -385,7 +401,7 @@ void read_on(Sessions& s, net::Connection& c) noexcept {
   uint8_t* const end = buffer + rest;
   if (in.stashed) std::memcpy(at, in.stash, in.stashed);
   in.stashed = 0;
-  if (packed && !go_on_packed(s, c, at, end)) return;
+  if (by_pieces && !go_on_by_pieces(s, c, at, end)) return;
   release_if_idle(s, ws);
   if (at < end) take_frames(s, c, at, end);
 }

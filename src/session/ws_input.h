@@ -25,6 +25,9 @@ struct WsInput {
   proto::FrameHeader frame;      // the data frame that is open
   uint64_t frame_taken = 0;      // payload bytes of it so far
   bool in_frame = false;
+  bool streaming = false;        // the application wants messages in pieces, as they come
+  bool streamed = false;         // the message that is open is told so
+  bool begun = false;            // and a piece of it has been
   base::Block* held = nullptr;   // frames for a later dispatch: [held_begin, held_end)
   size_t held_begin = 0;
   size_t held_end = 0;
@@ -33,7 +36,11 @@ struct WsInput {
   uint8_t stash[kStashBytes];
   char reason[proto::kMaxControlPayload];
 
-  bool idle() const noexcept { return !message.in_message() && !stashed && !held && !reason_bytes; }
+  bool idle() const noexcept { return takes_whole() && !stashed && !held && !reason_bytes; }
+  // A message that lies in the receive buffer may be told from there.
+  bool takes_whole() const noexcept { return !message.in_message() && !streaming; }
+  // What comes next of the open frame is not collected as it is.
+  bool by_pieces() const noexcept { return in_frame && (message.compressed() || streamed); }
 };
 
 // Works through frames in [at, end), which the connection's dispatch may write to; the cork is open. What is left
@@ -51,6 +58,28 @@ void keep_close_reason(Sessions& s, net::Connection& c, std::string_view reason)
 
 // Gives all of it back.
 void release_input(Sessions& s, net::Connection& c) noexcept;
+
+// A piece of a message that is not collected; `data` is null-terminated by nobody.
+struct FragmentView {
+  const uint8_t* data;
+  size_t size;
+  bool is_text, is_first, is_last;
+};
+
+// What tells messages in pieces (ws_stream.cc); it is there, and linked, when somebody has asked for that.
+struct WsStreaming {
+  // Payload of the open frame, as much as is there. False: stop here.
+  bool (*take)(Sessions& s, net::Connection& c, WsInput& in, uint8_t*& at, uint8_t* end) noexcept;
+  // The application's; a false answer means that its handler failed.
+  bool (*on_fragment)(WsRoute& route, net::Connection& c, const FragmentView& fragment);
+};
+bool take_streamed(Sessions& s, net::Connection& c, WsInput& in, uint8_t*& at, uint8_t* end) noexcept;
+
+// From the next message on they are told in pieces, or whole. False: memory is out.
+bool stream_messages(Sessions& s, net::Connection& c, bool on) noexcept;
+
+// The peer broke a rule.
+void input_failed(Sessions& s, net::Connection& c, const proto::WsError& error) noexcept;
 
 // Handed to the application; a failure of its handler closes the connection.
 void deliver(Sessions& s, net::Connection& c, const MessageView& message) noexcept;

@@ -71,10 +71,15 @@ bool make_room(Sessions& s, net::Connection& c) noexcept {
   return false;
 }
 
+// Of may_send(): a message is being written in pieces, and this one waits for its end.
+constexpr SendStatus kWaits = SendStatus::posted;
+
 // Whether a data message may be appended now.
 inline SendStatus may_send(Sessions& s, net::Connection& c, uint32_t messages) noexcept {
   WsState& ws = c.state<WsState>();
-  if (ws.ready != ReadyState::open || c.closing) [[unlikely]] return SendStatus::closed;
+  if (ws.ready != ReadyState::open || ws.writing || c.closing) [[unlikely]] {
+    return ws.ready == ReadyState::open && !c.closing ? kWaits : SendStatus::closed;
+  }
   if (net::unsent_bytes(s.reactor, c) < ws.route->limits.unsent_bytes) [[likely]] return SendStatus::ok;
   if (make_room(s, c)) return SendStatus::ok;
   return c.closing ? SendStatus::closed : dropped(s, c, messages);  // closing: its write found the connection broken
@@ -148,11 +153,19 @@ inline bool compresses(const WsState& ws, size_t size, Compress compress) noexce
 
 }  // namespace
 
+namespace {
+
+[[gnu::noinline]] SendStatus keep_message(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload, size_t size) noexcept {
+  return s.writing->keep_message(c, opcode, payload, size) ? SendStatus::ok : dropped(s, c, 1);
+}
+
+}  // namespace
+
 SendStatus send_frame(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload, size_t size,
                       Compress compress) noexcept {
   if (proto::is_control(opcode)) return send_control(s, c, opcode, payload, size);
   SendStatus status = may_send(s, c, 1);
-  if (status != SendStatus::ok) [[unlikely]] return status;
+  if (status != SendStatus::ok) [[unlikely]] return status == kWaits ? keep_message(s, c, opcode, payload, size) : status;
   if (compresses(c.state<WsState>(), size, compress) && send_packed(s, c, opcode, payload, size, compress, status)) {
     return status;
   }
@@ -180,7 +193,9 @@ namespace {
 SendStatus send_message(Sessions& s, net::Connection& c, const MessageView& message, Compress compress) noexcept {
   const proto::Opcode opcode = message.is_text ? proto::Opcode::text : proto::Opcode::binary;
   SendStatus status = may_send(s, c, 1);
-  if (status != SendStatus::ok) [[unlikely]] return status;
+  if (status != SendStatus::ok) [[unlikely]] {
+    return status == kWaits ? keep_message(s, c, opcode, message.data, message.size) : status;
+  }
   if (compresses(c.state<WsState>(), message.size, compress) &&
       send_packed(s, c, opcode, message.data, message.size, compress, status)) {
     return status;
@@ -195,7 +210,10 @@ SendStatus send_message(Sessions& s, net::Connection& c, const MessageView& mess
 SendStatus send_frames(Sessions& s, net::Connection& c, base::Block* block, uint8_t* data, size_t size,
                        uint32_t messages) noexcept {
   const SendStatus may = may_send(s, c, messages);
-  if (may != SendStatus::ok) return may;
+  if (may != SendStatus::ok) {
+    if (may != kWaits) return may;
+    return s.writing->keep(c, data, size, messages) ? SendStatus::ok : dropped(s, c, messages);
+  }
   return net::append_block(s.reactor, c, block, data, size) ? sent(s, c, messages) : dropped(s, c, messages);
 }
 

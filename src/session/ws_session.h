@@ -105,11 +105,12 @@ struct WsState {
   bool close_sent : 1 = false;
   bool failing : 1 = false;     // we closed for an error: input is thrown away, the TCP connection ends soon
   bool want_drain : 1 = false;  // a send answered backpressure or dropped
-  bool error_told : 1 = false;  // on_error has run
+  bool writing : 1 = false;     // a message of ours is under way in pieces: others wait for its end
   bool deflated : 1 = false;    // permessage-deflate was agreed upon
   static constexpr uint64_t kNoLatency = 0xffff;
   static constexpr uint64_t kWallMs = (uint64_t{1} << 46) - 1;
   uint64_t opened_wall_ms : 46 = 0;        // since 1970
+  uint64_t error_told : 1 = 0;             // on_error has run
   uint64_t ping_waits : 1 = 0;             // for its pong
   uint64_t latency_ms : 16 = kNoLatency;
   uint32_t pinged_ms = 0;                  // when the oldest ping that waits was sent
@@ -136,7 +137,7 @@ inline bool send_short(Sessions& s, net::Connection& c, proto::Opcode opcode, co
   net::Cork& cork = s.reactor.cork;
   const WsState& ws = c.state<WsState>();
   const WsLimits& limits = ws.route->limits;
-  if (size > limits.short_bytes || cork.owner != &c || c.out || c.closing || ws.ready != ReadyState::open) return false;
+  if (size > limits.short_bytes || cork.owner != &c || c.out || c.closing || ws.ready != ReadyState::open || ws.writing) return false;
   if (cork.bytes() >= limits.unsent_bytes || net::Cork::kBytes - cork.size < kShortMessage + 2) return false;
   uint8_t* to = cork.buffer + cork.size;
   to[0] = static_cast<uint8_t>(0x80 | static_cast<uint8_t>(opcode));
@@ -166,6 +167,17 @@ void fail_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string_
 
 // The same in the connection's own dispatch: the application hears of it first, and may send a last word.
 void fail_in_dispatch(Sessions& s, net::Connection& c, uint16_t code, std::string_view reason, CloseCause cause) noexcept;
+
+// What waits for the end of a message that is written in pieces. Reached when there has been one only.
+struct WsWriting {
+  // Keeps whole frames, uncompressed or as they are; false when there is no room or no memory.
+  bool (*keep)(net::Connection& c, const uint8_t* frames, size_t size, uint32_t messages) noexcept;
+  bool (*keep_message)(net::Connection& c, proto::Opcode opcode, const void* payload, size_t size) noexcept;
+};
+// A frame of a message in pieces. dropped: there is no room now, and on_drain will tell when there is, or memory is out.
+SendStatus send_fragment(Sessions& s, net::Connection& c, proto::Opcode opcode, const void* payload, size_t size, bool last) noexcept;
+// Frames that have waited.
+SendStatus send_kept(Sessions& s, net::Connection& c, const uint8_t* frames, size_t size, uint32_t messages) noexcept;
 
 // The application wants to hear more (net::kPauseUser).
 void resume_websocket(Sessions& s, net::Connection& c) noexcept;

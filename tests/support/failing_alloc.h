@@ -1,5 +1,5 @@
-// Replaces the allocator's hooks while it lives: counts allocations that are still held, and lets the Nth from now
-// (and all after it, unless only_once is set) fail.
+// Replaces the allocator's hooks while it lives: counts allocations that are still held, notes the largest, and lets the
+// Nth from now (and all after it, unless only_once is set) fail.
 #pragma once
 
 #include <atomic>
@@ -16,6 +16,7 @@ class FailingAlloc {
     left = allowed;
     held = 0;
     failures = 0;
+    largest = 0;
     only_once = false;
     base::alloc_hooks = {allocate, deallocate};
   }
@@ -26,6 +27,7 @@ class FailingAlloc {
   static inline std::atomic<size_t> left = 0;
   static inline std::atomic<long> held = 0;
   static inline std::atomic<size_t> failures = 0;
+  static inline std::atomic<size_t> largest = 0;  // that succeeded
   static inline std::atomic<bool> only_once = false;
   // Nothing succeeds on this thread: for a server whose other threads must not be hit.
   static inline thread_local bool none_here = false;
@@ -39,6 +41,7 @@ class FailingAlloc {
     }
     left--;
     held++;
+    if (bytes > largest) largest = bytes;
     return std::malloc(bytes);
   }
   static void deallocate(void* memory) {
