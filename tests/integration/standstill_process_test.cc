@@ -92,7 +92,7 @@ TEST_CASE("standstill: a process that was stopped still has all its WebSockets, 
     REQUIRE(idle.get("/").body == "up");
     server.signal(SIGSTOP);
     if (together) {
-      std::this_thread::sleep_for(kStopped);
+      std::this_thread::sleep_for(kStopped / 2);
     } else {
       crowd.answer_for(kStopped);
     }

@@ -258,6 +258,21 @@ TEST_CASE("ws times: events count for idle_timeout, those whose listeners came l
   }
 }
 
+TEST_CASE("ws times: messages that are told in pieces count for idle_timeout") {
+  Street street({.idle_timeout = 30s});
+  street.come(1, true);
+  int pieces = 0;
+  street.sockets[1].on_fragment([&](WebSocket, const Fragment&) { pieces++; });
+  for (int i = 0; i < 5; i++) {
+    street.live(29s);
+    street.say(1, ws_frame(kText, "piece"));
+  }
+  CHECK(pieces == 5);
+  CHECK(street.sockets[1].is_open());
+  street.live(31s);
+  CHECK_FALSE(street.sockets[1].is_open());
+}
+
 TEST_CASE("ws times: a message that arrives slowly is not idle while it comes; paused is not idle either") {
   Street street({.heartbeat_interval = 0ms, .heartbeat_timeout = 0ms, .idle_timeout = 30s});
   for (const int who : {1, 2, 3}) street.come(who, false);
