@@ -166,7 +166,8 @@ struct MARTLET_LAYOUT WsOptions {
   // everybody looks like event_args.
   Envelope envelope = Envelope::event_args;
   // A silent peer is pinged, no later than after this long; any inbound byte counts as life. Pings are spread, so that
-  // clients that came together are not pinged together. 0 switches heartbeats off.
+  // clients that came together are not pinged together. More than half of heartbeat_timeout is taken as that half. 0 switches
+  // heartbeats off.
   milliseconds heartbeat_interval = std::chrono::seconds(30);
   // A peer that was silent for this long, and has had half of it to answer a ping, is gone: the TCP connection ends with
   // cause heartbeat_timeout. No silence is what the loop itself stood still, and what passes while the peer cannot be heard

@@ -9,6 +9,13 @@ namespace martlet::realtime {
 
 namespace {
 
+// A ping is to have half of the timeout to be answered.
+uint32_t interval_of(const WsOptions& options) noexcept {
+  const uint32_t interval_ms = base::to_ms(options.heartbeat_interval);
+  const uint32_t timeout_ms = base::to_ms(options.heartbeat_timeout);
+  return timeout_ms && interval_ms > timeout_ms / 2 ? timeout_ms / 2 + 1 : interval_ms;
+}
+
 Error open(worker::Worker& worker) noexcept {
   RealtimeWorker& w = realtime_of(worker);
   w.open_routes();
@@ -58,8 +65,8 @@ void RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry>
   entry->limits.message.message_bytes = base::at_most_everything(ws.max_message_bytes);
   entry->limits.message.fragments = ws.max_fragments;
   entry->limits.unsent_bytes = ws.max_unsent_bytes ? base::at_most_everything(ws.max_unsent_bytes) : 1;
-  entry->limits.heartbeat_interval_ms = base::to_ms(ws.heartbeat_interval);
   entry->limits.heartbeat_timeout_ms = base::to_ms(ws.heartbeat_timeout);
+  entry->limits.heartbeat_interval_ms = interval_of(ws);
   entry->limits.measure_latency = ws.measure_latency;
   entry->limits.slow_consumer = ws.slow_consumer;
   take_time_limits(*entry);

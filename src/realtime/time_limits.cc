@@ -7,6 +7,22 @@
 
 namespace martlet::realtime {
 
+AgeLimit::AgeLimit(std::chrono::milliseconds limit) noexcept {
+  const auto ms = limit.count();
+  if (ms <= 0 || static_cast<uint64_t>(ms) >= net::WheelBuckets::kLongestMs) return;
+  const uint32_t ticks = net::WheelBuckets::ticks_of_ms(static_cast<uint64_t>(ms));
+  while (ticks >> shift_ >= kMostUnits) shift_++;
+  const bool exact = (ticks >> shift_) << shift_ == ticks;
+  most_ = static_cast<uint16_t>((ticks >> shift_) + (exact ? 1 : 2));
+}
+
+uint32_t AgeLimit::ms_left(uint32_t tick, uint16_t mark_then, uint32_t earlier) const noexcept {
+  const uint32_t age = static_cast<uint16_t>(mark(tick) - mark_then) + earlier;
+  if (age >= most_) return 0;
+  const uint64_t left_ms = (uint64_t{most_ - age} << shift_) * net::WheelBuckets::kTickNs / 1'000'000 + 1;
+  return left_ms < kFarMs ? static_cast<uint32_t>(left_ms) : kFarMs;
+}
+
 namespace {
 
 WsRouteEntry& entry_of(session::WsRoute& route) noexcept { return static_cast<WsRouteEntry&>(route); }
@@ -76,7 +92,7 @@ void note_data(const RealtimeWorker& w, const WsRouteEntry& route, net::Connecti
 void begin_times(RealtimeWorker& w, WsRouteEntry& route, net::Connection& c) noexcept {
   note_data(w, route, c);
   c.state<session::WsState>().opened_mark = route.times.lifetime.mark(w.reactor.now_tick());
-  w.reactor.arm(c, look(route, c));
+  w.reactor.arm(c, route.look(route, c));
 }
 
 }  // namespace martlet::realtime

@@ -21,26 +21,15 @@ class AgeLimit {
  public:
   constexpr AgeLimit() noexcept = default;
   // 0 and less, and what is longer than the wheel counts (two years), is no limit.
-  constexpr explicit AgeLimit(std::chrono::milliseconds limit) noexcept {
-    const auto ms = limit.count();
-    if (ms <= 0 || static_cast<uint64_t>(ms) >= net::WheelBuckets::kLongestMs) return;
-    const uint32_t ticks = net::WheelBuckets::ticks_of_ms(static_cast<uint64_t>(ms));
-    while (ticks >> shift_ >= kMostUnits) shift_++;
-    most_ = static_cast<uint16_t>((ticks >> shift_) + (ticks & ((uint32_t{1} << shift_) - 1) ? 2 : 1));
-  }
+  explicit AgeLimit(std::chrono::milliseconds limit) noexcept;
   constexpr explicit operator bool() const noexcept { return most_ != 0; }
 
   constexpr uint16_t mark(uint32_t tick) const noexcept { return static_cast<uint16_t>(tick >> shift_); }
   // Milliseconds until what began at `mark` has this age, less `earlier` units; 0 when it has. Of one that is far away
   // a part of them.
-  constexpr uint32_t ms_left(uint32_t tick, uint16_t mark_then, uint32_t earlier = 0) const noexcept {
-    const uint32_t age = static_cast<uint16_t>(mark(tick) - mark_then) + earlier;
-    if (age >= most_) return 0;
-    const uint64_t left_ms = (uint64_t{most_ - age} << shift_) * net::WheelBuckets::kTickNs / 1'000'000 + 1;
-    return left_ms < kFarMs ? static_cast<uint32_t>(left_ms) : kFarMs;
-  }
+  uint32_t ms_left(uint32_t tick, uint16_t mark_then, uint32_t earlier = 0) const noexcept;
   // The same of what has just begun.
-  constexpr uint32_t ms() const noexcept { return ms_left(0, 0); }
+  uint32_t ms() const noexcept { return ms_left(0, 0); }
   // Units, below a tenth of the limit, that differ from slot to slot, evenly over any run of slots.
   constexpr uint32_t share(uint32_t slot) const noexcept {
     const uint32_t phase = slot * 2654435769u;  // 2^32 / golden ratio
