@@ -172,7 +172,7 @@ struct MARTLET_LAYOUT WsOptions {
   // A peer that was silent for this long, and has had half of it to answer a ping, is gone: the TCP connection ends with
   // cause heartbeat_timeout. No silence is what the loop itself stood still, and what passes while the peer cannot be heard
   // (reading is paused) or has output before it that it does not take (write_timeout is for that). Without heartbeats the
-  // silence alone counts. 0: never.
+  // silence alone counts; where memory was out for pings all the while, twice this. 0: never.
   milliseconds heartbeat_timeout = std::chrono::seconds(60);
   // A peer that sends no message for this long is sent Close 1000, "Connection timeout", cause idle_timeout, however alive it
   // is: pings and pongs are no messages, and what it is sent is none of its own. One that arrives in pieces counts while

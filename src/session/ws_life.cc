@@ -21,14 +21,17 @@ bool is_asked(const net::Connection& c, const WsState& ws, uint32_t now_ms) noex
 }
 
 // How long until it is given up; 0 when it is to be. Where there are heartbeats its silence is that after a ping, which it
-// has half of the timeout to answer, however late the ping was.
+// has half of the timeout to answer, however late the ping was. Where memory was out for pings all the while, twice the
+// timeout is enough.
 uint32_t silence_left(const net::Connection& c, const WsState& ws, uint32_t now_ms) noexcept {
   const WsLimits& limits = ws.route->limits;
   const uint32_t timeout_ms = limits.heartbeat_timeout_ms;
   if (!timeout_ms) return base::kNeverMs;
   const uint32_t left = base::time_left(now_ms, c.last_seen_ms, timeout_ms);
   if (!limits.heartbeat_interval_ms) return left;
-  const uint32_t to_answer = is_asked(c, ws, now_ms) ? base::time_left(now_ms, ws.pinged_ms, timeout_ms / 2) : timeout_ms / 2 + 1;
+  const uint32_t twice_ms = timeout_ms < base::kLongestMs / 2 ? timeout_ms * 2 : base::kNeverMs;
+  const uint32_t to_answer = is_asked(c, ws, now_ms) ? base::time_left(now_ms, ws.pinged_ms, timeout_ms / 2)
+                                                     : base::time_left(now_ms, c.last_seen_ms, twice_ms);
   return left > to_answer ? left : to_answer;
 }
 
