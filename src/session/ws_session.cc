@@ -74,13 +74,17 @@ bool make_room(Sessions& s, net::Connection& c) noexcept {
 // Of may_send(): a message is being written in pieces, and this one waits for its end.
 constexpr SendStatus kWaits = SendStatus::posted;
 
-// Whether a data message may be appended now.
+// Whether a data message may be appended at once.
+inline bool has_room(Sessions& s, net::Connection& c) noexcept {
+  const WsState& ws = c.state<WsState>();
+  return ws.takes_messages() && !c.closing && net::unsent_bytes(s.reactor, c) < ws.route->limits.unsent_bytes;
+}
+
+// The same, after what can be done for it.
 inline SendStatus may_send(Sessions& s, net::Connection& c, uint32_t messages) noexcept {
-  WsState& ws = c.state<WsState>();
-  if (ws.ready != ReadyState::open || ws.writing || c.closing) [[unlikely]] {
-    return ws.ready == ReadyState::open && !c.closing ? kWaits : SendStatus::closed;
-  }
-  if (net::unsent_bytes(s.reactor, c) < ws.route->limits.unsent_bytes) [[likely]] return SendStatus::ok;
+  const WsState& ws = c.state<WsState>();
+  if (has_room(s, c)) [[likely]] return SendStatus::ok;
+  if (!ws.takes_messages() || c.closing) return ws.ready == ReadyState::open && !c.closing ? kWaits : SendStatus::closed;
   if (make_room(s, c)) return SendStatus::ok;
   return c.closing ? SendStatus::closed : dropped(s, c, messages);  // closing: its write found the connection broken
 }
@@ -207,14 +211,26 @@ SendStatus send_message(Sessions& s, net::Connection& c, const MessageView& mess
   return send_in_place(s, c, opcode, message) ? sent(s, c, 1) : dropped(s, c, 1);
 }
 
+namespace {
+
+inline SendStatus append_frames(Sessions& s, net::Connection& c, base::Block* block, uint8_t* data, size_t size, uint32_t messages) noexcept {
+  return net::append_block(s.reactor, c, block, data, size) ? sent(s, c, messages) : dropped(s, c, messages);
+}
+
+// Where there was no room at the first look.
+[[gnu::noinline]] SendStatus send_late(Sessions& s, net::Connection& c, base::Block* block, uint8_t* data, size_t size, uint32_t messages) noexcept {
+  const SendStatus may = may_send(s, c, messages);
+  if (may == SendStatus::ok) return append_frames(s, c, block, data, size, messages);
+  if (may != kWaits) return may;
+  return s.writing->keep(c, data, size, messages) ? SendStatus::ok : dropped(s, c, messages);
+}
+
+}  // namespace
+
 SendStatus send_frames(Sessions& s, net::Connection& c, base::Block* block, uint8_t* data, size_t size,
                        uint32_t messages) noexcept {
-  const SendStatus may = may_send(s, c, messages);
-  if (may != SendStatus::ok) {
-    if (may != kWaits) return may;
-    return s.writing->keep(c, data, size, messages) ? SendStatus::ok : dropped(s, c, messages);
-  }
-  return net::append_block(s.reactor, c, block, data, size) ? sent(s, c, messages) : dropped(s, c, messages);
+  if (has_room(s, c)) [[likely]] return append_frames(s, c, block, data, size, messages);
+  return send_late(s, c, block, data, size, messages);
 }
 
 SendStatus send_shared(Sessions& s, net::Connection& c, base::Block* block, uint8_t* frame, size_t size,

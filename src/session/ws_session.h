@@ -101,12 +101,16 @@ struct WsState {
   uint16_t close_code = 0;         // of the first Close, either way; 0: none yet
   CloseCause cause = CloseCause::peer_eof;
   ReadyState ready : 2 = ReadyState::open;
+  uint8_t writing : 1 = 0;      // a message of ours is under way in pieces: others wait for its end
   bool caused : 1 = false;      // `cause` is decided
   bool close_sent : 1 = false;
   bool failing : 1 = false;     // we closed for an error: input is thrown away, the TCP connection ends soon
   bool want_drain : 1 = false;  // a send answered backpressure or dropped
-  bool writing : 1 = false;     // a message of ours is under way in pieces: others wait for its end
   bool deflated : 1 = false;    // permessage-deflate was agreed upon
+
+  // Whether a message may be appended to what has been sent: one comparison, as neither is a bool.
+  bool takes_messages() const noexcept { return ready == ReadyState::open && writing == 0; }
+
   static constexpr uint64_t kNoLatency = 0xffff;
   static constexpr uint64_t kWallMs = (uint64_t{1} << 46) - 1;
   uint64_t opened_wall_ms : 46 = 0;        // since 1970
@@ -137,7 +141,7 @@ inline bool send_short(Sessions& s, net::Connection& c, proto::Opcode opcode, co
   net::Cork& cork = s.reactor.cork;
   const WsState& ws = c.state<WsState>();
   const WsLimits& limits = ws.route->limits;
-  if (size > limits.short_bytes || cork.owner != &c || c.out || c.closing || ws.ready != ReadyState::open || ws.writing) return false;
+  if (size > limits.short_bytes || cork.owner != &c || c.out || c.closing || !ws.takes_messages()) return false;
   if (cork.bytes() >= limits.unsent_bytes || net::Cork::kBytes - cork.size < kShortMessage + 2) return false;
   uint8_t* to = cork.buffer + cork.size;
   to[0] = static_cast<uint8_t>(0x80 | static_cast<uint8_t>(opcode));
