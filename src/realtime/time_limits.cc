@@ -7,7 +7,8 @@
 
 namespace martlet::realtime {
 
-AgeLimit::AgeLimit(std::chrono::milliseconds limit) noexcept {
+// Cold: for size, as most programs have no such limits.
+[[gnu::noinline, gnu::cold]] AgeLimit::AgeLimit(std::chrono::milliseconds limit) noexcept {
   const auto ms = limit.count();
   if (ms <= 0 || static_cast<uint64_t>(ms) >= net::WheelBuckets::kLongestMs) return;
   const uint32_t ticks = net::WheelBuckets::ticks_of_ms(static_cast<uint64_t>(ms));
@@ -16,7 +17,7 @@ AgeLimit::AgeLimit(std::chrono::milliseconds limit) noexcept {
   most_ = static_cast<uint16_t>((ticks >> shift_) + (exact ? 1 : 2));
 }
 
-uint32_t AgeLimit::ms_left(uint32_t tick, uint16_t mark_then, uint32_t earlier) const noexcept {
+[[gnu::noinline, gnu::cold]] uint32_t AgeLimit::ms_left(uint32_t tick, uint16_t mark_then, uint32_t earlier) const noexcept {
   const uint32_t age = static_cast<uint16_t>(mark(tick) - mark_then) + earlier;
   if (age >= most_) return 0;
   const uint64_t left_ms = (uint64_t{most_ - age} << shift_) * net::WheelBuckets::kTickNs / 1'000'000 + 1;
@@ -34,7 +35,7 @@ bool on_message(session::WsRoute& route, net::Connection& c, const session::Mess
 }
 
 // What was published before still goes to it.
-uint32_t end(RealtimeWorker& w, net::Connection& c, CloseCode code, std::string_view why, CloseCause cause) noexcept {
+[[gnu::noinline, gnu::cold]] uint32_t end(RealtimeWorker& w, net::Connection& c, CloseCode code, std::string_view why, CloseCause cause) noexcept {
   take_published(w, c);
   session::close_websocket(w.sessions, c, static_cast<uint16_t>(code), why, cause);
   return base::kNeverMs;
@@ -46,7 +47,7 @@ bool is_open(const net::Connection& c, const session::WsState& ws) noexcept {
 
 // Milliseconds until it has been idle for too long; 0 when it has. A message that comes in pieces, over a slow network, is
 // none as long as they come. While we do not read nothing can come.
-uint32_t idle_left(const RealtimeWorker& w, const WsRouteEntry& route, net::Connection& c) noexcept {
+[[gnu::noinline, gnu::cold]] uint32_t idle_left(const RealtimeWorker& w, const WsRouteEntry& route, net::Connection& c) noexcept {
   const auto& ws = c.state<session::WsState>();
   if (c.pause) note_data(w, route, c);
   const uint32_t left = route.times.idle.ms_left(w.reactor.now_tick(), ws.data_mark);
@@ -54,7 +55,7 @@ uint32_t idle_left(const RealtimeWorker& w, const WsRouteEntry& route, net::Conn
   return base::time_left(w.reactor.now_ms(), c.last_seen_ms, route.times.idle.ms());
 }
 
-uint32_t look(session::WsRoute& to, net::Connection& c) noexcept {
+[[gnu::cold]] uint32_t look(session::WsRoute& to, net::Connection& c) noexcept {
   WsRouteEntry& route = entry_of(to);
   RealtimeWorker& w = *route.worker;
   const auto& ws = c.state<session::WsState>();
@@ -72,7 +73,7 @@ uint32_t look(session::WsRoute& to, net::Connection& c) noexcept {
 
 }  // namespace
 
-void take_time_limits(WsRouteEntry& route) noexcept {
+[[gnu::cold]] void take_time_limits(WsRouteEntry& route) noexcept {
   route.times.idle = AgeLimit(route.handlers.options.idle_timeout);
   route.times.lifetime = AgeLimit(route.handlers.options.max_lifetime);
   if (route.times.idle || route.times.lifetime) route.look = look;
