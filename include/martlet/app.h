@@ -165,6 +165,10 @@ class App : public Routes<App> {
   void add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count);
   void add_ws(std::string_view path, WsHandlers&& handlers);
   void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options);
+  void add_ws(std::string_view path, WsHandlers&& handlers, detail::WsRouteSteps&& steps);
+  void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options, detail::WsRouteSteps&& steps);
+  void add_ws_setup(std::string_view path, detail::RouteSetup set_up, WsOptions options, detail::WsRouteSteps&& steps);
+  void add_ws_use(std::string_view prefix, WsStep step);
   void add_ws_setup(std::string_view path, detail::RouteSetup set_up, WsOptions options);
   void add_constraint(std::string_view name, Predicate predicate);
   void add_error_handler(ErrorHandler handler);

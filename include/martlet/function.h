@@ -1,9 +1,11 @@
-// martlet/function.h: the callable that handlers are kept in.
+// martlet/function.h: the callable that handlers are kept in, and the one that options hold.
 #pragma once
 
 #include <martlet/config.h>
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <new>
 #include <type_traits>
@@ -123,6 +125,67 @@ class Function<void(Args...)> {
   alignas(void*) unsigned char storage_[kInline];
   bool (*call_)(void*, Args...) = nullptr;
   void (*move_)(void*, void*) = nullptr;
+};
+
+namespace detail {
+
+// What copies share; the last one destroys it.
+struct Counted {
+  explicit Counted(void (*d)(Counted*) noexcept) noexcept : destroy(d) {}
+  std::atomic<uint32_t> references{1};
+  void (*destroy)(Counted*) noexcept;
+};
+
+class CountedPointer {
+ public:
+  CountedPointer() noexcept = default;
+  explicit CountedPointer(Counted* taken) noexcept : to_(taken) {}
+  CountedPointer(const CountedPointer& other) noexcept : to_(other.to_) {
+    if (to_) to_->references.fetch_add(1, std::memory_order_relaxed);
+  }
+  CountedPointer(CountedPointer&& other) noexcept : to_(std::exchange(other.to_, nullptr)) {}
+  CountedPointer& operator=(CountedPointer other) noexcept { return std::swap(to_, other.to_), *this; }
+  ~CountedPointer() {
+    if (to_ && to_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) to_->destroy(to_);
+  }
+  Counted* get() const noexcept { return to_; }
+
+ private:
+  Counted* to_ = nullptr;
+};
+
+template <typename Signature>
+struct CountedFunction final : Counted {
+  explicit CountedFunction(Function<Signature>&& f) noexcept
+      : Counted([](Counted* self) noexcept { delete static_cast<CountedFunction*>(self); }), function(std::move(f)) {}
+  Function<Signature> function;
+};
+
+}  // namespace detail
+
+template <typename Signature>
+class Decision;
+
+// A function of the program's that is asked, and answers. Options that hold one may be copied: the copies share it, so one
+// that is given to several workers must bear to be called by all of them at once.
+template <typename Answer, typename... Args>
+class Decision<Answer(Args...)> {
+ public:
+  Decision() noexcept = default;
+  template <typename F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, Decision> && std::is_invocable_r_v<Answer, std::decay_t<F>&, Args...>)
+  MARTLET_THUNK Decision(F&& fn)
+      : kept_(new detail::CountedFunction<void(Args..., Answer&)>(
+            [fn = std::decay_t<F>(std::forward<F>(fn))](Args... args, Answer& answer) mutable { answer = fn(std::forward<Args>(args)...); })) {}
+
+  explicit operator bool() const noexcept { return kept_.get() != nullptr; }
+  // False when it has thrown.
+  bool operator()(Args... args, Answer& answer) const noexcept {
+    return static_cast<detail::CountedFunction<void(Args..., Answer&)>*>(kept_.get())->function(std::forward<Args>(args)..., answer);
+  }
+
+ private:
+  detail::CountedPointer kept_;
 };
 
 }  // namespace martlet

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <martlet/config.h>
+#include <martlet/admission.h>
 #include <martlet/app.h>
 #include <martlet/cluster.h>
 #include <martlet/compression.h>
@@ -41,3 +42,4 @@
 #include <martlet/typed_data.h>
 #include <martlet/websocket.h>
 #include <martlet/websocket_names.h>
+#include <martlet/ws_step.h>

@@ -11,6 +11,7 @@ namespace martlet {
 namespace session {
 struct Exchange;
 }
+struct NextAccess;
 
 // What a step gives up with: next(HttpError{422, "name is missing"}). The text is for the client, and is copied.
 struct HttpError {
@@ -52,6 +53,7 @@ class Next {
 
  private:
   friend struct session::Exchange;
+  friend struct NextAccess;
   Next(uint32_t worker, uint32_t slot, uint32_t generation, uint32_t request, uint32_t position) noexcept
       : worker_(worker), slot_(slot), generation_(generation), request_(request), position_(position) {}
 

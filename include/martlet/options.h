@@ -4,12 +4,17 @@
 
 #include <martlet/config.h>
 #include <martlet/compression.h>
+#include <martlet/function.h>
 #include <martlet/proxies.h>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace martlet {
@@ -158,8 +163,37 @@ struct DeferOptions {
   milliseconds deadline = milliseconds(0);
 };
 
+namespace detail {
+struct VerifyParts;  // what it takes to verify: named by the constructor from a function alone
+extern const VerifyParts verify_parts;
+}  // namespace detail
+
+// An option: a function that is called with (Request&, Verify) and decides by the Verify (admission.h), or with (Request&) and answers
+// bool (false: 401). It may be a coroutine that returns a Task<> (task.h). One that throws has refused: 500. The request is
+// valid until it returns, as that of a middleware.
+class Verification {
+ public:
+  Verification() noexcept = default;
+  template <typename F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, Verification>)
+  MARTLET_THUNK Verification(F&& fn);  // router.h
+
+  explicit operator bool() const noexcept { return parts_ != nullptr; }
+
+ private:
+  friend struct VerifyAccess;
+  detail::CountedPointer step_;
+  const detail::VerifyParts* parts_ = nullptr;
+};
+
 // Of one WebSocket route.
 struct MARTLET_LAYOUT WsOptions {
+  // Whether a browser may connect from this origin, as it has sent it ("https://example.com"): asked of those that `origins` does
+  // not name. One that throws has refused: 500.
+  Decision<bool(std::string_view origin)> allow_origin = {};
+  // Chooses the subprotocol, in place of `protocols`, among those that the client offers (at most 64, in its order); nothing: none
+  // of them. Called for clients that offer some. What was not offered is none, and the log says so. One that throws has refused: 500.
+  Decision<std::optional<std::string_view>(std::span<const std::string_view> offered)> choose_protocol = {};
   // Of this route's messages; when nothing is said, as AppOptions::compression.
   Compression compression = {};
   // How its events look, and what it takes for one. Where the routes of an App do not agree, what is emitted to rooms and to
@@ -184,7 +218,8 @@ struct MARTLET_LAYOUT WsOptions {
   // Whether the request is kept for the life of the connection, as far as WebSocket::request() tells of it. Costs a block per
   // connection; the per-connection form of App::ws keeps it whatever this says.
   bool keep_request = false;
-  // Connections of this route at the same time, on all workers of a Server together; 503 above it. 0: no limit of its own.
+  // Connections of this route at the same time, on all workers of a Server together; 503 above it. 0: no limit of its own. Those
+  // that `verify` has not decided about yet do not count.
   uint32_t max_connections = 0;
   // Fragments of one message that carry little: each 16 bytes of it allow one more, and its last one is not counted. So
   // it bounds what a message can cost beyond its bytes, and nobody who sends something. 1008 above it.
@@ -203,13 +238,23 @@ struct MARTLET_LAYOUT WsOptions {
   // Whether heartbeats ping those who speak, too, so that WebSocket::latency() is known of all. Each costs a frame of 2 bytes
   // in every heartbeat_interval, and its answer one of 6.
   bool measure_latency = false;
-  // Origins that browsers may connect from, compared without case ("https://example.com"); any when empty, and where
-  // one of them is "*". 403 for others. Requests without Origin (no browser) pass.
+  // Origins that browsers may connect from, compared without case: "https://example.com". "https://*.example.com" is every host
+  // below that one, at any depth, but not itself; "http://localhost:*" is any port, the scheme's own as well; "*" is any origin.
+  // A '*' elsewhere, and what is no origin, is the Error of listen(). 403 for others. Any when empty, unless allow_origin
+  // says otherwise. Requests without Origin (no browser) pass; see require_origin.
   std::vector<std::string> origins = {};
-  // Subprotocols in order of the server's preference; the first one that the client offers too is chosen.
+  // Subprotocols in order of the server's preference; the first one that the client offers too is chosen. When it offers
+  // some and none is chosen, it is let in without one, which browsers do not take; the log says so (info, a few a second).
   std::vector<std::string> protocols = {};
+  // Whether a request without Origin is refused, too: 403.
+  bool require_origin = false;
+  // Whether who does not agree on a subprotocol is refused, who offers none as well: 400.
+  bool require_protocol = false;
   // What to do with a peer that does not read.
   SlowConsumerPolicy slow_consumer = SlowConsumerPolicy::close;
+  // Decides about each client (admission.h): at once, later, or from another thread. Runs behind all middleware of the route,
+  // for who has passed the rules of this struct; max_connections is looked at again when it has accepted.
+  Verification verify = {};
 };
 
 // Where to listen.

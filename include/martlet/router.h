@@ -6,6 +6,7 @@
 #pragma once
 
 #include <martlet/config.h>
+#include <martlet/admission.h>
 #include <martlet/error.h>
 #include <martlet/function.h>
 #include <martlet/middleware.h>
@@ -15,6 +16,7 @@
 #include <martlet/response.h>
 #include <martlet/route_server.h>
 #include <martlet/websocket.h>
+#include <martlet/ws_step.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +24,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace martlet {
 
@@ -169,11 +172,64 @@ class Step {
   bool wants_body_;
 };
 
+namespace detail {
+
+struct VerifyStep final : Counted {
+  explicit VerifyStep(Step&& s)
+      : Counted([](Counted* self) noexcept { delete static_cast<VerifyStep*>(self); }), step(std::move(s)) {}
+  Step step;
+};
+
+}  // namespace detail
+
+template <typename F>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, Verification>)
+MARTLET_THUNK Verification::Verification(F&& fn) {
+  using Stored = std::decay_t<F>;
+  constexpr bool answers = std::is_invocable_r_v<bool, Stored&, Request&>;
+  static_assert(answers || std::is_invocable_v<Stored&, Request&, Verify>, "verify is called with (Request&, Verify), or with (Request&) and answers bool");
+  if constexpr (answers) {
+    step_ = detail::CountedPointer(new detail::VerifyStep(Step([fn = Stored(std::forward<F>(fn))](Request& req, Response&, Next next) mutable {
+      const Verify decide(next);
+      fn(req) ? decide.accept() : decide.refuse(401, "Unauthorized");
+    })));
+    parts_ = &detail::verify_parts;
+  } else if constexpr (std::is_invocable_v<Stored&, Request&, Verify>) {
+    step_ = detail::CountedPointer(new detail::VerifyStep(Step(
+        [fn = Stored(std::forward<F>(fn))](Request& req, Response&, Next next) mutable { return fn(req, Verify(next)); })));
+    parts_ = &detail::verify_parts;
+  }
+}
+
+namespace detail {
+
+// What stands between the path and the handler of a WebSocket's route: before the 101, and behind it.
+struct MARTLET_LAYOUT WsRouteSteps {
+  std::vector<Step> before;
+  std::vector<WsStep> behind;
+
+  template <typename F>
+  MARTLET_THUNK void add(F&& step) {
+    if constexpr (is_socket_step<F>) {
+      behind.emplace_back(std::forward<F>(step));
+    } else {
+      before.emplace_back(std::forward<F>(step));
+    }
+  }
+};
+
+template <typename F>
+inline constexpr bool is_ws_step = is_socket_step<F> || std::is_constructible_v<Step, F>;
+template <typename... Fs>
+inline constexpr bool are_no_options = !(std::is_same_v<std::remove_cvref_t<Fs>, WsOptions> || ...);
+
+}  // namespace detail
+
 // A route, for those who list them (App::routes).
 struct MARTLET_LAYOUT RouteInfo {
   std::string method;   // "GET", …; empty: any. Of a WebSocket "GET"
   std::string pattern;  // as it was registered, behind the prefixes of the Routers around it
-  uint32_t steps = 0;   // middleware of use() included
+  uint32_t steps = 0;   // middleware of use() included; of a WebSocket those before the 101
   bool is_websocket = false;
 };
 
@@ -260,6 +316,48 @@ class Routes {
     if constexpr (two_phase) self().add_ws_setup(path, detail::route_setup(std::forward<F>(on_open)), std::move(options));
     return self();
   }
+  // The same with steps of this route alone before the function (or WsHandlers), which stands last; options stand behind the path.
+  // Middleware (Request&, Response&, Next) runs before the 101 and refuses with a status; steps (WebSocket, Request&, Next)
+  // run behind it and refuse with a close code, those of ws_use() first. Each kind in its order.
+  template <typename First, typename Second, typename... Rest>
+    requires(detail::are_no_options<First, Second, Rest...>)
+  MARTLET_THUNK Self& ws(std::string_view path, First&& first, Second&& second, Rest&&... rest) {
+    detail::WsRouteSteps steps;
+    add_ws_with(path, WsOptions(), steps, std::forward<First>(first), std::forward<Second>(second), std::forward<Rest>(rest)...);
+    return self();
+  }
+  template <typename First, typename... Rest>
+    requires(detail::are_no_options<First, Rest...>)
+  MARTLET_THUNK Self& ws(std::string_view path, WsOptions options, First&& first, Rest&&... rest) {
+    if constexpr (sizeof...(Rest) == 0) return ws(path, std::forward<First>(first), std::move(options));
+    detail::WsRouteSteps steps;
+    add_ws_with(path, std::move(options), steps, std::forward<First>(first), std::forward<Rest>(rest)...);
+    return self();
+  }
+
+  // Steps behind the 101, (WebSocket, Request&, Next), for all WebSocket routes whenever they are registered, or for those below
+  // a prefix (as that of use()). Those without a prefix run first, then those with one, then the route's own, each kind in
+  // order of registration. On a Router they are for what lies below where it is mounted.
+  //
+  // A step closes the connection (with a code, perhaps after a message: both arrive), or calls next(), at once or later, from any thread;
+  // what comes after it, the route's function or open handler at last, runs when it has returned. It may add listeners, leave
+  // data and metadata, join rooms. Closing ends the chain, whatever next() says; next(HttpError) closes, too: with
+  // 1011 for a status of 500 and more, else 1008, and the error's text as the reason; a step that throws has closed with 1011.
+  //
+  // Until all have let it through the connection is not the route's: its messages wait (they are not read), what goes to the route, to
+  // everybody and to rooms does not reach it, and the route's close handler is not for it (listeners added by steps are). It
+  // counts as one of the route's and of Stats::open_websockets. It is closed (1008) where that takes longer than
+  // AppOptions::handshake_timeout. The request is valid until the step has returned, and for the next ones as well.
+  template <typename F>
+  MARTLET_THUNK Self& ws_use(F&& step) {
+    return ws_use(std::string_view(), std::forward<F>(step));
+  }
+  template <typename F>
+  MARTLET_THUNK Self& ws_use(std::string_view prefix, F&& step) {
+    static_assert(detail::is_socket_step<F>, "a step of ws_use() is called with (WebSocket, Request&, Next)");
+    if constexpr (detail::is_socket_step<F>) self().add_ws_use(prefix, WsStep(std::forward<F>(step)));
+    return self();
+  }
 
   // A name for ":id<name>" in the routes that are registered after it: whether a segment, decoded, is such a one. It may be
   // asked more than once for a request, of segments of up to 1,024 bytes, and must change nothing.
@@ -294,6 +392,28 @@ class Routes {
  private:
   Self& self() noexcept { return static_cast<Self&>(*this); }
 
+  // Takes the steps one by one; the last is what opens the connection.
+  template <typename First, typename... Rest>
+  MARTLET_THUNK void add_ws_with(std::string_view path, WsOptions&& options, detail::WsRouteSteps& steps, First&& first, Rest&&... rest) {
+    if constexpr (sizeof...(Rest) > 0) {
+      static_assert(detail::is_ws_step<First>, "a step before a WebSocket's function is called with (Request&, Response&, Next) or (WebSocket, Request&, Next)");
+      if constexpr (detail::is_ws_step<First>) {
+        steps.add(std::forward<First>(first));
+        add_ws_with(path, std::move(options), steps, std::forward<Rest>(rest)...);
+      }
+    } else if constexpr (std::is_same_v<std::remove_cvref_t<First>, WsHandlers>) {
+      self().add_ws(path, std::forward<First>(first), std::move(steps));
+    } else {
+      constexpr bool fits = std::is_constructible_v<ConnectionHandler, First>;
+      constexpr bool two_phase = detail::is_route_setup<First>;
+      static_assert(fits || two_phase, "the function of a WebSocket route is called with (WebSocket, Request&) or (WebSocket)");
+      if constexpr (fits) {
+        self().add_ws(path, ConnectionHandlerAccess::open(std::forward<First>(first)), std::move(options), std::move(steps));
+      }
+      if constexpr (two_phase) self().add_ws_setup(path, detail::route_setup(std::forward<First>(first)), std::move(options), std::move(steps));
+    }
+  }
+
   template <typename... Steps>
   MARTLET_THUNK Self& route(std::string_view method, std::string_view path, const RouteOptions& options, Steps&&... steps) {
     static_assert(sizeof...(Steps) > 0, "a route needs a handler");
@@ -325,6 +445,10 @@ class Router : public Routes<Router> {
   void add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count);
   void add_ws(std::string_view path, WsHandlers&& handlers);
   void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options);
+  void add_ws(std::string_view path, WsHandlers&& handlers, detail::WsRouteSteps&& steps);
+  void add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options, detail::WsRouteSteps&& steps);
+  void add_ws_setup(std::string_view path, detail::RouteSetup set_up, WsOptions options, detail::WsRouteSteps&& steps);
+  void add_ws_use(std::string_view prefix, WsStep step);
   void add_ws_setup(std::string_view path, detail::RouteSetup set_up, WsOptions options);
   void add_constraint(std::string_view name, Predicate predicate);
   void add_error_handler(ErrorHandler handler);

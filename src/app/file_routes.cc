@@ -64,7 +64,7 @@ struct FileRoutes {
     if (!file.data()) return w.refuse_route("this file with routes is not below the folder of file_routes()", route.file_);
     const std::string path = path_of(file);
     if (path.empty()) return w.refuse_route("a file with routes is called route", route.file_);
-    if (!route.handler_) return w.add_ws(path, realtime::two_phase_route(route.socket_(), WsOptions()));
+    if (!route.handler_) return static_cast<void>(w.add_ws(path, realtime::two_phase_route(route.socket_(), WsOptions())));
     Step handler = route.handler_();
     w.add_route(route.method_, path, RouteOptions(), &handler, 1);
   }

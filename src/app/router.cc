@@ -7,6 +7,7 @@
 #include "app/app_access.h"
 #include "base/check.h"
 #include "http/failures.h"
+#include "realtime/ws_steps.h"
 
 namespace martlet {
 
@@ -26,6 +27,8 @@ struct Entry {
   Predicate constraint = {};
   // A WebSocket's route.
   std::unique_ptr<realtime::WsRouteEntry> websocket = nullptr;
+  // Behind its 101; without a route, of ws_use().
+  std::vector<WsStep> socket_steps = {};
 };
 
 // A Router's error handlers, and within which they are: an index, or the App's.
@@ -47,6 +50,12 @@ std::string joined(std::string_view prefix, std::string_view path) {
 }  // namespace
 
 struct Router::Record {
+  // Of the route that was registered last.
+  void take_steps(detail::WsRouteSteps&& steps) {
+    entries.back().steps = std::move(steps.before);
+    entries.back().socket_steps = std::move(steps.behind);
+  }
+
   std::vector<Entry> entries;
   std::vector<Scope> scopes = std::vector<Scope>(1);  // the first is its own
 };
@@ -71,6 +80,26 @@ void Router::add_use(std::string_view prefix, Step step) {
 void Router::add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count) {
   Entry& entry = record_->entries.emplace_back(Entry{.path = std::string(path), .method = std::string(method), .options = options});
   for (size_t i = 0; i < count; i++) entry.steps.push_back(std::move(steps[i]));
+}
+
+void Router::add_ws_use(std::string_view prefix, WsStep step) {
+  Entry& entry = record_->entries.emplace_back(Entry{.path = std::string(prefix), .is_use = true, .has_prefix = prefix.find_first_not_of("/*") != prefix.npos});
+  entry.socket_steps.push_back(std::move(step));
+}
+
+void Router::add_ws(std::string_view path, WsHandlers&& handlers, detail::WsRouteSteps&& steps) {
+  add_ws(path, std::move(handlers));
+  record_->take_steps(std::move(steps));
+}
+
+void Router::add_ws(std::string_view path, Function<void(WebSocket, Request&)> on_open, WsOptions options, detail::WsRouteSteps&& steps) {
+  add_ws(path, std::move(on_open), std::move(options));
+  record_->take_steps(std::move(steps));
+}
+
+void Router::add_ws_setup(std::string_view path, detail::RouteSetup set_up, WsOptions options, detail::WsRouteSteps&& steps) {
+  add_ws_setup(path, std::move(set_up), std::move(options));
+  record_->take_steps(std::move(steps));
 }
 
 void Router::add_ws(std::string_view path, WsHandlers&& handlers) {
@@ -130,10 +159,14 @@ class Mounting {
     if (entry.constraint) return w_.add_constraint(entry.path, std::move(entry.constraint));
     const std::string path = joined(prefix_, entry.path);
     routing::ErrorScope* const outer = std::exchange(w_.scope, made_[entry.scope]);
-    if (entry.is_use) {
-      w_.add_use(path, std::move(entry.steps[0]), entry.has_prefix ? routing::UsePrefix::fixed : routing::UsePrefix::of_mount);
+    const auto kind = entry.has_prefix ? routing::UsePrefix::fixed : routing::UsePrefix::of_mount;
+    if (entry.is_use && !entry.steps.empty()) {
+      w_.add_use(path, std::move(entry.steps[0]), kind);
+    } else if (entry.is_use) {
+      WsStep& step = entry.socket_steps[0];
+      SocketStepAccess::parts(step)->add_use(w_, path, std::move(step), kind);
     } else if (entry.websocket) {
-      w_.add_ws(path, std::move(entry.websocket));
+      AppAccess::add_ws(w_, path, std::move(entry.websocket), {std::move(entry.steps), std::move(entry.socket_steps)});
     } else {
       w_.add_route(entry.method, path, entry.options, entry.steps.data(), entry.steps.size());
     }

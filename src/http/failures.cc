@@ -146,7 +146,9 @@ void Next::operator()(const HttpError& error) const noexcept {
     return;
   }
   session::Exchange* e = session::find_exchange(w->sessions, {slot_, generation_}, request_);
-  if (e && routing::is_next(static_cast<routing::RoutedWorker&>(*w), *e, position_)) http::fail_now(*e, error);
+  auto& routed = static_cast<routing::RoutedWorker&>(*w);
+  if (!e && routed.socket_next) return routed.socket_next(routed, *this, &error);
+  if (e && routing::is_next(routed, *e, position_)) http::fail_now(*e, error);
 }
 
 void Response::fail(int code, std::string_view text) const noexcept {

@@ -50,6 +50,7 @@ enum Pause : uint8_t {
   kPauseInput = 2,     // held input is full, or is being worked off
   kPauseEof = 4,     // the peer has ended its direction
   kPauseUser = 8,    // the application wants no more for now
+  kPauseSteps = 16,  // steps have not let it through yet
 };
 
 struct Connection {

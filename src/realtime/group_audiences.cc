@@ -35,7 +35,10 @@ worker::Directory::Found RealtimeWorker::everybody_found() const noexcept {
 RealtimeWorker::Entered RealtimeWorker::enter_route(WsRouteEntry& route) noexcept {
   const uint32_t limit = route.handlers.options.max_connections;
   const uint32_t most = limit ? limit : UINT32_MAX;
-  if (!group) return route.connections < most ? Entered::yes : Entered::full;
+  if (!group) {
+    if (route.connections >= most) return Entered::full;
+    return count_in(route), Entered::yes;
+  }
   worker::Directory& directory = group->directory;
   if (!all_shared) all_shared = directory.enter(worker::AudienceKind::all, {}, seat);
   if (all_shared && !route.shared) route.shared = directory.enter(worker::AudienceKind::route, route.pattern, seat);
@@ -45,10 +48,17 @@ RealtimeWorker::Entered RealtimeWorker::enter_route(WsRouteEntry& route) noexcep
     return answer;
   }
   all_shared->add_member();
-  return Entered::yes;
+  return count_in(route), Entered::yes;
+}
+
+void RealtimeWorker::count_in(WsRouteEntry& route) noexcept {
+  route.connections++;
+  stats.open_websockets++;
 }
 
 void RealtimeWorker::leave_route(WsRouteEntry& route) noexcept {
+  route.connections--;
+  stats.open_websockets--;
   if (!group) return;
   all_shared->remove_member();
   route.shared->remove_member();

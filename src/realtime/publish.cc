@@ -96,7 +96,7 @@ bool publish_with(RealtimeWorker& w, AudienceLog* audience, Compress compress, s
   if (!append(range) || (audience && !audience->add(range))) return false;
   if (audience && !w.parts.published.empty()) [[unlikely]] w.parts.published({*audience, range, compress});
   for (net::Connection* c : except) {
-    if (c) c->state<session::WsState>().published = range.end;
+    if (c) skip_published(*c, range.end);
   }
   return true;
 }

@@ -22,6 +22,7 @@
 #include "base/block.h"
 #include "base/growing_array.h"
 #include "net/connection.h"
+#include "session/ws_session.h"
 #include "proto/ws_frame.h"
 #include "session/ws_compression.h"
 
@@ -140,6 +141,11 @@ bool publish(RealtimeWorker& w, AudienceLog* audience, const PublishedMessage& m
 bool publish_frames(RealtimeWorker& w, AudienceLog& audience, base::Block* block, uint8_t* data, size_t size, uint32_t messages,
                     Compress compress, std::span<net::Connection* const> except) noexcept;
 
+// What lies before this position is not for the connection; nothing is for one that its steps have not let through.
+inline void skip_published(net::Connection& c, uint64_t position) noexcept {
+  uint64_t& published = c.state<session::WsState>().published;
+  if (published < position) published = position;
+}
 // Queues everything this connection has not taken yet of what was published to its audiences.
 void take_published(RealtimeWorker& w, net::Connection& c) noexcept;
 

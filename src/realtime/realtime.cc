@@ -2,6 +2,7 @@
 #include "realtime/realtime.h"
 
 #include "base/limits.h"
+#include "realtime/admission.h"
 #include "realtime/kept_request.h"
 #include "session/ws_session.h"
 
@@ -20,6 +21,7 @@ Error open(worker::Worker& worker) noexcept {
   RealtimeWorker& w = realtime_of(worker);
   w.open_routes();
   w.choose_sinks();
+  if (w.compile_steps) w.compile_steps(w);
   if (w.group) w.rooms.use_key(w.group->directory.hash_key());
   if (Error error = w.take_compression()) return error;
   for (const auto& route : w.ws_routes) {
@@ -52,10 +54,15 @@ RealtimeWorker::RealtimeWorker(const AppOptions& app_options) : RoutedWorker(app
 
 RealtimeWorker::~RealtimeWorker() { leave(); }
 
-void RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry) {
-  if (!RoutedWorker::add_ws(path, *entry)) return;
+bool RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry, std::span<Step> before) {
+  routing::Chain* chain = RoutedWorker::add_ws(path, *entry, before);
+  if (!chain) return false;
   const WsOptions& ws = entry->handlers.options;
   entry->worker = this;
+  for (const std::string& origin : ws.origins) {
+    if (const char* wrong = wrong_origin(origin)) refuse_route(wrong, path);
+  }
+  if (const detail::VerifyParts* verify = VerifyAccess::parts(ws.verify)) verify->install(*entry, *chain);
   entry->pattern = path;
   entry->number = static_cast<uint32_t>(ws_routes.size());
   entry->log.route = entry.get();
@@ -76,6 +83,7 @@ void RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry>
   }
   if (!install_listeners(*this, *entry) && !mistake) mistake = Error("out of memory");
   ws_routes.push_back(std::move(entry));
+  return true;
 }
 
 void RealtimeWorker::choose_sinks() noexcept {

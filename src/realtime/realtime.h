@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,14 @@ namespace martlet::realtime {
 
 struct MessageCompression;
 struct RouteEvents;
+struct WsRouteEntry;
+
+// How steps behind the 101 begin (ws_steps.h).
+struct OpenSteps {
+  // Before there is a connection: what they will need. False when memory is out.
+  bool (*prepare)(session::WsExtras& extras) noexcept;
+  void (*begin)(RealtimeWorker& w, net::Connection& c, WsRouteEntry& route, session::Exchange& e) noexcept;
+};
 
 // A WebSocket route of the application.
 struct WsRouteEntry : session::WsRoute {
@@ -36,10 +45,13 @@ struct WsRouteEntry : session::WsRoute {
   size_t metadata_bytes = 0;  // at most
   TimeLimits times;
   const std::vector<std::string>* broken_agents = nullptr;  // where it compresses
+  // The subprotocol of a request that has passed the rules already; null where they are applied last, as there is no `verify`.
+  std::string_view (*verified_protocol)(const session::Exchange& e) noexcept = nullptr;
   RouteEvents* events = nullptr;  // of its part; null where nobody listens to events
   const session::WsSink* own_sink = nullptr;  // of a part that looks at messages before the handlers do
+  void* steps = nullptr;  // behind the 101 (ws_steps.h); null where there are none
   uint32_t first = session::WsState::kNone;  // its connections
-  uint32_t connections = 0;
+  uint32_t connections = 0;  // those that steps have not let through yet as well
   uint32_t number = 0;  // among the worker's WebSocket routes
   AudienceLog log;
   worker::DirectoryEntry* shared = nullptr;  // of a worker of a group: while it has connections
@@ -52,7 +64,8 @@ struct RealtimeWorker : routing::RoutedWorker {
   explicit RealtimeWorker(const AppOptions& app_options);
   ~RealtimeWorker();
 
-  void add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry);
+  // False when the path is not good, which has been noted.
+  bool add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry, std::span<Step> before = {});
   // Which sink the routes' connections speak to: the plain one, unless somebody else wants to see what comes.
   void choose_sinks() noexcept;
   void choose_sink(WsRouteEntry& route) noexcept;
@@ -101,9 +114,13 @@ struct RealtimeWorker : routing::RoutedWorker {
   std::vector<std::unique_ptr<WsRouteEntry>> ws_routes;
   // Takes a listener of an event off; null where nobody listens to events.
   void (*off_event)(RealtimeWorker& w, net::Connection& c, uint64_t listener) noexcept = nullptr;
+  // Null where no route has steps behind the 101.
+  const OpenSteps* open_steps = nullptr;
+  void (*compile_steps)(RealtimeWorker& w) = nullptr;
   uint32_t type_data_routes = 0;  // whose WsOptions::envelope says so
 
  private:
+  void count_in(WsRouteEntry& route) noexcept;
   void let_go_of_entries(WsRouteEntry& route) noexcept;
   bool share_room(RoomRecord& room) noexcept;
 };
@@ -136,6 +153,8 @@ void order_close_all(uint32_t number, CloseCode code, std::string_view reason) n
 extern const session::WsSink ws_sink;
 // The same where a watchdog looks or parts listen.
 extern const session::WsSink observed_ws_sink;
+// The connection is one of its route's from now on, and whoever opens those is told of it, with the request.
+void open_websocket(RealtimeWorker& w, net::Connection& c, WsRouteEntry& route, session::Exchange& e) noexcept;
 // Installs the listeners of WsHandlers::on, where there are some (event_listeners.cc). False when memory is out.
 bool install_listeners(RealtimeWorker& w, WsRouteEntry& route) noexcept;
 // The seams (websocket_events.cc, group_audiences.cc).

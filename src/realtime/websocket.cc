@@ -154,10 +154,9 @@ Room WebSocket::join(std::string_view room) const noexcept {
   net::Connection* c = w->websocket({slot_, generation_});
   if (!c || c->closing || c->state<session::WsState>().ready == ReadyState::closed) return Room();
   take_pending(*w, *c);
-  auto& ws = c->state<session::WsState>();
   realtime::RoomRecord* record = w->enter_room(*c, room);
   if (!record) return Room();
-  ws.published = w->log.end();  // what was published to the room before is not for it
+  realtime::skip_published(*c, w->log.end());  // what was published to the room before is not for it
   return MessageAccess::room(w->first, w->id_of(*record));
 }
 
@@ -205,7 +204,7 @@ void WebSocket::pause() const noexcept {
 void WebSocket::resume() const noexcept {
   command(*this, [](RealtimeWorker& w, net::Connection& c) {
     if (c.pause & net::kPauseUser) note_data(w, static_cast<realtime::WsRouteEntry&>(*c.state<session::WsState>().route), c);
-    session::resume_websocket(w.sessions, c);
+    session::resume_websocket(w.sessions, c, net::kPauseUser);
   });
 }
 

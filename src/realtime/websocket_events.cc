@@ -1,23 +1,21 @@
 // What happens to a WebSocket: accepting it, its messages, its end; each handed to the route's handlers and then to
 // the connection's own.
-#include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <type_traits>
 #include <utility>
 
+#include "realtime/admission.h"
 #include "realtime/agents.h"
 #include "realtime/connection_slots.h"
 #include "realtime/kept_request.h"
 #include "realtime/listeners.h"
 #include "realtime/realtime.h"
+#include "realtime/ws_steps.h"
 #include "base/bytes.h"
 #include "net/output.h"
 #include "net/reactor.h"
 #include "proto/ws_handshake.h"
-#include "session/http_refusal.h"
 #include "session/http_response.h"
-#include "sys/log_line.h"
 
 namespace martlet::realtime {
 
@@ -85,8 +83,6 @@ void link(RealtimeWorker& w, WsRouteEntry& route, net::Connection& c) noexcept {
     w.reactor.connections.live(route.first)->state<session::WsState>().route_previous = c.slot;
   }
   route.first = c.slot;
-  route.connections++;
-  w.stats.open_websockets++;
 }
 
 void unlink(RealtimeWorker& w, WsRouteEntry& route, net::Connection& c) noexcept {
@@ -100,9 +96,6 @@ void unlink(RealtimeWorker& w, WsRouteEntry& route, net::Connection& c) noexcept
   if (ws.route_next != session::WsState::kNone) {
     connections.live(ws.route_next)->state<session::WsState>().route_previous = ws.route_previous;
   }
-  route.connections--;
-  w.stats.open_websockets--;
-  w.leave_route(route);
 }
 
 void release_extras(RealtimeWorker& w, session::WsExtras* extras) noexcept {
@@ -119,11 +112,14 @@ void release_extras(RealtimeWorker& w, session::WsExtras* extras) noexcept {
 void on_close(session::WsRoute& route, net::Connection& c, const CloseInfo& why) {
   WsRouteEntry& entry = entry_of(route);
   RealtimeWorker& w = worker_of(route);
-  run_handlers(entry, c, entry.handlers.close, Event::close, why);
+  const bool opened = !find_slot<PendingSocket>(c);
+  Function<void(WebSocket, const CloseInfo&)> none;
+  run_handlers(entry, c, opened ? entry.handlers.close : none, Event::close, why);
   w.parts.closed(c, why);
   auto& ws = c.state<session::WsState>();
   while (session::Membership* m = ws.rooms) w.leave_room(c, *w.rooms.find_live(m->room_slot));
-  unlink(w, entry, c);
+  if (opened) unlink(w, entry, c);
+  w.leave_route(entry);
   release_extras(w, std::exchange(ws.extras, nullptr));  // what a destructor of the program's asks for is not there any more
   if (w.dirty_audiences) w.reactor.want_turn();  // what its handlers sent
 }
@@ -143,52 +139,6 @@ bool on_observed_message(session::WsRoute& route, net::Connection& c, const sess
 }
 
 // Handshakes ----------------------------------------------------------------------------------------------------------
-
-bool origin_allowed(const WsRouteEntry& route, const session::Exchange& e) noexcept {
-  const auto& origins = route.handlers.options.origins;
-  const proto::Field* field = e.head.find(proto::FieldName::origin);
-  if (origins.empty() || !field) return true;
-  const std::string_view origin = e.field(field);
-  for (const std::string& allowed : origins) {
-    if (allowed == "*") return true;
-    if (allowed.size() != origin.size()) continue;
-    size_t same = 0;
-    while (same < origin.size() && base::ascii_lower(origin[same]) == base::ascii_lower(allowed[same])) same++;
-    if (same == origin.size()) return true;
-  }
-  return false;
-}
-
-// The first of the server's subprotocols that the client offers too; empty when there is none.
-std::string_view choose_protocol(const WsRouteEntry& route, const session::Exchange& e) noexcept {
-  for (const std::string& own : route.handlers.options.protocols) {
-    proto::OfferedProtocols offered(e.head, e.base);
-    std::string_view protocol;
-    while (offered.next(protocol)) {
-      if (protocol == own) return own;
-    }
-  }
-  return {};
-}
-
-// A browser that offered subprotocols and is given none ends the connection without a word to anybody.
-void tell_of_no_protocol(const WsRouteEntry& route, const session::Exchange& e) noexcept {
-  if (log_level() > LogLevel::info) return;
-  char line[256];
-  const std::string_view offered = e.field(e.head.find(proto::FieldName::sec_websocket_protocol));
-  const int size = std::snprintf(line, sizeof line, "%.100s: \"%.*s\" is offered; browsers end such a connection",
-                                 route.pattern.c_str(), static_cast<int>(std::min<size_t>(offered.size(), 80)),
-                                 offered.data());
-  sys::log_limited(LogLevel::info, "none of the client's subprotocols is chosen", {line, static_cast<size_t>(size)});
-}
-
-void refuse(session::Exchange& e, int status, std::string_view text) noexcept {
-  if (e.flags.responded) return;
-  session::drop_body_fields(e);
-  e.status = static_cast<uint16_t>(status);
-  e.flags.close_after = true;
-  session::send_response(e, base::as_bytes(text), session::BodyType::text);
-}
 
 // Whether messages will be compressed (RFC 7692), and the answer that says so.
 void decide_compression(RealtimeWorker& w, const session::Exchange& e, const WsRouteEntry& route,
@@ -231,16 +181,28 @@ bool send_switching(session::Exchange& e, std::string_view protocol, std::string
   return true;
 }
 
-// Puts what lasts into the lazy block, where there is any: the request and the subprotocol. False when memory is out.
-bool keep(session::Exchange& e, const WsRouteEntry& route, std::string_view protocol, session::WsExtras*& extras) noexcept {
-  if (!route.keep_request && protocol.empty()) return true;
+// Puts what lasts into the lazy block, where there is any: the request and the subprotocol; and what steps need. False when
+// memory is out.
+bool keep(const RealtimeWorker& w, session::Exchange& e, const WsRouteEntry& route, std::string_view protocol, session::WsExtras*& extras) noexcept {
+  if (!route.keep_request && protocol.empty() && !route.steps) return true;
   extras = base::create<session::WsExtras>();
   if (!extras) return false;
   const auto* chosen = protocol.empty() ? nullptr : extras->slots.find_or_add<ChosenProtocol>(protocol);
   const auto* kept = route.keep_request ? extras->slots.find_or_add<KeptRequest>(e, route.handlers.options.keep_headers) : nullptr;
-  if ((protocol.empty() || (chosen && chosen->name.ok())) && (!route.keep_request || (kept && kept->ok()))) return true;
+  const bool prepared = !route.steps || w.open_steps->prepare(*extras);
+  if (prepared && (protocol.empty() || (chosen && chosen->name.ok())) && (!route.keep_request || (kept && kept->ok()))) return true;
   base::destroy(extras);
   return false;
+}
+
+void call_open(RealtimeWorker& w, net::Connection& c, WsRouteEntry& route, session::Exchange& e) noexcept {
+  const WebSocket ws = w.handle(c);
+  auto& handler = route.on_open ? route.on_open : route.handlers.open;
+  if (handler && !handler(ws, e.request)) {
+    w.report_failure(route.pattern, ws);
+    session::handler_failed(w.sessions, c);
+  }
+  if (w.draining) w.say_goodbye(c);  // it was let in before the drain, and asked after that
 }
 
 }  // namespace
@@ -259,16 +221,21 @@ void accept_websocket(routing::RoutedWorker& worker, session::Exchange& e, sessi
   RealtimeWorker& w = realtime_of(worker);
   WsRouteEntry& route = entry_of(to);
   if (e.flags.responded) return;
-  if (!origin_allowed(route, e)) return refuse(e, 403, "This origin is not allowed.");
+  Verdict verdict;
+  if (route.verified_protocol) {
+    verdict.protocol = route.verified_protocol(e);
+  } else {
+    verdict = judge_handshake(route, e);
+  }
+  if (verdict.status != 101) return refuse_handshake(e, verdict.status, verdict.text);
   using Entered = RealtimeWorker::Entered;
   const Entered entered = w.enter_route(route);
-  if (entered == Entered::full) return refuse(e, 503, "Too many connections.");
-  const std::string_view protocol = choose_protocol(route, e);
-  if (protocol.empty() && e.head.count(proto::FieldName::sec_websocket_protocol)) tell_of_no_protocol(route, e);
+  if (entered == Entered::full) return refuse_handshake(e, 503, "Too many connections.");
+  const std::string_view protocol = verdict.protocol;
   session::WsExtras* extras = nullptr;
-  if (entered == Entered::no_memory || !keep(e, route, protocol, extras)) {
+  if (entered == Entered::no_memory || !keep(w, e, route, protocol, extras)) {
     if (entered == Entered::yes) w.leave_route(route);
-    return refuse(e, 503, "Out of memory.");
+    return refuse_handshake(e, 503, "Out of memory.");
   }
   net::Connection& c = *e.connection;
   session::DeflateDecision decision;
@@ -285,20 +252,24 @@ void accept_websocket(routing::RoutedWorker& worker, session::Exchange& e, sessi
   }
   e.flags.upgraded = true;
   session::start_websocket(w.sessions, c, route);
-  link(w, route, c);
   auto& state = c.state<session::WsState>();
   state.extras = extras;
   state.deflated = decision.agreed;
   state.deflate = decision.own;
   if (route.look) begin_times(w, route, c);
-  w.parts.opened(c);
-  const WebSocket ws = w.handle(c);
-  auto& handler = route.on_open ? route.on_open : route.handlers.open;
-  if (handler && !handler(ws, e.request)) {
-    w.report_failure(route.pattern, ws);
-    session::handler_failed(w.sessions, c);
+  if (route.steps) {
+    state.published = UINT64_MAX;  // what is published is not for it yet
+    w.parts.opened(c);
+    return w.open_steps->begin(w, c, route, e);
   }
-  if (w.draining) w.say_goodbye(c);  // it was let in before the drain, and asked after that
+  link(w, route, c);
+  w.parts.opened(c);
+  call_open(w, c, route, e);
+}
+
+void open_websocket(RealtimeWorker& w, net::Connection& c, WsRouteEntry& route, session::Exchange& e) noexcept {
+  link(w, route, c);
+  call_open(w, c, route, e);
 }
 
 }  // namespace martlet::realtime

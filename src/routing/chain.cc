@@ -30,6 +30,12 @@ Next Exchange::next_at(uint32_t step) const noexcept {
 
 namespace routing {
 
+void note_bad_next(RoutedWorker& w, std::string_view pattern) noexcept {
+  w.stats.late_nexts++;
+  sys::log_limited(LogLevel::warn, "next() was called twice, or beside an answer", pattern);
+  MARTLET_DCHECK(false && "next() twice, or beside an answer");
+}
+
 namespace {
 
 // An error of the library's own.
@@ -45,12 +51,6 @@ void failed(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept 
   if (e.flags.upgraded) return session::handler_failed(*e.sessions, *e.connection);  // it is a WebSocket by now
   if (w.fail_thrown) return w.fail_thrown(w, e);
   refuse(w, e, {500, "Internal Server Error", {}});
-}
-
-void note_bad_next(RoutedWorker& w, const Chain& chain) noexcept {
-  w.stats.late_nexts++;
-  sys::log_limited(LogLevel::warn, "next() was called twice, or beside an answer", chain.pattern);
-  MARTLET_DCHECK(false && "next() twice, or beside an answer");
 }
 
 void add_fields(session::Exchange& e, std::string_view lines) noexcept {
@@ -170,7 +170,7 @@ inline bool goes_on(RoutedWorker& w, session::Exchange& e, const Chain& chain) n
   if (!e.flags.goes_on) return false;
   e.flags.goes_on = false;
   if (!(e.flags.responded | e.flags.chain_over)) [[likely]] return true;  // it has answered, or given up
-  if (!e.flags.muted) note_bad_next(w, chain);
+  if (!e.flags.muted) note_bad_next(w, chain.pattern);
   return false;
 }
 
@@ -358,7 +358,7 @@ void task_ended(RoutedWorker& w, session::Exchange& e, bool good) noexcept {
 bool is_next(RoutedWorker& w, const session::Exchange& e, uint32_t position) noexcept {
   const bool over = e.flags.goes_on | e.flags.chain_over | e.flags.responded;
   if (e.position == position && !over) [[likely]] return true;
-  if (!e.flags.muted) note_bad_next(w, *static_cast<const Chain*>(e.route));
+  if (!e.flags.muted) note_bad_next(w, static_cast<const Chain*>(e.route)->pattern);
   return false;
 }
 
@@ -373,6 +373,7 @@ void Next::operator()() const noexcept {
   }
   session::Exchange* e = session::find_exchange(w->sessions, {slot_, generation_}, request_);
   auto& routed = static_cast<routing::RoutedWorker&>(*w);
+  if (!e && routed.socket_next) return routed.socket_next(routed, *this, nullptr);
   if (e && routing::is_next(routed, *e, position_)) routing::go_on(routed, *e);
 }
 

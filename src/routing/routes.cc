@@ -36,15 +36,23 @@ void RoutedWorker::refuse_route(const char* what, std::string_view path) {
   else mistake = error;
 }
 
-void RoutedWorker::add_use(std::string_view prefix, Step step, UsePrefix kind) {
-  if (opened) too_late("use() after listen()", prefix);
+bool RoutedWorker::take_prefix(std::string_view& prefix, UsePrefix kind, bool& varies) {
+  if (opened) too_late("a step after listen()", prefix);
   if (prefix.ends_with("/*")) prefix.remove_suffix(2);
   while (prefix.ends_with('/')) prefix.remove_suffix(1);
-  if (!prefix.empty() && prefix[0] != '/') return refuse_route("a prefix begins with '/'", prefix);
-  const bool varies = prefix.find_first_of(":*[") != prefix.npos;
-  if (varies && kind == UsePrefix::fixed) return refuse_route("a prefix has no parameters: put the step into the routes, or into a Router that is mounted there", prefix);
+  if (!prefix.empty() && prefix[0] != '/') return refuse_route("a prefix begins with '/'", prefix), false;
+  varies = prefix.find_first_of(":*[") != prefix.npos;
+  if (varies && kind == UsePrefix::fixed) {
+    return refuse_route("a prefix has no parameters: put the step into the routes, or into a Router that is mounted there", prefix), false;
+  }
   std::string judged;  // comparing decodes both sides: only whether it could ever match is of interest
-  if (const char* wrong = judge_pattern(prefix, judged)) return refuse_route(wrong, prefix);
+  if (const char* wrong = judge_pattern(prefix, judged)) return refuse_route(wrong, prefix), false;
+  return true;
+}
+
+void RoutedWorker::add_use(std::string_view prefix, Step step, UsePrefix kind) {
+  bool varies = false;
+  if (!take_prefix(prefix, kind, varies)) return;
   steps.push_back(std::move(step));
   uses.push_back({&steps.back(), prefixes.emplace_back(prefix), StepAccess::wants_body(steps.back()), varies});
 }
@@ -56,20 +64,27 @@ bool is_registered_below(std::string_view path, std::string_view prefix) noexcep
   return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
 }
 
-Below use_of(std::string_view path, const Chain::Entry& use) noexcept {
-  if (!use.prefix_varies) return below(path, use.prefix);
-  return is_registered_below(path, use.prefix) ? Below::always : Below::never;
-}
-
 }  // namespace
+
+Below below_use(std::string_view pattern, std::string_view prefix, bool varies) noexcept {
+  if (!varies) return below(pattern, prefix);
+  return is_registered_below(pattern, prefix) ? Below::always : Below::never;
+}
 
 void RoutedWorker::add_uses(Chain& chain, std::string_view path) {
   for (const Chain::Entry& use : uses) {
-    const Below answer = use_of(path, use);
+    const Below answer = below_use(path, use.prefix, use.prefix_varies);
     if (answer == Below::always) chain.entries.push_back({use.step, {}, use.wants_body});
     if (answer == Below::perhaps) chain.entries.push_back(use);
   }
   chain.uses = static_cast<uint32_t>(chain.entries.size());
+}
+
+void RoutedWorker::add_steps(Chain& chain, std::span<Step> list) {
+  for (Step& step : list) {
+    steps.push_back(std::move(step));
+    chain.entries.push_back({&steps.back(), {}, StepAccess::wants_body(steps.back())});
+  }
 }
 
 void RoutedWorker::add_route(std::string_view method, std::string_view path, const RouteOptions& route_options, Step* list, size_t count) {
@@ -78,10 +93,7 @@ void RoutedWorker::add_route(std::string_view method, std::string_view path, con
   if (const char* wrong = Pattern::parse(path, pattern, &constraints)) return refuse_route(wrong, path);
   Chain& chain = *chains.emplace_back(std::make_unique<Chain>());
   add_uses(chain, path);
-  for (size_t i = 0; i < count; i++) {
-    steps.push_back(std::move(list[i]));
-    chain.entries.push_back({&steps.back(), {}, StepAccess::wants_body(steps.back())});
-  }
+  add_steps(chain, {list, count});
   auto& last = StepAccess::handler(*chain.entries.back().step);
   if (chain.entries.size() == 1 && last) chain.only = &last;
   const Error conflict = http_router.add(pattern, method_of(method), static_cast<uint32_t>(chains.size() - 1));
@@ -99,19 +111,20 @@ void RoutedWorker::add_constraint(std::string_view name, Predicate predicate) {
   if (const char* wrong = constraints.add(name, std::move(predicate))) refuse_route(wrong, name);
 }
 
-bool RoutedWorker::add_ws(std::string_view path, session::WsRoute& route) {
+Chain* RoutedWorker::add_ws(std::string_view path, session::WsRoute& route, std::span<Step> before) {
   if (opened) too_late("registered after listen()", path);
   Pattern pattern;
-  if (const char* wrong = Pattern::parse(path, pattern, &constraints)) return refuse_route(wrong, path), false;
+  if (const char* wrong = Pattern::parse(path, pattern, &constraints)) return refuse_route(wrong, path), nullptr;
   Chain& chain = *ws_chains.emplace_back(std::make_unique<Chain>());
   add_uses(chain, path);
+  add_steps(chain, before);
   chain.websocket = &route;
   const Error conflict = ws_router.add(pattern, kAnyMethod, static_cast<uint32_t>(ws_chains.size() - 1));
-  if (conflict) return ws_chains.pop_back(), refuse_route(conflict.what().data(), path), false;
+  if (conflict) return ws_chains.pop_back(), refuse_route(conflict.what().data(), path), nullptr;
   chain.pattern = path;
   chain.params = std::move(pattern.params);
   chain.scope = scope;
-  return true;
+  return &chain;
 }
 
 void RoutedWorker::open_routes() {

@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "routing/path.h"
 #include "routing/router.h"
 #include "session/exchange.h"
 #include "session/ws_session.h"
@@ -23,6 +25,17 @@ struct StepAccess {
   static Function<void(Request&, Response&)>& handler(Step& s) noexcept { return s.handler_; }
   static Function<void(Request&, Response&, Next)>& middleware(Step& s) noexcept { return s.middleware_; }
   static bool wants_body(const Step& s) noexcept { return s.wants_body_; }
+};
+
+// And in a Next.
+struct NextAccess {
+  static Next make(uint32_t worker, base::SlotId connection, uint32_t request, uint32_t position) noexcept {
+    return Next(worker, connection.slot, connection.generation, request, position);
+  }
+  static uint32_t worker(const Next& n) noexcept { return n.worker_; }
+  static base::SlotId connection(const Next& n) noexcept { return {n.slot_, n.generation_}; }
+  static uint32_t request(const Next& n) noexcept { return n.request_; }
+  static uint32_t position(const Next& n) noexcept { return n.position_; }
 };
 
 namespace routing {
@@ -74,12 +87,16 @@ struct RoutedWorker : worker::Worker {
   void add_use(std::string_view prefix, Step step, UsePrefix kind);
   void add_route(std::string_view method, std::string_view path, const RouteOptions& route_options, Step* list, size_t count);
   void add_constraint(std::string_view name, Predicate predicate);
-  // False when the pattern is not good, which has been noted: listen() answers it.
-  bool add_ws(std::string_view path, session::WsRoute& route);
+  // Null when the pattern is not good, which has been noted: listen() answers it.
+  Chain* add_ws(std::string_view path, session::WsRoute& route, std::span<Step> before);
+  // Makes the prefix of a step comparable. False when it is not good, which has been noted.
+  bool take_prefix(std::string_view& prefix, UsePrefix kind, bool& varies);
   // Set-up is over.
   void open_routes();
 
   const UpgradeSeam upgrade;
+  // A next() of no request that HTTP still has, with an error or without (null); null where none can be another's.
+  void (*socket_next)(RoutedWorker& w, const Next& next, const HttpError* error) noexcept = nullptr;
   // What a step has thrown becomes an answer; null where no one has asked for more than the plain one.
   void (*fail_thrown)(RoutedWorker& w, session::Exchange& e) noexcept = nullptr;
   // The exchange's refusal goes through the error handlers; null where there are none.
@@ -105,8 +122,14 @@ struct RoutedWorker : worker::Worker {
 
  private:
   void add_uses(Chain& chain, std::string_view path);
+  void add_steps(Chain& chain, std::span<Step> list);
 };
 
+// Whether the routes of a pattern lie below the prefix of a step, which may vary (Chain::Entry::prefix_varies).
+Below below_use(std::string_view pattern, std::string_view prefix, bool varies) noexcept;
+
+// next() was called twice, or beside an answer.
+void note_bad_next(RoutedWorker& w, std::string_view pattern) noexcept;
 // Whether the step of a Next at this position may go on; if not, that is counted and logged.
 bool is_next(RoutedWorker& w, const session::Exchange& e, uint32_t position) noexcept;
 

@@ -80,7 +80,7 @@ net::Connection Exchange::nobody{};
 
 int Exchange::descriptor() const noexcept {
   if (!is_kept()) return connection->fd;
-  const net::Connection* c = tasks ? sessions->reactor.find(tasks->connection) : nullptr;
+  const net::Connection* c = sessions->reactor.find(tasks ? tasks->connection : keeper);
   return c ? c->fd : -1;
 }
 

@@ -149,6 +149,7 @@ struct Exchange {
   Function<void()> aborted;  // for when the connection ends before the answer
   AnswerWatch* watch = nullptr;
   ExchangeTask* tasks = nullptr;  // of its steps, the newest first; only with flags.owns_more
+  base::SlotId keeper = {};  // the WebSocket that it has become, whose steps still want it; generation 0: nobody
 
   Request request{make_request(this)};
   Response response{make_response(this)};
@@ -194,7 +195,7 @@ struct Exchange {
   // Tells its watch, if it has one yet, that there will be no answer.
   void end_watch() noexcept;
 
-  // In place of a connection that has let go of it, or has gone: its tasks keep it.
+  // In place of a connection that has let go of it, or has gone: its tasks keep it, or its WebSocket's steps.
   static net::Connection nobody;
   bool is_kept() const noexcept { return connection == &nobody; }
   // The connection's socket; -1 when that has gone.

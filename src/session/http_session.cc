@@ -38,10 +38,11 @@ Exchange* take_exchange(Sessions& s, net::Connection& c) noexcept {
   return e;
 }
 
-// True when its tasks keep it; else what it owns is given back.
+// True when its tasks keep it, or a WebSocket's steps; else what it owns is given back.
 [[gnu::cold]] [[gnu::noinline]] bool is_held_by_tasks(Exchange* e) noexcept {
   if (e->watch) [[unlikely]] e->end_watch();  // also of one that its tasks still keep
   if (e->tasks && e->tasks->hooks->let_go(*e)) return true;
+  if (e->keeper.generation) return e->connection = &Exchange::nobody, true;
   e->give_back();
   return false;
 }

@@ -129,9 +129,9 @@ bool is_receiving(const WsState& ws) noexcept {
   return ws.input && (ws.input->in_frame || ws.input->message.in_message());
 }
 
-void resume_websocket(Sessions& s, net::Connection& c) noexcept {
-  if (!(c.pause & net::kPauseUser) || c.closing) return;
-  s.reactor.resume(c, net::kPauseUser);
+void resume_websocket(Sessions& s, net::Connection& c, uint8_t reasons) noexcept {
+  if (!(c.pause & reasons) || c.closing) return;
+  s.reactor.resume(c, reasons);
   c.last_seen_ms = s.reactor.now_ms();
   const WsState& ws = c.state<WsState>();
   if (ws.input && ws.input->held) s.reactor.mark_ready(c);

@@ -107,6 +107,17 @@ void inject_forms() {
 }
 
 void ws_forms(App& app) {
+  app.ws_use([](WebSocket, Request&, Next next) { next(); }).ws_use("/admin/*", [](WebSocket ws, Request&, Next) { ws.close(); });
+  app.ws("/steps/:room", {.heartbeat_interval = 20s}, bearer_auth("t"), [](WebSocket, Request&, Next next) { next(); },
+         [](WebSocket ws, Request& req) { ws.join(req.param("room")); });
+  app.ws("/chosen", {.choose_protocol = [](auto offered) -> std::optional<std::string_view> { return offered[0]; }, .require_protocol = true},
+         free_open_handler);
+  app.ws("/origins", {.allow_origin = [](std::string_view origin) { return origin.ends_with(".example"); },
+                      .origins = {"https://a.example", "https://*.a.example"}, .require_origin = true}, free_open_handler);
+  app.ws("/verified", {.verify = [&app](Request& req, Verify decide) {
+           if (!req.header("authorization")) return decide.refuse(401, "who?");
+           app.after(10ms, [decide] { decide.accept(); });
+         }}, free_open_handler);
   app.ws("/chat/:room", [](WebSocket ws, Request& req) {
     Room room = ws.join(req.param("room"));
     ws.on_message([room](WebSocket from, const Message& msg) { from.to(room).send(msg); });

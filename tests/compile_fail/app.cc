@@ -18,6 +18,12 @@ void set_up(App& app) {
   app.use([](int) {});                                                     // FAILS IN ANOTHER FILE
   app.ws("/ws", [](WebSocket, Response&) {});                              // FAILS IN ANOTHER FILE
   app.ws("/ws", {.message = [](const Message&) {}});                       // FAILS
+  app.ws("/ws", [](int) {}, [](WebSocket) {});                             // FAILS IN ANOTHER FILE
+  app.ws("/ws", [](WebSocket, Request&, Next) {}, [](int) {});             // FAILS IN ANOTHER FILE
+  app.ws("/ws", [](WebSocket, Request&, Next) {}, [](WebSocket) {});
+  app.ws_use([](Request&, Response&, Next) {});                            // FAILS IN ANOTHER FILE
+  const WsOptions verified{.verify = [](Request&) {}};                     // FAILS IN ANOTHER FILE
+  const WsOptions chosen{.allow_origin = [](int) { return true; }};        // FAILS
   app.on_error([](std::string) {});                                        // FAILS
   app.after(5, [] {});                                                     // FAILS
   app.after(5ms, [] {});

@@ -218,13 +218,11 @@ TEST_CASE("ws handshake: \"*\" among the origins is any") {
   TestServer server([](App& app) {
     app.ws("/any", {.message = echo, .options = {.origins = {"*"}}});
     app.ws("/last", {.message = echo, .options = {.origins = {"https://example.com", "*"}}});
-    app.ws("/part", {.message = echo, .options = {.origins = {"https://*"}}});
   });
   for (const std::string origin : {"https://example.com", "http://evil.org", "null", "*", ""}) {
     CAPTURE(origin);
     CHECK(status_of(server, ws_request("/any", "Origin: " + origin + "\r\n")) == 101);
     CHECK(status_of(server, ws_request("/last", "Origin: " + origin + "\r\n")) == 101);
-    CHECK(status_of(server, ws_request("/part", "Origin: " + origin + "\r\n")) == 403);
   }
 }
 
