@@ -59,7 +59,8 @@ struct MARTLET_LAYOUT AppOptions {
   // How long the body of a request may pause between two bytes. Then 408. Like all times for which a peer is waited for
   // it leaves out what the worker itself stood still.
   milliseconds body_timeout = std::chrono::seconds(30);
-  // How long a WebSocket's close handshake may take; then the TCP connection ends.
+  // How long a WebSocket's close handshake may take; then the connection ends. Where the peer still sends, as one that reads
+  // nothing before it has sent everything, the rest is thrown away (discard_timeout), so that it still gets to read our Close.
   milliseconds close_timeout = std::chrono::seconds(5);
   // Of WebSocket messages, on all routes that do not say otherwise: off.
   Compression compression = {};
@@ -199,10 +200,18 @@ struct MARTLET_LAYOUT WsOptions {
   // everybody looks like event_args.
   Envelope envelope = Envelope::event_args;
   // A silent peer is pinged, no later than after this long; any inbound byte counts as life. Pings are spread, so that
-  // clients that came together are not pinged together. 0 switches heartbeats off.
+  // clients that came together are not pinged together. More than half of heartbeat_timeout is taken as that half. 0 switches
+  // heartbeats off.
   milliseconds heartbeat_interval = std::chrono::seconds(30);
-  // A peer that was silent for this long is gone: the TCP connection ends with cause heartbeat_timeout. 0: never.
+  // A peer that was silent for this long, and has had half of it to answer a ping, is gone: the TCP connection ends with
+  // cause heartbeat_timeout. No silence is what the loop itself stood still, and what passes while the peer cannot be heard
+  // (reading is paused) or has output before it that it does not take (write_timeout is for that). Without heartbeats the
+  // silence alone counts; where memory was out for pings all the while, twice this. 0: never.
   milliseconds heartbeat_timeout = std::chrono::seconds(60);
+  // A peer that sends no message for this long is sent Close 1000, "Connection timeout", cause idle_timeout, however alive it
+  // is: pings and pongs are no messages, and what it is sent is none of its own. One that arrives in pieces counts while
+  // they come. Late by a fifth of a second at most, or by a four-thousandth of it. 0, or more than two years: never.
+  milliseconds idle_timeout = milliseconds(0);
   // Fields of the request that are kept for the life of the connection (WebSocket::request()), by their names; at most 64.
   // Naming one is keep_request = true.
   std::vector<std::string> keep_headers = {};
@@ -215,6 +224,10 @@ struct MARTLET_LAYOUT WsOptions {
   // Fragments of one message that carry little: each 16 bytes of it allow one more, and its last one is not counted. So
   // it bounds what a message can cost beyond its bytes, and nobody who sends something. 1008 above it.
   uint32_t max_fragments = 65'536;
+  // How long a connection may be open; then it is sent Close 1001, cause max_lifetime, and may come again: to be
+  // authenticated anew, or to spread clients over servers that have come later. Each at a moment of its own in the last
+  // tenth of this time, so that clients that came together do not go together. 0, or more than two years: for ever.
+  milliseconds max_lifetime = milliseconds(0);
   // A message, reassembled and inflated, in bytes. 1009 above it.
   size_t max_message_bytes = size_t{1} << 20;
   // What WebSocket::metadata() of one connection may hold, counted as text: its names and strings, and 16 for each name and
@@ -222,6 +235,9 @@ struct MARTLET_LAYOUT WsOptions {
   size_t max_metadata_bytes = size_t{64} << 10;
   // Bytes that may wait for one connection before `slow_consumer` acts. Below it one more message of any size is taken.
   size_t max_unsent_bytes = size_t{1} << 20;
+  // Whether heartbeats ping those who speak, too, so that WebSocket::latency() is known of all. Each costs a frame of 2 bytes
+  // in every heartbeat_interval, and its answer one of 6.
+  bool measure_latency = false;
   // Origins that browsers may connect from, compared without case: "https://example.com". "https://*.example.com" is every host
   // below that one, at any depth, but not itself; "http://localhost:*" is any port, the scheme's own as well; "*" is any origin.
   // A '*' elsewhere, and what is no origin, is the Error of listen(). 403 for others. Any when empty, unless allow_origin

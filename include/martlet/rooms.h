@@ -58,7 +58,7 @@ class Room {
 };
 
 // Who a message goes to: the members of one room, or the connections of one route, or all connections of the App, less
-// the excepted. Made by WebSocket::to, App::to, App::to_route; meant to be used in the same expression, on any thread.
+// the excepted. Made by to and to_route of a WebSocket and of the App; meant to be used in the same expression, on any thread.
 class Audience {
  public:
   Audience(const Audience& other) noexcept;

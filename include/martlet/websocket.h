@@ -141,7 +141,9 @@ class WebSocket {
   // The members of a room but this connection, which need not be a member itself.
   Audience to(std::string_view room) const noexcept;
   Audience to(const Room& room) const noexcept;
-  // All other connections of this route.
+  // The connections of a route but this one, by the pattern that it was registered with.
+  Audience to_route(std::string_view pattern) const noexcept;
+  // All other connections of the App, on whatever route; in a Server those of all workers.
   SendStatus broadcast(std::string_view text, Compress compress = Compress::automatic) const noexcept;
   SendStatus broadcast(std::span<const std::byte> bytes, Compress compress = Compress::automatic) const noexcept;
   SendStatus broadcast(const Message& message, Compress compress = Compress::automatic) const noexcept;
@@ -253,7 +255,7 @@ class WebSocket {
   // intervals. While reading is paused, and without heartbeats, an open one counts as alive.
   bool is_alive() const noexcept;
   // How long the last answered ping took to come back, in whole milliseconds, at most a minute; heartbeats count as well as
-  // ping(). Nothing before the first one. The peer may answer late, or what was not asked: a figure for people.
+  // ping(), but only the silent get them (see WsOptions::measure_latency). Nothing before the first one. The peer may answer late, or what was not asked: a figure for people.
   std::optional<milliseconds> latency() const noexcept;
 
   // Any thread -----------------------------------------------------------------------------------------------------

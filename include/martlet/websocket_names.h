@@ -62,6 +62,8 @@ enum class CloseCause : uint8_t {
   out_of_memory,      // no memory, or receive_budget_bytes spent (1013)
   drain,              // the server drains (1001)
   metadata_too_big,   // above max_metadata_bytes (1008)
+  idle_timeout,       // no message for idle_timeout (1000)
+  max_lifetime,       // open for max_lifetime (1001)
 };
 // "peer_eof" and so on, for logs.
 std::string_view name_of(CloseCause cause) noexcept;

@@ -155,6 +155,8 @@ class Reactor {
   // time, without its standstills: for deadlines of connections.
   uint64_t now_ns() const noexcept { return now_ns_; }
   uint32_t now_ms() const noexcept { return now_ms_; }
+  // The same in ticks of the wheel.
+  uint32_t now_tick() const noexcept { return WheelBuckets::tick_of(loop_ns()); }
   // Before the worker's own thread does something between turns: deadlines must not count from the last one.
   void refresh_clock() noexcept {
     if (resting_) read_clock();

@@ -46,6 +46,7 @@ struct MessageAccess {
   static Audience audience(Kind kind, uint32_t first, base::SlotId id) noexcept;
   static Audience audience(Kind kind, uint32_t first, std::string_view name) noexcept;
   static Audience room_audience(uint32_t first, std::string_view name) noexcept;
+  static Audience route_audience(uint32_t first, std::string_view pattern) noexcept;
   static Kind kind(const Audience& a) noexcept { return a.kind_; }
   static uint32_t worker(const Audience& a) noexcept { return a.worker_; }
   static base::SlotId id(const Audience& a) noexcept { return {a.slot_, a.generation_}; }

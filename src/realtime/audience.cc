@@ -401,6 +401,18 @@ SendStatus Audience::send(const SharedFrame& frame, Compress compress) const noe
   return publish_any(recipients_of(*this), frame, compress);
 }
 
+// A route by its pattern, the same.
+Audience MessageAccess::route_audience(uint32_t first, std::string_view pattern) noexcept {
+  RealtimeWorker* w = realtime::here_among(first);
+  if (!w) return audience(Kind::route, first, pattern);
+  for (const auto& route : w->ws_routes) {
+    if (route->pattern != pattern) continue;
+    const base::SlotId id = w->id_of(*route);
+    return audience(w->group && id.generation == 0 ? Kind::none : Kind::route, first, id);
+  }
+  return audience(Kind::none, first, base::SlotId{});
+}
+
 // A room by its name: looked up at once on its worker, else the name travels.
 Audience MessageAccess::room_audience(uint32_t first, std::string_view name) noexcept {
   RealtimeWorker* w = realtime::here_among(first);
@@ -415,6 +427,12 @@ Audience WebSocket::to(std::string_view room) const noexcept {
   return audience;
 }
 
+Audience WebSocket::to_route(std::string_view pattern) const noexcept {
+  Audience audience = MessageAccess::route_audience(net::first_of(worker_), pattern);
+  audience.except(*this);
+  return audience;
+}
+
 Audience WebSocket::to(const Room& room) const noexcept {
   const base::SlotId id = MessageAccess::id(room);
   Audience audience = MessageAccess::audience(id.generation ? Kind::room : Kind::none, MessageAccess::worker(room), id);
@@ -422,17 +440,15 @@ Audience WebSocket::to(const Room& room) const noexcept {
   return audience;
 }
 
-// Broadcast to the connection's route ---------------------------------------------------------------------------------
+// Everybody else ------------------------------------------------------------------------------------------------------
 
 namespace {
 
 template <typename Send>
 SendStatus broadcast(const WebSocket& ws, Send&& send) noexcept {
   RealtimeWorker& w = *realtime::here(MessageAccess::worker(ws));
-  net::Connection* c = w.websocket(MessageAccess::id(ws));
-  if (!c) return SendStatus::closed;
-  const auto* route = static_cast<realtime::WsRouteEntry*>(c->state<session::WsState>().route);
-  Audience audience = MessageAccess::audience(Kind::route, w.first, w.id_of(*route));
+  if (!w.websocket(MessageAccess::id(ws))) return SendStatus::closed;
+  Audience audience = MessageAccess::audience(Kind::all, w.first, base::SlotId{});
   return send(audience.except(ws));
 }
 

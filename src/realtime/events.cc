@@ -187,7 +187,7 @@ RouteEvents* Events::of(RealtimeWorker& w, WsRouteEntry& route) noexcept {
   w.off_event = off_event;
   route.events = events;
   route.own_sink = &part->sink;
-  if (w.opened) route.sink = route.own_sink;
+  if (w.opened) w.choose_sink(route);
   return events;
 }
 

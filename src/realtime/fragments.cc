@@ -16,6 +16,7 @@ bool on_fragment(session::WsRoute& to, net::Connection& c, const session::Fragme
   session::WsExtras* extras = extras_of(c);
   if (!extras) return true;
   route.worker->note_call(route.pattern);
+  if (route.times.idle) note_data(*route.worker, route, c);
   const Fragment fragment = MessageAccess::fragment(view);
   return run_listeners<const Fragment&>(route, c, *extras, Event::fragment, fragment);
 }

@@ -21,6 +21,8 @@ std::string_view name_of(CloseCause cause) noexcept {
     case CloseCause::out_of_memory: return "out_of_memory";
     case CloseCause::drain: return "drain";
     case CloseCause::metadata_too_big: return "metadata_too_big";
+    case CloseCause::idle_timeout: return "idle_timeout";
+    case CloseCause::max_lifetime: return "max_lifetime";
   }
   return "unknown";
 }

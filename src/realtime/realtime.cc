@@ -10,6 +10,13 @@ namespace martlet::realtime {
 
 namespace {
 
+// A ping is to have half of the timeout to be answered.
+uint32_t interval_of(const WsOptions& options) noexcept {
+  const uint32_t interval_ms = base::to_ms(options.heartbeat_interval);
+  const uint32_t timeout_ms = base::to_ms(options.heartbeat_timeout);
+  return timeout_ms && interval_ms > timeout_ms / 2 ? timeout_ms / 2 + 1 : interval_ms;
+}
+
 Error open(worker::Worker& worker) noexcept {
   RealtimeWorker& w = realtime_of(worker);
   w.open_routes();
@@ -65,9 +72,11 @@ bool RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry>
   entry->limits.message.message_bytes = base::at_most_everything(ws.max_message_bytes);
   entry->limits.message.fragments = ws.max_fragments;
   entry->limits.unsent_bytes = ws.max_unsent_bytes ? base::at_most_everything(ws.max_unsent_bytes) : 1;
-  entry->limits.heartbeat_interval_ms = base::to_ms(ws.heartbeat_interval);
   entry->limits.heartbeat_timeout_ms = base::to_ms(ws.heartbeat_timeout);
+  entry->limits.heartbeat_interval_ms = interval_of(ws);
+  entry->limits.measure_latency = ws.measure_latency;
   entry->limits.slow_consumer = ws.slow_consumer;
+  take_time_limits(*entry);
   if (ws.envelope == Envelope::type_data) {
     type_data_routes++;
     any_type_data.store(true, std::memory_order_relaxed);
@@ -78,8 +87,12 @@ bool RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry>
 }
 
 void RealtimeWorker::choose_sinks() noexcept {
-  const session::WsSink& sink = observed() ? observed_ws_sink : ws_sink;
-  for (const auto& route : ws_routes) route->sink = route->own_sink ? route->own_sink : &sink;
+  for (const auto& route : ws_routes) choose_sink(*route);
+}
+
+void RealtimeWorker::choose_sink(WsRouteEntry& route) noexcept {
+  const session::WsSink& sink = route.own_sink ? *route.own_sink : observed() ? observed_ws_sink : ws_sink;
+  route.sink = route.times.idle ? &stamping_sink(route, sink) : &sink;
 }
 
 void RealtimeWorker::list(AudienceLog& audience) noexcept {

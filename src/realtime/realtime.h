@@ -16,6 +16,7 @@
 #include "realtime/extras.h"
 #include "realtime/publish.h"
 #include "realtime/rooms.h"
+#include "realtime/time_limits.h"
 #include "routing/routes.h"
 #include "worker/worker.h"
 
@@ -42,6 +43,7 @@ struct WsRouteEntry : session::WsRoute {
   Error (*begin)(WsRouteEntry& route) noexcept = nullptr;  // calls that, once
   bool keep_request = false;
   size_t metadata_bytes = 0;  // at most
+  TimeLimits times;
   const std::vector<std::string>* broken_agents = nullptr;  // where it compresses
   // The subprotocol of a request that has passed the rules already; null where they are applied last, as there is no `verify`.
   std::string_view (*verified_protocol)(const session::Exchange& e) noexcept = nullptr;
@@ -66,6 +68,7 @@ struct RealtimeWorker : routing::RoutedWorker {
   bool add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry, std::span<Step> before = {});
   // Which sink the routes' connections speak to: the plain one, unless somebody else wants to see what comes.
   void choose_sinks() noexcept;
+  void choose_sink(WsRouteEntry& route) noexcept;
   // Somebody wants to see what comes, whichever the sink: a watchdog, a part.
   bool observed() const noexcept { return calling || !parts.received.empty(); }
   // How events look that are sent to connections of several routes.

@@ -202,7 +202,10 @@ void WebSocket::pause() const noexcept {
 }
 
 void WebSocket::resume() const noexcept {
-  command(*this, [](RealtimeWorker& w, net::Connection& c) { session::resume_websocket(w.sessions, c, net::kPauseUser); });
+  command(*this, [](RealtimeWorker& w, net::Connection& c) {
+    if (c.pause & net::kPauseUser) note_data(w, static_cast<realtime::WsRouteEntry&>(*c.state<session::WsState>().route), c);
+    session::resume_websocket(w.sessions, c, net::kPauseUser);
+  });
 }
 
 // Between dispatches the cork is free, and this one owns it; within one what is sent waits for that one's end.

@@ -256,6 +256,7 @@ void accept_websocket(routing::RoutedWorker& worker, session::Exchange& e, sessi
   state.extras = extras;
   state.deflated = decision.agreed;
   state.deflate = decision.own;
+  if (route.look) begin_times(w, route, c);
   if (route.steps) {
     state.published = UINT64_MAX;  // what is published is not for it yet
     w.parts.opened(c);

@@ -103,6 +103,7 @@ void Exchange::give_back() noexcept {
   if (kept) kept->release();
   kept = nullptr;
   refusal.status = 0;
+  if (!flags.takes_body) return;
   body_have = 0;
   chunked = proto::ChunkedDecoder();
   drop_coming_body();

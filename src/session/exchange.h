@@ -84,6 +84,7 @@ struct Exchange {
     bool owns_more = false;   // something below needs giving back: fields, texts, kept, a body, refusal, aborted, watch
     bool refused = false;     // by the library: `refusal` ends its chain
     bool timed = false;       // answer_since_ms and answer_ms are set
+    bool takes_body = false;    // a body does not lie where it came: kept_body, chunked, chunks, charged
     bool body_coming = false;  // its steps run, or ran, before the body was whole
     bool wants_body = false;   // its next step waits for that, or a task
     bool chain_waits = false;  // and it is the next step that does

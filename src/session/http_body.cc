@@ -16,7 +16,6 @@ constexpr Body kTooMuch{BodyState::refused, 503, "Too much is being received at 
 
 // Decodes what is here of a chunked body. `bytes` advances over what was used.
 Body take_chunks(Sessions& s, Exchange& e, const uint8_t*& bytes, const uint8_t* end) noexcept {
-  e.flags.owns_more = true;
   for (;;) {
     const auto step = e.chunked.next({bytes, end});
     bytes += step.consumed;
@@ -63,6 +62,7 @@ Body begin_body(Sessions& s, Exchange& e, const uint8_t* at, const uint8_t* end,
   next = after_head;
   if (e.head.framing == proto::BodyFraming::none) return kWhole;
   if (in_chunks(e)) {
+    e.flags.owns_more = e.flags.takes_body = true;
     e.chunked = proto::ChunkedDecoder({.body_bytes = e.body_limit});
     const Body body = take_chunks(s, e, next, end);
     if (body.state != BodyState::coming) return body;
@@ -76,6 +76,7 @@ Body begin_body(Sessions& s, Exchange& e, const uint8_t* at, const uint8_t* end,
     next = after_head + wanted;
     return kWhole;
   }
+  e.flags.owns_more = e.flags.takes_body = true;
   return s.may_arrive(wanted) ? keep_head(e) : kTooMuch;
 }
 

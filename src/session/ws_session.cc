@@ -1,4 +1,5 @@
-// See ws_session.h: the sending side, closing, deadlines, and the protocol's entry points. Receiving is in ws_input.cc.
+// See ws_session.h: the sending side, closing, and the protocol's entry points. Receiving is in ws_input.cc, deadlines
+// in ws_life.cc.
 #include "session/ws_session.h"
 
 #include <cstring>
@@ -73,13 +74,17 @@ bool make_room(Sessions& s, net::Connection& c) noexcept {
 // Of may_send(): a message is being written in pieces, and this one waits for its end.
 constexpr SendStatus kWaits = SendStatus::posted;
 
-// Whether a data message may be appended now.
+// Whether a data message may be appended at once.
+inline bool has_room(Sessions& s, net::Connection& c) noexcept {
+  const WsState& ws = c.state<WsState>();
+  return ws.takes_messages() && !c.closing && net::unsent_bytes(s.reactor, c) < ws.route->limits.unsent_bytes;
+}
+
+// The same, after what can be done for it.
 inline SendStatus may_send(Sessions& s, net::Connection& c, uint32_t messages) noexcept {
-  WsState& ws = c.state<WsState>();
-  if (ws.ready != ReadyState::open || ws.writing || c.closing) [[unlikely]] {
-    return ws.ready == ReadyState::open && !c.closing ? kWaits : SendStatus::closed;
-  }
-  if (net::unsent_bytes(s.reactor, c) < ws.route->limits.unsent_bytes) [[likely]] return SendStatus::ok;
+  const WsState& ws = c.state<WsState>();
+  if (has_room(s, c)) [[likely]] return SendStatus::ok;
+  if (!ws.takes_messages() || c.closing) return ws.ready == ReadyState::open && !c.closing ? kWaits : SendStatus::closed;
   if (make_room(s, c)) return SendStatus::ok;
   return c.closing ? SendStatus::closed : dropped(s, c, messages);  // closing: its write found the connection broken
 }
@@ -206,14 +211,26 @@ SendStatus send_message(Sessions& s, net::Connection& c, const MessageView& mess
   return send_in_place(s, c, opcode, message) ? sent(s, c, 1) : dropped(s, c, 1);
 }
 
+namespace {
+
+inline SendStatus append_frames(Sessions& s, net::Connection& c, base::Block* block, uint8_t* data, size_t size, uint32_t messages) noexcept {
+  return net::append_block(s.reactor, c, block, data, size) ? sent(s, c, messages) : dropped(s, c, messages);
+}
+
+// Where there was no room at the first look.
+[[gnu::noinline]] SendStatus send_late(Sessions& s, net::Connection& c, base::Block* block, uint8_t* data, size_t size, uint32_t messages) noexcept {
+  const SendStatus may = may_send(s, c, messages);
+  if (may == SendStatus::ok) return append_frames(s, c, block, data, size, messages);
+  if (may != kWaits) return may;
+  return s.writing->keep(c, data, size, messages) ? SendStatus::ok : dropped(s, c, messages);
+}
+
+}  // namespace
+
 SendStatus send_frames(Sessions& s, net::Connection& c, base::Block* block, uint8_t* data, size_t size,
                        uint32_t messages) noexcept {
-  const SendStatus may = may_send(s, c, messages);
-  if (may != SendStatus::ok) {
-    if (may != kWaits) return may;
-    return s.writing->keep(c, data, size, messages) ? SendStatus::ok : dropped(s, c, messages);
-  }
-  return net::append_block(s.reactor, c, block, data, size) ? sent(s, c, messages) : dropped(s, c, messages);
+  if (has_room(s, c)) [[likely]] return append_frames(s, c, block, data, size, messages);
+  return send_late(s, c, block, data, size, messages);
 }
 
 SendStatus send_shared(Sessions& s, net::Connection& c, base::Block* block, uint8_t* frame, size_t size,
@@ -358,7 +375,7 @@ void end_websocket_dispatch(Sessions& s, net::Connection& c) noexcept {
   if (ws.want_drain && !c.out) [[unlikely]] ws_protocol.on_drained(s.reactor, c);
 }
 
-// Deadlines and entry points ------------------------------------------------------------------------------------------
+// Entry points --------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -406,67 +423,6 @@ void on_drained(net::Reactor& reactor, net::Connection& c) {
   if (ws.route->sink->on_drain && !ws.route->sink->on_drain(*ws.route, c)) handler_failed(s, c);
 }
 
-// Closing: how long until the TCP connection is ended; 0 when it has been.
-uint32_t check_closing(Sessions& s, net::Connection& c) noexcept {
-  WsState& ws = c.state<WsState>();
-  const uint32_t left = base::time_left(s.reactor.now_ms(), ws.since_ms, s.limits.close_ms);
-  if (left == 0) {
-    if (ws.cause == CloseCause::local_close) ws.cause = CloseCause::close_timeout;
-    s.reactor.abort(c);
-  }
-  return left;
-}
-
-// Open: pings the silent; how long until the next look; 0 when the connection was ended.
-//
-// The first look at a connection comes at a moment of its own within the interval, and the next ones half an interval
-// apart, so that clients that came together are not pinged together. Who was silent for half an interval by then is
-// pinged: no later than after a whole one.
-uint32_t check_heartbeat(Sessions& s, net::Connection& c) noexcept {
-  const WsLimits& limits = c.state<WsState>().route->limits;
-  if (!limits.heartbeat_interval_ms && !limits.heartbeat_timeout_ms) return UINT32_MAX;
-  const uint32_t now = s.reactor.now_ms();
-  const uint32_t half = limits.heartbeat_interval_ms ? limits.heartbeat_interval_ms / 2 + 1
-                                                     : limits.heartbeat_timeout_ms / 2 + 1;
-  if (c.pause) return half;  // we do not read, so it cannot show life: the progress of the output is watched instead
-  uint32_t next = UINT32_MAX;
-  if (limits.heartbeat_timeout_ms) {
-    next = base::time_left(now, c.last_seen_ms, limits.heartbeat_timeout_ms);
-    if (next == 0) return abort_websocket(s, c, CloseCause::heartbeat_timeout), 0;
-  }
-  if (!limits.heartbeat_interval_ms) return next;
-  uint32_t look_in = half;
-  if (base::time_left(now, c.last_seen_ms, half) == 0) {
-    send_frame(s, c, proto::Opcode::ping, nullptr, 0);
-    look_in = limits.heartbeat_interval_ms;
-  }
-  return look_in < next ? look_in : next;
-}
-
-// Whether the peer is about to be given up for what it has not said.
-bool is_overdue(const Sessions& s, net::Connection& c) noexcept {
-  const WsState& ws = c.state<WsState>();
-  if (ws.failing) return false;
-  const uint32_t now = s.reactor.now_ms();
-  if (ws.ready != ReadyState::open) return base::time_left(now, ws.since_ms, s.limits.close_ms) == 0;
-  const uint32_t timeout_ms = ws.route->limits.heartbeat_timeout_ms;
-  return timeout_ms && base::time_left(now, c.last_seen_ms, timeout_ms) == 0;
-}
-
-void on_deadline(net::Reactor& reactor, net::Connection& c) {
-  Sessions& s = sessions_of(reactor);
-  WsState& ws = c.state<WsState>();
-  if (ws.failing) return;
-  const uint32_t write_left = net::write_time_left(reactor, c);
-  if (write_left == 0) return abort_websocket(s, c, CloseCause::write_timeout);
-  if (!c.closing && is_overdue(s, c)) reactor.hear(c);
-  if (c.closing || c.protocol != &ws_protocol || ws.failing) return;
-  const uint32_t left = ws.ready == ReadyState::open ? check_heartbeat(s, c) : check_closing(s, c);
-  if (c.closing) return;
-  const uint32_t next = left < write_left ? left : write_left;
-  if (next != UINT32_MAX) reactor.arm(c, next);
-}
-
 void on_broken(net::Reactor&, net::Connection& c, int os_code) {
   const CloseCause cause = os_code == net::kNoMemory ? CloseCause::out_of_memory : CloseCause::peer_reset;
   set_cause(c.state<WsState>(), cause, proto::close_code::abnormal);
@@ -491,6 +447,6 @@ void on_reap(net::Reactor& reactor, net::Connection& c) {
 
 }  // namespace
 
-const net::Protocol ws_protocol{on_readable, on_ready, on_drained, on_deadline, on_broken, on_reap, true};
+const net::Protocol ws_protocol{on_readable, on_ready, on_drained, look_at_times, on_broken, on_reap, true};
 
 }  // namespace martlet::session

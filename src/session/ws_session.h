@@ -41,6 +41,7 @@ struct WsLimits {
   uint32_t heartbeat_interval_ms = 30'000;  // 0: off
   uint32_t heartbeat_timeout_ms = 60'000;   // 0: never
   SlowConsumerPolicy slow_consumer = SlowConsumerPolicy::close;
+  bool measure_latency = false;             // pings who speaks, too
   size_t compress_from = SIZE_MAX;          // bytes of a message that is compressed where nothing else is said
   size_t short_bytes = kShortMessage;       // of a message that send_short() takes: less than compress_from
 };
@@ -74,6 +75,9 @@ struct WsRoute {
   const WsSink* sink = nullptr;
   DeflateRoute deflate;
   CompressionTrial trial;  // of frames that are sent to many, one by one
+  // Of a route that limits how long its connections are open or idle: looks at one, which it may close or end, and answers
+  // after how many milliseconds it has to look again. Null for the others.
+  uint32_t (*look)(WsRoute&, net::Connection&) noexcept = nullptr;
 };
 
 struct WsExtras;
@@ -97,12 +101,16 @@ struct WsState {
   uint16_t close_code = 0;         // of the first Close, either way; 0: none yet
   CloseCause cause = CloseCause::peer_eof;
   ReadyState ready : 2 = ReadyState::open;
+  uint8_t writing : 1 = 0;      // a message of ours is under way in pieces: others wait for its end
   bool caused : 1 = false;      // `cause` is decided
   bool close_sent : 1 = false;
   bool failing : 1 = false;     // we closed for an error: input is thrown away, the TCP connection ends soon
   bool want_drain : 1 = false;  // a send answered backpressure or dropped
-  bool writing : 1 = false;     // a message of ours is under way in pieces: others wait for its end
   bool deflated : 1 = false;    // permessage-deflate was agreed upon
+
+  // Whether a message may be appended to what has been sent: one comparison, as neither is a bool.
+  bool takes_messages() const noexcept { return ready == ReadyState::open && writing == 0; }
+
   static constexpr uint64_t kNoLatency = 0xffff;
   static constexpr uint64_t kWallMs = (uint64_t{1} << 46) - 1;
   uint64_t opened_wall_ms : 46 = 0;        // since 1970
@@ -110,6 +118,8 @@ struct WsState {
   uint64_t ping_waits : 1 = 0;             // for its pong
   uint64_t latency_ms : 16 = kNoLatency;
   uint32_t pinged_ms = 0;                  // when the oldest ping that waits was sent
+  uint16_t opened_mark = 0;                // the application's, for WsRoute::look: when it was opened,
+  uint16_t data_mark = 0;                  // and when its last message came
 };
 static_assert(sizeof(WsState) <= net::Connection::kSessionBytes);
 
@@ -131,7 +141,7 @@ inline bool send_short(Sessions& s, net::Connection& c, proto::Opcode opcode, co
   net::Cork& cork = s.reactor.cork;
   const WsState& ws = c.state<WsState>();
   const WsLimits& limits = ws.route->limits;
-  if (size > limits.short_bytes || cork.owner != &c || c.out || c.closing || ws.ready != ReadyState::open || ws.writing) return false;
+  if (size > limits.short_bytes || cork.owner != &c || c.out || c.closing || !ws.takes_messages()) return false;
   if (cork.bytes() >= limits.unsent_bytes || net::Cork::kBytes - cork.size < kShortMessage + 2) return false;
   uint8_t* to = cork.buffer + cork.size;
   to[0] = static_cast<uint8_t>(0x80 | static_cast<uint8_t>(opcode));
@@ -175,6 +185,10 @@ SendStatus send_kept(Sessions& s, net::Connection& c, const uint8_t* frames, siz
 
 // The application wants to hear more: these reasons not to read (net::kPauseUser, kPauseSteps) are none any more.
 void resume_websocket(Sessions& s, net::Connection& c, uint8_t reasons) noexcept;
+// Its deadline (net::Protocol::on_deadline): ends who has had their time, pings the silent.
+void look_at_times(net::Reactor& reactor, net::Connection& c);
+// A part of a message is here, and more of it is to come.
+bool is_receiving(const WsState& ws) noexcept;
 // Whether it is open and not silent for too long.
 bool shows_life(const Sessions& s, net::Connection& c) noexcept;
 // A ping has been answered.

@@ -174,6 +174,97 @@ TEST_CASE("discard: a WebSocket that goes on sending reads its Close, and its ha
   CHECK(server.wait_for_stats([](const Stats& s) { return s.open_connections == 0 && s.open_websockets == 0; }));
 }
 
+TEST_CASE("discard: 50 MB into a limit of 1000 bytes, sent before anything is read: 1009 and no reset") {
+  constexpr size_t kBytes = 50'000'000;
+  TestServer server([](App& app) {
+    app.ws("/ws", {.message = [](WebSocket ws, const Message& msg) { ws.send(msg); }, .options = {.max_message_bytes = 1000}});
+  });
+  const std::string too_big = ws_frame(kBinary, std::string(1001, 'm'));
+  std::string many, fragments = ws_frame(kBinary, "f", {.fin = false});
+  while (many.size() < 1_MiB) many += too_big;
+  while (fragments.size() < 1_MiB) fragments += ws_frame(kContinuation, std::string(100, 'f'), {.fin = false});
+  const std::pair<std::string, std::string> floods[] = {
+      {ws_frame(kText, {}, {.announced = kBytes}), kMiB}, {many, many}, {fragments, fragments}};
+  for (const auto& [first, again] : floods) {
+    WsClient client(server.port(), "/ws");
+    REQUIRE(client.open());
+    REQUIRE(client.send(first));
+    for (size_t sent = first.size(); sent < kBytes; sent += again.size()) REQUIRE(client.send(again));
+    const auto begin = Clock::now();
+    CHECK(client.read_close() == 1009);
+    CHECK(client.send_close(1009));
+    CHECK(client.ended());
+    CHECK(client.tcp.end() == Client::End::eof);
+    CHECK(Clock::now() - begin < AppOptions().close_timeout);
+  }
+  CHECK(server.wait_for_connections(0));
+}
+
+namespace {
+
+// Closes when it is told to, or after a while; echoes what else comes.
+struct Closing {
+  std::atomic<int> closed{0};
+  std::atomic<int> timeouts{0};
+  TestServer server;
+
+  explicit Closing(milliseconds close_timeout)
+      : server([this](App& app) {
+          app.ws("/ws", {.open = [](WebSocket ws, Request&) { ws.after(milliseconds(300), [ws] { close(ws); }); },
+                         .message = [](WebSocket ws, const Message& msg) { msg.text() == "close" ? close(ws) : void(ws.send(msg)); },
+                         .close = [this](WebSocket, const CloseInfo& why) {
+                           timeouts += why.cause == CloseCause::close_timeout;
+                           closed++;
+                         }});
+        }, {.app = {.close_timeout = close_timeout}}) {}
+  static void close(WebSocket ws) { ws.close(static_cast<CloseCode>(4000)); }
+  // Nothing but what was sent before, the Close, and an orderly end.
+  static void check_end(WsClient& client) {
+    for (WsFrame frame = client.read_frame(); ; frame = client.read_frame()) {
+      if (frame.opcode == kBinary) continue;
+      CHECK(frame.close_code() == 4000);
+      break;
+    }
+    CHECK(client.ended());
+    CHECK(client.tcp.end() == Client::End::eof);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("discard: who still sends when close_timeout is over reads our Close, and the handler has heard of the end") {
+  Closing it(milliseconds(100));
+  WsClient client(it.server.port(), "/ws");
+  REQUIRE(client.send_text("close"));
+  REQUIRE(eventually([&] {
+    CHECK(client.send(ws_frame(kBinary, "I have not read that")));
+    return it.closed == 1;
+  }));
+  CHECK(it.timeouts == 1);
+  CHECK(send_much(client.tcp, 20_MiB));
+  it.check_end(client);
+}
+
+TEST_CASE("discard: the same where output that nobody reads had stopped our reading") {
+  Closing it(milliseconds(100));
+  WsClient client(it.server.port(), "/ws", {}, {.receive_buffer_bytes = 16'384});
+  REQUIRE(client.open());
+  const std::string message = ws_frame(kBinary, std::string(60'000, 'e'));
+  for (size_t sent = 0; sent < 50'000'000; sent += message.size()) REQUIRE(client.send(message));
+  CHECK(it.timeouts == 1);
+  it.check_end(client);
+}
+
+TEST_CASE("discard: who is silent when close_timeout is over is let go at once") {
+  Closing it(milliseconds(100));
+  WsClient client(it.server.port(), "/ws");
+  REQUIRE(client.open());
+  CHECK(client.read_close() == 4000);
+  CHECK(client.ended());
+  CHECK(client.tcp.end() == Client::End::eof);
+  CHECK(it.server.wait_for_connections(0));
+}
+
 TEST_CASE("discard: a WebSocket's Close arrives behind what waited before it") {
   TestServer server([](App& app) {
     app.on_error([](const HandlerFailure&) {});

@@ -136,6 +136,7 @@ TEST_CASE("handles: join, leave, rooms and direct sends of one thread keep their
       ws.leave("den");
       CHECK(server.app().to("den").send("to nobody") == SendStatus::posted);
       CHECK(other.broadcast("broadcast " + n) == SendStatus::posted);
+      CHECK(other.to_route("/").send("route " + n) == SendStatus::posted);
       CHECK(server.app().broadcast("all " + n) == SendStatus::posted);
     }
     ws.send("end");
@@ -147,6 +148,7 @@ TEST_CASE("handles: join, leave, rooms and direct sends of one thread keep their
     REQUIRE(a.reads("direct " + n));
     REQUIRE(a.reads("app " + n));
     REQUIRE(a.reads("broadcast " + n));
+    REQUIRE(a.reads("route " + n));
     REQUIRE(a.reads("all " + n));
     REQUIRE(b.reads("all " + n));
   }
@@ -323,6 +325,7 @@ TEST_CASE("handles: long after the end everything is closed, and no later App is
     CHECK(old.send(SharedFrame::text("x")) == SendStatus::closed);
     CHECK(old.ping() == SendStatus::closed);
     CHECK(old.broadcast("x") == SendStatus::closed);
+    CHECK(old.to_route("/gone").send("x") == SendStatus::closed);
     CHECK(old.to("den").send("x") == SendStatus::closed);
     CHECK(old.to(room).send("x") == SendStatus::closed);
     CHECK(room.send("x") == SendStatus::closed);

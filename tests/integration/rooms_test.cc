@@ -243,11 +243,17 @@ TEST_CASE("rooms: routes, everybody, and broadcast") {
     CHECK(app.to_route("/nowhere").send("nobody") == SendStatus::closed);
     CHECK(app.everybody().except(ws[0]).send("most") == SendStatus::ok);
     CHECK(app.broadcast("all") == SendStatus::ok);
-    CHECK(ws[0].broadcast("mates") == SendStatus::ok);
-    CHECK(ws[2].broadcast("alone") == SendStatus::closed);
+    CHECK(ws[0].broadcast("others") == SendStatus::ok);
+    CHECK(ws[0].to_route("/hall").send("mates") == SendStatus::ok);
+    CHECK(ws[2].to_route("/hall").except(ws[1]).send("of another") == SendStatus::ok);
+    CHECK(ws[2].to_route("/other").send("alone") == SendStatus::closed);
+    CHECK(ws[2].to_route("/nowhere").send("nobody") == SendStatus::closed);
+    CHECK(WebSocket().to_route("/hall").send("from nobody") == SendStatus::closed);
     CHECK(ws[1].broadcast(std::as_bytes(std::span("bytes", 5))) == SendStatus::ok);
   });
-  CHECK(hall.heard() == Heard{{"hall", "all", "bytes"}, {"hall", "most", "all", "mates"}, {"most", "all"}});
+  CHECK(hall.heard() == Heard{{"hall", "all", "of another", "bytes"},
+                              {"hall", "most", "all", "others", "mates"},
+                              {"most", "all", "others", "bytes"}});
 }
 
 TEST_CASE("rooms: send answers closed when there is no receiver") {

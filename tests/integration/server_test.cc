@@ -106,13 +106,15 @@ TEST_CASE("server: an error of one worker's start ends all and is the answer") {
 
 TEST_CASE("server: rooms, counts and publishing are of all workers") {
   MultiServer server(3, [](App& app, uint32_t worker) {
+    app.ws("/v", {.open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); }});
     app.ws("/w", {.open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); },
                   .message =
                       [&app](WebSocket ws, const Message& m) {
                         const std::string text(m.text());
                         if (text.starts_with("join ")) ws.send("joined " + std::to_string(ws.join(text.substr(5)).size()));
                         if (text.starts_with("room ")) ws.to("den").send(text);
-                        if (text.starts_with("route ")) ws.broadcast(text);
+                        if (text.starts_with("route ")) ws.to_route("/w").send(text);
+                        if (text.starts_with("others ")) ws.broadcast(text);
                         if (text.starts_with("all ")) app.broadcast(text);
                         if (text == "id") ws.send(ws.id());
                         if (text.starts_with("to ")) app.send_to(text.substr(3), "found");
@@ -120,19 +122,22 @@ TEST_CASE("server: rooms, counts and publishing are of all workers") {
   });
   std::vector<WsClient> clients;
   for (const uint32_t worker : {0u, 1u, 2u, 1u}) clients.push_back(server.client_of(worker, "/w"));
+  WsClient of_other_route = server.client_of(2, "/v");
   for (size_t i = 0; i < clients.size(); i++) {
     REQUIRE(clients[i].send_text("join den"));
     CHECK(clients[i].reads("joined " + std::to_string(i + 1)));
   }
   for (size_t from = 0; from < clients.size(); from++) {
-    for (const char* kind : {"room ", "route "}) {
+    for (const char* kind : {"room ", "route ", "others "}) {
       const std::string text = kind + std::to_string(from);
       REQUIRE(clients[from].send_text(text));
       for (size_t to = 0; to < clients.size(); to++) {
         if (to != from) CHECK(clients[to].reads(text));
       }
     }
+    CHECK(of_other_route.reads("others " + std::to_string(from)));
     REQUIRE(clients[from].send_text("all " + std::to_string(from)));
+    CHECK(of_other_route.reads("all " + std::to_string(from)));
     for (WsClient& client : clients) CHECK(client.reads("all " + std::to_string(from)));
   }
   REQUIRE(clients[0].send_text("id"));

@@ -18,15 +18,16 @@ using namespace martlet::test;
 
 namespace {
 
-constexpr int kClients = 100;
-constexpr milliseconds kInterval{400};
-constexpr milliseconds kTimeout{1000};
-constexpr milliseconds kStandstill{2500};
+constexpr int kClients = 200;
+constexpr milliseconds kInterval{800};
+constexpr milliseconds kTimeout{2000};
+constexpr milliseconds kBlocked{3000};
+constexpr milliseconds kStopped{6000};
 
 void set_up(App& app) {
   app.get("/", [](Request&, Response& res) { res.send("up"); });
   app.get("/block", [](Request&, Response& res) {
-    std::this_thread::sleep_for(kStandstill);
+    std::this_thread::sleep_for(kBlocked);
     res.send("at last");
   });
   app.ws("/", {.message = [](WebSocket ws, const Message& m) { ws.send(m); },
@@ -73,8 +74,8 @@ struct Crowd {
 };
 
 // Heartbeats are over before: the loop has its rhythm.
-constexpr milliseconds kBefore{700};
-constexpr milliseconds kAfter{1500};
+constexpr milliseconds kBefore{1000};
+constexpr milliseconds kAfter{2500};
 
 }  // namespace
 
@@ -91,9 +92,9 @@ TEST_CASE("standstill: a process that was stopped still has all its WebSockets, 
     REQUIRE(idle.get("/").body == "up");
     server.signal(SIGSTOP);
     if (together) {
-      std::this_thread::sleep_for(kStandstill);
+      std::this_thread::sleep_for(kStopped / 2);
     } else {
-      crowd.answer_for(kStandstill);
+      crowd.answer_for(kStopped);
     }
     server.signal(SIGCONT);
     CHECK(idle.get("/").body == "up");
@@ -115,7 +116,7 @@ TEST_CASE("standstill: a handler that blocks ends nobody else, and who says noth
   REQUIRE(silent.echoes("my last word"));
   REQUIRE(idle.get("/").body == "up");
   REQUIRE(blocker.send("GET /block HTTP/1.1\r\nHost: t\r\n\r\n"));
-  crowd.answer_for(kStandstill);
+  crowd.answer_for(kBlocked);
   CHECK(blocker.read_response().body == "at last");
   CHECK(idle.get("/").body == "up");
   crowd.answer_for(kAfter);

@@ -127,7 +127,7 @@ inline void play_closes(World& w) {
 inline void play_heartbeat(World& w) {
   w.say(kBystander, ws_request("/echo"), " 101 ");
   w.say(1, ws_request("/echo"), " 101 ");  // and never again
-  for (int i = 0; i < 12; i++) {
+  for (int i = 0; i < 20; i++) {  // a ping that finds no memory is sent later, and then it has its time to be answered
     w.kernel.advance_ms(900);
     w.say(kBystander, ws_frame(kPong, "") + ws_frame(kText, "alive"), "alive");
   }

@@ -1,0 +1,99 @@
+// See time_limits.h.
+#include "realtime/time_limits.h"
+
+#include "base/limits.h"
+#include "net/reactor.h"
+#include "realtime/realtime.h"
+
+namespace martlet::realtime {
+
+// Cold: for size, as most programs have no such limits.
+[[gnu::noinline, gnu::cold]] AgeLimit::AgeLimit(std::chrono::milliseconds limit) noexcept {
+  const auto ms = limit.count();
+  if (ms <= 0 || static_cast<uint64_t>(ms) >= net::WheelBuckets::kLongestMs) return;
+  const uint32_t ticks = net::WheelBuckets::ticks_of_ms(static_cast<uint64_t>(ms));
+  while (ticks >> shift_ >= kMostUnits) shift_++;
+  const bool exact = (ticks >> shift_) << shift_ == ticks;
+  most_ = static_cast<uint16_t>((ticks >> shift_) + (exact ? 1 : 2));
+}
+
+[[gnu::noinline, gnu::cold]] uint32_t AgeLimit::ms_left(uint32_t tick, uint16_t mark_then, uint32_t earlier) const noexcept {
+  const uint32_t age = static_cast<uint16_t>(mark(tick) - mark_then) + earlier;
+  if (age >= most_) return 0;
+  const uint64_t left_ms = (uint64_t{most_ - age} << shift_) * net::WheelBuckets::kTickNs / 1'000'000 + 1;
+  return left_ms < kFarMs ? static_cast<uint32_t>(left_ms) : kFarMs;
+}
+
+namespace {
+
+WsRouteEntry& entry_of(session::WsRoute& route) noexcept { return static_cast<WsRouteEntry&>(route); }
+
+bool on_message(session::WsRoute& route, net::Connection& c, const session::MessageView& view) {
+  WsRouteEntry& entry = entry_of(route);
+  note_data(*entry.worker, entry, c);
+  return entry.times.below->on_message(route, c, view);
+}
+
+// What was published before still goes to it.
+[[gnu::noinline, gnu::cold]] uint32_t end(RealtimeWorker& w, net::Connection& c, CloseCode code, std::string_view why, CloseCause cause) noexcept {
+  take_published(w, c);
+  session::close_websocket(w.sessions, c, static_cast<uint16_t>(code), why, cause);
+  return base::kNeverMs;
+}
+
+bool is_open(const net::Connection& c, const session::WsState& ws) noexcept {
+  return !c.closing && c.protocol == &session::ws_protocol && !ws.failing && ws.ready == ReadyState::open;
+}
+
+// Milliseconds until it has been idle for too long; 0 when it has. A message that comes in pieces, over a slow network, is
+// none as long as they come. While we do not read nothing can come.
+[[gnu::noinline, gnu::cold]] uint32_t idle_left(const RealtimeWorker& w, const WsRouteEntry& route, net::Connection& c) noexcept {
+  const auto& ws = c.state<session::WsState>();
+  if (c.pause) note_data(w, route, c);
+  const uint32_t left = route.times.idle.ms_left(w.reactor.now_tick(), ws.data_mark);
+  if (left || !session::is_receiving(ws)) return left;
+  return base::time_left(w.reactor.now_ms(), c.last_seen_ms, route.times.idle.ms());
+}
+
+[[gnu::cold]] uint32_t look(session::WsRoute& to, net::Connection& c) noexcept {
+  WsRouteEntry& route = entry_of(to);
+  RealtimeWorker& w = *route.worker;
+  const auto& ws = c.state<session::WsState>();
+  const AgeLimit lifetime = route.times.lifetime;
+  const uint32_t life_left = lifetime ? lifetime.ms_left(w.reactor.now_tick(), ws.opened_mark, lifetime.share(c.slot))
+                                      : base::kNeverMs;
+  if (life_left == 0) return end(w, c, CloseCode::going_away, "Connect again.", CloseCause::max_lifetime);
+  if (!route.times.idle) return life_left;
+  if (idle_left(w, route, c) == 0) w.reactor.hear(c);  // a loop that was kept busy may not have got to it
+  if (!is_open(c, ws)) return base::kNeverMs;
+  const uint32_t left = idle_left(w, route, c);
+  if (left == 0) return end(w, c, CloseCode::normal, reason::kConnectionTimeout, CloseCause::idle_timeout);
+  return left < life_left ? left : life_left;
+}
+
+}  // namespace
+
+[[gnu::cold]] void take_time_limits(WsRouteEntry& route) noexcept {
+  route.times.idle = AgeLimit(route.handlers.options.idle_timeout);
+  route.times.lifetime = AgeLimit(route.handlers.options.max_lifetime);
+  if (route.times.idle || route.times.lifetime) route.look = look;
+}
+
+const session::WsSink& stamping_sink(WsRouteEntry& route, const session::WsSink& below) noexcept {
+  route.times.below = &below;
+  route.times.stamping = below;
+  route.times.stamping.on_message = on_message;
+  return route.times.stamping;
+}
+
+void note_data(const RealtimeWorker& w, const WsRouteEntry& route, net::Connection& c) noexcept {
+  c.state<session::WsState>().data_mark = route.times.idle.mark(w.reactor.now_tick());
+}
+
+void begin_times(RealtimeWorker& w, WsRouteEntry& route, net::Connection& c) noexcept {
+  note_data(w, route, c);
+  c.state<session::WsState>().opened_mark = route.times.lifetime.mark(w.reactor.now_tick());
+  w.reactor.arm(c, route.look(route, c));
+}
+
+}  // namespace martlet::realtime
