@@ -144,7 +144,10 @@ class CountedPointer {
     if (to_) to_->references.fetch_add(1, std::memory_order_relaxed);
   }
   CountedPointer(CountedPointer&& other) noexcept : to_(std::exchange(other.to_, nullptr)) {}
-  CountedPointer& operator=(CountedPointer other) noexcept { return std::swap(to_, other.to_), *this; }
+  CountedPointer& operator=(CountedPointer other) noexcept {
+    std::swap(to_, other.to_);
+    return *this;
+  }
   ~CountedPointer() {
     if (to_ && to_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) to_->destroy(to_);
   }
@@ -185,7 +188,7 @@ class Decision<Answer(Args...)> {
   }
 
  private:
-  detail::CountedPointer kept_;
+  detail::CountedPointer kept_ = {};
 };
 
 }  // namespace martlet

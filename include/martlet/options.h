@@ -174,6 +174,11 @@ extern const VerifyParts verify_parts;
 class Verification {
  public:
   Verification() noexcept = default;
+  Verification(const Verification&) noexcept = default;
+  Verification(Verification&&) noexcept = default;
+  Verification& operator=(const Verification&) noexcept = default;
+  Verification& operator=(Verification&&) noexcept = default;
+  ~Verification() = default;
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, Verification>)
   MARTLET_THUNK Verification(F&& fn);  // router.h
@@ -182,8 +187,8 @@ class Verification {
 
  private:
   friend struct VerifyAccess;
-  detail::CountedPointer step_;
-  const detail::VerifyParts* parts_ = nullptr;
+  detail::CountedPointer step_ = {};
+  const detail::VerifyParts* parts_ = nullptr;  // static
 };
 
 // Of one WebSocket route.

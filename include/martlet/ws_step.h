@@ -27,6 +27,11 @@ inline constexpr bool is_socket_step = std::is_invocable_v<std::decay_t<F>&, Web
 // closes it, with a code, or calls next(), at once or later, from any thread.
 class WsStep {
  public:
+  WsStep(WsStep&&) noexcept = default;
+  WsStep(const WsStep&) = delete;
+  WsStep& operator=(WsStep&&) noexcept = default;
+  WsStep& operator=(const WsStep&) = delete;
+  ~WsStep() = default;
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, WsStep> && detail::is_socket_step<F>)
   MARTLET_THUNK WsStep(F&& fn) : function_(std::forward<F>(fn)), parts_(&detail::socket_step_parts) {}
