@@ -6,6 +6,7 @@
 #include <martlet/function.h>
 #include <martlet/json_forward.h>
 #include <martlet/options.h>
+#include <martlet/reply.h>
 
 #include <chrono>
 #include <cstddef>
@@ -19,7 +20,6 @@
 
 namespace martlet {
 
-struct MARTLET_LAYOUT Reply;
 namespace session {
 struct Exchange;
 }
