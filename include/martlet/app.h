@@ -64,6 +64,12 @@ class App : public Routes<App> {
   // another way there is the on_error of Routes.
   using Routes::on_error;
   App& on_error(Function<void(const HandlerFailure&)> handler);
+  // What the WebSocket routes that are registered after it have where they do not say otherwise: every option of theirs that is
+  // as WsOptions has it by itself becomes as it is here. So a heartbeat_interval of 30 s, which is the default, cannot be said
+  // by a route; what it says differently can. A second call replaces the first for what comes after it.
+  //
+  //   app.configure({.heartbeat_interval = 20s, .max_connections = 1'000, .origins = {"https://a.example"}});
+  App& configure(WsOptions options);
   // Is told of events whose arguments are not those that a listener takes, in place of the answer {"event":"error",…}: see
   // events.h.
   App& on_event_error(Function<void(WebSocket, const EventError&)> handler);

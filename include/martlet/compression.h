@@ -78,6 +78,9 @@ class MARTLET_LAYOUT Compression {
   // Numbers out of their range become the nearest that are in it.
   Compression(Deflate deflate);
 
+  // Whether anything is said.
+  bool is_said() const noexcept { return said_; }
+
  private:
   friend struct CompressionAccess;
   struct Parts;  // what it takes to compress: named by the constructor from a Deflate alone

@@ -201,6 +201,9 @@ struct MARTLET_LAYOUT WsOptions {
   Decision<std::optional<std::string_view>(std::span<const std::string_view> offered)> choose_protocol = {};
   // Of this route's messages; when nothing is said, as AppOptions::compression.
   Compression compression = {};
+  // False: the route is not there, as if it had not been registered: 404. Said in App::configure: no route is, and
+  // Stats::websocket_routes_off counts them.
+  bool enabled = true;
   // How its events look, and what it takes for one. Where the routes of an App do not agree, what is emitted to rooms and to
   // everybody looks like event_args.
   Envelope envelope = Envelope::event_args;
@@ -248,6 +251,9 @@ struct MARTLET_LAYOUT WsOptions {
   // A '*' elsewhere, and what is no origin, is the Error of listen(). 403 for others. Any when empty, unless allow_origin
   // says otherwise. Requests without Origin (no browser) pass; see require_origin.
   std::vector<std::string> origins = {};
+  // Where there are WebSockets, of App::configure alone: upgrades for other paths get 404, whatever route takes them. Paths, or
+  // with "/*" behind them all that lies below: {"/ws", "/chat/*"}. Empty: everywhere.
+  std::vector<std::string> paths = {};
   // Subprotocols in order of the server's preference; the first one that the client offers too is chosen. When it offers
   // some and none is chosen, it is let in without one, which browsers do not take; the log says so (info, a few a second).
   std::vector<std::string> protocols = {};

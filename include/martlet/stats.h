@@ -29,6 +29,7 @@ struct Stats {
   uint64_t refused_headers = 0;     // Response::set with text that would have broken the head
   uint64_t accept_pauses = 0;       // times accepting paused because descriptors or memory ran out
   uint64_t open_rooms = 0;          // now
+  uint64_t websocket_routes_off = 0; // that WsOptions::enabled turns off, on each worker
   uint64_t mail_refused = 0;        // messages from other threads that were dropped as this worker did not turn
 };
 

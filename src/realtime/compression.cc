@@ -15,7 +15,6 @@ struct Compression::Parts {
 
 struct CompressionAccess {
   static const Deflate* deflate(const Compression& c) noexcept { return c.parts_ ? &c.deflate_ : nullptr; }
-  static bool said(const Compression& c) noexcept { return c.said_; }
   static realtime::MessageCompression* make(const Compression& c, realtime::RealtimeWorker& w) noexcept {
     return c.parts_->make(w, w.options.compression_budget_bytes);
   }
@@ -61,7 +60,7 @@ namespace realtime {
 Error RealtimeWorker::take_compression() noexcept {
   for (const auto& route : ws_routes) {
     const Compression& own = route->handlers.options.compression;
-    const Compression& meant = CompressionAccess::said(own) ? own : options.compression;
+    const Compression& meant = own.is_said() ? own : options.compression;
     const Deflate* deflate = CompressionAccess::deflate(meant);
     if (!deflate) continue;
     if (!compression && !(compression = CompressionAccess::make(meant, *this))) return Error("out of memory");

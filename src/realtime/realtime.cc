@@ -55,8 +55,11 @@ RealtimeWorker::RealtimeWorker(const AppOptions& app_options) : RoutedWorker(app
 RealtimeWorker::~RealtimeWorker() { leave(); }
 
 bool RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry, std::span<Step> before) {
+  if (defaults) defaults->fill_in(*this, entry->handlers.options);
+  if (!entry->handlers.options.enabled) return stats.websocket_routes_off++, false;
   routing::Chain* chain = RoutedWorker::add_ws(path, *entry, before);
   if (!chain) return false;
+  if (defaults) defaults->limit_paths(*this, *chain);
   const WsOptions& ws = entry->handlers.options;
   entry->worker = this;
   for (const std::string& origin : ws.origins) {

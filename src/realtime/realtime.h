@@ -33,6 +33,12 @@ struct OpenSteps {
   void (*begin)(RealtimeWorker& w, net::Connection& c, WsRouteEntry& route, session::Exchange& e) noexcept;
 };
 
+// What App::configure says of the routes that come after it (configure.cc).
+struct RouteDefaults {
+  void (*fill_in)(RealtimeWorker& w, WsOptions& options);
+  void (*limit_paths)(RealtimeWorker& w, routing::Chain& chain);
+};
+
 // A WebSocket route of the application.
 struct WsRouteEntry : session::WsRoute {
   RealtimeWorker* worker = nullptr;  // whose it is; it need not be the one whose turn it is: a callback may turn another App
@@ -59,6 +65,8 @@ struct WsRouteEntry : session::WsRoute {
 
 // A route in two phases (route_server.cc).
 std::unique_ptr<WsRouteEntry> two_phase_route(detail::RouteSetup set_up, WsOptions options);
+
+void configure(RealtimeWorker& w, WsOptions options);
 
 struct RealtimeWorker : routing::RoutedWorker {
   explicit RealtimeWorker(const AppOptions& app_options);
@@ -112,6 +120,7 @@ struct RealtimeWorker : routing::RoutedWorker {
   AudienceLog* dirty_audiences = nullptr;  // those that were sent something this turn
   worker::DirectoryEntry* all_shared = nullptr;  // of `everybody`
   std::vector<std::unique_ptr<WsRouteEntry>> ws_routes;
+  const RouteDefaults* defaults = nullptr;  // null where nothing is configured
   // Takes a listener of an event off; null where nobody listens to events.
   void (*off_event)(RealtimeWorker& w, net::Connection& c, uint64_t listener) noexcept = nullptr;
   // Null where no route has steps behind the 101.

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Compiles the blocks of C++ in a chapter of the guide, and those of the README, which are whole programs: what they show works.
+"""Compiles the blocks of C++ in a chapter of the guide, those of the README, which are whole programs, and the right columns of
+coming_from.md: what they show works.
 
     tests/lint/guide.py COMPILER [ROOT]
 
@@ -40,6 +41,20 @@ def program(chapter, found):
     return f"#include <version>\n#if {needs}\n{text}#endif\n" if needs else text
 
 
+def table_program(text):
+    """The right cells of all tables: each in a function of its own, what makes functions itself in a namespace of its own."""
+    cells = [m.group(1) for m in re.finditer(r"^\|.*\| `([^`]*)` \|$", text, re.M)]
+    out = HEAD.replace("using namespace martlet;", "#include <span>\nusing namespace martlet;")
+    for i, cell in enumerate(cells):
+        if cell.startswith("MARTLET_"):
+            out += f"namespace cell_{i} {{\n{cell}\n}}\n"
+        else:
+            given = "App& app, RouteServer& server, WebSocket ws, Request& req"
+            out += f"void cell_{i}({given.replace('App&', '[[maybe_unused]] App&').replace(', ', ', [[maybe_unused]] ')});\n"
+            out += f"void cell_{i}({given.replace('App&', '[[maybe_unused]] App&').replace(', ', ', [[maybe_unused]] ')}) {{\n  {cell}\n}}\n"
+    return len(cells), out
+
+
 def main():
     compiler = shlex.split(sys.argv[1])
     root = sys.argv[2] if len(sys.argv) > 2 else "."
@@ -48,6 +63,8 @@ def main():
     found = {chapter: blocks(guide, chapter) for chapter in CHAPTERS}
     texts = [(chapter, len(found[chapter]), program(chapter, found[chapter])) for chapter in CHAPTERS]
     programs = re.findall(r"```cpp\n(.*?)```", readme, re.S)
+    coming = open(os.path.join(root, "docs/coming_from.md"), encoding="utf-8").read()
+    texts += [("coming_from.md", *table_program(coming))]
     texts += [("the README's", 1, text) for text in programs] or [("the README's", 0, "")]
     flags = ["-std=c++20", "-Wall", "-Wextra", "-Werror", "-I", os.path.join(root, "include"), "-fsyntax-only", "-x", "c++", "-"]
     failed = 0
