@@ -100,6 +100,7 @@ void give_up(RealtimeWorker& w, const WebSocket& ws, uint64_t number) noexcept {
   net::Connection* c = nullptr;
   if (Writing* writing = find(w, ws, number, c)) {
     writing->number = 0;
+    if (c->state<session::WsState>().ready != ReadyState::open) return;  // it ends in its own way
     session::fail_websocket(w.sessions, *c, proto::close_code::internal_error, "A message was not finished.", CloseCause::handler_failure);
   }
 }

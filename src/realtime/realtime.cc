@@ -26,7 +26,8 @@ Error open(worker::Worker& worker) noexcept {
   if (Error error = w.take_compression()) return error;
   for (const auto& route : w.ws_routes) {
     if (!route->begin) continue;
-    if (Error error = std::exchange(route->begin, nullptr)(*route)) return error;
+    if (Error error = route->begin(*route)) return error;
+    route->begin = nullptr;
   }
   return {};
 }

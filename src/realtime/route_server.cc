@@ -107,8 +107,7 @@ namespace {
 
 Error begin(WsRouteEntry& route) noexcept {
   RouteServer server = MessageAccess::route_server(route);
-  detail::RouteSetup set_up = std::move(route.set_up);
-  if (set_up(server, route.on_open)) return {};
+  if (route.set_up(server, route.on_open)) return route.set_up = nullptr, Error();
   return Error::of({"route \"", route.pattern, "\": its set-up has thrown: ", detail::last_failure()});
 }
 

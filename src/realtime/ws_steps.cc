@@ -68,6 +68,7 @@ void SocketSteps::add_uses(const WsRouteEntry& route, Chain& chain, bool with_pr
 void SocketSteps::compile(WsRouteEntry& route) {
   if (!route.steps) route.steps = &chains.emplace_back();
   Chain& chain = chain_of(route);
+  chain.entries.clear();  // listen() may be called again after a failure
   add_uses(route, chain, false);
   add_uses(route, chain, true);
   for (WsStep& step : chain.own) chain.entries.push_back({&step, {}});
@@ -101,6 +102,7 @@ void let_in(RealtimeWorker& w, net::Connection& c, WsRouteEntry& route, PendingS
   if (open.timer) w.handle(c).cancel(open.timer);
   extras_of(c)->slots.remove<PendingSocket>();
   drop_empty_extras(c);
+  if (route.times.idle) note_data(w, route, c);  // what it has sent meanwhile was not read
   open_websocket(w, c, route, e);
   let_go(&e);
   session::resume_websocket(w.sessions, c, net::kPauseSteps);

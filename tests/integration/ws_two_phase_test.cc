@@ -85,6 +85,7 @@ TEST_CASE("two phases: a set-up that throws is the Error of listen, as is one in
   const auto port = app.listen("127.0.0.1", 0);
   REQUIRE(!port);
   CHECK(std::string(port.error().what()).find("route \"/\": its set-up has thrown: no database") != std::string::npos);
+  CHECK(!app.listen("127.0.0.1", 0));  // again: it is tried once more, and no route without a handler is served
 
   App second;
   Router router;
