@@ -4,11 +4,8 @@
 
 # Only what includes doctest depends on this file, so that only who needs doctest looks for it.
 DOCTEST_FLAGS := $(BUILD)/doctest.flags
-# Unless told otherwise only the library is optimised: the tests compile in half the time. Some of UBSan's checks double the size of a test that is not optimised:
-# the library has them, and a null pointer ends a test anyway.
-ifeq ($(SANITIZE),address$(comma)undefined)
-TEST_OPT ?= -O0 -fno-sanitize=null,alignment,vptr,object-size
-else ifeq ($(SANITIZE),thread)
+# Unless told otherwise only the library is optimised: the tests compile in half the time.
+ifneq ($(filter address$(comma)undefined thread,$(SANITIZE)),)
 TEST_OPT ?= -O0
 else ifeq ($(OPT),-O3)
 TEST_OPT ?= -O1
