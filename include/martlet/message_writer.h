@@ -19,8 +19,13 @@ namespace martlet {
 // What WebSocket::begin_message() answers. Meanwhile other messages to the connection wait for its end, in order: as many
 // bytes as may be unsent (WsOptions::max_unsent_bytes), what is above that is dropped; pings, pongs and a Close do not wait.
 // So it is to be finished soon. The pieces are not compressed; those of a text are UTF-8 together, and may end inside of a
-// character. Any thread, one at a time; from another thread than the connection's all of it is posted. One that ends
-// without finish() closes the connection (1011): nobody takes the half for the whole.
+// character. One that ends without finish() closes the connection (1011): nobody takes the half for the whole. What waits
+// for its end when the connection is closed is lost, and counted as dropped.
+//
+// Any thread, but it stays with the one that has begun it. From another thread than the connection's all of it is posted, so that
+// nobody can be told that there is no room: a peer that then does not keep up is a slow consumer, and the connection is
+// closed (1008), whatever the route's policy; and a message that cannot begin, as another is being written, is lost. Who
+// sends much posts (App::post), and writes there.
 class MessageWriter {
  public:
   MessageWriter() noexcept = default;
@@ -32,15 +37,16 @@ class MessageWriter {
   }
   ~MessageWriter() { give_up(); }
 
-  // False for one that was finished, or never begun: the connection was closed, another message was being written, or
-  // memory was out.
+  // False for one that was finished, or never begun: the connection was closed, or another message was being written (neither
+  // is known on another thread), or memory was out.
   explicit operator bool() const noexcept { return number_ != 0; }
 
   // Sends a piece, which is copied. dropped: it was not taken, as max_unsent_bytes wait (or memory is out; from another thread
   // as well when 64 MiB wait there): try again, after on_drain. closed: there is no such message any more.
   SendStatus write(std::string_view piece) noexcept { return write(std::as_bytes(std::span(piece))); }
   SendStatus write(std::span<const std::byte> piece) noexcept;
-  // The message is whole. What has waited for that leaves behind it. Only the first call does something.
+  // The message is whole. What has waited for that leaves behind it. Only the first call does something, unless it has answered
+  // dropped: memory was out on another thread, and it may be tried again.
   SendStatus finish() noexcept;
 
  private:

@@ -173,8 +173,8 @@ class WebSocket {
   ListenerId on_pong(Function<void(WebSocket, std::string_view)> handler) const;
   ListenerId once_pong(Function<void(WebSocket, std::string_view)> handler) const;
   // Tells messages in pieces, as they come, however large they are: nothing of them is kept, max_message_bytes does not
-  // hold, and the message handlers do not hear of them. From the next message on, while there is such a listener. pause()
-  // and resume() bound what comes. Compressed messages, which have to be inflated whole, go to the message handlers still.
+  // hold, and neither the message handlers nor listeners of events hear of them. From the next message on, while there is such
+  // a listener. pause() and resume() bound what comes. Compressed messages, which have to be inflated whole, are told whole.
   ListenerId on_fragment(Function<void(WebSocket, const Fragment&)> handler) const;
   // Takes a listener out; one that has gone already, or is another connection's, is none of its business.
   void off(ListenerId listener) const noexcept;

@@ -17,6 +17,14 @@ namespace {
 // A slot of the connection's lazy block.
 struct Writing {
   static constexpr worker::PartKey kKey{};
+  Writing() noexcept = default;
+  Writing(const Writing&) = delete;
+  Writing& operator=(const Writing&) = delete;
+  // What has waited is lost where the connection ends before the message does.
+  ~Writing() {
+    if (messages) stats->messages_dropped += messages;
+  }
+  Stats* stats = nullptr;
   uint64_t number = 0;  // of its MessageWriter; 0: none
   proto::Opcode next = proto::Opcode::text;
   base::ByteBuffer kept;  // whole frames
@@ -56,6 +64,7 @@ bool begin(RealtimeWorker& w, net::Connection& c, MessageType type, uint64_t num
   if (!w.log.empty()) take_published(w, c);  // that was said before
   Writing* writing = slot_for<Writing>(c);
   if (!writing || c.closing) return false;
+  writing->stats = &w.stats;
   writing->number = number;
   writing->next = static_cast<proto::Opcode>(type);
   state.writing = true;
@@ -94,6 +103,12 @@ SendStatus finish(RealtimeWorker& w, const WebSocket& ws, uint64_t number) noexc
   writing->messages = 0;
   writing->kept.shrink(4096);
   return status;
+}
+
+// A piece that was posted has found no room, and nobody is there to try again.
+void give_up_on_slow(RealtimeWorker& w, const WebSocket& ws, uint64_t number) noexcept {
+  net::Connection* c = nullptr;
+  if (find(w, ws, number, c)) session::close_slow(w.sessions, *c);
 }
 
 void give_up(RealtimeWorker& w, const WebSocket& ws, uint64_t number) noexcept {
@@ -135,7 +150,7 @@ SendStatus MessageWriter::write(std::span<const std::byte> piece) noexcept {
   auto act = [ws = ws_, number = number_, kept = std::move(kept)](RealtimeWorker& w) {
     const std::string_view text = kept.text();
     const SendStatus status = realtime::write(w, ws, number, text.data(), text.size());
-    if (status == SendStatus::dropped) realtime::give_up(w, ws, number);  // nobody is there to try again
+    if (status == SendStatus::dropped) realtime::give_up_on_slow(w, ws, number);
   };
   return realtime::post_to(worker, std::move(act), piece.size() + 1);
 }
@@ -145,7 +160,9 @@ SendStatus MessageWriter::finish() noexcept {
   if (!number) return SendStatus::closed;
   const uint32_t worker = MessageAccess::worker(ws_);
   if (RealtimeWorker* w = realtime::here(worker)) return realtime::finish(*w, ws_, number);
-  return realtime::post_to(worker, [ws = ws_, number](RealtimeWorker& w) { realtime::finish(w, ws, number); });
+  const SendStatus status = realtime::post_to(worker, [ws = ws_, number](RealtimeWorker& w) { realtime::finish(w, ws, number); });
+  if (status == SendStatus::dropped) number_ = number;  // memory is out: it may be tried again
+  return status;
 }
 
 void MessageWriter::give_up() noexcept {

@@ -51,8 +51,8 @@ bool is_open(const net::Connection& c, const session::WsState& ws) noexcept {
   const auto& ws = c.state<session::WsState>();
   if (c.pause) note_data(w, route, c);
   const uint32_t left = route.times.idle.ms_left(w.reactor.now_tick(), ws.data_mark);
-  if (left || !session::is_receiving(ws)) return left;
-  return base::time_left(w.reactor.now_ms(), c.last_seen_ms, route.times.idle.ms());
+  const uint32_t* payload_ms = session::last_payload_ms(ws);
+  return left || !payload_ms ? left : base::time_left(w.reactor.now_ms(), *payload_ms, route.times.idle.ms());
 }
 
 [[gnu::cold]] uint32_t look(session::WsRoute& to, net::Connection& c) noexcept {

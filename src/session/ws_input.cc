@@ -100,6 +100,7 @@ bool took_payload(Sessions& s, net::Connection& c, WsInput& in, size_t size) noe
   }
   in.have += size;
   in.frame_taken += size;
+  in.payload_ms = s.reactor.now_ms();
   return true;
 }
 
@@ -144,6 +145,7 @@ int take_packed(Sessions& s, net::Connection& c, WsInput& in, uint8_t*& at, uint
     if (left < here) here = static_cast<size_t>(left);
     in.message.take_payload(at, here, in.frame, in.frame_taken, error);  // unmasks: text is checked behind the decoder
     in.frame_taken += here;
+    in.payload_ms = s.reactor.now_ms();
     if (inflates(c, in)) {
       const size_t before = in.have;
       if (!s.compression->take_piece(c, in, at, here, error)) return packed_failed(s, c, in, error), kStop;
@@ -183,6 +185,7 @@ int take_data(Sessions& s, net::Connection& c, const proto::FrameHeader& header,
   in->frame = header;
   in->frame_taken = 0;
   in->in_frame = true;
+  if (header.length) in->payload_ms = s.reactor.now_ms();
   uint8_t* payload = at + header.header_bytes;
   if (packed) return at = payload, take_packed(s, c, *in, at, end);
   if (in->streamed) return at = payload, s.streaming->take(s, c, *in, at, end) ? 0 : kStop;

@@ -24,6 +24,7 @@ struct WsInput {
   size_t charged = 0;            // of the receive budget
   proto::FrameHeader frame;      // the data frame that is open
   uint64_t frame_taken = 0;      // payload bytes of it so far
+  uint32_t payload_ms = 0;       // when some came last, or its frame began
   bool in_frame = false;
   bool streaming = false;        // the application wants messages in pieces, as they come
   bool streamed = false;         // the message that is open is told so

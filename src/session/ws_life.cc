@@ -125,8 +125,9 @@ void look_at_times(net::Reactor& reactor, net::Connection& c) {
   if (next != base::kNeverMs) reactor.arm(c, next);
 }
 
-bool is_receiving(const WsState& ws) noexcept {
-  return ws.input && (ws.input->in_frame || ws.input->message.in_message());
+const uint32_t* last_payload_ms(const WsState& ws) noexcept {
+  const bool receiving = ws.input && (ws.input->in_frame || ws.input->message.in_message());
+  return receiving ? &ws.input->payload_ms : nullptr;
 }
 
 void resume_websocket(Sessions& s, net::Connection& c, uint8_t reasons) noexcept {

@@ -43,12 +43,16 @@ SendStatus dropped(Sessions& s, net::Connection& c, uint32_t messages) noexcept 
   return SendStatus::dropped;
 }
 
+}  // namespace
+
 void close_slow(Sessions& s, net::Connection& c) noexcept {
   s.stats.messages_dropped += net::drop_frames(s.reactor, c, SIZE_MAX);
   s.stats.slow_consumers++;
   fail_websocket(s, c, proto::close_code::policy_violation, "The connection reads too slowly.",
                  CloseCause::slow_consumer);
 }
+
+namespace {
 
 // The unsent limit is reached. True: there is room again.
 bool make_room(Sessions& s, net::Connection& c) noexcept {

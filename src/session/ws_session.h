@@ -187,13 +187,16 @@ SendStatus send_kept(Sessions& s, net::Connection& c, const uint8_t* frames, siz
 void resume_websocket(Sessions& s, net::Connection& c, uint8_t reasons) noexcept;
 // Its deadline (net::Protocol::on_deadline): ends who has had their time, pings the silent.
 void look_at_times(net::Reactor& reactor, net::Connection& c);
-// A part of a message is here, and more of it is to come.
-bool is_receiving(const WsState& ws) noexcept;
+// When payload came last of a message that is not whole yet, in milliseconds of the loop; null when there is none. Pings between
+// its pieces are none of it.
+const uint32_t* last_payload_ms(const WsState& ws) noexcept;
 // Whether it is open and not silent for too long.
 bool shows_life(const Sessions& s, net::Connection& c) noexcept;
 // A ping has been answered.
 void note_pong(const Sessions& s, WsState& ws) noexcept;
 
+// Drops what has not left, and closes it for that (1008).
+void close_slow(Sessions& s, net::Connection& c) noexcept;
 // It missed messages that never came here: by the route's policy it is closed as a slow consumer, or they are counted.
 void treat_as_slow(Sessions& s, net::Connection& c, uint64_t missed) noexcept;
 

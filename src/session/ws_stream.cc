@@ -12,6 +12,7 @@ bool take_streamed(Sessions& s, net::Connection& c, WsInput& in, uint8_t*& at, u
   if (!in.message.take_payload(at, here, in.frame, in.frame_taken, error)) return input_failed(s, c, error), false;
   FragmentView piece{at, here, in.message.is_text(), !in.begun, false};
   in.frame_taken += here;
+  if (here) in.payload_ms = s.reactor.now_ms();
   at += here;
   in.in_frame = in.frame_taken < in.frame.length;
   if (!in.in_frame) {

@@ -189,6 +189,35 @@ TEST_CASE("ws pieces: from another thread") {
   CHECK(client.reads("behind"));
 }
 
+TEST_CASE("ws pieces: a peer that does not keep up with another thread is a slow consumer, and what waited is counted") {
+  Thread other;
+  std::atomic<CloseCause> cause{CloseCause::peer_eof};
+  std::atomic<bool> closed{false};
+  TestServer server([&](App& app) {
+    app.ws("/", {.open = [&](WebSocket ws, Request&) {
+                   other = Thread([&closed, ws] {
+                     MessageWriter out = ws.begin_message(MessageType::binary);
+                     const std::string piece(100'000, 'p');
+                     while (!closed && out.write(piece) == SendStatus::posted) std::this_thread::sleep_for(1ms);
+                   });
+                   ws.on_drain([](WebSocket) {});
+                   ws.after(20ms, [ws] { ws.send("waits for the end"); });
+                 },
+                 .close = [&](WebSocket, const CloseInfo& why) {
+                   cause = why.cause;
+                   closed = true;
+                 },
+                 .options = {.max_unsent_bytes = 300'000, .slow_consumer = SlowConsumerPolicy::drop_newest}});
+  });
+  WsClient deaf(server.port(), "/", {}, {.receive_buffer_bytes = 16'384});
+  REQUIRE(deaf.open());
+  REQUIRE(eventually([&] { return closed.load(); }));
+  CHECK(cause == CloseCause::slow_consumer);
+  CHECK(server.stats().slow_consumers == 1);
+  CHECK(server.stats().messages_dropped == 1);
+  deaf.tcp.close();
+}
+
 // Inwards -------------------------------------------------------------------------------------------------------------
 
 TEST_CASE("ws pieces: messages are told as they come, split at every byte") {

@@ -290,6 +290,20 @@ TEST_CASE("ws times: a message that arrives slowly is not idle while it comes; p
   CHECK_FALSE(street.sockets[3].is_open());
 }
 
+TEST_CASE("ws times: pings behind a piece of a message are none of it") {
+  Street street({.heartbeat_interval = 0ms, .heartbeat_timeout = 0ms, .idle_timeout = 30s});
+  street.come(1, false);
+  street.say(1, ws_frame(kText, "never whole", {.fin = false}));
+  for (int i = 0; i < 3; i++) {
+    street.live(9s);
+    street.say(1, ws_frame(kPing, "still here"));
+    street.say(1, ws_frame(kContinuation, "", {.fin = false}));
+    CHECK(street.sockets[1].is_open());
+  }
+  street.live(4s);
+  CHECK_FALSE(street.sockets[1].is_open());
+}
+
 TEST_CASE("ws times: a message that is there when the time is over counts") {
   Street street({.heartbeat_interval = 0ms, .heartbeat_timeout = 0ms, .idle_timeout = 30s});
   street.come(1, false);
