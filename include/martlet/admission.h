@@ -19,8 +19,8 @@ namespace martlet {
 struct NamedText;
 
 // What a function of WsOptions::verify decides by: once, at once or later, from any thread; it may be copied and kept. A
-// second decision is ignored, counted (Stats::late_nexts) and logged; debug builds abort. Once the client has gone, or the
-// time is over, it does nothing. Inside the function of verify it takes effect when that has returned; later, before the call
+// second decision is ignored; while the first has not taken effect yet it is also counted (Stats::late_nexts) and logged, and
+// debug builds abort. Once the client has gone, or the time is over, it does nothing. Inside the function of verify it takes effect when that has returned; later, before the call
 // returns (so the route's function runs in accept()); on another thread it is carried to the worker, and what one thread
 // says keeps its order.
 //

@@ -179,7 +179,11 @@ class Decision<Answer(Args...)> {
     requires(!std::is_same_v<std::remove_cvref_t<F>, Decision> && std::is_invocable_r_v<Answer, std::decay_t<F>&, Args...>)
   MARTLET_THUNK Decision(F&& fn)
       : kept_(new detail::CountedFunction<void(Args..., Answer&)>(
-            [fn = std::decay_t<F>(std::forward<F>(fn))](Args... args, Answer& answer) mutable { answer = fn(std::forward<Args>(args)...); })) {}
+            [fn = std::decay_t<F>(std::forward<F>(fn))](Args... args, Answer& answer) mutable { answer = fn(std::forward<Args>(args)...); })) {
+    using Result = std::invoke_result_t<std::decay_t<F>&, Args...>;
+    static_assert(!std::is_trivially_destructible_v<Answer> || std::is_trivially_destructible_v<std::remove_cvref_t<Result>>,
+                  "the answer would be a view of something that is gone: return a view of what stays, as a std::string_view");
+  }
 
   explicit operator bool() const noexcept { return kept_.get() != nullptr; }
   // False when it has thrown.

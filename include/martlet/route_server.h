@@ -33,7 +33,7 @@ using Cleanup = Function<void()>;
 
 // RouteServer::stats().
 struct RouteStats {
-  uint64_t connections = 0;  // open ones of the route, on all workers of a Server
+  uint64_t connections = 0;  // open ones of the route, on all workers of a Server; those whose steps still run (ws_use) included
   uint64_t here = 0;         // those of this worker
 };
 
@@ -57,7 +57,7 @@ class RouteServer {
     return everybody().emit(event, args...);
   }
 
-  // The App's thread: the connections of the route on this worker, the newest first, as they are now. A Server's other workers
+  // The App's thread: the connections of the route on this worker that have been let in, the newest first, as they are now. A Server's other workers
   // have more; who wants to reach all sends.
   MARTLET_LAYOUT std::vector<WebSocket> clients() const;
   // The App's thread.
@@ -105,6 +105,7 @@ class ConnectionHandler {
   MARTLET_THUNK static Open make(F&& handler) {
     using Stored = std::decay_t<F>;
     using Left = decltype(call(std::declval<Stored&>(), std::declval<WebSocket>(), std::declval<Request&>()));
+    static_assert(!requires { typename Left::is_martlet_task; }, "a connection's handler is no coroutine: it sets handlers, and returns");
     if constexpr (std::is_invocable_v<Left>) {
       return [fn = Stored(std::forward<F>(handler))](WebSocket ws, Request& req) mutable { detail::keep_cleanup(ws, Cleanup(call(fn, ws, req))); };
     } else if constexpr (std::is_invocable_v<Stored&, WebSocket, Request&>) {

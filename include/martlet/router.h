@@ -78,9 +78,6 @@ decltype(auto) call_middleware(F& middleware, Context& context, const Next& next
 }
 
 template <typename T>
-inline constexpr bool is_task = requires { typename T::is_martlet_task; };  // task.h
-
-template <typename T>
 inline constexpr bool is_result = false;
 template <typename T>
 inline constexpr bool is_result<Result<T>> = true;
@@ -134,7 +131,7 @@ class Step {
     using Answer = decltype(detail::call_handler(std::declval<Stored&>(), std::declval<Context&>()));
     if constexpr (std::is_void_v<Answer> && detail::takes<F, Request&, Response&>) {
       return Handler(std::forward<F>(handler));
-    } else if constexpr (detail::is_task<Answer>) {
+    } else if constexpr (detail::returns_task<Answer>) {
       return Handler([fn = Stored(std::forward<F>(handler))](Request& req, Response& res) mutable {
         Answer::template start<true>(req, res, [&fn](Context& context) { return detail::call_handler(fn, context); });
       });
@@ -153,7 +150,7 @@ class Step {
   MARTLET_THUNK static Middleware make_middleware(F&& middleware) {
     using Stored = std::decay_t<F>;
     using Answer = decltype(detail::call_middleware(std::declval<Stored&>(), std::declval<Context&>(), std::declval<const Next&>()));
-    if constexpr (detail::is_task<Answer>) {
+    if constexpr (detail::returns_task<Answer>) {
       return Middleware([fn = Stored(std::forward<F>(middleware))](Request& req, Response& res, Next next) mutable {
         Answer::template start<false>(req, res, [&fn, &next](Context& context) { return detail::call_middleware(fn, context, next); });
       });
@@ -309,11 +306,7 @@ class Routes {
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, WsHandlers>)
   MARTLET_THUNK Self& ws(std::string_view path, F&& on_open, WsOptions options = {}) {
-    constexpr bool fits = std::is_constructible_v<ConnectionHandler, F>;
-    constexpr bool two_phase = detail::is_route_setup<F>;
-    static_assert(fits || two_phase, "the function of a WebSocket route is called with (WebSocket, Request&) or (WebSocket)");
-    if constexpr (fits) self().add_ws(path, ConnectionHandlerAccess::open(std::forward<F>(on_open)), std::move(options));
-    if constexpr (two_phase) self().add_ws_setup(path, detail::route_setup(std::forward<F>(on_open)), std::move(options));
+    add_ws_function(path, std::forward<F>(on_open), std::move(options));
     return self();
   }
   // The same with steps of this route alone before the function (or WsHandlers), which stands last; options stand behind the path.
@@ -329,6 +322,8 @@ class Routes {
   template <typename First, typename... Rest>
     requires(detail::are_no_options<First, Rest...>)
   MARTLET_THUNK Self& ws(std::string_view path, WsOptions options, First&& first, Rest&&... rest) {
+    using Last = typename decltype((std::type_identity<First>(), ..., std::type_identity<Rest>()))::type;
+    static_assert(!std::is_same_v<std::remove_cvref_t<Last>, WsHandlers>, "WsHandlers have options of their own: WsHandlers{.options = {…}}");
     if constexpr (sizeof...(Rest) == 0) return ws(path, std::forward<First>(first), std::move(options));
     detail::WsRouteSteps steps;
     add_ws_with(path, std::move(options), steps, std::forward<First>(first), std::forward<Rest>(rest)...);
@@ -404,14 +399,18 @@ class Routes {
     } else if constexpr (std::is_same_v<std::remove_cvref_t<First>, WsHandlers>) {
       self().add_ws(path, std::forward<First>(first), std::move(steps));
     } else {
-      constexpr bool fits = std::is_constructible_v<ConnectionHandler, First>;
-      constexpr bool two_phase = detail::is_route_setup<First>;
-      static_assert(fits || two_phase, "the function of a WebSocket route is called with (WebSocket, Request&) or (WebSocket)");
-      if constexpr (fits) {
-        self().add_ws(path, ConnectionHandlerAccess::open(std::forward<First>(first)), std::move(options), std::move(steps));
-      }
-      if constexpr (two_phase) self().add_ws_setup(path, detail::route_setup(std::forward<First>(first)), std::move(options), std::move(steps));
+      add_ws_function(path, std::forward<First>(first), std::move(options), std::move(steps));
     }
+  }
+
+  // With steps, or without (then nothing of theirs is named).
+  template <typename F, typename... Steps>
+  MARTLET_THUNK void add_ws_function(std::string_view path, F&& on_open, WsOptions&& options, Steps&&... steps) {
+    constexpr bool fits = std::is_constructible_v<ConnectionHandler, F>;
+    constexpr bool two_phase = detail::is_route_setup<F>;
+    static_assert(fits || two_phase, "the function of a WebSocket route is called with (WebSocket, Request&) or (WebSocket)");
+    if constexpr (fits) self().add_ws(path, ConnectionHandlerAccess::open(std::forward<F>(on_open)), std::move(options), std::forward<Steps>(steps)...);
+    if constexpr (two_phase) self().add_ws_setup(path, detail::route_setup(std::forward<F>(on_open)), std::move(options), std::forward<Steps>(steps)...);
   }
 
   template <typename... Steps>

@@ -95,7 +95,7 @@ void take_item(worker::Worker& worker, const worker::ParcelItem& item, std::span
 void lagged(worker::Worker& worker, worker::AudienceKind kind, base::SlotId entry, uint64_t messages) noexcept {
   RealtimeWorker& w = realtime_of(worker);
   const auto treat = [&](net::Connection& c) {
-    if (!c.closing) session::treat_as_slow(w.sessions, c, messages);
+    if (!c.closing && is_let_in(c)) session::treat_as_slow(w.sessions, c, messages);
   };
   AudienceLog* audience = w.find_audience(kind, entry);
   if (!audience) return;

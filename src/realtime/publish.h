@@ -141,7 +141,10 @@ bool publish(RealtimeWorker& w, AudienceLog* audience, const PublishedMessage& m
 bool publish_frames(RealtimeWorker& w, AudienceLog& audience, base::Block* block, uint8_t* data, size_t size, uint32_t messages,
                     Compress compress, std::span<net::Connection* const> except) noexcept;
 
-// What lies before this position is not for the connection; nothing is for one that its steps have not let through.
+// Of a connection that its steps have not let through: nothing that is published is for it.
+inline constexpr uint64_t kNothingPublished = UINT64_MAX;
+inline bool is_let_in(net::Connection& c) noexcept { return c.state<session::WsState>().published != kNothingPublished; }
+// What lies before this position is not for the connection.
 inline void skip_published(net::Connection& c, uint64_t position) noexcept {
   uint64_t& published = c.state<session::WsState>().published;
   if (published < position) published = position;

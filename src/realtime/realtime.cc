@@ -40,7 +40,9 @@ void send_notice(worker::Worker& worker, std::string_view text) noexcept {
   RealtimeWorker& w = realtime_of(worker);
   const SharedFrame notice = SharedFrame::text(text);
   if (!notice) return;
-  w.for_each_websocket([&](net::Connection& c) { w.handle(c).send(notice); });
+  w.for_each_websocket([&](net::Connection& c) {
+    if (is_let_in(c)) w.handle(c).send(notice);
+  });
 }
 
 void before_close(worker::Worker& w, net::Connection& c) noexcept { take_published(realtime_of(w), c); }

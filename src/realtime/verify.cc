@@ -3,6 +3,9 @@
 // thread, never or twice as one does. What the first has found is kept for the 101. The worker's thread, but for Verify.
 #include <martlet/request.h>
 
+#include <cstring>
+
+#include "base/byte_buffer.h"
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/kept_text.h"
@@ -71,36 +74,60 @@ constinit const detail::VerifyParts detail::verify_parts{realtime::install};
 
 namespace {
 
-session::Exchange* find_undecided(worker::Worker& w, const Next& next) noexcept {
-  return session::find_exchange(w.sessions, NextAccess::connection(next), NextAccess::request(next));
+// The request, if this is the first decision about it and it is still waited for.
+session::Exchange* decide(worker::Worker& w, const Next& next) noexcept {
+  session::Exchange* e = session::find_exchange(w.sessions, NextAccess::connection(next), NextAccess::request(next));
+  const bool first = e && routing::is_next(static_cast<routing::RoutedWorker&>(w), *e, NextAccess::position(next));
+  return first ? e : nullptr;
 }
 
-void carry_field(const Next& next, const NamedText& field) noexcept {
-  base::KeptText name(field.name);
-  base::KeptText value(field.value);
-  worker::post_to(NextAccess::worker(next), [next, n = std::move(name), v = std::move(value)](worker::Worker& w) {
-    if (session::Exchange* e = find_undecided(w, next)) session::set_field(*e, n.text(), v.text());
-  });
+void send_refusal(session::Exchange& e, int status, std::string_view body) noexcept {
+  e.status = static_cast<uint16_t>(status);
+  e.flags.close_after = true;  // what it has sent meanwhile are frames
+  session::send_response(e, base::as_bytes(body), session::BodyType::text);
+}
+
+// A field on its way to the worker: the sizes of both texts, and the texts.
+void pack(base::ByteBuffer& to, const NamedText& field) noexcept {
+  const size_t sizes[] = {field.name.size(), field.value.size()};
+  to.append(sizes, sizeof sizes);
+  to.append(field.name);
+  to.append(field.value);
+}
+
+NamedText unpack(std::string_view& from) noexcept {
+  size_t sizes[2];
+  std::memcpy(sizes, from.data(), sizeof sizes);
+  from.remove_prefix(sizeof sizes);
+  const NamedText field{from.substr(0, sizes[0]), from.substr(sizes[0], sizes[1])};
+  from.remove_prefix(sizes[0] + sizes[1]);
+  return field;
 }
 
 }  // namespace
 
 void Verify::answer(int status, std::string_view body, const NamedText* fields, size_t count) const noexcept {
-  worker::Worker* w = worker::here(NextAccess::worker(next_));
-  if (!w) {
-    for (size_t i = 0; i < count; i++) carry_field(next_, fields[i]);
-    base::KeptText kept(body);
-    worker::post_to(NextAccess::worker(next_), [self = *this, status, kept = std::move(kept)](worker::Worker&) {
-      self.answer(status, kept.text(), nullptr, 0);
-    });
-    return;
+  if (worker::Worker* w = worker::here(NextAccess::worker(next_))) {
+    session::Exchange* e = decide(*w, next_);
+    if (!e) return;
+    for (size_t i = 0; i < count; i++) session::set_field(*e, fields[i].name, fields[i].value);
+    return send_refusal(*e, status, body);
   }
-  session::Exchange* e = find_undecided(*w, next_);
-  if (!e || !routing::is_next(static_cast<routing::RoutedWorker&>(*w), *e, NextAccess::position(next_))) return;
-  for (size_t i = 0; i < count; i++) session::set_field(*e, fields[i].name, fields[i].value);
-  e->status = static_cast<uint16_t>(status);
-  e->flags.close_after = true;  // what it has sent meanwhile are frames
-  session::send_response(*e, base::as_bytes(body), session::BodyType::text);
+  base::ByteBuffer packed;
+  for (size_t i = 0; i < count; i++) pack(packed, fields[i]);
+  packed.append(body);
+  base::KeptText kept(packed.text());
+  if (packed.failed() || !kept.ok()) return;  // as if nothing had been decided
+  worker::post_to(NextAccess::worker(next_), [next = next_, status, count, kept = std::move(kept)](worker::Worker& w) {
+    session::Exchange* e = decide(w, next);
+    if (!e) return;
+    std::string_view rest = kept.text();
+    for (size_t i = 0; i < count; i++) {
+      const NamedText field = unpack(rest);
+      session::set_field(*e, field.name, field.value);
+    }
+    send_refusal(*e, status, rest);
+  });
 }
 
 void Verify::refuse(int status, std::string_view body, std::initializer_list<NamedText> fields) const noexcept {

@@ -258,7 +258,7 @@ void accept_websocket(routing::RoutedWorker& worker, session::Exchange& e, sessi
   state.deflate = decision.own;
   if (route.look) begin_times(w, route, c);
   if (route.steps) {
-    state.published = UINT64_MAX;  // what is published is not for it yet
+    state.published = kNothingPublished;
     w.parts.opened(c);
     return w.open_steps->begin(w, c, route, e);
   }

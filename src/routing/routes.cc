@@ -128,6 +128,7 @@ Chain* RoutedWorker::add_ws(std::string_view path, session::WsRoute& route, std:
 }
 
 void RoutedWorker::open_routes() {
+  unmatched.entries.clear();  // listen() may be called again after a failure
   std::copy_if(uses.begin(), uses.end(), std::back_inserter(unmatched.entries), [](const Chain::Entry& use) { return !use.prefix_varies; });
   unmatched.uses = static_cast<uint32_t>(unmatched.entries.size());
   unmatched.pattern.assign(1, '*');

@@ -1,10 +1,17 @@
 // What App, its steps, options and callables refuse when they are compiled.
 #include <martlet/martlet.h>
 
+#include <optional>
+#include <span>
 #include <string>
 
 using namespace martlet;
 using namespace martlet::literals;
+
+// As a Task<> looks to the library, for compilers without coroutines.
+struct Late {
+  using is_martlet_task = void;
+};
 
 void set_up(App& app) {
   app.get("/", [](Request&, Response& res) { res.send("x"); });
@@ -22,6 +29,13 @@ void set_up(App& app) {
   app.ws("/ws", [](WebSocket, Request&, Next) {}, [](int) {});             // FAILS IN ANOTHER FILE
   app.ws("/ws", [](WebSocket, Request&, Next) {}, [](WebSocket) {});
   app.ws_use([](Request&, Response&, Next) {});                            // FAILS IN ANOTHER FILE
+  app.ws("/ws", {.keep_request = true}, [](WebSocket, Request&, Next) {}, WsHandlers());   // FAILS IN ANOTHER FILE
+  app.ws("/ws", WsOptions(), WsHandlers());                                // FAILS IN ANOTHER FILE
+  app.ws_use([](WebSocket, Request&, Next) { return Late(); });            // FAILS IN ANOTHER FILE
+  app.ws("/ws", [](WebSocket) { return Late(); });                         // FAILS IN ANOTHER FILE
+  using Offered = std::span<const std::string_view>;
+  const WsOptions gone{.choose_protocol = [](Offered) { return std::optional<std::string>("v1"); }};  // FAILS IN ANOTHER FILE
+  const WsOptions stays{.choose_protocol = [](Offered) { return "v1"; }};
   const WsOptions verified{.verify = [](Request&) {}};                     // FAILS IN ANOTHER FILE
   const WsOptions chosen{.allow_origin = [](int) { return true; }};        // FAILS
   app.on_error([](std::string) {});                                        // FAILS

@@ -83,7 +83,7 @@ TEST_CASE("ws use: global, prefix, route, whatever the order of registration; HT
     }, says("route 2"), [](WebSocket ws, Request& req) { ws.send("open " + std::string(req.param("name"))); });
     app.ws_use("/admin/*", says("prefix 1"));
     app.ws_use(says("global 1"));
-    app.ws_use("/admin/root", says("deep"));
+    app.ws_use("/admin/top", says("deep"));
     app.ws_use("/admin", says("prefix 2")).ws_use(says("global 2"));
     app.ws("/plain", {.open = [](WebSocket ws, Request&) { ws.send("open"); }});
     app.ws("/handlers", {.max_message_bytes = 1_KiB}, says("route"), [](WebSocket ws) { ws.send("open"); });
@@ -105,11 +105,11 @@ TEST_CASE("ws use: global, prefix, route, whatever the order of registration; HT
   CHECK(told("/handlers") == "global 1 global 2 route open ");
   CHECK(told("/set") == "global 1 global 2 route open ");
   // A wildcard's path lies below a prefix or not.
-  CHECK(told("/adminx/root") == "global 1 global 2 open ");
-  CHECK(told("/admin/root/x") == "global 1 global 2 prefix 1 deep prefix 2 open ");
-  CHECK(told("/admin//%72oot/x") == "global 1 global 2 prefix 1 deep prefix 2 open ");
-  WsClient root(server.port(), "/admin/root");
-  CHECK(texts_until(root, "open root") == "global 1 global 2 prefix 1 deep prefix 2 route 1 route 2 open root ");
+  CHECK(told("/adminx/top") == "global 1 global 2 open ");
+  CHECK(told("/admin/top/x") == "global 1 global 2 prefix 1 deep prefix 2 open ");
+  CHECK(told("/admin//%74op/x") == "global 1 global 2 prefix 1 deep prefix 2 open ");
+  WsClient top(server.port(), "/admin/top");
+  CHECK(texts_until(top, "open top") == "global 1 global 2 prefix 1 deep prefix 2 route 1 route 2 open top ");
 }
 
 TEST_CASE("ws use: before a route in two phases, whose clean-up runs for those that were let in") {
