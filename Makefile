@@ -35,6 +35,8 @@ LIB_SOURCES := $(sort $(wildcard src/*/*.cc))
 LIB_OBJECTS := $(LIB_SOURCES:%.cc=$(BUILD)/obj/%.o)
 EXAMPLE_SOURCES := $(sort $(wildcard examples/*.cc))
 EXAMPLES := $(EXAMPLE_SOURCES:%.cc=$(BUILD)/%)
+GALLERY_SOURCES := $(sort $(wildcard examples/gallery/*.cc))
+GALLERY_OBJECTS := $(GALLERY_SOURCES:%.cc=$(BUILD)/obj/%.o)
 LIB := $(BUILD)/libmartlet.a
 # For a recipe that links.
 LIB_LIBS = $(LIB) $$(cat $(BUILD)/atomic.libs)
@@ -42,7 +44,7 @@ LIB_LIBS = $(LIB) $$(cat $(BUILD)/atomic.libs)
 include mk/progress.mk
 
 .DELETE_ON_ERROR:
-.PHONY: all lib examples debug run clean help FORCE
+.PHONY: all lib examples gallery debug run clean help FORCE
 
 all: lib examples ## (default) the library and the examples
 lib: $(LIB) ## build/libmartlet.a
@@ -104,10 +106,15 @@ $(BUILD)/examples/%: $(BUILD)/obj/examples/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $< $(LIB_LIBS)
 
+gallery: $(BUILD)/examples/gallery ## small applications and a page to try them: build/examples/gallery, or build/examples/gallery NAME
+$(BUILD)/examples/gallery: $(GALLERY_OBJECTS) $(LIB)
+	@mkdir -p $(@D)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -o $@ $(GALLERY_OBJECTS) $(LIB_LIBS)
+
 clean: ## remove build/
 	rm -rf $(BUILD)
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1	\2/p' $(filter-out %.d,$(MAKEFILE_LIST)) | sort | awk -F'\t' '{ printf "  make %-20s %s\n", $$1, $$2 }'
 
--include $(LIB_OBJECTS:.o=.d) $(EXAMPLE_SOURCES:%.cc=$(BUILD)/obj/%.d)
+-include $(LIB_OBJECTS:.o=.d) $(EXAMPLE_SOURCES:%.cc=$(BUILD)/obj/%.d) $(GALLERY_OBJECTS:.o=.d)
