@@ -8,7 +8,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 using namespace martlet;
 using namespace martlet::literals;
@@ -79,7 +78,7 @@ void receive(WebSocket from, const Message& received) {
     log(LogLevel::error, "🚨 Message processing error for " + from.id() + ": " + message.error().message());
     return refuse(from, "🔧 Invalid JSON format");
   }
-  const std::string_view type = (*std::as_const(message))["type"].text_or("");
+  const std::string_view type = (*message)["type"].text_or("");
   if (type.empty()) return refuse(from, "❌ Invalid message format. Type required.");
   const auto handler = kHandlers.find(type);
   if (handler == kHandlers.end()) return refuse(from, "❓ Unknown message type: " + std::string(type));
