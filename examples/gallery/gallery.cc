@@ -22,6 +22,20 @@ namespace {
 const std::vector<gallery::Application> kApplications{
     {"basic_chat", "a greeting, and every message comes back", gallery::basic_chat, {{"/chat", "hello"}}},
     {"hello_ws", "the quick start", gallery::hello_ws, {{"/chat", "hello"}}},
+    {"info", "what is known of a connection", gallery::info, {{"/info", ""}}},
+    {"api_router", "a function for each type of message", gallery::api_router, {{"/api?name=Ann", R"({"type": "join", "room": "general"})"}}},
+    {"events", "what happens on a connection, and events of your own", gallery::events,
+     {{"/events", "hello"}, {"/custom?user=ann", R"({"event": "join-room", "args": ["post-7"]})"}}},
+    {"secure", "messages of strangers: length, form, markup", gallery::secure, {{"/secure", R"({"type": "chat", "text": "<script>1</script>hi"})"}}},
+    {"error_handling", "an answer to whatever goes wrong", gallery::error_handling,
+     {{"/chat", R"({"type": "chat", "timestamp": 1, "text": "hello"})"}, {"/chat/simple", "no JSON"}}},
+    {"debug", "finding out why nothing arrives", gallery::debug, {{"/debug", "hello"}, {"/room-debug", "hello"}}},
+    {"basic_routes", "an echo, an answer, a parameter", gallery::basic_routes, {{"/ws/echo", "hello"}, {"/ws/chat", "hello"}, {"/ws/user/7", ""}}},
+    {"protected", "a step that asks for a token", gallery::protected_route, {{"/ws/protected?token=secret", ""}, {"/ws/protected", ""}}},
+    {"rooms_and_metadata", "rooms, whom to send to, what is kept of a connection", gallery::rooms_and_metadata,
+     {{"/ws/chat", R"({"event": "announce", "args": ["room1"]})"}, {"/ws/game?userId=7&username=ann", "hello"}}},
+    {"errors_and_closing", "what handlers throw; closing many at once", gallery::errors_and_closing,
+     {{"/ws/rooms/general", R"({"event": "close-room", "args": ["general"]})"}, {"/ws/rooms/lobby?userId=7", "hello"}}},
 };
 
 void add(App& app, const gallery::Application& application, const std::string& prefix) {

@@ -28,5 +28,15 @@ struct Application {
 // at / or at /NAME.
 void basic_chat(martlet::App& app, martlet::Router& routes);
 void hello_ws(martlet::App& app, martlet::Router& routes);
+void info(martlet::App& app, martlet::Router& routes);
+void api_router(martlet::App& app, martlet::Router& routes);
+void events(martlet::App& app, martlet::Router& routes);
+void secure(martlet::App& app, martlet::Router& routes);
+void error_handling(martlet::App& app, martlet::Router& routes);
+void debug(martlet::App& app, martlet::Router& routes);
+void basic_routes(martlet::App& app, martlet::Router& routes);
+void protected_route(martlet::App& app, martlet::Router& routes);
+void rooms_and_metadata(martlet::App& app, martlet::Router& routes);
+void errors_and_closing(martlet::App& app, martlet::Router& routes);
 
 }  // namespace gallery
