@@ -1,9 +1,12 @@
 // The log: a level, a sink, and a limit for lines that peers can cause.
 #include <martlet/log.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <string>
 
 #include "sys/clock.h"
@@ -32,6 +35,24 @@ const char* name_of_level(LogLevel level) noexcept {
   return "off";
 }
 
+bool is_control(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+void hand_on(LogLevel level, std::string_view line) noexcept {
+  if (sink()) {
+    sink()(level, line);
+  } else {
+    std::fprintf(stderr, "martlet %s: %.*s\n", name_of_level(level), static_cast<int>(line.size()), line.data());
+  }
+}
+
+// What is said by peers makes no lines of its own. Where memory is out the line ends there.
+void hand_on_without_controls(LogLevel level, std::string_view line, const char* first) noexcept {
+  const std::unique_ptr<char[]> copy(new (std::nothrow) char[line.size()]);
+  if (!copy) return hand_on(level, line.substr(0, static_cast<size_t>(first - line.data())));
+  std::replace_copy_if(line.begin(), line.end(), copy.get(), is_control, '.');
+  hand_on(level, {copy.get(), line.size()});
+}
+
 }  // namespace
 
 void set_log_level(LogLevel level) noexcept { level_in_force.store(level, std::memory_order_relaxed); }
@@ -46,11 +67,9 @@ void set_log_sink(Function<void(LogLevel, std::string_view)> new_sink) {
 void log(LogLevel level, std::string_view line) noexcept {
   if (level < log_level() || level == LogLevel::off) return;
   const std::lock_guard lock(sink_mutex);
-  if (sink()) {
-    sink()(level, line);
-  } else {
-    std::fprintf(stderr, "martlet %s: %.*s\n", name_of_level(level), static_cast<int>(line.size()), line.data());
-  }
+  const char* const end = line.data() + line.size();
+  const char* const first = std::find_if(line.data(), end, is_control);
+  first == end ? hand_on(level, line) : hand_on_without_controls(level, line, first);
 }
 
 namespace sys {
@@ -75,9 +94,7 @@ void log_limited(LogLevel level, const char* what, std::string_view detail) noex
   char line[400];
   const int most = static_cast<int>(detail.size() < 300 ? detail.size() : 300);
   const int size = std::snprintf(line, sizeof line, "%s: %.*s", what, most, detail.data());
-  for (int i = 0; i < size; i++) {  // what a peer sent must not make lines of its own
-    if (static_cast<unsigned char>(line[i]) < 0x20 || line[i] == 0x7f) line[i] = '.';
-  }
+  std::replace_if(line, line + size, is_control, '.');  // here, so that log() needs no memory
   martlet::log(level, {line, static_cast<size_t>(size)});
 }
 
