@@ -209,6 +209,14 @@ std::string_view name_of(AckStatus status) noexcept {
   return kNames[static_cast<size_t>(status)];
 }
 
+AckResult AckResult::kept() const {
+  AckResult copy = *this;
+  if (own_ || args_.empty()) return copy;
+  copy.own_ = std::make_shared<const std::string>(args_);
+  copy.args_ = *copy.own_;
+  return copy;
+}
+
 size_t AckResult::size() const noexcept { return bare_ ? !args_.empty() : args_.empty() ? 0 : json::count_arguments(args_); }
 
 std::string_view AckResult::text(size_t index) const noexcept {
