@@ -28,6 +28,9 @@
 //   AckResult answer = co_await ws.emit_with_ack("save", doc).timeout(5s);
 //
 // The first listener of a connection costs a block of it (extras), each name and listener one more. A connection may wait for 1,024 answers.
+//
+// Contents: what events are written with; EventReply, EventError, AckResult, AckRequest; what listeners are called with; coroutines;
+// the calls of websocket.h and rooms.h.
 #pragma once
 
 #include <martlet/config.h>
@@ -41,7 +44,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -147,7 +149,7 @@ enum class AckStatus : uint8_t {
 std::string_view name_of(AckStatus status) noexcept;
 
 // What became of emit_with_ack(). Views in it are valid until the handler returns; those of kept() and of co_await as long as it.
-class AckResult {
+class MARTLET_LAYOUT AckResult {
  public:
   AckStatus status() const noexcept { return status_; }
   bool ok() const noexcept { return status_ == AckStatus::ok; }
@@ -162,12 +164,18 @@ class AckResult {
   // Its text; empty when there is none.
   std::string_view text(size_t index = 0) const noexcept;
   // The same with a copy of the answer that it, and copies of it, own.
-  AckResult kept() const;
+  MARTLET_THUNK AckResult kept() const {
+    AckResult copy = *this;
+    if (own_ || args_.empty()) return copy;
+    copy.own_ = detail::Shared<std::string>::make(args_);
+    copy.args_ = *copy.own_;
+    return copy;
+  }
 
  private:
   friend struct detail::EventAccess;
   std::string_view args_ = {};
-  std::shared_ptr<const std::string> own_ = {};
+  detail::Shared<std::string> own_ = {};
   AckStatus status_ = AckStatus::closed;
   bool bare_ = false;
 };
@@ -361,7 +369,7 @@ struct KeptEvent {
 };
 
 template <typename F, typename Held>
-Task<> listen_and_keep(std::shared_ptr<F> fn, KeptEvent event, Held held) {
+Task<> listen_and_keep(Shared<F> fn, KeptEvent event, Held held) {
   using Shape = ListenerShape<F>;
   using Answer = decltype(std::declval<typename Shape::Result>().operator co_await().await_resume());
   if constexpr (std::is_void_v<Answer>) {
@@ -373,7 +381,7 @@ Task<> listen_and_keep(std::shared_ptr<F> fn, KeptEvent event, Held held) {
 }
 
 template <typename F>
-MARTLET_THUNK void start_listener(const std::shared_ptr<F>& fn, EventArguments& in) {
+MARTLET_THUNK void start_listener(const Shared<F>& fn, EventArguments& in) {
   typename ListenerShape<F>::Held held;
   if (!in.read(held)) return;
   const KeptEvent event{in.socket(), in.reply()};
@@ -391,7 +399,7 @@ MARTLET_THUNK EventFunction make_listener(F&& fn) {
   if constexpr (!HasSignature<Stored>) {
     return EventFunction();
   } else if constexpr (is_task<typename SignatureOf<Stored>::Result>) {
-    return EventFunction([fn = std::make_shared<Stored>(std::forward<F>(fn))](EventArguments& in) { start_listener(fn, in); });
+    return EventFunction([fn = Shared<Stored>::make(std::forward<F>(fn))](EventArguments& in) { start_listener(fn, in); });
   } else {
     return EventFunction([fn = Stored(std::forward<F>(fn))](EventArguments& in) mutable { call_listener(fn, in); });
   }
@@ -468,13 +476,13 @@ struct EventListener {
 namespace detail {
 
 // What the task shares with the question, which may outlive it. Its own worker's thread.
-struct AckWait {
+struct MARTLET_LAYOUT AckWait {
   AckResult result = {};
   Resumable* waiting = nullptr;  // null: it goes on, or has gone
   uint32_t worker = 0;
 };
 void begin_ack(AckWait& wait, AckRequest& request, Function<void(WebSocket, AckResult)> told);
-void take_ack(const std::shared_ptr<AckWait>& wait, const AckResult& result);
+void take_ack(const Shared<AckWait>& wait, const AckResult& result);
 
 class [[nodiscard]] AckAwait : Waiting {
  public:
@@ -485,7 +493,7 @@ class [[nodiscard]] AckAwait : Waiting {
   bool await_ready() const noexcept { return false; }
   template <typename P>
   MARTLET_THUNK void await_suspend(std::coroutine_handle<P> who) {
-    wait_ = std::make_shared<AckWait>();
+    wait_ = Shared<AckWait>::make();
     wait_->waiting = &waits(who);
     begin_ack(*wait_, *request_, [wait = wait_](WebSocket, AckResult result) { take_ack(wait, result); });
   }
@@ -493,7 +501,7 @@ class [[nodiscard]] AckAwait : Waiting {
 
  private:
   AckRequest* request_;
-  std::shared_ptr<AckWait> wait_ = {};
+  Shared<AckWait> wait_ = {};
 };
 
 }  // namespace detail

@@ -170,6 +170,31 @@ class CountedPointer {
   Counted* to_ = nullptr;
 };
 
+// A value that several own, of whatever type; one that is empty owns nothing.
+template <typename T>
+class Shared {
+ public:
+  Shared() noexcept = default;
+  template <typename... Args>
+  MARTLET_THUNK static Shared make(Args&&... args) {
+    Shared made;
+    made.to_ = CountedPointer(new Holder(std::forward<Args>(args)...));
+    return made;
+  }
+  explicit operator bool() const noexcept { return to_.get() != nullptr; }
+  T& operator*() const noexcept { return static_cast<Holder*>(to_.get())->value; }
+  T* operator->() const noexcept { return &**this; }
+
+ private:
+  struct Holder final : Counted {
+    template <typename... Args>
+    MARTLET_THUNK explicit Holder(Args&&... args)
+        : Counted([](Counted* self) noexcept { delete static_cast<Holder*>(self); }), value(std::forward<Args>(args)...) {}
+    T value;
+  };
+  CountedPointer to_ = {};
+};
+
 template <typename Signature>
 struct CountedFunction final : Counted {
   explicit CountedFunction(Function<Signature>&& f) noexcept

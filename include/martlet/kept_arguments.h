@@ -66,7 +66,7 @@ class HeldRequest {
 
 // A struct with one text in it.
 template <typename T, std::string_view T::*kText>
-class KeptText {
+class MARTLET_LAYOUT KeptText {
  public:
   explicit KeptText(const T& what) : text_(what.*kText), what_(what) {}
   explicit operator bool() const noexcept { return true; }
@@ -94,7 +94,7 @@ class KeptArgument {
   T value_;
 };
 template <>
-class KeptArgument<std::string_view> {
+class MARTLET_LAYOUT KeptArgument<std::string_view> {
  public:
   explicit KeptArgument(std::string_view text) : text_(text) {}
   explicit operator bool() const noexcept { return true; }

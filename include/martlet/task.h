@@ -39,6 +39,8 @@
 //
 // A task costs the frame that the compiler allocates for it, and no other allocation once the worker is warm. Awaiting does
 // not use up the stack: neither a long loop of awaits that do not wait, nor many steps that await `next`.
+//
+// Contents: what the library has of a task; Task; sleep, next and the body of a request; handlers of WebSockets; offload.
 #pragma once
 
 #include <martlet/config.h>
@@ -56,7 +58,6 @@
 
 #include <cstdint>
 #include <exception>
-#include <memory>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -170,7 +171,7 @@ class Task;
 namespace detail {
 
 template <typename F, typename... Args>
-void start_socket_task(const std::shared_ptr<F>& fn, WebSocket ws, Args... args);
+MARTLET_THUNK void start_socket_task(const Shared<F>& fn, WebSocket ws, Args... args);
 
 inline void resume_frame(void* frame) { std::coroutine_handle<>::from_address(frame).resume(); }
 inline void destroy_frame(void* frame) { std::coroutine_handle<>::from_address(frame).destroy(); }
@@ -313,7 +314,7 @@ class [[nodiscard]] Task {
   static auto of_socket(F&& fn) {
     static_assert(std::is_same_v<First, WebSocket>, "a coroutine belongs to a WebSocket here: its function takes it first");
     using Stored = std::decay_t<F>;
-    return [fn = std::make_shared<Stored>(std::forward<F>(fn))](WebSocket ws, Rest... rest) {
+    return [fn = detail::Shared<Stored>::make(std::forward<F>(fn))](WebSocket ws, Rest... rest) {
       detail::start_socket_task<Stored, Rest...>(fn, ws, std::forward<Rest>(rest)...);
     };
   }
@@ -362,7 +363,7 @@ inline Task<void> TaskPromise<void>::get_return_object() noexcept {
 // The coroutine around a handler's: it has what that one was called with, and the function itself, which may be taken out
 // meanwhile. A connection's handler may return what is to be done at its end.
 template <typename F, typename... Kept>
-Task<> call_and_keep(std::shared_ptr<F> fn, WebSocket ws, Kept... kept) {
+Task<> call_and_keep(Shared<F> fn, WebSocket ws, Kept... kept) {
   using Left = decltype((*fn)(ws, kept.get()...).operator co_await().await_resume());
   if constexpr (std::is_invocable_v<Left>) {
     Cleanup left(co_await (*fn)(ws, kept.get()...));
@@ -373,7 +374,7 @@ Task<> call_and_keep(std::shared_ptr<F> fn, WebSocket ws, Kept... kept) {
 }
 
 template <typename F, typename... Args>
-MARTLET_THUNK void start_socket_task(const std::shared_ptr<F>& fn, WebSocket ws, Args... args) {
+MARTLET_THUNK void start_socket_task(const Shared<F>& fn, WebSocket ws, Args... args) {
   const auto start = [&fn, &ws](auto... kept) {
     if (!(static_cast<bool>(kept) && ...)) return no_memory_for(ws);
     Task<>::start(ws, [&] { return call_and_keep(fn, ws, std::move(kept)...); });

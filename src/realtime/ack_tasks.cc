@@ -28,7 +28,7 @@ void go_on_with(AckWait& wait, AckResult&& result) noexcept {
 }  // namespace
 
 // On the connection's worker.
-void take_ack(const std::shared_ptr<AckWait>& wait, const AckResult& result) {
+void take_ack(const Shared<AckWait>& wait, const AckResult& result) {
   resume_on_worker(wait->worker, [wait, result = result.kept()]() mutable { go_on_with(*wait, std::move(result)); });
 }
 

@@ -193,7 +193,7 @@ const uint32_t* last_payload_ms(const WsState& ws) noexcept;
 // Whether it is open and not silent for too long.
 bool shows_life(const Sessions& s, net::Connection& c) noexcept;
 // A ping has been answered.
-void note_pong(const Sessions& s, WsState& ws) noexcept;
+void note_pong(Sessions& s, WsState& ws) noexcept;
 
 // Drops what has not left, and closes it for that (1008).
 void close_slow(Sessions& s, net::Connection& c) noexcept;
