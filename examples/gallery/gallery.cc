@@ -20,7 +20,21 @@ using namespace martlet;
 namespace {
 
 const std::vector<gallery::Application> kApplications{
+    {"route_chat", "a route in two phases; an echo, and what is told to all", gallery::route_chat, {{"/api/websocket/chat", "Hello Server!"}}},
+    {"route_room", "a part of the path as a parameter", gallery::route_room,
+     {{"/api/websocket/room/lobby", "hello"}, {"/api/websocket/members/lobby", "hello"}}},
+    {"route_broadcast", "a record of each client; to all, and to all but one", gallery::route_broadcast, {{"/api/websocket/broadcast", "hello"}}},
+    {"route_secure", "who may come in, and what a handler that throws does", gallery::route_secure,
+     {{"/api/websocket/secure", "hello"}, {"/api/websocket/sum?start=40", "2"}}},
+    {"quickstart", "options of a route, a greeting, an echo", gallery::quickstart, {{"/ws", "hello"}}},
+    {"data_stream", "figures once a second", gallery::data_stream, {{"/stream/data", ""}}},
+    {"binary", "bytes and text on one route", gallery::binary, {{"/binary", "hello"}}},
+    {"secure_ws", "messages of strangers, checked", gallery::secure_ws, {{"/secure-ws", R"({"type": "note", "timestamp": 1, "text": "hello"})"}}},
+    {"strict", "who may open a WebSocket, as options (not this page)", gallery::strict, {{"/ws", "hello"}}},
     {"basic_chat", "a greeting, and every message comes back", gallery::basic_chat, {{"/chat", "hello"}}},
+    {"params", "parameters, a query, fields of the request", gallery::params,
+     {{"/rooms/lobby?userId=ann", "hello"}, {"/games/7/players/ann", ""}}},
+    {"ws_test", "as little as can be tested", gallery::ws_test, {{"/test", "hello"}, {"/test/quiet", "hello"}}},
     {"hello_ws", "the quick start", gallery::hello_ws, {{"/chat", "hello"}}},
     {"info", "what is known of a connection", gallery::info, {{"/info", ""}}},
     {"api_router", "a function for each type of message", gallery::api_router, {{"/api?name=Ann", R"({"type": "join", "room": "general"})"}}},

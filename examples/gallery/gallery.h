@@ -26,7 +26,18 @@ struct Application {
 
 // App is for what belongs to all: logging, reading the clock, sending to everybody. Routes go to the Router, which is mounted
 // at / or at /NAME.
+void route_chat(martlet::App& app, martlet::Router& routes);
+void route_room(martlet::App& app, martlet::Router& routes);
+void route_broadcast(martlet::App& app, martlet::Router& routes);
+void route_secure(martlet::App& app, martlet::Router& routes);
+void quickstart(martlet::App& app, martlet::Router& routes);
+void data_stream(martlet::App& app, martlet::Router& routes);
+void binary(martlet::App& app, martlet::Router& routes);
+void secure_ws(martlet::App& app, martlet::Router& routes);
+void strict(martlet::App& app, martlet::Router& routes);
 void basic_chat(martlet::App& app, martlet::Router& routes);
+void params(martlet::App& app, martlet::Router& routes);
+void ws_test(martlet::App& app, martlet::Router& routes);
 void hello_ws(martlet::App& app, martlet::Router& routes);
 void info(martlet::App& app, martlet::Router& routes);
 void api_router(martlet::App& app, martlet::Router& routes);
