@@ -22,6 +22,7 @@ namespace {
 const std::vector<gallery::Application> kApplications{
     {"basic_chat", "a greeting, and every message comes back", gallery::basic_chat, {{"/chat", "hello"}}},
     {"hello_ws", "the quick start", gallery::hello_ws, {{"/chat", "hello"}}},
+    {"browser_page", "a page and its chat, which knows few messages and minds none", gallery::browser_page, {{"/ws/chat", R"({"type": "message", "text": "hello"})"}}, "/"},
 };
 
 void add(App& app, const gallery::Application& application, const std::string& prefix) {
@@ -38,13 +39,20 @@ Json catalogue(const std::vector<gallery::Application>& applications, bool alone
     const std::string prefix = alone ? "" : "/" + std::string(each.name);
     for (const gallery::Try& one : each.tries) tries.push_back({{"path", prefix + std::string(one.path)}, {"say", one.say}});
     list.push_back({{"name", each.name}, {"title", each.title}, {"tries", std::move(tries)}});
+    if (!each.page.empty()) list[list.size() - 1]["page"] = alone || each.page != "/" ? prefix + std::string(each.page) : prefix;
   }
   return list;
 }
 
 void add_page(App& app, Json applications) {
   app.get("/gallery.json", [applications = std::move(applications)](Request&) { return Reply(applications); });
-  app.get("/", [](Request&) { return Reply(200, gallery::kPage, "html"); });
+  app.get("/gallery.css", [](Request&) { return Reply(200, gallery::kStyle, "css"); });
+  app.get("/gallery.js", [](Request&) { return Reply(200, gallery::kScript, "js"); });
+  app.get("/", [](Request&) {
+    return Reply(200, gallery::kPage, "html")
+        .set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+                                        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+  });
 }
 
 bool parse_port(std::string_view text, uint16_t& port) {

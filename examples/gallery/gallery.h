@@ -22,11 +22,13 @@ struct Application {
   std::string_view title;  // in a few words what it shows
   void (*add)(martlet::App& app, martlet::Router& routes);
   std::vector<Try> tries;
+  std::string_view page = {};  // the path of a page of its own, where it has one
 };
 
 // App is for what belongs to all: logging, reading the clock, sending to everybody. Routes go to the Router, which is mounted
 // at / or at /NAME.
 void basic_chat(martlet::App& app, martlet::Router& routes);
 void hello_ws(martlet::App& app, martlet::Router& routes);
+void browser_page(martlet::App& app, martlet::Router& routes);
 
 }  // namespace gallery
