@@ -29,8 +29,8 @@ constexpr std::string_view kChatPage = R"html(<!doctype html>
 </form>
 <ol id="received" role="log" aria-label="Received"></ol>
 <script>
-  // Beside this page, wherever it is mounted.
-  const ws = new WebSocket(location.href.replace(/^http/, 'ws').replace(/\/?([?#].*)?$/, '/ws/chat'));
+  // Beside this page, wherever that is.
+  const ws = new WebSocket(new URL('ws/chat', location.href.replace(/^http/, 'ws')));
   const state = (text) => { document.getElementById('state').textContent = text; };
 
   ws.onopen = () => {
@@ -87,7 +87,7 @@ void receive(const RouteServer& chat, WebSocket from, const Message& message) {
 }  // namespace
 
 void gallery::browser_page(App&, Router& routes) {
-  routes.get("/", [](Request&) { return Reply(200, kChatPage, "html"); });
+  routes.get("/index.html", [](Request&) { return Reply(200, kChatPage, "html"); });
   routes.ws("/ws/chat", [](RouteServer& chat) {
     return [chat](WebSocket ws) {
       ws.on_message([chat](WebSocket from, const Message& message) { receive(chat, from, message); });

@@ -22,7 +22,7 @@ namespace {
 const std::vector<gallery::Application> kApplications{
     {"basic_chat", "a greeting, and every message comes back", gallery::basic_chat, {{"/chat", "hello"}}},
     {"hello_ws", "the quick start", gallery::hello_ws, {{"/chat", "hello"}}},
-    {"browser_page", "a page and its chat, which knows few messages and minds none", gallery::browser_page, {{"/ws/chat", R"({"type": "message", "text": "hello"})"}}, "/"},
+    {"browser_page", "a page and its chat, which knows few messages and minds none", gallery::browser_page, {{"/ws/chat", R"({"type": "message", "text": "hello"})"}}, "/index.html"},
 };
 
 void add(App& app, const gallery::Application& application, const std::string& prefix) {
@@ -39,7 +39,7 @@ Json catalogue(const std::vector<gallery::Application>& applications, bool alone
     const std::string prefix = alone ? "" : "/" + std::string(each.name);
     for (const gallery::Try& one : each.tries) tries.push_back({{"path", prefix + std::string(one.path)}, {"say", one.say}});
     list.push_back({{"name", each.name}, {"title", each.title}, {"tries", std::move(tries)}});
-    if (!each.page.empty()) list[list.size() - 1]["page"] = alone || each.page != "/" ? prefix + std::string(each.page) : prefix;
+    if (!each.page.empty()) list[list.size() - 1]["page"] = prefix + std::string(each.page);
   }
   return list;
 }

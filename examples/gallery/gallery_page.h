@@ -181,6 +181,7 @@ function makeSocket(path, say, removed) {
   };
   const finish = submitted(make('form', 'finish', code, reason, make('button', 'close', 'Close')), () => tried(() => {
     ws.close(Number(code.value), reason.value);
+    add('note', `closing: ${code.value} ${reason.value}`.trim());
     show('closing');
   }));
   const again = make('button', 'again', 'Open again');
