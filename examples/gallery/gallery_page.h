@@ -1,6 +1,6 @@
 // gallery_page.h: the page to try the applications with: choose a socket, open it, send, see what comes and when. In this order:
 //     kPage     the document: a head, a place for the applications
-//     kStyle    colours for light and dark; applications; sockets; what is wider on a wide screen
+//     kStyle    colours for light and dark; applications; sockets; what changes on a narrow screen
 //     kScript   the applications of /gallery.json; a socket and all that is shown of it
 //
 // Style and script are files of their own, so that the policy of gallery.cc can forbid every other. Nothing comes from elsewhere,
@@ -57,7 +57,7 @@ input, textarea, select { border: 1px solid var(--line); background: var(--field
 button { border: 0; cursor: pointer; padding: .4rem .9rem; background: var(--accent); color: var(--on-accent); font-weight: 600; white-space: nowrap; }
 button:hover { filter: brightness(1.07); }
 button:disabled { opacity: .45; cursor: default; filter: none; }
-button.plain { background: none; color: var(--accent); }
+button.plain, button.close { background: none; color: var(--accent); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 a { color: var(--accent); }
 code, .path, .log, textarea { font-family: ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace; font-size: .92rem; }
@@ -83,7 +83,7 @@ code, .path, .log, textarea { font-family: ui-monospace, "Cascadia Mono", Menlo,
 .log li { display: flex; gap: .5rem; padding: .12rem .5rem; }
 .log li.out { background: var(--sent); }
 .log li.note { color: var(--soft); font-family: system-ui, sans-serif; font-size: .85rem; }
-.log time { color: var(--soft); font-size: .78rem; line-height: 1.75; flex: none; font-variant-numeric: tabular-nums; }
+.log time { color: var(--soft); font: .78rem/1.75 ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace; flex: none; }
 .log .way { flex: none; width: 1em; text-align: center; }
 .log .what { min-width: 0; white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate; }
 .log .what:empty::before { content: "(empty)"; color: var(--soft); }
@@ -91,6 +91,12 @@ code, .path, .log, textarea { font-family: ui-monospace, "Cascadia Mono", Menlo,
 .socket textarea { flex: 1; resize: vertical; min-height: 40px; }
 .socket .code { width: 5.2rem; }
 .socket .reason { flex: 1; }
+@media (max-width: 30rem) {
+  .log { height: 12rem; }
+  .log li { flex-wrap: wrap; column-gap: .5rem; row-gap: 0; }
+  .log .what { flex: 1 1 100%; }
+  .log .note .what { flex: 1; }
+}
 )css";
 
 inline constexpr std::string_view kScript = R"js(

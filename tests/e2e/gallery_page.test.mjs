@@ -282,7 +282,6 @@ test('gallery page: a socket that is not there, and a server that goes', async (
   await third.locator('.state.open').waitFor();
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
   await until(async () => /^note closed: 1001/.test((await lines(third)).at(-1)), 'the 1001');
-  await page.reload().catch(() => {});
 });
 
 test('gallery page: by keyboard alone', async () => {
