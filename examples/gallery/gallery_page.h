@@ -186,6 +186,7 @@ function makeSocket(path, say, removed) {
     if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); speak.requestSubmit(); }
   };
   const finish = submitted(make('form', 'finish', code, reason, make('button', 'close', 'Close')), () => tried(() => {
+    if (ws.readyState > WebSocket.OPEN) return;
     ws.close(Number(code.value), reason.value);
     add('note', `closing: ${code.value} ${reason.value}`.trim());
     show('closing');
@@ -198,12 +199,11 @@ function makeSocket(path, say, removed) {
     state.textContent = now;
     state.className = `state ${now}`;
     send.disabled = now !== 'open';
-    const focused = node.contains(document.activeElement);
-    finish.hidden = now === 'closed' || now === 'closing';
-    speak.hidden = now === 'closed';
+    speak.hidden = finish.hidden = now === 'closed';
     over.hidden = now !== 'closed';
-    if (focused && now === 'closed') again.focus();
-    if (focused && now === 'open') text.focus();
+    // Whose control has gone goes on with the next.
+    const gone = document.activeElement?.closest('[hidden]');
+    if (gone && node.contains(gone)) (now === 'closed' ? again : text).focus();
   }
   function connect() {
     show('connecting');

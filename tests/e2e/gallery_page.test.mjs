@@ -300,9 +300,16 @@ test('gallery page: by keyboard alone', async () => {
   await page.keyboard.press('Enter');
   await reads(socket, 'in Echo: line\nnext');
   for (let i = 0; i < 5; ++i) await page.keyboard.press('Tab');   // kind, Send, code, reason, Close
+  assert.ok(await socket.locator('.close').evaluate((node) => node === document.activeElement));
   await page.keyboard.press('Enter');
   await socket.locator('.state.closed').waitFor();
   assert.ok(await socket.locator('.again').evaluate((node) => node === document.activeElement), 'one can open it again');
+  await page.keyboard.press('Enter');
+  await socket.locator('.state.open').waitFor();
+  assert.ok(await socket.locator('.text').evaluate((node) => node === document.activeElement), 'and write again');
+  for (let i = 0; i < 5; ++i) await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await socket.locator('.state.closed').waitFor();
   await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
   assert.equal(await page.locator('.socket').count(), 0);
