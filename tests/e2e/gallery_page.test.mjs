@@ -5,13 +5,12 @@
 // fails the check.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import WebSocket from 'ws';
-import { build, connect, curl, start, until, within } from './harness.mjs';
+import { build, connect, curl, start, until } from './harness.mjs';
 
 const pictures = path.join(build, 'e2e');
 const desktop = { viewport: { width: 1280, height: 800 } };
@@ -99,43 +98,42 @@ test('gallery: one application alone is at its own paths, and the page shows it 
   assert.deepEqual(await server.stop(), { code: 0, signal: null });
 });
 
-// What a person has of saying the first message: a message, to the one who said it or to another on the same socket; a close code;
-// or the status of a server that lets nobody in from this page.
-async function answer({ path: target, say: text }) {
-  const url = gallery.ws + target;
-  const refused = async () => {
-    const ws = new WebSocket(url, { origin: gallery.http });
-    ws.on('error', () => {});
-    const [way, status] = await within(Promise.race([
-      once(ws, 'open').then(() => ['open']),
-      once(ws, 'unexpected-response').then(([request, response]) => (request.destroy(), ['refused', response.statusCode])),
-    ]), `an answer of ${url}`);
-    ws.terminate();
-    return way === 'refused' && status;
-  };
-  const status = await refused();
-  if (status) return { status };
-  const clients = [await connect(url, { origin: gallery.http }), await connect(url, { origin: gallery.http })];
+// A socket as the page opens it.
+async function opened(url) {
+  const ws = new WebSocket(url, { origin: gallery.http });
+  const client = { ws, heard: 0, ponged: false, closed: 0, refused: 0 };
+  ws.on('message', () => { client.heard += 1; });
+  ws.on('pong', () => { client.ponged = true; });
+  ws.on('close', (code) => { client.closed = code; });
+  ws.on('error', () => {});
+  ws.on('unexpected-response', (request, response) => { client.refused = response.statusCode; request.destroy(); });
+  await until(() => ws.readyState === WebSocket.OPEN || client.refused || client.closed, `an answer of ${url}`);
+  return client;
+}
+// What a person has of saying the first message: it is answered, to the one who said it or to another on the same socket; or the
+// socket is closed with a code; or the server lets nobody in from this page. Otherwise what is wrong.
+async function complaint({ path: target, say: text }) {
+  const clients = [await opened(gallery.ws + target), await opened(gallery.ws + target)];
+  if (clients[0].refused) return [401, 403].includes(clients[0].refused) ? '' : `${target}: ${clients[0].refused}`;
   // What came before the pong came unasked.
-  for (const client of clients) client.ws.ping();
-  await until(() => clients.every((client) => client.pongs.length || client.closed), `a pong on ${url}`);
-  const before = clients.map((client) => client.messages.length);
-  clients[0].ws.send(text);
-  await until(() => clients[0].closed || clients.some((client, i) => client.messages.length > before[i]), `an answer to ${text} on ${url}`);
-  const heard = clients.some((client, i) => client.messages.length > before[i]);
+  for (const client of clients) if (!client.closed) client.ws.ping();
+  await until(() => clients.every((client) => client.ponged || client.closed), `a pong on ${target}`);
+  const before = clients.map((client) => client.heard);
+  const heard = () => clients.some((client, i) => client.heard > before[i]);
+  if (!clients[0].closed) clients[0].ws.send(text);
+  const silent = await until(() => clients[0].closed || heard(), '', 5000).then(() => false, () => true);
   for (const client of clients) client.ws.terminate();
-  return { heard, closed: clients[0].closed };
+  if (silent) return `${target}: no answer to ${text}`;
+  return heard() || ![1005, 1006].includes(clients[0].closed) ? '' : `${target}: ends without a code`;
 }
 
 test('gallery: every application answers when it is spoken to', async () => {
+  const wrong = [];
   for (const { name, tries } of applications) {
     assert.ok(tries.length > 0, name);
-    for (const one of tries.filter(({ say: text }) => text)) {
-      const { heard, closed, status } = await answer(one);
-      if (status) assert.ok([401, 403].includes(status), `${one.path}: ${status}`);
-      else if (!heard) assert.ok(closed.code >= 1000 && ![1005, 1006].includes(closed.code), `${one.path}: ${JSON.stringify(closed)}`);
-    }
+    for (const one of tries.filter(({ say: text }) => text)) wrong.push(await complaint(one));
   }
+  assert.deepEqual(wrong.filter((text) => text), []);
 });
 
 test('gallery page: comes with a policy, and nothing in it makes markup of text', async () => {
