@@ -147,9 +147,11 @@ bool shows_life(const Sessions& s, net::Connection& c) noexcept {
          base::time_left(s.reactor.now_ms(), c.last_seen_ms, static_cast<uint32_t>(most_ms)) > 0;
 }
 
-void note_pong(const Sessions& s, WsState& ws) noexcept {
+void note_pong(Sessions& s, WsState& ws) noexcept {
   if (!ws.ping_waits) return;
   const uint32_t took_ms = s.reactor.now_ms() - ws.pinged_ms;
+  s.stats.pings_answered++;
+  s.stats.ping_answer_ms += took_ms;
   ws.ping_waits = 0;
   ws.latency_ms = static_cast<uint16_t>(took_ms < WsState::kNoLatency ? took_ms : WsState::kNoLatency - 1);
 }
