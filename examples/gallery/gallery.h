@@ -14,7 +14,7 @@ namespace gallery {
 // A socket that can be opened from the page: where, and what to say there.
 struct Try {
   std::string_view path;  // as the application has registered it, with something for each parameter: "/rooms/lobby"
-  std::string_view say;   // a first message, which is answered; empty where the server speaks of its own accord
+  std::string_view say;   // a first message, best one that is answered; empty where the server speaks of its own accord
 };
 
 struct Application {
