@@ -29,7 +29,7 @@ const std::vector<gallery::Application> kApplications{
     {"quickstart", "options of a route, a greeting, an echo", gallery::quickstart, {{"/ws", "hello"}}},
     {"data_stream", "figures once a second", gallery::data_stream, {{"/stream/data", ""}}},
     {"binary", "bytes and text on one route", gallery::binary, {{"/binary", "hello"}}},
-    {"secure_ws", "messages of strangers, checked", gallery::secure_ws, {{"/secure-ws", R"({"type": "note", "timestamp": 1, "text": "hello"})"}}},
+    {"secure_ws", "messages of strangers, checked", gallery::secure_ws, {{"/secure-ws", R"({"type": "note"})"}}},
     {"strict", "who may open a WebSocket, as options (not this page)", gallery::strict, {{"/ws", "hello"}}},
     {"basic_chat", "a greeting, and every message comes back", gallery::basic_chat, {{"/chat", "hello"}}},
     {"params", "parameters, a query, fields of the request", gallery::params,
@@ -50,6 +50,7 @@ const std::vector<gallery::Application> kApplications{
      {{"/ws/chat", R"({"event": "announce", "args": ["room1"]})"}, {"/ws/game?userId=7&username=ann", "hello"}}},
     {"errors_and_closing", "what handlers throw; closing many at once", gallery::errors_and_closing,
      {{"/ws/rooms/general", R"({"event": "close-room", "args": ["general"]})"}, {"/ws/rooms/lobby?userId=7", "hello"}}},
+    {"browser_page", "a page and its chat, which knows few messages and minds none", gallery::browser_page, {{"/ws/chat", R"({"type": "message", "text": "hello"})"}}, "/index.html"},
 };
 
 void add(App& app, const gallery::Application& application, const std::string& prefix) {
@@ -66,13 +67,20 @@ Json catalogue(const std::vector<gallery::Application>& applications, bool alone
     const std::string prefix = alone ? "" : "/" + std::string(each.name);
     for (const gallery::Try& one : each.tries) tries.push_back({{"path", prefix + std::string(one.path)}, {"say", one.say}});
     list.push_back({{"name", each.name}, {"title", each.title}, {"tries", std::move(tries)}});
+    if (!each.page.empty()) list[list.size() - 1]["page"] = prefix + std::string(each.page);
   }
   return list;
 }
 
 void add_page(App& app, Json applications) {
   app.get("/gallery.json", [applications = std::move(applications)](Request&) { return Reply(applications); });
-  app.get("/", [](Request&) { return Reply(200, gallery::kPage, "html"); });
+  app.get("/gallery.css", [](Request&) { return Reply(200, gallery::kStyle, "css"); });
+  app.get("/gallery.js", [](Request&) { return Reply(200, gallery::kScript, "js"); });
+  app.get("/", [](Request&) {
+    return Reply(200, gallery::kPage, "html")
+        .set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+                                        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+  });
 }
 
 bool parse_port(std::string_view text, uint16_t& port) {

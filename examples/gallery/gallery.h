@@ -14,7 +14,7 @@ namespace gallery {
 // A socket that can be opened from the page: where, and what to say there.
 struct Try {
   std::string_view path;  // as the application has registered it, with something for each parameter: "/rooms/lobby"
-  std::string_view say;   // a first message; empty where the server speaks of its own accord
+  std::string_view say;   // a first message, best one that is answered; empty where the server speaks of its own accord
 };
 
 struct Application {
@@ -22,6 +22,7 @@ struct Application {
   std::string_view title;  // in a few words what it shows
   void (*add)(martlet::App& app, martlet::Router& routes);
   std::vector<Try> tries;
+  std::string_view page = {};  // the path of a page of its own, where it has one
 };
 
 // App is for what belongs to all: logging, reading the clock, sending to everybody. Routes go to the Router, which is mounted
@@ -49,5 +50,6 @@ void basic_routes(martlet::App& app, martlet::Router& routes);
 void protected_route(martlet::App& app, martlet::Router& routes);
 void rooms_and_metadata(martlet::App& app, martlet::Router& routes);
 void errors_and_closing(martlet::App& app, martlet::Router& routes);
+void browser_page(martlet::App& app, martlet::Router& routes);
 
 }  // namespace gallery
