@@ -36,6 +36,7 @@
 #include <martlet/config.h>
 #include <martlet/function.h>
 #include <martlet/json.h>
+#include <martlet/kept_arguments.h>
 #include <martlet/options.h>
 #include <martlet/rooms.h>
 #include <martlet/task.h>
@@ -212,6 +213,18 @@ class [[nodiscard]] AckRequest {
   WebSocket ws_;
   milliseconds timeout_ = milliseconds(-1);
   detail::EventWriter event_;
+};
+
+// A coroutine that is told of it has a copy of the answer.
+template <>
+class detail::KeptArgument<AckResult> {
+ public:
+  MARTLET_THUNK explicit KeptArgument(const AckResult& result) : result_(result.kept()) {}
+  explicit operator bool() const noexcept { return true; }
+  const AckResult& get() const noexcept { return result_; }
+
+ private:
+  AckResult result_;
 };
 
 // What listeners are called with -----------------------------------------------------------------------------------------

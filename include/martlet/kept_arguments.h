@@ -80,7 +80,7 @@ class MARTLET_LAYOUT KeptText {
   T what_;
 };
 
-// Of what is no view.
+// Of what is no view. (AckResult, which has one, is in events.h.)
 template <typename T>
 class KeptArgument {
   static_assert(!std::is_reference_v<T> && !std::is_pointer_v<T>, "a coroutine cannot be told this: it is a view that ends with the call");
