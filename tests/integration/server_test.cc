@@ -157,6 +157,69 @@ TEST_CASE("server: rooms, counts and publishing are of all workers") {
   for (WsClient& client : clients) CHECK(client.read_close() == 1001);
 }
 
+TEST_CASE("server: to all, and to a room, from a request's handler, a timer and a thread that is none of the workers'") {
+  MultiServer server(2, [](App& app, uint32_t worker) {
+    app.ws("/w", {.open = [worker](WebSocket ws, Request&) {
+      ws.join("den");
+      MultiServer::tell(ws, worker);
+    }});
+    app.ws("/outside", {.open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); }});
+    app.post("/tell", [&app](Request& req, Response& res) {
+      app.broadcast(req.body());
+      app.to("den").send("den: " + std::string(req.body()));
+      res.send("told");
+    });
+    app.post("/every", [&app](Request&, Response& res) {
+      const auto timer = std::make_shared<TimerId>();
+      *timer = app.every(1ms, [&app, timer, times = 0]() mutable {
+        app.broadcast("tick " + std::to_string(++times));
+        app.to("den").send("den: tick " + std::to_string(times));
+        if (times == 2) app.cancel(*timer);
+      });
+      res.send("soon");
+    });
+    app.post("/later", [&app](Request&, Response& res) {
+      app.after(1ms, [&app] {
+        app.broadcast("later");
+        app.to("den").send("den: later");
+      });
+      res.send("soon");
+    });
+  });
+  std::vector<WsClient> members;
+  for (const uint32_t worker : {0u, 1u}) members.push_back(server.client_of(worker, "/w"));
+  WsClient outside = server.client_of(1, "/outside");
+  for (uint32_t worker = 0; worker < 2; worker++) {
+    REQUIRE(eventually([&] {
+      return server.on_worker(worker, [](App& app) { return app.room("den").size() >= 2; });
+    }));
+  }
+  const auto all_hear = [&](const std::string& text) {
+    CHECK(outside.reads(text));
+    for (WsClient& member : members) {
+      CHECK(member.reads(text));
+      CHECK(member.reads("den: " + text));
+    }
+  };
+  const auto post = [&](const std::string& target, const std::string& body) {
+    Client client(server.port());
+    return client.request("POST " + target + " HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body).body;
+  };
+  CHECK(post("/tell", "by request") == "told");
+  all_hear("by request");
+  CHECK(post("/later", "") == "soon");
+  all_hear("later");
+  CHECK(post("/every", "") == "soon");
+  all_hear("tick 1");
+  all_hear("tick 2");
+  App* app = server.on_worker(1, [](App& one) { return &one; });
+  std::thread([app] {
+    CHECK(app->broadcast("thread") == SendStatus::posted);
+    CHECK(app->to("den").send("den: thread") == SendStatus::posted);
+  }).join();
+  all_hear("thread");
+}
+
 TEST_CASE("server: who asks it to end while it starts is heard by all workers") {
   for (const bool drain : {false, true}) {
     Server server(local(3));

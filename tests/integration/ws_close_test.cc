@@ -122,6 +122,41 @@ TEST_CASE("ws close: codes that may not be sent become 1000, long reasons are cu
   }
 }
 
+TEST_CASE("ws close: close() alone is 1000 without a reason, and a code alone has none either") {
+  Route route([](WebSocket ws, const Message& msg) {
+    if (msg.size() == 0) return ws.close();
+    ws.close(CloseCode::policy_violation);
+  });
+  for (const uint16_t code : {1000, 1008}) {
+    CAPTURE(code);
+    route.events.clear();
+    WsClient client(route.server.port());
+    REQUIRE(client.send_text(code == 1000 ? "" : "go"));
+    CHECK(client.read_frame().is(kClose, close_payload(code)));
+    REQUIRE(client.send_close(code));
+    CHECK(client.ended());
+    CHECK(route.events.closed_with(CloseCause::local_close, static_cast<CloseCode>(code)));
+    CHECK(route.events.only_close().reason.empty());
+  }
+}
+
+TEST_CASE("ws close: a reason with a picture in it arrives whole, and is never cut inside of one") {
+  const std::string lock = "\xF0\x9F\x94\x92";  // four bytes
+  Route route([&](WebSocket ws, const Message& msg) {
+    ws.close(CloseCode::policy_violation, std::string(msg.text()).append(lock).append(" Authentication required"));
+  });
+  const auto reason = [&](size_t before) {
+    WsClient client(route.server.port());
+    REQUIRE(client.send_text(std::string(before, 'x')));
+    const WsFrame close = client.read_frame();
+    CHECK(close.close_code() == 1008);
+    return std::string(close.close_reason().substr(before));
+  };
+  CHECK(reason(0) == lock + " Authentication required");
+  CHECK(reason(119) == lock);
+  for (const size_t before : {120u, 121u, 122u, 123u}) CHECK(reason(before).empty());
+}
+
 TEST_CASE("ws close: both at once is ours, and ends well") {
   Route route([](WebSocket ws, const Message&) { ws.close(static_cast<CloseCode>(4000), "ours"); });
   WsClient client(route.server.port());

@@ -2,8 +2,10 @@
 #include <doctest/doctest.h>
 #include <martlet/martlet.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -158,6 +160,75 @@ TEST_CASE("ws life: since when it is connected, how long pings take, and whether
   CHECK_FALSE(ws.latency());
   CHECK(ws.connected_at() == std::chrono::system_clock::time_point());
   CHECK(ws.pong() == SendStatus::closed);
+}
+
+TEST_CASE("ws life: open, closing and closed, each in its time") {
+  std::vector<ReadyState> seen;
+  WebSocket ws;
+  SteppedServer server([&](App& app) {
+    app.ws("/", [&](WebSocket opened) {
+      ws = opened;
+      seen.push_back(ws.ready_state());
+      ws.on_message([&](WebSocket from, const Message&) {
+        seen.push_back(from.ready_state());
+        from.close();
+        seen.push_back(from.ready_state());
+        CHECK_FALSE(from.is_open());
+      });
+      ws.on_close([&](WebSocket gone, const CloseInfo&) { seen.push_back(gone.ready_state()); });
+    });
+  });
+  CHECK(ws.ready_state() == ReadyState::closed);  // of none
+  {
+    WsClient client = server.open_websocket("/");
+    CHECK(ws.is_open());
+    REQUIRE(client.send_text("go"));
+    REQUIRE(server.turn_until([&] { return seen.size() == 3; }));
+    CHECK(ws.ready_state() == ReadyState::closing);
+    REQUIRE(client.send_close(1000));
+    REQUIRE(server.turn_until([&] { return seen.size() == 4; }));
+  }
+  CHECK(ws.ready_state() == ReadyState::closed);
+  CHECK(seen == std::vector{ReadyState::open, ReadyState::open, ReadyState::closing, ReadyState::closed});
+}
+
+TEST_CASE("ws life: who is alive and who is not is counted among the clients of a route") {
+  std::optional<RouteServer> route;
+  SteppedServer server([&](App& app) {
+    app.ws("/", {.heartbeat_interval = 10s, .heartbeat_timeout = 60s}, [&](RouteServer& here) {
+      route = here;
+      return [](WebSocket) {};
+    });
+  });
+  const auto alive = [&] {
+    const std::vector<WebSocket> clients = route->clients();
+    CHECK(clients.size() == 3);
+    return std::count_if(clients.begin(), clients.end(), [](WebSocket ws) { return ws.is_alive(); });
+  };
+  WsClient speaks = server.open_websocket("/");
+  WsClient first = server.open_websocket("/"), second = server.open_websocket("/");
+  CHECK(alive() == 3);
+  server.live(16s);
+  CHECK(alive() == 0);
+  REQUIRE(speaks.send(ws_frame(kPong, "")));
+  REQUIRE(server.turn_until([&] { return alive() > 0; }));
+  CHECK(alive() == 1);
+}
+
+TEST_CASE("ws life: a ping has a payload or none") {
+  TestServer server([](App& app) {
+    app.ws("/", [](WebSocket ws) {
+      CHECK(ws.ping() == SendStatus::ok);
+      CHECK(ws.ping("data") == SendStatus::ok);
+      ws.on_pong([](WebSocket from, std::string_view payload) { from.send(payload); });
+    });
+  });
+  WsClient client(server.port());
+  CHECK(client.read_frame().is(kPing, ""));
+  CHECK(client.read_frame().is(kPing, "data"));
+  REQUIRE(client.send(ws_frame(kPong, "") + ws_frame(kPong, "data")));
+  CHECK(client.reads(""));
+  CHECK(client.reads("data"));
 }
 
 // Timers --------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "support/aborts.h"
@@ -120,6 +121,55 @@ TEST_CASE("ws data: a constructor that throws makes nothing, one that asks for o
   Curious::ws.abort();
   server.turn();
   CHECK(Curious::found == 1);
+}
+
+TEST_CASE("ws data: somebody is found by name: in a map of one's own, among the clients of the route, by the id") {
+  struct User {
+    std::string name;
+  };
+  std::unordered_map<WebSocket, std::string> names;
+  TestServer server([&](App& app) {
+    app.ws("/", [&](RouteServer& route) {
+      return [&, route](WebSocket ws, Request& req) {
+        names[ws] = ws.data<User>().name = req.query("name").value_or("");
+        ws.on("map", [&](WebSocket from, const std::string& name) {
+          for (const auto& [client, found] : names) {
+            if (client != from && found == name) client.send("by map, from " + names[from]);
+          }
+        });
+        ws.on("route", [route](WebSocket from, const std::string& name) {
+          for (const WebSocket client : route.clients()) {
+            if (client != from && client.data<User>().name == name) client.send("by route, from " + from.data<User>().name);
+          }
+        });
+        ws.on("id", [&app](WebSocket from, const std::string& id) {
+          CHECK(app.find(id) != from);
+          CHECK(app.find("ws_nobody") == WebSocket());
+          app.find(id).send("by id, from " + from.data<User>().name);
+        });
+        ws.send(ws.id());
+        return [&names, ws] { names.erase(ws); };
+      };
+    });
+  });
+  WsClient ann(server.port(), "/?name=ann"), bob(server.port(), "/?name=bob"), eve(server.port(), "/?name=eve");
+  const std::string id = bob.read_frame().payload;
+  CHECK(ann.read_frame().ok());
+  CHECK(eve.read_frame().ok());
+  const auto say = [](WsClient& client, const char* event, const std::string& argument) {
+    REQUIRE(client.send_text(Json{{"event", event}, {"args", Json::array({argument})}}.dump()));
+  };
+  say(ann, "map", "bob");
+  say(ann, "route", "bob");
+  say(ann, "id", id);
+  for (const char* text : {"by map, from ann", "by route, from ann", "by id, from ann"}) CHECK(bob.reads(text));
+  say(bob, "map", "eve");
+  CHECK(eve.reads("by map, from bob"));  // and nothing before
+  CHECK(bob.close_nicely());
+  CHECK(server.wait_for_connections(2));
+  CHECK(server.on_thread([&](App&) { return names.size(); }) == 2);
+  CHECK(ann.close_nicely());  // without a word to read
+  CHECK(eve.close_nicely());
 }
 
 TEST_CASE("ws data: info has six members, whose values are those of the connection") {

@@ -132,6 +132,24 @@ TEST_CASE("ws handshake: a plain request to a WebSocket route, and a handshake t
   CHECK(status_of(server, ws_request("/http")) == 404);
 }
 
+TEST_CASE("ws handshake: where no WebSocket is the answer is 404, and the connection ends") {
+  std::atomic<int> opened{0};
+  TestServer server([&](App& app) {
+    app.get("/http", [](Request&, Response& res) { res.send("http"); });
+    app.ws("/ws", [&](WebSocket) { opened++; });
+  });
+  for (const char* target : {"/nowhere", "/http", "/ws/below"}) {
+    CAPTURE(target);
+    Client client(server.port());
+    REQUIRE(client.send(ws_request(target) + ws_frame(kText, "early")));
+    const HttpResponse response = client.read_response();
+    CHECK(response.status == 404);
+    CHECK(response.count("sec-websocket-accept") == 0);
+    CHECK(client.closed_by_peer());
+  }
+  CHECK(opened == 0);
+}
+
 TEST_CASE("ws handshake: the first of the server's subprotocols that the client offers is chosen") {
   TestServer server([](App& app) {
     app.ws("/", {.message = echo, .options = {.protocols = {"v2.chat", "v1.chat"}}});

@@ -230,6 +230,15 @@ TEST_CASE("ws protocol: max_message_bytes, from both sides") {
   check_too_big(ws_frame(kText, "x", {.fin = false}) + ws_frame(kContinuation, "", {.announced = INT64_MAX}));
 }
 
+TEST_CASE("ws protocol: a message has up to 1 MiB where nothing else is said, and more is refused by its header") {
+  Route route;
+  WsClient client(route.server.port());
+  REQUIRE(client.send_binary(pattern(1_MiB)));
+  CHECK(client.reads(pattern(1_MiB), kBinary));
+  REQUIRE(client.send(ws_frame(kBinary, "", {.announced = static_cast<int64_t>(1_MiB) + 1})));
+  CHECK(client.read_close() == 1009);
+}
+
 TEST_CASE("ws protocol: a limit of 0 bytes lets empty messages pass") {
   Route route({.max_message_bytes = 0});
   WsClient client(route.server.port());

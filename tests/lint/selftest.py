@@ -108,6 +108,9 @@ CASES = [
     # dead code
     ("features with tests", {"tests/features.md": "| R-01 | a | `tests/x_test.cc: x: y` `tests/y.test.mjs: z` |\n| R-02 | b | not here: later |\n",
                              "tests/x_test.cc": HEAD + 'TEST_CASE("x: y") {}\n', "tests/y.test.mjs": "test('z', () => {});\n"}, []),
+    ("features whose tests a function makes", {"tests/features.md": "| R-01, R-02 | a | `tests/y.test.mjs: all: red` `tests/y.test.mjs: 7 of red` |\n| R-02 | b | `tests/y.test.mjs: 7 of red` |\n| R-03 | c | `tests/y.test.mjs: all: blue` |\n",
+                                               "tests/y.test.mjs": "const all = (name) => test(`all: ${name}`, f);\nall('red');\ntest(`${7} of ${x}`, f);\n"},
+     ["tests/features.md:2 features", "tests/features.md:3 features"]),
     ("features without", {"tests/features.md": "| R-01 | a | `tests/x_test.cc: x: z` |\n| R-02 | b | |\n| R-02 | b | not here: later |\n| R-03 | c | `tests/none.cc: x: y` |\n",
                           "tests/x_test.cc": HEAD + 'TEST_CASE("x: y") {}\n'}, [f"tests/features.md:{n} features" for n in (1, 2, 3, 4)]),
     ("commented-out code", source("int a;\n// return f(a);\n  // a = b + c;\n// }\n"), ["src/base/x.cc:3 dead-code", "src/base/x.cc:4 dead-code", "src/base/x.cc:5 dead-code"]),

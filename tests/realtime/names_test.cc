@@ -31,7 +31,11 @@ TEST_CASE("names: every close code has a text of its own") {
   CHECK(texts.size() == 15);
   CHECK(texts.count("Unknown code") == 0);
   CHECK(name_of(CloseCode::normal) == "Normal closure");
+  CHECK(name_of(CloseCode::going_away) == "Going away");
+  CHECK(name_of(CloseCode::protocol_error) == "Protocol error");
   CHECK(name_of(CloseCode::unsupported) == "Unsupported data");
+  CHECK(name_of(CloseCode::policy_violation) == "Policy violation");
+  CHECK(name_of(CloseCode::internal_error) == "Internal error");
   CHECK(name_of(static_cast<CloseCode>(1004)) == "Unknown code");
   CHECK(name_of(static_cast<CloseCode>(2999)) == "Unknown code");
   CHECK(name_of(static_cast<CloseCode>(3000)) == "Application code");
@@ -46,4 +50,22 @@ TEST_CASE("names: every cause has a text of its own") {
   }
   CHECK(texts.size() == static_cast<size_t>(CloseCause::max_lifetime) + 1);
   CHECK(texts.count("unknown") == 0);
+}
+
+TEST_CASE("names: the reasons that servers give, in the words that clients know") {
+  CHECK(reason::kNormalClosure == "Normal closure");
+  CHECK(reason::kAuthenticationRequired == "Authentication required");
+  CHECK(reason::kAuthenticationFailed == "Authentication failed");
+  CHECK(reason::kInvalidToken == "Invalid token");
+  CHECK(reason::kUnauthorized == "Unauthorized");
+  CHECK(reason::kUserNotFound == "User not found");
+  CHECK(reason::kAccessDenied == "Access denied");
+  CHECK(reason::kRateLimitExceeded == "Rate limit exceeded");
+  CHECK(reason::kMessageRateLimitExceeded == "Message rate limit exceeded");
+  CHECK(reason::kTooManyConnections == "Too many connections from this IP");
+  CHECK(reason::kMessageTooLarge == "Message too large");
+  CHECK(reason::kConnectionTimeout == "Connection timeout");
+  CHECK(reason::kServerShutdown == "Server shutdown");
+  CHECK(reason::kRoomClosed == "Room closed");
+  CHECK(reason::kInternalError == "Internal server error");
 }
