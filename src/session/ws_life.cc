@@ -170,7 +170,7 @@ void take_new_heartbeats(Sessions& s, net::Connection& c) noexcept {
   if (limits.heartbeat_interval_ms) begin_asking(s, c);
   const uint32_t now = s.reactor.now_ms();
   const uint32_t left = silence_left(c, ws, now);
-  s.reactor.arm(c, left ? left : net::WheelBuckets::spread_ms(c.slot, limits.heartbeat_timeout_ms / 10));
+  if (left != base::kNeverMs) s.reactor.arm(c, left ? left : net::WheelBuckets::spread_ms(c.slot, limits.heartbeat_timeout_ms / 10));
   if (c.out && c.out->blocked) s.reactor.arm(c, base::time_left(now, c.out->progress_ms, s.reactor.write_timeout_ms));
 }
 
