@@ -300,18 +300,16 @@ TEST_CASE("ws reconfigure: all workers of a Server, for who is connected and who
 }
 
 TEST_CASE("ws reconfigure: what is an Error has changed nothing on any worker") {
+  FailingAlloc memory;
   Three three({.max_message_bytes = 1000, .origins = {"https://a.example"}});
   std::vector<WsClient> clients = three.on_each("/w");
   Server& server = three.server.server();
   CHECK(server.reconfigure("/none", {.max_message_bytes = 10}));
   CHECK(server.reconfigure({.max_message_bytes = 10, .origins = {"https://b.example", "no origin"}}));
   three.server.on_worker(2, [](App& app) { CHECK(app.reconfigure({.max_message_bytes = 10, .origins = {"no origin"}})); });
-  {
-    FailingAlloc memory;
-    FailingAlloc::none_here = true;
-    CHECK(server.reconfigure({.max_message_bytes = 10}).message() == "out of memory");
-    FailingAlloc::none_here = false;
-  }
+  FailingAlloc::none_here = true;
+  CHECK(server.reconfigure({.max_message_bytes = 10}).message() == "out of memory");
+  FailingAlloc::none_here = false;
   three.settle();
   for (WsClient& client : clients) {
     CHECK(client.echoes(pattern(1000)));
