@@ -9,6 +9,7 @@
 //     say NONCE TEXT           the message comes back to its sender too, with the nonce: that is the receipt
 //     typing
 //     name NAME
+// What begins with another word is passed over: a command that is unknown here closes nothing.
 // The server answers in JSON, one object per message, told apart by "t": welcome, here, gone, say, typing, slow, drop.
 //
 // Everything runs on the thread of App::run, so there is not one lock. Every text of a stranger passes clean() on its
@@ -255,24 +256,21 @@ class Chat {
 
     std::string_view rest = message.text();
     const std::string_view verb = take_word(rest);
-    if (guest.who == 0) {
-      if (verb != "hello") return ws.close(CloseCode::policy_violation, "say hello first");
-      return hello(ws, guest, rest);
-    }
+    if (guest.who == 0 && verb == "hello") return hello(ws, guest, rest);
     const bool allowed = guest.allowance.take();
     if (guest.allowance.refused > 100) return ws.close(CloseCode::policy_violation, "too fast");
+    if (!is_command(verb)) return;  // of a page that knows more than this server does, or of another chat's
+    if (guest.who == 0) return ws.close(CloseCode::policy_violation, "say hello first");
+    if (verb == "hello") return ws.close(CloseCode::policy_violation, "said hello already");
     Parlour& parlour = parlours_.at(guest.parlour);  // it stays as long as this person is in it
     Person& person = *parlour.find(guest.who);
     if (verb == "say") return say(ws, parlour, person, rest, allowed);
     if (!allowed) return;
-    if (verb == "typing") {
-      ws.to(parlour.name).send({{"t", "typing"}, {"who", person.who}});
-    } else if (verb == "name") {
-      rename(parlour, person, rest);
-    } else {
-      ws.close(CloseCode::policy_violation, "no such command");
-    }
+    if (verb == "typing") ws.to(parlour.name).send({{"t", "typing"}, {"who", person.who}});
+    if (verb == "name") rename(parlour, person, rest);
   }
+
+  static bool is_command(std::string_view verb) { return verb == "hello" || verb == "say" || verb == "typing" || verb == "name"; }
 
   void on_close(WebSocket ws) {
     const auto guest = guests_.extract(ws);

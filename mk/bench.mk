@@ -16,7 +16,7 @@ JSON_PEERS := $(BUILD)/json_peers.flags
 JSON_BENCH_OBJECT := $(BUILD)/obj/tests/bench/json_bench.o
 YYJSON ?=
 
-.PHONY: bench bench-check bench-budgets bench-compression bench-json
+.PHONY: bench bench-check bench-budgets bench-compression bench-json bench-socketio
 
 bench: $(BENCHES) ## instructions per message, under valgrind
 	@$(INSTRUCTIONS) print $(MESSAGES_BENCH)
@@ -32,6 +32,13 @@ bench-compression: $(BUILD)/bench/compression_bench ## speed and ratio of deflat
 
 bench-json: $(BUILD)/bench/json_bench ## speed of Json, beside RapidJSON, simdjson, nlohmann/json and yyjson (YYJSON=folder of yyjson.c)
 	@$<
+
+bench-socketio: $(BUILD)/bench/socketio/event_server $(BUILD)/bench/socketio/events_load ## events with an acknowledgement, beside Socket.IO (npm)
+	@tests/bench/socketio/compare.py $(BUILD)
+
+$(BUILD)/bench/socketio/%: tests/bench/socketio/%.cc $(LIB)
+	@mkdir -p $(@D)
+	$(SAY)$(CXX) $(CXXFLAGS) $(WARN) $(LDFLAGS) -o $@ $< $(LIB_LIBS)
 
 $(JSON_PEERS): $(FORCE_UNLESS_COUNTING)
 	@mkdir -p $(@D)

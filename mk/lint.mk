@@ -21,8 +21,8 @@ user-code-%:
 	tests/compile_fail/run.sh $*
 	python3 tests/lint/guide.py $*
 
-warnings: $(LINT_CXX:%=warnings-%) ## build library and examples with g++ and clang++, warnings are errors
+warnings: $(LINT_CXX:%=warnings-%) ## build library, examples and gallery with g++ and clang++, warnings are errors
 
 warnings-%:
 	@command -v $* >/dev/null || { echo 'make warnings needs $*; LINT_CXX= says which compilers to use' >&2; exit 1; }
-	+$(MAKE) --no-print-directory lib examples CXX=$* BUILD=$(BUILD)/werror-$* WERROR=1
+	+$(MAKE) --no-print-directory lib examples gallery CXX=$* BUILD=$(BUILD)/werror-$* WERROR=1

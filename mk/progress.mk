@@ -15,7 +15,7 @@ SAY = @: a step &&
 FORCE_IF_NEW = $(if $(call unlike,$(file <$(1)),$(2)),FORCE)
 FORCE_UNLESS_COUNTING =
 else
-COUNTED := all lib examples run test unit integration $(BUILD)/%
+COUNTED := all lib examples gallery run test unit integration $(BUILD)/%
 STEPS := $(if $(V)$(filter-out $(COUNTED),$(MAKECMDGOALS)),,$(shell $(MAKE) -n --no-print-directory -j1 $(MAKEOVERRIDES) COUNTING=1 $(MAKECMDGOALS) 2>/dev/null | grep -c 'a step'))
 STEP :=
 NUMBER = $(eval STEP += x)$(if $(filter-out 0,$(STEPS)),[$(words $(STEP))/$(STEPS)] )

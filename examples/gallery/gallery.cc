@@ -20,8 +20,37 @@ using namespace martlet;
 namespace {
 
 const std::vector<gallery::Application> kApplications{
+    {"route_chat", "a route in two phases; an echo, and what is told to all", gallery::route_chat, {{"/api/websocket/chat", "Hello Server!"}}},
+    {"route_room", "a part of the path as a parameter", gallery::route_room,
+     {{"/api/websocket/room/lobby", "hello"}, {"/api/websocket/members/lobby", "hello"}}},
+    {"route_broadcast", "a record of each client; to all, and to all but one", gallery::route_broadcast, {{"/api/websocket/broadcast", "hello"}}},
+    {"route_secure", "who may come in, and what a handler that throws does", gallery::route_secure,
+     {{"/api/websocket/secure", "hello"}, {"/api/websocket/sum?start=40", "2"}}},
+    {"quickstart", "options of a route, a greeting, an echo", gallery::quickstart, {{"/ws", "hello"}}},
+    {"data_stream", "figures once a second", gallery::data_stream, {{"/stream/data", ""}}},
+    {"binary", "bytes and text on one route", gallery::binary, {{"/binary", "hello"}}},
+    {"secure_ws", "messages of strangers, checked", gallery::secure_ws, {{"/secure-ws", R"({"type": "note"})"}}},
+    {"strict", "who may open a WebSocket, as options (not this page)", gallery::strict, {{"/ws", "hello"}}},
     {"basic_chat", "a greeting, and every message comes back", gallery::basic_chat, {{"/chat", "hello"}}},
+    {"params", "parameters, a query, fields of the request", gallery::params,
+     {{"/rooms/lobby?userId=ann", "hello"}, {"/games/7/players/ann", ""}}},
+    {"ws_test", "as little as can be tested", gallery::ws_test, {{"/test", "hello"}, {"/test/quiet", "hello"}}},
     {"hello_ws", "the quick start", gallery::hello_ws, {{"/chat", "hello"}}},
+    {"info", "what is known of a connection", gallery::info, {{"/info", ""}}},
+    {"api_router", "a function for each type of message", gallery::api_router, {{"/api?name=Ann", R"({"type": "join", "room": "general"})"}}},
+    {"events", "what happens on a connection, and events of your own", gallery::events,
+     {{"/events", "hello"}, {"/custom?user=ann", R"({"event": "join-room", "args": ["post-7"]})"}}},
+    {"secure", "messages of strangers: length, form, markup", gallery::secure, {{"/secure", R"({"type": "chat", "text": "<script>1</script>hi"})"}}},
+    {"error_handling", "an answer to whatever goes wrong", gallery::error_handling,
+     {{"/chat", R"({"type": "chat", "timestamp": 1, "text": "hello"})"}, {"/chat/simple", "no JSON"}}},
+    {"debug", "finding out why nothing arrives", gallery::debug, {{"/debug", "hello"}, {"/room-debug", "hello"}}},
+    {"basic_routes", "an echo, an answer, a parameter", gallery::basic_routes, {{"/ws/echo", "hello"}, {"/ws/chat", "hello"}, {"/ws/user/7", ""}}},
+    {"protected", "a step that asks for a token", gallery::protected_route, {{"/ws/protected?token=secret", ""}, {"/ws/protected", ""}}},
+    {"rooms_and_metadata", "rooms, whom to send to, what is kept of a connection", gallery::rooms_and_metadata,
+     {{"/ws/chat", R"({"event": "announce", "args": ["room1"]})"}, {"/ws/game?userId=7&username=ann", "hello"}}},
+    {"errors_and_closing", "what handlers throw; closing many at once", gallery::errors_and_closing,
+     {{"/ws/rooms/general", R"({"event": "close-room", "args": ["general"]})"}, {"/ws/rooms/lobby?userId=7", "hello"}}},
+    {"browser_page", "a page and its chat, which knows few messages and minds none", gallery::browser_page, {{"/ws/chat", R"({"type": "message", "text": "hello"})"}}, "/index.html"},
 };
 
 void add(App& app, const gallery::Application& application, const std::string& prefix) {
@@ -38,13 +67,20 @@ Json catalogue(const std::vector<gallery::Application>& applications, bool alone
     const std::string prefix = alone ? "" : "/" + std::string(each.name);
     for (const gallery::Try& one : each.tries) tries.push_back({{"path", prefix + std::string(one.path)}, {"say", one.say}});
     list.push_back({{"name", each.name}, {"title", each.title}, {"tries", std::move(tries)}});
+    if (!each.page.empty()) list[list.size() - 1]["page"] = prefix + std::string(each.page);
   }
   return list;
 }
 
 void add_page(App& app, Json applications) {
   app.get("/gallery.json", [applications = std::move(applications)](Request&) { return Reply(applications); });
-  app.get("/", [](Request&) { return Reply(200, gallery::kPage, "html"); });
+  app.get("/gallery.css", [](Request&) { return Reply(200, gallery::kStyle, "css"); });
+  app.get("/gallery.js", [](Request&) { return Reply(200, gallery::kScript, "js"); });
+  app.get("/", [](Request&) {
+    return Reply(200, gallery::kPage, "html")
+        .set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+                                        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+  });
 }
 
 bool parse_port(std::string_view text, uint16_t& port) {

@@ -24,14 +24,22 @@
 // A listener that throws closes the connection with 1011, like any handler. Listeners may be added and removed anywhere, inside
 // themselves, too: those that come while an event is being told hear the next one, those that are taken off hear nothing more.
 //
+// A listener may be a coroutine (task.h): what it is told lasts as long as it does, and what its Task<T> returns is its reply.
+//   AckResult answer = co_await ws.emit_with_ack("save", doc).timeout(5s);
+//
 // The first listener of a connection costs a block of it (extras), each name and listener one more. A connection may wait for 1,024 answers.
+//
+// Contents: what events are written with; EventReply, EventError, AckResult, AckRequest; what listeners are called with; coroutines;
+// the calls of websocket.h and rooms.h.
 #pragma once
 
 #include <martlet/config.h>
 #include <martlet/function.h>
 #include <martlet/json.h>
+#include <martlet/kept_arguments.h>
 #include <martlet/options.h>
 #include <martlet/rooms.h>
+#include <martlet/task.h>
 #include <martlet/websocket.h>
 
 #include <cstddef>
@@ -141,8 +149,8 @@ enum class AckStatus : uint8_t {
 };
 std::string_view name_of(AckStatus status) noexcept;
 
-// What became of emit_with_ack(). Views in it are valid until the handler returns.
-class AckResult {
+// What became of emit_with_ack(). Views in it are valid until the handler returns; those of kept() and of co_await as long as it.
+class MARTLET_LAYOUT AckResult {
  public:
   AckStatus status() const noexcept { return status_; }
   bool ok() const noexcept { return status_ == AckStatus::ok; }
@@ -156,15 +164,27 @@ class AckResult {
   }
   // Its text; empty when there is none.
   std::string_view text(size_t index = 0) const noexcept;
+  // The same with a copy of the answer that it, and copies of it, own.
+  MARTLET_THUNK AckResult kept() const {
+    AckResult copy = *this;
+    if (own_ || args_.empty()) return copy;
+    copy.own_ = detail::Shared<std::string>::make(args_);
+    copy.args_ = *copy.own_;
+    return copy;
+  }
 
  private:
   friend struct detail::EventAccess;
   std::string_view args_ = {};
+  detail::Shared<std::string> own_ = {};
   AckStatus status_ = AckStatus::closed;
   bool bare_ = false;
 };
 
 // An event that is to be answered, on its way: emit_with_ack("save", doc).timeout(5s).then(fn). Nothing is sent before then().
+namespace detail {
+class AckAwait;
+}
 class [[nodiscard]] AckRequest {
  public:
   AckRequest(const AckRequest&) = delete;
@@ -178,6 +198,11 @@ class [[nodiscard]] AckRequest {
   // Sends it. `fn(ws, result)` runs once, on the connection's worker, never before this has returned; not at all only when the App has
   // ended by then or memory is out for telling it. It may be told after the connection's close handlers (closed).
   void then(Function<void(WebSocket, AckResult)> fn);
+  // Sends it, and waits for the result: AckResult answer = co_await request. The task of a connection that has ended does not go
+  // on, as ever; one that asks another connection than its own, or is a request's, is told `closed`.
+#if defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)
+  detail::AckAwait operator co_await() noexcept;
+#endif
 
  private:
   friend class WebSocket;
@@ -188,6 +213,18 @@ class [[nodiscard]] AckRequest {
   WebSocket ws_;
   milliseconds timeout_ = milliseconds(-1);
   detail::EventWriter event_;
+};
+
+// A coroutine that is told of it has a copy of the answer.
+template <>
+class detail::KeptArgument<AckResult> {
+ public:
+  MARTLET_THUNK explicit KeptArgument(const AckResult& result) : result_(result.kept()) {}
+  explicit operator bool() const noexcept { return true; }
+  const AckResult& get() const noexcept { return result_; }
+
+ private:
+  AckResult result_;
 };
 
 // What listeners are called with -----------------------------------------------------------------------------------------
@@ -281,9 +318,15 @@ struct SignatureOf<R (C::*)(P...) const noexcept> : Signature<R, P...> {};
 template <typename F>
 concept HasSignature = requires { &F::operator(); } || (std::is_pointer_v<F> && std::is_function_v<std::remove_pointer_t<F>>);
 
+// The same for a coroutine, which reads it later: a view is into what is kept beside it.
+struct KeptView : HeldArgument<std::string> {
+  std::string_view pass() const noexcept { return value; }
+};
+
 template <typename F>
 struct ListenerShape {
   using Of = SignatureOf<F>;
+  using Result = typename Of::Result;
   template <size_t I, typename T>
   static consteval bool is() noexcept {
     if constexpr (I < Of::kAll) return std::is_same_v<typename Of::template Parameter<I>, T>;
@@ -293,21 +336,24 @@ struct ListenerShape {
   static constexpr bool kReplies = Of::kAll > kBegin && is<Of::kAll - 1, EventReply>();
   static constexpr size_t kCount = Of::kAll - kBegin - (kReplies ? 1 : 0);
   static_assert(kCount <= kMaxEventArguments, "an event has at most 32 arguments");
+  template <typename T>
+  using Argument = std::conditional_t<is_task<Result> && std::is_same_v<T, std::string_view>, KeptView, HeldArgument<T>>;
   template <size_t... I>
-  static std::tuple<HeldArgument<typename Of::template Parameter<kBegin + I>>...> held(std::index_sequence<I...>);
+  static std::tuple<Argument<typename Of::template Parameter<kBegin + I>>...> held(std::index_sequence<I...>);
   using Each = std::make_index_sequence<kCount>;
   using Held = decltype(held(Each()));
 };
 
-template <typename F, typename Held, size_t... I>
-MARTLET_THUNK decltype(auto) invoke_listener(F& fn, EventArguments& in, Held& held, std::index_sequence<I...>) {
+// `of` knows the socket and the reply: EventArguments, or what is kept of them.
+template <typename F, typename Of, typename Held, size_t... I>
+MARTLET_THUNK decltype(auto) invoke_listener(F& fn, Of& of, Held& held, std::index_sequence<I...>) {
   using Shape = ListenerShape<F>;
   if constexpr (Shape::kBegin == 1 && Shape::kReplies) {
-    return fn(WebSocket(in.socket()), std::get<I>(held).pass()..., in.reply());
+    return fn(WebSocket(of.socket()), std::get<I>(held).pass()..., of.reply());
   } else if constexpr (Shape::kBegin == 1) {
-    return fn(WebSocket(in.socket()), std::get<I>(held).pass()...);
+    return fn(WebSocket(of.socket()), std::get<I>(held).pass()...);
   } else if constexpr (Shape::kReplies) {
-    return fn(std::get<I>(held).pass()..., in.reply());
+    return fn(std::get<I>(held).pass()..., of.reply());
   } else {
     return fn(std::get<I>(held).pass()...);
   }
@@ -316,16 +362,46 @@ MARTLET_THUNK decltype(auto) invoke_listener(F& fn, EventArguments& in, Held& he
 template <typename F>
 MARTLET_THUNK void call_listener(F& fn, EventArguments& in) {
   using Shape = ListenerShape<F>;
-  using Result = typename Shape::Of::Result;
-  static_assert(!requires { typename Result::is_martlet_task; }, "an event listener is no coroutine");
   typename Shape::Held held;
   if (!in.read(held)) return;
-  if constexpr (std::is_void_v<Result>) {
+  if constexpr (std::is_void_v<typename Shape::Result>) {
     invoke_listener(fn, in, held, typename Shape::Each());
   } else {
     in.reply()(invoke_listener(fn, in, held, typename Shape::Each()));
   }
 }
+
+#if defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)
+
+// What a listener's coroutine has of its event.
+struct KeptEvent {
+  WebSocket ws;
+  EventReply answer;
+  const WebSocket& socket() const noexcept { return ws; }
+  EventReply reply() const noexcept { return answer; }
+};
+
+template <typename F, typename Held>
+Task<> listen_and_keep(Shared<F> fn, KeptEvent event, Held held) {
+  using Shape = ListenerShape<F>;
+  using Answer = decltype(std::declval<typename Shape::Result>().operator co_await().await_resume());
+  if constexpr (std::is_void_v<Answer>) {
+    co_await invoke_listener(*fn, event, held, typename Shape::Each());
+  } else {
+    const Answer answer = co_await invoke_listener(*fn, event, held, typename Shape::Each());
+    event.answer(answer);
+  }
+}
+
+template <typename F>
+MARTLET_THUNK void start_listener(const Shared<F>& fn, EventArguments& in) {
+  typename ListenerShape<F>::Held held;
+  if (!in.read(held)) return;
+  const KeptEvent event{in.socket(), in.reply()};
+  Task<>::start(event.ws, [&] { return listen_and_keep(fn, event, std::move(held)); });
+}
+
+#endif
 
 using EventFunction = Function<void(EventArguments&)>;
 
@@ -333,10 +409,12 @@ template <typename F>
 MARTLET_THUNK EventFunction make_listener(F&& fn) {
   using Stored = std::decay_t<F>;
   static_assert(HasSignature<Stored>, "a listener is a function or a lambda whose parameters have types: (WebSocket, arguments…, EventReply), without auto");
-  if constexpr (HasSignature<Stored>) {
-    return EventFunction([fn = Stored(std::forward<F>(fn))](EventArguments& in) mutable { call_listener(fn, in); });
-  } else {
+  if constexpr (!HasSignature<Stored>) {
     return EventFunction();
+  } else if constexpr (is_task<typename SignatureOf<Stored>::Result>) {
+    return EventFunction([fn = Shared<Stored>::make(std::forward<F>(fn))](EventArguments& in) { start_listener(fn, in); });
+  } else {
+    return EventFunction([fn = Stored(std::forward<F>(fn))](EventArguments& in) mutable { call_listener(fn, in); });
   }
 }
 
@@ -403,6 +481,47 @@ struct EventListener {
   std::string_view name;
   mutable detail::EventFunction fn;  // taken out of the braces
 };
+
+#if defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)
+
+// Waiting for an answer ---------------------------------------------------------------------------------------------------
+
+namespace detail {
+
+// What the task shares with the question, which may outlive it. Its own worker's thread.
+struct MARTLET_LAYOUT AckWait {
+  AckResult result = {};
+  Resumable* waiting = nullptr;  // null: it goes on, or has gone
+  uint32_t worker = 0;
+};
+void begin_ack(AckWait& wait, AckRequest& request, Function<void(WebSocket, AckResult)> told);
+void take_ack(const Shared<AckWait>& wait, const AckResult& result);
+
+class [[nodiscard]] AckAwait : Waiting {
+ public:
+  explicit AckAwait(AckRequest& request) noexcept : request_(&request) {}
+  ~AckAwait() {
+    if (wait_) wait_->waiting = nullptr;
+  }
+  bool await_ready() const noexcept { return false; }
+  template <typename P>
+  MARTLET_THUNK void await_suspend(std::coroutine_handle<P> who) {
+    wait_ = Shared<AckWait>::make();
+    wait_->waiting = &waits(who);
+    begin_ack(*wait_, *request_, [wait = wait_](WebSocket, AckResult result) { take_ack(wait, result); });
+  }
+  AckResult await_resume() noexcept { return std::move(wait_->result); }
+
+ private:
+  AckRequest* request_;
+  Shared<AckWait> wait_ = {};
+};
+
+}  // namespace detail
+
+inline detail::AckAwait AckRequest::operator co_await() noexcept { return detail::AckAwait(*this); }
+
+#endif
 
 // The calls of websocket.h and rooms.h -------------------------------------------------------------------------------------
 

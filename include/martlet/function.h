@@ -18,13 +18,16 @@ namespace detail {
 void note_failure(const char* what) noexcept;
 // What note_failure() kept last.
 const char* last_failure() noexcept;
+
+template <typename T>
+inline constexpr bool is_task = requires { typename T::is_martlet_task; };  // task.h
 }  // namespace detail
 
 template <typename Signature>
 class Function;
 
 // A move-only callable returning nothing, with room for 32 bytes of captures inside (larger ones are allocated once,
-// when the Function is made). What the callee returns is ignored.
+// when the Function is made). What the callee returns is ignored, but for a Task (task.h), which is begun.
 //
 // Calling it answers true, or false when the callee threw: the exception is caught here, in code that is compiled in
 // the unit of the one who made the Function (the library itself is built without exceptions). The library turns false
@@ -40,14 +43,12 @@ class Function<void(Args...)> {
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, Function> && std::is_invocable_v<std::decay_t<F>&, Args...>)
   MARTLET_THUNK Function(F&& callee) {
-    using Stored = std::decay_t<F>;
-    if constexpr (fits<Stored>()) {
-      new (storage_) Stored(std::forward<F>(callee));
+    using Result = std::invoke_result_t<std::decay_t<F>&, Args...>;
+    if constexpr (detail::is_task<Result>) {
+      store(Result::template of_socket<Args...>(std::forward<F>(callee)));
     } else {
-      new (storage_) Stored*(new Stored(std::forward<F>(callee)));
+      store(std::forward<F>(callee));
     }
-    call_ = &call<Stored>;
-    move_ = &relocate<Stored>;
   }
 
   Function(Function&& other) noexcept : call_(other.call_), move_(other.move_) {
@@ -74,6 +75,18 @@ class Function<void(Args...)> {
   bool operator()(Args... args) noexcept { return call_ ? call_(storage_, std::forward<Args>(args)...) : true; }
 
  private:
+  template <typename F>
+  MARTLET_THUNK void store(F&& callee) {
+    using Stored = std::decay_t<F>;
+    if constexpr (fits<Stored>()) {
+      new (storage_) Stored(std::forward<F>(callee));
+    } else {
+      new (storage_) Stored*(new Stored(std::forward<F>(callee)));
+    }
+    call_ = &call<Stored>;
+    move_ = &relocate<Stored>;
+  }
+
   template <typename Stored>
   static constexpr bool fits() noexcept {
     return sizeof(Stored) <= kInline && alignof(Stored) <= alignof(void*) && std::is_nothrow_move_constructible_v<Stored>;
@@ -155,6 +168,31 @@ class CountedPointer {
 
  private:
   Counted* to_ = nullptr;
+};
+
+// A value that several own, of whatever type; one that is empty owns nothing.
+template <typename T>
+class Shared {
+ public:
+  Shared() noexcept = default;
+  template <typename... Args>
+  MARTLET_THUNK static Shared make(Args&&... args) {
+    Shared made;
+    made.to_ = CountedPointer(new Holder(std::forward<Args>(args)...));
+    return made;
+  }
+  explicit operator bool() const noexcept { return to_.get() != nullptr; }
+  T& operator*() const noexcept { return static_cast<Holder*>(to_.get())->value; }
+  T* operator->() const noexcept { return &**this; }
+
+ private:
+  struct Holder final : Counted {
+    template <typename... Args>
+    MARTLET_THUNK explicit Holder(Args&&... args)
+        : Counted([](Counted* self) noexcept { delete static_cast<Holder*>(self); }), value(std::forward<Args>(args)...) {}
+    T value;
+  };
+  CountedPointer to_ = {};
 };
 
 template <typename Signature>

@@ -19,7 +19,8 @@ LogLevel log_level() noexcept;
 // one at a time. Set it before App::run. It must not log itself.
 void set_log_sink(Function<void(LogLevel, std::string_view)> sink);
 
-// Logs a line through the sink.
+// Logs a line through the sink. Control characters in it, which may be a peer's, are dots on standard error; a sink is given
+// them as they are.
 void log(LogLevel level, std::string_view line) noexcept;
 
 }  // namespace martlet

@@ -23,6 +23,7 @@
 #include <martlet/json_reader.h>
 #include <martlet/json_types.h>
 #include <martlet/json_writer.h>
+#include <martlet/kept_arguments.h>
 #include <martlet/log.h>
 #include <martlet/loop.h>
 #include <martlet/message.h>

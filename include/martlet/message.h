@@ -63,6 +63,7 @@ class Fragment {
 
  private:
   friend struct MessageAccess;
+  friend class KeptFragment;
   Fragment(const uint8_t* data, size_t size, bool is_text, bool is_first, bool is_last) noexcept
       : data_(data), size_(size), is_text_(is_text), is_first_(is_first), is_last_(is_last) {}
   const uint8_t* data_;
@@ -97,6 +98,7 @@ class Message {
 
  private:
   friend struct MessageAccess;
+  friend class KeptMessage;
   Message(uint8_t* data, size_t size, bool is_text, base::Block* block) noexcept
       : data_(data), size_(size), block_(block), is_text_(is_text) {}
   uint8_t* data_;

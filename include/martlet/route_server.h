@@ -77,7 +77,8 @@ void keep_cleanup(const WebSocket& ws, Cleanup cleanup) noexcept;
 
 // What a route does for each of its connections: it is called with (WebSocket, Request&) or with (WebSocket), and may return
 // a function without arguments, which runs exactly once, when the connection has ended, however it has; after the close
-// handlers, and before it leaves its rooms. Where the handler itself throws there is none.
+// handlers, and before it leaves its rooms. Where the handler itself throws there is none. It may be a coroutine (task.h), a
+// Task<Cleanup> too; then the Request is good until that has ended.
 class ConnectionHandler {
  public:
   using Open = Function<void(WebSocket, Request&)>;
@@ -105,10 +106,12 @@ class ConnectionHandler {
   MARTLET_THUNK static Open make(F&& handler) {
     using Stored = std::decay_t<F>;
     using Left = decltype(call(std::declval<Stored&>(), std::declval<WebSocket>(), std::declval<Request&>()));
-    static_assert(!requires { typename Left::is_martlet_task; }, "a connection's handler is no coroutine: it sets handlers, and returns");
-    if constexpr (std::is_invocable_v<Left>) {
+    constexpr bool takes_request = std::is_invocable_v<Stored&, WebSocket, Request&>;
+    if constexpr (detail::is_task<Left> && !takes_request) {
+      return [fn = Left::template of_socket<WebSocket>(std::forward<F>(handler))](WebSocket ws, Request&) mutable { fn(ws); };
+    } else if constexpr (std::is_invocable_v<Left>) {
       return [fn = Stored(std::forward<F>(handler))](WebSocket ws, Request& req) mutable { detail::keep_cleanup(ws, Cleanup(call(fn, ws, req))); };
-    } else if constexpr (std::is_invocable_v<Stored&, WebSocket, Request&>) {
+    } else if constexpr (takes_request) {
       return Open(std::forward<F>(handler));
     } else {
       return [fn = Stored(std::forward<F>(handler))](WebSocket ws, Request&) mutable { fn(ws); };

@@ -131,7 +131,7 @@ class Step {
     using Answer = decltype(detail::call_handler(std::declval<Stored&>(), std::declval<Context&>()));
     if constexpr (std::is_void_v<Answer> && detail::takes<F, Request&, Response&>) {
       return Handler(std::forward<F>(handler));
-    } else if constexpr (detail::returns_task<Answer>) {
+    } else if constexpr (detail::is_task<Answer>) {
       return Handler([fn = Stored(std::forward<F>(handler))](Request& req, Response& res) mutable {
         Answer::template start<true>(req, res, [&fn](Context& context) { return detail::call_handler(fn, context); });
       });
@@ -150,7 +150,7 @@ class Step {
   MARTLET_THUNK static Middleware make_middleware(F&& middleware) {
     using Stored = std::decay_t<F>;
     using Answer = decltype(detail::call_middleware(std::declval<Stored&>(), std::declval<Context&>(), std::declval<const Next&>()));
-    if constexpr (detail::returns_task<Answer>) {
+    if constexpr (detail::is_task<Answer>) {
       return Middleware([fn = Stored(std::forward<F>(middleware))](Request& req, Response& res, Next next) mutable {
         Answer::template start<false>(req, res, [&fn, &next](Context& context) { return detail::call_middleware(fn, context, next); });
       });

@@ -19,6 +19,8 @@ struct Stats {
   uint64_t messages_dropped = 0;    // by drop_newest, drop_oldest, a slow consumer's close, or for want of memory
   uint64_t messages_inflated = 0;   // received compressed (RFC 7692)
   uint64_t messages_deflated = 0;   // compressed; one for many receivers counts once for each class of them
+  uint64_t pings_answered = 0;      // by WebSockets: heartbeats and ping()
+  uint64_t ping_answer_ms = 0;      // how long that took, all together
   uint64_t compression_bytes = 0;   // now, of connections that compress with a context of their own
   uint64_t compression_fallbacks = 0; // connections that were to have one, but the budget was spent
   uint64_t slow_consumers = 0;      // connections closed for it
@@ -31,6 +33,9 @@ struct Stats {
   uint64_t open_rooms = 0;          // now
   uint64_t websocket_routes_off = 0; // that WsOptions::enabled turns off, on each worker
   uint64_t mail_refused = 0;        // messages from other threads that were dropped as this worker did not turn
+
+  // Of all answered pings, in milliseconds; 0 before the first one. See WsOptions::measure_latency.
+  double mean_latency() const noexcept { return pings_answered ? static_cast<double>(ping_answer_ms) / static_cast<double>(pings_answered) : 0; }
 };
 
 }  // namespace martlet

@@ -16,29 +16,47 @@
 // runs on the worker's thread and nowhere else. Its Request and Response, and all views taken from them, stay good until
 // it has ended, also when the request is answered before; head and body are copied aside for it before it is called. The
 // request is held as after res.defer(): AppOptions::handler_timeout holds, and a client that resets its connection ends
-// it. Error handlers and the functions of WebSockets are no coroutines.
+// it. Error handlers are no coroutines.
 //
 // When the connection ends before the answer, the task does not go on: its frame is destroyed where it waits, on the
 // worker's thread, and destructors run. (Nothing is thrown, so that this works without exceptions, too.) Response::on_aborted
 // is called before. Once the request was answered nothing ends a task but its own end and that of the App: a drain waits
 // for all tasks up to its deadline, then they are destroyed in the same way.
 //
+// Handlers of WebSockets may be coroutines, too: those of a connection, of messages and of events (events.h), timers, and steps
+// behind the 101.
+//   ws.on_message([](WebSocket ws, const Message& message) -> Task<> {
+//     const std::string answer = co_await offload([&] { return look_up(message.text()); });
+//     ws.send(answer);
+//   });
+// What such a task was called with lasts as long as it does: messages, texts and the request are kept for it. It belongs to its
+// connection: when that has ended, and the close handlers have run, it is destroyed where it waits; one that is begun by a close
+// handler or later goes on to its end. What it throws closes the connection with 1011. The next message does not wait for it; of a
+// connection that has kMaxSocketTasks at work nothing more is read until half of them have ended (those that wait for the answer
+// to an event do not count). When offload() is refused, the connection is closed with 1013.
+//
 // What a task throws is a failure of its step, as in any other handler. After the answer it is logged only.
 //
 // A task costs the frame that the compiler allocates for it, and no other allocation once the worker is warm. Awaiting does
 // not use up the stack: neither a long loop of awaits that do not wait, nor many steps that await `next`.
+//
+// Contents: what the library has of a task; Task; sleep, next and the body of a request; handlers of WebSockets; offload.
 #pragma once
 
 #include <martlet/config.h>
 
 #include <martlet/function.h>
+#include <martlet/kept_arguments.h>
 #include <martlet/loop.h>
 #include <martlet/middleware.h>
 #include <martlet/options.h>
 #include <martlet/request.h>
 #include <martlet/response.h>
+#include <martlet/route_server.h>
 #include <martlet/router.h>
+#include <martlet/websocket.h>
 
+#include <cstdint>
 #include <exception>
 #include <optional>
 #include <string_view>
@@ -50,6 +68,9 @@
 #endif
 
 namespace martlet {
+
+// How many tasks of a WebSocket may be at work while it is read.
+inline constexpr uint32_t kMaxSocketTasks = 256;
 
 namespace detail {
 
@@ -66,7 +87,7 @@ struct Resumable {
 struct TaskCalls {
   void (*resume)(void* frame);
   void (*destroy)(void* frame);
-  bool (*finish)(void* frame, Response& res);  // takes the result; false: it has thrown
+  bool (*finish)(void* frame, Response* res);  // takes the result; false: it has thrown
   bool is_handler;
 };
 
@@ -84,6 +105,26 @@ class TaskStart {
  private:
   TaskRoot* root_;
 };
+
+// The same for a connection: its task ends with it. Not, where there is no memory for that: the connection is closed.
+class SocketTaskStart {
+ public:
+  explicit SocketTaskStart(const WebSocket& ws) noexcept;
+  SocketTaskStart(const SocketTaskStart&) = delete;
+  SocketTaskStart& operator=(const SocketTaskStart&) = delete;
+  ~SocketTaskStart();
+  explicit operator bool() const noexcept { return root_ != nullptr; }
+  void run(Resumable& first, const TaskCalls& calls) noexcept;
+
+ private:
+  TaskRoot* root_;
+};
+void no_memory_for(const WebSocket& ws) noexcept;
+// Its peer is to speak before it goes on: reading is not to wait for it.
+void awaits_peer(TaskRoot& root, bool awaits) noexcept;
+uint32_t worker_number_of(const TaskRoot& root) noexcept;
+// Now when this is its thread, else by mail.
+void resume_on_worker(uint32_t worker, Function<void()> fn) noexcept;
 
 // The loop that resumes coroutines, one after the other, so that none does it inside another one.
 void go_on(Resumable& resumable, void (*resume)(void*)) noexcept;
@@ -128,6 +169,9 @@ template <typename T = void>
 class Task;
 
 namespace detail {
+
+template <typename F, typename... Args>
+MARTLET_THUNK void start_socket_task(const Shared<F>& fn, WebSocket ws, Args... args);
 
 inline void resume_frame(void* frame) { std::coroutine_handle<>::from_address(frame).resume(); }
 inline void destroy_frame(void* frame) { std::coroutine_handle<>::from_address(frame).destroy(); }
@@ -257,24 +301,42 @@ class [[nodiscard]] Task {
   template <bool kIsHandler, typename Make>
   MARTLET_THUNK static void start(Request& req, Response& res, Make&& make) {
     detail::TaskStart start(req, res);
-    if (!start) return;
-    Task task = make(start.context());
-    if (!task.coroutine_) detail::no_task("a step has returned an empty Task");
-    promise_type& promise = task.coroutine_.promise();
-    promise.self.frame = std::exchange(task.coroutine_, {}).address();
-    start.run(promise.self, {detail::resume_frame, detail::destroy_frame, finish<kIsHandler>, kIsHandler});
+    if (start) make(start.context()).template begin<kIsHandler>(start);
+  }
+  // For function.h and events.h: the same of a handler of a WebSocket.
+  template <typename Make>
+  MARTLET_THUNK static void start(const WebSocket& ws, Make&& make) {
+    detail::SocketTaskStart start(ws);
+    if (start) make().template begin<false>(start);
+  }
+  // For function.h: what is called in place of a function that makes such tasks.
+  template <typename First, typename... Rest, typename F>
+  static auto of_socket(F&& fn) {
+    static_assert(std::is_same_v<First, WebSocket>, "a coroutine belongs to a WebSocket here: its function takes it first");
+    using Stored = std::decay_t<F>;
+    return [fn = detail::Shared<Stored>::make(std::forward<F>(fn))](WebSocket ws, Rest... rest) {
+      detail::start_socket_task<Stored, Rest...>(fn, ws, std::forward<Rest>(rest)...);
+    };
   }
 
  private:
   friend promise_type;
   explicit Task(std::coroutine_handle<promise_type> coroutine) noexcept : coroutine_(coroutine) {}
 
+  template <bool kIsHandler, typename Start>
+  void begin(Start& start) noexcept {
+    if (!coroutine_) detail::no_task("a step or a handler has returned an empty Task");
+    promise_type& promise = coroutine_.promise();
+    promise.self.frame = std::exchange(coroutine_, {}).address();
+    start.run(promise.self, {detail::resume_frame, detail::destroy_frame, finish<kIsHandler>, kIsHandler});
+  }
+
   template <bool kIsHandler>
-  MARTLET_THUNK static bool finish(void* frame, Response& res) {
+  MARTLET_THUNK static bool finish(void* frame, Response* res) {
     promise_type& promise = std::coroutine_handle<promise_type>::from_address(frame).promise();
-    Function<void()> taking([&promise, &res] {
+    Function<void()> taking([&promise, res] {
       if constexpr (kIsHandler && !std::is_void_v<T>) {
-        detail::answer(res, promise.take());
+        detail::answer(*res, promise.take());
       } else {
         (void)res;
         promise.take();
@@ -294,6 +356,30 @@ Task<T> TaskPromise<T>::get_return_object() noexcept {
 }
 inline Task<void> TaskPromise<void>::get_return_object() noexcept {
   return Task<void>(std::coroutine_handle<TaskPromise<void>>::from_promise(*this));
+}
+
+// Handlers of WebSockets --------------------------------------------------------------------------------------------------
+
+// The coroutine around a handler's: it has what that one was called with, and the function itself, which may be taken out
+// meanwhile. A connection's handler may return what is to be done at its end.
+template <typename F, typename... Kept>
+Task<> call_and_keep(Shared<F> fn, WebSocket ws, Kept... kept) {
+  using Left = decltype((*fn)(ws, kept.get()...).operator co_await().await_resume());
+  if constexpr (std::is_invocable_v<Left>) {
+    Cleanup left(co_await (*fn)(ws, kept.get()...));
+    keep_cleanup(ws, std::move(left));
+  } else {
+    co_await (*fn)(ws, kept.get()...);
+  }
+}
+
+template <typename F, typename... Args>
+MARTLET_THUNK void start_socket_task(const Shared<F>& fn, WebSocket ws, Args... args) {
+  const auto start = [&fn, &ws](auto... kept) {
+    if (!(static_cast<bool>(kept) && ...)) return no_memory_for(ws);
+    Task<>::start(ws, [&] { return call_and_keep(fn, ws, std::move(kept)...); });
+  };
+  start(KeptArgument<Args>(std::forward<Args>(args))...);
 }
 
 // Sleeping --------------------------------------------------------------------------------------------------------------

@@ -176,6 +176,17 @@ class WebSocket {
   // hold, and neither the message handlers nor listeners of events hear of them. From the next message on, while there is such
   // a listener. pause() and resume() bound what comes. Compressed messages, which have to be inflated whole, are told whole.
   ListenerId on_fragment(Function<void(WebSocket, const Fragment&)> handler) const;
+  // Asks fn(ws, message) of every message before anybody is told of it: handlers, listeners of events, who waits for an answer.
+  // When it is false, nobody is. This is what limits of messages are made of, added by a step (ws_use): `fn` may send, and close,
+  // too. Messages that are refused count like others (Stats::messages_received, idle_timeout). Of one that is told in pieces
+  // it is asked with the first piece, and a refusal closes (1008). Filters run in order, and all of them. off() takes one out.
+  template <typename F>
+  MARTLET_THUNK ListenerId filter_messages(F&& fn) const {
+    static_assert(std::is_invocable_r_v<bool, std::decay_t<F>&, WebSocket, const Message&>, "a filter of messages is a (WebSocket, const Message&) that returns bool");
+    return add_filter([fn = std::decay_t<F>(std::forward<F>(fn))](WebSocket ws, const Message& message, bool& passes) mutable {
+      if (!fn(ws, message)) passes = false;
+    });
+  }
   // Takes a listener out; one that has gone already, or is another connection's, is none of its business.
   void off(ListenerId listener) const noexcept;
 
@@ -273,6 +284,7 @@ class WebSocket {
   MARTLET_THUNK static Function<void(WebSocket)> without_socket(F&& fn) {
     return [fn = std::decay_t<F>(std::forward<F>(fn))](WebSocket) mutable { fn(); };
   }
+  ListenerId add_filter(Function<void(WebSocket, const Message&, bool&)> filter) const;
   // Where its typed data is; null when it is gone or memory is out.
   detail::DataSlot** data_slots() const noexcept;
   detail::DataSlot* first_data() const noexcept;

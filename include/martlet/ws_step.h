@@ -18,16 +18,13 @@ namespace detail {
 struct SocketStepParts;  // what it takes to run steps behind the 101: named by the constructor of a WsStep alone
 extern const SocketStepParts socket_step_parts;
 
-template <typename T>
-inline constexpr bool returns_task = requires { typename T::is_martlet_task; };  // task.h
-
 template <typename F>
 inline constexpr bool is_socket_step = std::is_invocable_v<std::decay_t<F>&, WebSocket, Request&, Next>;
 
 }  // namespace detail
 
-// A step behind the 101: a function (WebSocket, Request&, Next). The connection is open, and may be written to; the step
-// closes it, with a code, or calls next(), at once or later, from any thread.
+// A step behind the 101: a function (WebSocket, Request&, Next), which may be a coroutine (task.h). The connection is open, and
+// may be written to; the step closes it, with a code, or calls next(), at once or later, from any thread.
 class WsStep {
  public:
   WsStep(WsStep&&) noexcept = default;
@@ -37,10 +34,7 @@ class WsStep {
   ~WsStep() = default;
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, WsStep> && detail::is_socket_step<F>)
-  MARTLET_THUNK WsStep(F&& fn) : function_(std::forward<F>(fn)), parts_(&detail::socket_step_parts) {
-    static_assert(!detail::returns_task<std::invoke_result_t<std::decay_t<F>&, WebSocket, Request&, Next>>,
-                  "a step behind the 101 is no coroutine: it keeps its Next, and calls it later");
-  }
+  MARTLET_THUNK WsStep(F&& fn) : function_(std::forward<F>(fn)), parts_(&detail::socket_step_parts) {}
 
  private:
   friend struct SocketStepAccess;

@@ -51,6 +51,8 @@ enum Pause : uint8_t {
   kPauseEof = 4,     // the peer has ended its direction
   kPauseUser = 8,    // the application wants no more for now
   kPauseSteps = 16,  // steps have not let it through yet
+  kPauseTasks = 32,  // too many of its coroutines are at work
+  kPauseApplication = kPauseUser | kPauseSteps | kPauseTasks,
 };
 
 struct Connection {

@@ -1,6 +1,9 @@
 // Answers that connections wait for: who is to be told, and by when. A slot of the connection holds them; the number that goes over
 // the wire is the place in it and a count, so that an answer finds its place at once, and one that comes late, twice, or from somebody
 // who was not asked finds nothing. The worker's thread, but for what says otherwise.
+#include <algorithm>
+#include <utility>
+
 #include "net/user_timers.h"
 #include "realtime/connection_slots.h"
 #include "realtime/events.h"
@@ -50,16 +53,15 @@ class PendingAcks {
     free_.push(place);  // there is room: it had one
     return waiting;
   }
-  // The oldest.
-  Waiting* take_any() noexcept {
-    Waiting* oldest = nullptr;
-    for (Waiting* waiting : places_) {
-      if (waiting && (!oldest || waiting->ack / kMaxUnansweredAcks < oldest->ack / kMaxUnansweredAcks)) oldest = waiting;
-    }
-    return oldest ? take(oldest->ack) : nullptr;
+  // The last call but for the next ones of this: the oldest that is left; null when none is.
+  Waiting* take_oldest() noexcept {
+    if (taken_ == 0) std::sort(places_.begin(), places_.end(), [](const Waiting* a, const Waiting* b) { return age_of(a) < age_of(b); });
+    return taken_ < places_.size() ? std::exchange(places_[taken_++], nullptr) : nullptr;
   }
 
  private:
+  // By when they were asked; nobody comes last.
+  static uint64_t age_of(const Waiting* waiting) noexcept { return waiting ? waiting->ack / kMaxUnansweredAcks : UINT64_MAX; }
   // One more of both, so that giving a place back never fails.
   bool make_place() noexcept {
     if (!places_.push(nullptr)) return false;
@@ -71,6 +73,7 @@ class PendingAcks {
   base::GrowingArray<Waiting*> places_;
   base::GrowingArray<uint32_t> free_;
   uint64_t count_ = 0;
+  uint32_t taken_ = 0;  // by take_oldest()
 };
 
 // Tells who waited. False when he has thrown.
@@ -197,7 +200,7 @@ bool take_answer(RealtimeWorker& w, net::Connection& c, const json::EventText& a
 void cancel_acks(RealtimeWorker& w, net::Connection& c) noexcept {
   PendingAcks* acks = realtime::find_slot<PendingAcks>(c);
   if (!acks) return;
-  while (Waiting* waiting = acks->take_any()) tell(w, c, waiting, EventAccess::result(AckStatus::closed));
+  while (Waiting* waiting = acks->take_oldest()) tell(w, c, waiting, EventAccess::result(AckStatus::closed));
 }
 
 }  // namespace realtime

@@ -162,8 +162,7 @@ bool on_message(session::WsRoute& to, net::Connection& c, const session::Message
   RealtimeWorker& w = *route.worker;
   if (w.observed()) [[unlikely]] {
     w.note_call(route.pattern);
-    w.parts.received(c, view);
-    if (c.state<session::WsState>().ready != ReadyState::open) return true;
+    if (!w.observe(c, view)) return true;
   }
   if (!delivery.deliver()) return ws_sink.on_message(to, c, view);
   return delivery.good();

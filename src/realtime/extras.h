@@ -12,8 +12,8 @@
 namespace martlet::realtime {
 
 // What a connection may have listeners of its own for.
-enum class Event : uint8_t { message, close, drain, error, ping, pong, fragment };
-inline constexpr size_t kEvents = 7;
+enum class Event : uint8_t { message, close, drain, error, ping, pong, fragment, filter };
+inline constexpr size_t kEvents = 8;
 
 // A listener of one connection, by address, in the list of its event. One that is taken out while it runs, or while one
 // before it does, stays where it is until nobody can be at it, and still knows what comes after it.

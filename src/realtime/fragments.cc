@@ -15,8 +15,13 @@ bool on_fragment(session::WsRoute& to, net::Connection& c, const session::Fragme
   auto& route = static_cast<WsRouteEntry&>(to);
   session::WsExtras* extras = extras_of(c);
   if (!extras) return true;
-  route.worker->note_call(route.pattern);
-  if (route.times.idle) note_data(*route.worker, route, c);
+  RealtimeWorker& w = *route.worker;
+  w.note_call(route.pattern);
+  if (view.is_first && w.observed() && !w.observe(c, {const_cast<uint8_t*>(view.data), view.size, nullptr, view.is_text})) {
+    session::close_websocket(w.sessions, c, proto::close_code::policy_violation, "Message refused", CloseCause::local_close);
+    return true;
+  }
+  if (route.times.idle) note_data(w, route, c);
   const Fragment fragment = MessageAccess::fragment(view);
   return run_listeners<const Fragment&>(route, c, *extras, Event::fragment, fragment);
 }

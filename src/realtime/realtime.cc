@@ -108,6 +108,11 @@ void RealtimeWorker::choose_sink(WsRouteEntry& route) noexcept {
   route.sink = route.times.idle ? &stamping_sink(route, sink) : &sink;
 }
 
+bool RealtimeWorker::observe(net::Connection& c, const session::MessageView& message) noexcept {
+  parts.received(c, message);
+  return !std::exchange(message_refused, false) && c.state<session::WsState>().ready == ReadyState::open;
+}
+
 void RealtimeWorker::list(AudienceLog& audience) noexcept {
   if (audience.listed) return;
   audience.listed = true;

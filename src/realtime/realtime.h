@@ -98,12 +98,16 @@ struct RealtimeWorker : routing::RoutedWorker {
   void choose_sink(WsRouteEntry& route) noexcept;
   // Somebody wants to see what comes, whichever the sink: a watchdog, a part.
   bool observed() const noexcept { return calling || !parts.received.empty(); }
+  // Tells parts of a message. False when it is for nobody else: one of them has refused it, or closed.
+  bool observe(net::Connection& c, const session::MessageView& message) noexcept;
   // How events look that are sent to connections of several routes.
   Envelope envelope() const noexcept {
     return type_data_routes > 0 && type_data_routes == ws_routes.size() ? Envelope::type_data : Envelope::event_args;
   }
   // What the routes make of the options of compression.h (compression.cc).
   Error take_compression() noexcept;
+
+  bool message_refused = false;  // set by a part's `received` hook
 
   WebSocket handle(const net::Connection& c) const noexcept { return MessageAccess::socket(number, c.id()); }
 

@@ -134,8 +134,7 @@ auto watched(session::WsRoute& route, Args... args) {
 bool on_observed_message(session::WsRoute& route, net::Connection& c, const session::MessageView& view) {
   RealtimeWorker& w = worker_of(route);
   w.note_call(entry_of(route).pattern);
-  w.parts.received(c, view);
-  return on_message(route, c, view);
+  return !w.observe(c, view) || on_message(route, c, view);
 }
 
 // Handshakes ----------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ struct AnswerWatch {
   void (*on_end)(AnswerWatch& self, Exchange& e) noexcept;
 };
 
-// A task of one of its steps, as an exchange knows it (http/tasks.h).
+// A task of one of its steps, as an exchange knows it (http/step_tasks.h).
 struct ExchangeTask {
   struct Hooks {
     // The answer is with the output, or the connection has gone without one. True: there are tasks that keep the exchange.

@@ -183,9 +183,11 @@ void take_new_message_limit(Sessions& s, net::Connection& c) noexcept {
   fail_websocket(s, c, proto::close_code::too_big, "The message is larger than this server takes.", CloseCause::message_too_big);
 }
 
-void note_pong(const Sessions& s, WsState& ws) noexcept {
+void note_pong(Sessions& s, WsState& ws) noexcept {
   if (!ws.ping_waits) return;
   const uint32_t took_ms = s.reactor.now_ms() - ws.pinged_ms;
+  s.stats.pings_answered++;
+  s.stats.ping_answer_ms += took_ms;
   ws.ping_waits = 0;
   ws.latency_ms = static_cast<uint16_t>(took_ms < WsState::kNoLatency ? took_ms : WsState::kNoLatency - 1);
 }

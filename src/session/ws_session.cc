@@ -261,7 +261,7 @@ void close_websocket(Sessions& s, net::Connection& c, uint16_t code, std::string
   set_cause(ws, cause, code);
   send_close(s, c, code, reason);
   if (c.closing) return;
-  resume_websocket(s, c, net::kPauseUser | net::kPauseSteps);
+  resume_websocket(s, c, net::kPauseApplication);
   keep_close_reason(s, c, codec::cut_utf8(reason, proto::kMaxControlPayload - 2));
   s.reactor.arm(c, s.limits.close_ms);
 }
@@ -409,7 +409,7 @@ void on_readable(net::Reactor& reactor, net::Connection& c) {
 void on_ready(net::Reactor& reactor, net::Connection& c) {
   WsState& ws = c.state<WsState>();
   if (ws.failing) return reactor.end_session(c);
-  if (!ws.input || !ws.input->held || c.pause & (net::kPauseUser | net::kPauseSteps)) return;
+  if (!ws.input || !ws.input->held || c.pause & net::kPauseApplication) return;
   if (c.out) return reactor.pause(c, net::kPauseInput);  // on_drained goes on
   c.last_seen_ms = reactor.now_ms();  // what it says next waits behind what is held
   net::open_cork(reactor, c);

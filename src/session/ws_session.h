@@ -183,7 +183,7 @@ SendStatus send_fragment(Sessions& s, net::Connection& c, proto::Opcode opcode, 
 // Frames that have waited.
 SendStatus send_kept(Sessions& s, net::Connection& c, const uint8_t* frames, size_t size, uint32_t messages) noexcept;
 
-// The application wants to hear more: these reasons not to read (net::kPauseUser, kPauseSteps) are none any more.
+// The application wants to hear more: these reasons not to read (of net::kPauseApplication) are none any more.
 void resume_websocket(Sessions& s, net::Connection& c, uint8_t reasons) noexcept;
 // Its deadline (net::Protocol::on_deadline): ends who has had their time, pings the silent.
 void look_at_times(net::Reactor& reactor, net::Connection& c);
@@ -198,7 +198,7 @@ void take_new_heartbeats(Sessions& s, net::Connection& c) noexcept;
 // Ends who is sending a message that is too large by now.
 void take_new_message_limit(Sessions& s, net::Connection& c) noexcept;
 // A ping has been answered.
-void note_pong(const Sessions& s, WsState& ws) noexcept;
+void note_pong(Sessions& s, WsState& ws) noexcept;
 
 // Drops what has not left, and closes it for that (1008).
 void close_slow(Sessions& s, net::Connection& c) noexcept;

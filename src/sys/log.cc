@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <mutex>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "sys/clock.h"
 #include "sys/log_line.h"
@@ -32,6 +34,21 @@ const char* name_of_level(LogLevel level) noexcept {
   return "off";
 }
 
+bool is_control(char c) noexcept { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+// In one write, but for very long lines. What a peer has said may stand in it, and must not make lines of its own.
+void print(LogLevel level, std::string_view line) noexcept {
+  char out[1024];
+  size_t size = static_cast<size_t>(std::snprintf(out, sizeof out, "martlet %s: ", name_of_level(level)));
+  for (const char c : line) {
+    if (size == sizeof out) std::fwrite(out, 1, std::exchange(size, 0), stderr);
+    out[size++] = is_control(c) ? '.' : c;
+  }
+  if (size == sizeof out) std::fwrite(out, 1, std::exchange(size, 0), stderr);
+  out[size++] = '\n';
+  std::fwrite(out, 1, size, stderr);
+}
+
 }  // namespace
 
 void set_log_level(LogLevel level) noexcept { level_in_force.store(level, std::memory_order_relaxed); }
@@ -49,7 +66,7 @@ void log(LogLevel level, std::string_view line) noexcept {
   if (sink()) {
     sink()(level, line);
   } else {
-    std::fprintf(stderr, "martlet %s: %.*s\n", name_of_level(level), static_cast<int>(line.size()), line.data());
+    print(level, line);
   }
 }
 
@@ -76,7 +93,7 @@ void log_limited(LogLevel level, const char* what, std::string_view detail) noex
   const int most = static_cast<int>(detail.size() < 300 ? detail.size() : 300);
   const int size = std::snprintf(line, sizeof line, "%s: %.*s", what, most, detail.data());
   for (int i = 0; i < size; i++) {  // what a peer sent must not make lines of its own
-    if (static_cast<unsigned char>(line[i]) < 0x20 || line[i] == 0x7f) line[i] = '.';
+    if (is_control(line[i])) line[i] = '.';
   }
   martlet::log(level, {line, static_cast<size_t>(size)});
 }

@@ -49,7 +49,8 @@ struct PartHooks {
   void (*turn_ended)(Part& self) = nullptr;
   // A connection has become a WebSocket: the route's handler is about to be called.
   void (*opened)(Part& self, net::Connection& c) = nullptr;
-  // A message has come, before the handlers see it.
+  // A message has come, of whatever form: before handlers, listeners of events and those who wait for an answer see it. One that sets
+  // RealtimeWorker::message_refused, or closes, keeps it from them. It may run callbacks of the user's.
   void (*received)(Part& self, net::Connection& c, const session::MessageView& message) = nullptr;
   void (*joined)(Part& self, net::Connection& c, std::string_view room) = nullptr;
   // Before it leaves: the room is still there.

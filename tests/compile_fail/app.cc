@@ -8,11 +8,6 @@
 using namespace martlet;
 using namespace martlet::literals;
 
-// As a Task<> looks to the library, for compilers without coroutines.
-struct Late {
-  using is_martlet_task = void;
-};
-
 void set_up(App& app) {
   app.get("/", [](Request&, Response& res) { res.send("x"); });
   app.use([](Request&, Response&, Next next) { next(); });
@@ -31,8 +26,10 @@ void set_up(App& app) {
   app.ws_use([](Request&, Response&, Next) {});                            // FAILS IN ANOTHER FILE
   app.ws("/ws", {.keep_request = true}, [](WebSocket, Request&, Next) {}, WsHandlers());   // FAILS IN ANOTHER FILE
   app.ws("/ws", WsOptions(), WsHandlers());                                // FAILS IN ANOTHER FILE
-  app.ws_use([](WebSocket, Request&, Next) { return Late(); });            // FAILS IN ANOTHER FILE
-  app.ws("/ws", [](WebSocket) { return Late(); });                         // FAILS IN ANOTHER FILE
+  app.ws_use([](WebSocket, Request&, Next) -> Task<> { co_return; });
+  app.ws("/ws", [](WebSocket) -> Task<> { co_return; });
+  app.after(5ms, []() -> Task<> { co_return; });                           // FAILS IN ANOTHER FILE
+  app.on_event_error([](WebSocket, const EventError&) -> Task<> { co_return; });   // FAILS IN ANOTHER FILE
   using Offered = std::span<const std::string_view>;
   const WsOptions gone{.choose_protocol = [](Offered) { return std::optional<std::string>("v1"); }};  // FAILS IN ANOTHER FILE
   const WsOptions stays{.choose_protocol = [](Offered) { return "v1"; }};

@@ -194,11 +194,9 @@ test('chat: what is not the protocol ends the connection and nothing else', asyn
   const room = newRoom();
   const witness = await join(room, 'Witness');
   const cases = [
-    [1008, (ws) => ws.send('say n hello')], [1008, (ws) => ws.send('')], [1008, (ws) => ws.send('hello')],
+    [1008, (ws) => ws.send('say n hello')], [1008, (ws) => ws.send('typing')], [1008, (ws) => ws.send('hello')],
     [1008, (ws) => ws.send('hello  0 nobody')], [1003, (ws) => ws.send(Buffer.from('hello k 0 x'))],
     [1008, (ws) => { ws.send('hello k1 0 x'); ws.send('hello k1 0 x'); }],
-    [1008, (ws) => { ws.send('hello k2 0 x'); ws.send('dance'); }],
-    [1008, (ws) => { ws.send('hello k3 0 x'); ws.send('{"t":"say","text":"x"}'); }],
     [1009, (ws) => { ws.send('hello k4 0 x'); ws.send('say n ' + 'x'.repeat(9000)); }],
     [1007, (ws) => ws.send(Buffer.from([0x68, 0xff]), { binary: false })],
   ];
@@ -209,6 +207,25 @@ test('chat: what is not the protocol ends the connection and nothing else', asyn
     assert.equal(client.closed.code, code, send.toString());
   }
   await witness.said('still here');
+});
+
+test('chat: what it does not know closes nothing, before hello and after it', async () => {
+  const strange = ['', ' ', 'dance', 'HELLO k 0 x', '{"type":"hello"}', '{"type":"message","text":"x"}', '{"t":"say","text":"x"}', 'says n x'];
+  const room = newRoom();
+  const witness = await join(room, 'Witness');
+  const client = watch(await open(room));
+  for (const text of strange) client.ws.send(text);
+  client.ws.send('hello key 0 Ada');
+  client.name = (await client.until('welcome')).people.at(-1).name;
+  assert.equal(client.name, 'Ada');
+  for (const text of strange.slice(0, 3)) client.ws.send(text);
+  assert.equal((await client.said('still here')).name, 'Ada');
+  await witness.until('say');
+  assert.deepEqual(client.events().map((event) => event.t), ['welcome', 'say'], 'no answer either');
+  assert.deepEqual(witness.events().map((event) => event.t), ['welcome', 'here', 'say'], 'nor does anybody hear of it');
+  for (let i = 0; i < 200; ++i) client.ws.send('dance');
+  await client.end();
+  assert.deepEqual(client.closed, { code: 1008, reason: 'too fast' }, 'as with all that comes in floods');
 });
 
 test('chat: noise does not bring it down', async () => {

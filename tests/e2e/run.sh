@@ -33,8 +33,8 @@ if ! "$PYTHON" -c 'import websockets' 2>/dev/null; then
 fi
 export PYTHON
 
-for example in echo chat multicore cluster realworld rest_api; do
-  [ -x "$BUILD_DIR/examples/$example" ] || { echo "run.sh: $BUILD_DIR/examples/$example is missing; make examples" >&2; exit 1; }
+for example in echo chat multicore cluster realworld rest_api gallery; do
+  [ -x "$BUILD_DIR/examples/$example" ] || { echo "run.sh: $BUILD_DIR/examples/$example is missing; make examples gallery" >&2; exit 1; }
 done
 
 # The modules are those of package-lock.json, to the byte.

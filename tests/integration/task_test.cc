@@ -18,6 +18,7 @@
 #include "session/exchange.h"
 #include "support/client.h"
 #include "support/failing_alloc.h"
+#include "support/frames.h"
 #include "support/gate.h"
 #include "support/multi_server.h"
 #include "support/server.h"
@@ -27,22 +28,6 @@ using namespace martlet::literals;
 using namespace martlet::test;
 
 namespace {
-
-// How many of the test's frames are there.
-struct Frames {
-  std::atomic<int> now = 0;
-  std::atomic<int> begun = 0;
-};
-struct Count {
-  explicit Count(Frames& f) : frames(&f) {
-    frames->now++;
-    frames->begun++;
-  }
-  Count(const Count&) = delete;
-  Count& operator=(const Count&) = delete;
-  ~Count() { frames->now--; }
-  Frames* frames;
-};
 
 std::string get(std::string_view path, std::string_view fields = {}) {
   return "GET " + std::string(path) + " HTTP/1.1\r\nHost: t\r\n" + std::string(fields) + "\r\n";

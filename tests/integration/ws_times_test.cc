@@ -126,6 +126,9 @@ TEST_CASE("ws times: the latency of those who speak all the time is known where 
     CHECK(pings == (measure ? 10 : 0));
     CHECK(street.sockets[1].latency().has_value() == measure);
     CHECK(street.sockets[1].latency().value_or(1s) >= 40ms);
+    const Stats stats = street.app.stats();
+    CHECK(stats.pings_answered == (measure ? 10u : 0u));
+    CHECK((measure ? stats.mean_latency() >= 40 && stats.mean_latency() < 1000 : stats.mean_latency() == 0));
   }
 }
 

@@ -11,10 +11,10 @@
 #include <new>
 #include <utility>
 
-#include "http/tasks.h"
 #include "sys/log_line.h"
 #include "sys/thread.h"
 #include "worker/orders.h"
+#include "worker/tasks.h"
 
 namespace martlet {
 
@@ -42,17 +42,17 @@ class OffloadPool {
   // Takes it back, or waits until it has returned.
   void withdraw(OffloadJob& job) noexcept;
   // The mail about what has returned has come: the next one is posted again.
-  void take_mail(http::Tasks& part) noexcept {
+  void take_mail(worker::Tasks& part) noexcept {
     const std::lock_guard lock(mutex_);
     part.returned_posted = false;
   }
   // The next one that has returned to this worker; null when there is none.
-  OffloadJob* next_returned(http::Tasks& part) noexcept;
+  OffloadJob* next_returned(worker::Tasks& part) noexcept;
 
  private:
-  static http::Tasks& part_of(const OffloadJob& job) noexcept { return job.waiting->root->part; }
+  static worker::Tasks& part_of(const OffloadJob& job) noexcept { return job.waiting->root->part; }
   void work() noexcept;
-  void hand_over(OffloadJob& job, http::Tasks& part) noexcept;
+  void hand_over(OffloadJob& job, worker::Tasks& part) noexcept;
   bool start_thread() noexcept;
   static bool unlink(OffloadJob*& first, OffloadJob*& last, OffloadJob& job) noexcept;
   static void append(OffloadJob*& first, OffloadJob*& last, OffloadJob& job) noexcept;
@@ -163,7 +163,7 @@ void OffloadPool::work() noexcept {
     waiting_--;
     job.stage = kRunning;
     lock.unlock();
-    http::Tasks& part = part_of(job);
+    worker::Tasks& part = part_of(job);
     job.call(job);
     lock.lock();
     hand_over(job, part);
@@ -171,7 +171,7 @@ void OffloadPool::work() noexcept {
 }
 
 // The mutex is held: the worker does not end meanwhile, as it would wait for this job first.
-void OffloadPool::hand_over(OffloadJob& job, http::Tasks& part) noexcept {
+void OffloadPool::hand_over(OffloadJob& job, worker::Tasks& part) noexcept {
   job.stage = kReturned;
   append(part.returned, part.returned_last, job);
   if (!std::exchange(part.returned_posted, true)) worker::post_mail(part.worker.number, &part.returned_mail);
@@ -191,12 +191,12 @@ void OffloadPool::withdraw(OffloadJob& job) noexcept {
   if (take_back(job)) return;
   std::unique_lock lock(mutex_);
   returned_.wait(lock, [&job] { return job.stage == kReturned; });
-  http::Tasks& part = part_of(job);
+  worker::Tasks& part = part_of(job);
   unlink(part.returned, part.returned_last, job);
   job.pool = nullptr;
 }
 
-OffloadJob* OffloadPool::next_returned(http::Tasks& part) noexcept {
+OffloadJob* OffloadPool::next_returned(worker::Tasks& part) noexcept {
   const std::lock_guard lock(mutex_);
   OffloadJob* job = part.returned;
   if (!job) return nullptr;
@@ -207,28 +207,19 @@ OffloadJob* OffloadPool::next_returned(http::Tasks& part) noexcept {
 
 namespace {
 
-void refuse(TaskRoot& root) noexcept {
-  http::Tasks& part = root.part;
-  session::Exchange& e = root.exchange;
-  const bool owes = !e.flags.responded && !e.flags.upgraded;  // then the connection has it still
-  part.destroy(root);
-  if (owes) e.response.fail(503, "Too much is being worked on.");
-}
-
-constexpr http::Tasks::Offloading kOffloading{
+constexpr worker::Tasks::Offloading kOffloading{
     [](OffloadJob& job) noexcept {
       TaskRoot& root = *job.waiting->root;
       if (!job.pool->take_back(job)) return false;
       root.job = nullptr;
       return true;
     },
-    refuse,
-    [](http::Tasks& part) noexcept {
+    [](worker::Tasks& part) noexcept {
       if (part.pool) std::exchange(part.pool, nullptr)->release();
     }};
 
 void take_returned(net::Mail*, void* worker) {
-  http::Tasks& part = *static_cast<worker::Worker*>(worker)->parts.find<http::Tasks>();
+  worker::Tasks& part = *static_cast<worker::Worker*>(worker)->parts.find<worker::Tasks>();
   part.pool->take_mail(part);
   while (OffloadJob* job = part.pool->next_returned(part)) {
     TaskRoot& root = *job->waiting->root;
@@ -240,9 +231,8 @@ void take_returned(net::Mail*, void* worker) {
 }  // namespace
 
 bool begin_offload(OffloadJob& job) noexcept {
-  if (!job.waiting->root) no_task("offload() is awaited by the tasks of steps only");
-  TaskRoot& root = *job.waiting->root;
-  http::Tasks& part = root.part;
+  TaskRoot& root = needed(*job.waiting);
+  worker::Tasks& part = root.part;
   part.offloading = &kOffloading;
   if (!part.pool) {
     part.returned_mail.run = take_returned;
@@ -260,7 +250,7 @@ void end_offload(OffloadJob& job) noexcept {
   root.job = nullptr;
 }
 
-void refuse_offload(TaskRoot* root) noexcept { http::note_due(*root, http::Due::refused); }
+void refuse_offload(TaskRoot* root) noexcept { worker::note_due(*root, worker::Due::refused); }
 
 }  // namespace detail
 

@@ -1,0 +1,56 @@
+// Filters of a connection's messages (WebSocket::filter_messages): a part, so that nobody looks for any before there is one.
+#include <martlet/websocket.h>
+
+#include <utility>
+
+#include "realtime/connection_slots.h"
+#include "realtime/listeners.h"
+#include "session/ws_session.h"
+#include "worker/parts.h"
+
+namespace martlet {
+
+namespace realtime {
+
+namespace {
+
+struct Filters final : worker::Part {
+  static constexpr worker::PartKey kKey{};
+  static const worker::PartHooks kHooks;
+  explicit Filters(worker::Worker& w) noexcept : Part(w) {}
+};
+
+void received(worker::Part& part, net::Connection& c, const session::MessageView& view) {
+  session::WsExtras* extras = extras_of(c);
+  if (!extras || !extras->listeners(Event::filter)) return;
+  RealtimeWorker& w = realtime_of(part.worker);
+  auto& route = static_cast<WsRouteEntry&>(*c.state<session::WsState>().route);
+  const Message message = MessageAccess::message(view);
+  bool passes = true;
+  const bool good = run_listeners<const Message&, bool&>(route, c, *extras, Event::filter, message, passes);
+  if (!good) session::handler_failed(w.sessions, c);
+  if (!good || !passes) w.message_refused = true;
+}
+
+const worker::PartHooks Filters::kHooks{.received = received};
+
+// The first one of a worker: its routes are to tell it of messages from now on.
+bool watch(RealtimeWorker& w) noexcept {
+  if (w.parts.find<Filters>()) return true;
+  if (!w.parts.find_or_add<Filters>(w)) return false;
+  w.choose_sinks();
+  return true;
+}
+
+}  // namespace
+
+}  // namespace realtime
+
+ListenerId WebSocket::add_filter(Function<void(WebSocket, const Message&, bool&)> filter) const {
+  realtime::command(*this, [](realtime::RealtimeWorker& w, net::Connection& c) {
+    if (!realtime::watch(w)) realtime::no_memory(w, c);
+  });
+  return realtime::add(*this, realtime::Event::filter, std::move(filter));
+}
+
+}  // namespace martlet
