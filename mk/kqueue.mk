@@ -1,9 +1,9 @@
 # The backend for macOS and the BSDs, on Linux: the library with poller_kqueue.cc instead of poller_epoll.cc, and all
-# tests on it, over the emulation of kqueue in tests/support/kqueue_on_linux. TEST_ARGS= and SANITIZE= as elsewhere.
+# tests on it that see the system, over the emulation of kqueue in tests/support/kqueue_on_linux. TEST_ARGS= and SANITIZE= as elsewhere.
 
 .PHONY: check-kqueue
 
-check-kqueue: ## all tests on the kqueue backend, over an emulation of kqueue (Linux with glibc 2.36 or later)
+check-kqueue: ## all tests that see the system on the kqueue backend, over an emulation of kqueue (Linux with glibc 2.36 or later)
 	+$(MAKE) --no-print-directory test BUILD=$(BUILD)/kqueue ON_KQUEUE=1 PRELUDE=1
 
 ifneq ($(ON_KQUEUE),)

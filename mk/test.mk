@@ -15,8 +15,9 @@ TEST_FLAGS = $(TEST_OPT) -fno-function-sections -fno-data-sections -Wall -Wextra
 # In folders like src/'s; what was once broken is in regress/.
 UNIT_TESTS := $(wildcard $(patsubst src/%,tests/%*_test.cc,$(wildcard src/*/)) tests/regress/*_test.cc)
 
-# Tests of plain functions, without threads and without the system: ThreadSanitizer has nothing to look for there.
-ifneq ($(filter thread,$(SANITIZE)),)
+# Tests of plain functions, without threads and without the system: ThreadSanitizer has nothing to look for there, and another
+# poller changes nothing.
+ifneq ($(filter thread,$(SANITIZE))$(ON_KQUEUE),)
 PLAIN_TESTS := $(shell grep -LE '"(net|sys|app|session|worker|routing|http|realtime|cluster|base/(ring|block))|<martlet/[^j]|<thread>|<future>' $(UNIT_TESTS))
 endif
 UNIT_SOURCES := $(sort $(filter-out $(PLAIN_TESTS),$(UNIT_TESTS) $(wildcard tests/support/*.cc) $(KQUEUE_UNIT_SOURCES)))

@@ -1,7 +1,7 @@
 // api_router.cc: JSON messages that name what they want: a function for each type, and an answer to what is none of them.
+#include "clock.h"
 #include "gallery.h"
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -16,8 +16,6 @@ namespace {
 
 constexpr size_t kMaxRooms = 10;  // of one client
 
-int64_t now() { return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }
-
 void refuse(WebSocket from, const std::string& why) { from.send({{"type", "error"}, {"message", why}}); }
 
 void join(WebSocket from, const Json& message) {
@@ -25,7 +23,7 @@ void join(WebSocket from, const Json& message) {
   if (room.empty()) return refuse(from, "🏠 Room name required");
   if (!from.in_room(room) && from.rooms().size() == kMaxRooms) return refuse(from, "🏠 Maximum room limit reached (10)");
   from.join(room);
-  from.to(room).send({{"type", "user-joined"}, {"user", from.id()}, {"room", room}, {"timestamp", now()}});
+  from.to(room).send({{"type", "user-joined"}, {"user", from.id()}, {"room", room}, {"timestamp", gallery::now_ms()}});
   from.send({{"type", "joined"}, {"room", room}, {"message", "🎉 Successfully joined " + room + "!"}});
 }
 
@@ -40,13 +38,13 @@ void chat(WebSocket from, const Json& message) {
       {"user", from.id()},
       {"text", text},
       {"room", room},
-      {"timestamp", now()},
+      {"timestamp", gallery::now_ms()},
       {"userInfo", user ? *user : Json{{"name", "Anonymous"}}},
   });
 }
 
 void ping(WebSocket from, const Json& message) {
-  const int64_t received = now();
+  const int64_t received = gallery::now_ms();
   Json latency;
   if (const auto sent = message["timestamp"].as<double>()) latency = static_cast<double>(received) - *sent;
   from.send({{"type", "pong"}, {"timestamp", received}, {"latency", latency}});
@@ -56,7 +54,7 @@ void typing(WebSocket from, const Json& message) {
   const std::string_view room = message["room"].text_or("");
   const std::optional<bool> is_typing = message["isTyping"].as<bool>();
   if (room.empty() || !is_typing) return;
-  from.to(room).send({{"type", "typing"}, {"user", from.id()}, {"room", room}, {"isTyping", *is_typing}, {"timestamp", now()}});
+  from.to(room).send({{"type", "typing"}, {"user", from.id()}, {"room", room}, {"isTyping", *is_typing}, {"timestamp", gallery::now_ms()}});
 }
 
 // {type: "file-upload", name, size}: what is about to be uploaded. The bytes would follow as a binary message, or by HTTP.

@@ -1,9 +1,8 @@
 // data_stream.cc: figures, once a second, for as long as the client is there: a socket's timers end with it.
+#include "clock.h"
 #include "gallery.h"
 
-#include <chrono>
 #include <cstddef>
-#include <ctime>
 #include <random>
 #include <string>
 
@@ -12,24 +11,11 @@ using namespace martlet::literals;
 
 namespace {
 
-milliseconds now() { return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()); }
-
-// "2026-03-01T12:00:00.123Z".
-std::string iso_now() {
-  const milliseconds since_1970 = now();
-  const std::time_t seconds = since_1970 / 1s;
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  char text[32];
-  const size_t size = std::strftime(text, sizeof text, "%FT%T", &utc);
-  return std::string(text, size) + "." + std::to_string(1000 + since_1970.count() % 1000).substr(1) + "Z";
-}
-
 // "stream_1772366400123_k3j9x0a1b".
 std::string new_stream_id() {
   std::random_device random;
   std::uniform_int_distribution<size_t> digit(0, 35);
-  std::string id = "stream_" + std::to_string(now().count()) + "_";
+  std::string id = "stream_" + std::to_string(gallery::now_ms()) + "_";
   for (int i = 0; i < 9; i++) id += "0123456789abcdefghijklmnopqrstuvwxyz"[digit(random)];
   return id;
 }
@@ -45,7 +31,7 @@ void gallery::data_stream(App&, Router& routes) {
       socket.every(1s, [server, id, random = std::minstd_rand(std::random_device()())](WebSocket to) mutable {
         std::uniform_real_distribution<double> percent(0, 100);
         Json metrics = {{"cpu", percent(random)}, {"memory", percent(random)}, {"connections", server.stats().connections}};
-        to.send({{"type", "data-point"}, {"streamId", id}, {"timestamp", iso_now()}, {"value", percent(random)}, {"metrics", metrics}});
+        to.send({{"type", "data-point"}, {"streamId", id}, {"timestamp", gallery::iso_now()}, {"value", percent(random)}, {"metrics", metrics}});
       });
       socket.on_close([id](WebSocket, const CloseInfo&) { log(LogLevel::info, "Data stream " + id + " ended"); });
     };

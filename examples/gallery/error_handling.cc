@@ -1,8 +1,7 @@
 // error_handling.cc: an answer to whatever goes wrong with a message: the connection stays.
+#include "clock.h"
 #include "gallery.h"
 
-#include <chrono>
-#include <cstdint>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -13,13 +12,11 @@ using namespace martlet::literals;
 
 namespace {
 
-int64_t now() { return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }
-
 bool is_valid(const Json& message) { return message["type"].is_string() && message["timestamp"].number_or(0) > 0; }
 
 void process(WebSocket from, const Json& message) {
   if (message["type"] != "chat") throw std::invalid_argument("only chat is known here");
-  from.send({{"type", "chat"}, {"text", message["text"]}, {"timestamp", now()}});
+  from.send({{"type", "chat"}, {"text", message["text"]}, {"timestamp", gallery::now_ms()}});
 }
 
 // A handler that throws has lost its connection (1011). What is caught in it has not.
@@ -32,7 +29,7 @@ bool processed(WebSocket from, const Json& message) try {
 }
 
 void report(WebSocket to, std::string_view code, std::string_view message) {
-  to.send({{"type", "error"}, {"code", code}, {"message", message}, {"timestamp", now()}});
+  to.send({{"type", "error"}, {"code", code}, {"message", message}, {"timestamp", gallery::now_ms()}});
 }
 
 void receive(WebSocket from, const Message& message) {
@@ -50,7 +47,7 @@ void receive(WebSocket from, const Message& message) {
 void receive_simply(WebSocket from, const Message& message) {
   const JsonResult<Json> read = message.json();
   if (message.is_text() && read && processed(from, *read)) return;
-  from.send({{"type", "error"}, {"message", "Failed to process message"}, {"timestamp", now()}});
+  from.send({{"type", "error"}, {"message", "Failed to process message"}, {"timestamp", gallery::now_ms()}});
 }
 
 void note_error(WebSocket ws, const ErrorInfo& error) {

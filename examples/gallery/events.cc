@@ -1,9 +1,8 @@
 // events.cc: what happens on a connection, and events that an application names itself.
+#include "clock.h"
 #include "gallery.h"
 
-#include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,8 +13,6 @@ using namespace martlet::literals;
 namespace {
 
 constexpr size_t kMaxRooms = 10;  // of one client
-
-int64_t now() { return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 // Who looks at a post is in its room.
 std::string room_of(const Json& post) { return "post-" + (post.is_string() ? std::string(post.text_or("")) : post.dump()); }
@@ -65,6 +62,6 @@ void gallery::events(App&, Router& routes) {
       if (action == "comment") handle_comment(from, data);
       if (action == "share") handle_share(from, data);
     });
-    ws.emit("notification", Json{{"type", "welcome"}, {"message", "Welcome to the platform!"}, {"timestamp", now()}});
+    ws.emit("notification", Json{{"type", "welcome"}, {"message", "Welcome to the platform!"}, {"timestamp", gallery::now_ms()}});
   });
 }

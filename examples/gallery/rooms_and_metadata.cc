@@ -1,10 +1,9 @@
 // rooms_and_metadata.cc: rooms, whom a message can go to, and what a connection keeps. The page, or a client, asks for each by an
 // event: {"event": "announce", "args": ["general"]}; with "ack": 1 in it, it gets an answer to those that have one.
+#include "clock.h"
 #include "gallery.h"
 
-#include <chrono>
 #include <cstddef>
-#include <ctime>
 #include <string>
 #include <vector>
 
@@ -14,17 +13,6 @@ using namespace martlet::literals;
 namespace {
 
 constexpr size_t kMaxRooms = 10;  // of one client
-
-// "2026-03-01T12:00:00.123Z".
-std::string iso_now() {
-  const milliseconds now = std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch());
-  const std::time_t seconds = now / 1s;
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  char text[32];
-  const size_t size = std::strftime(text, sizeof text, "%FT%T", &utc);
-  return std::string(text, size) + "." + std::to_string(1000 + now.count() % 1000).substr(1) + "Z";
-}
 
 // Joining and leaving, as everybody who comes does it.
 void visit_rooms(WebSocket ws) {
@@ -80,7 +68,7 @@ void gallery::rooms_and_metadata(App& app, Router& routes) {
     ws.metadata() = {
         {"userId", req.query("userId").value_or("")},
         {"username", req.query("username").value_or("")},
-        {"joinedAt", iso_now()},
+        {"joinedAt", gallery::iso_now()},
         {"score", 0},
     };
     log(LogLevel::info, ws.info().to_json().dump());

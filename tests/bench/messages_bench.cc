@@ -111,7 +111,7 @@ std::string browser_head(size_t n) {
          "Cookie: session=" + std::to_string(n * 1234567) + "; theme=dark\r\n\r\n";
 }
 
-enum class Kind : uint8_t { http, http_browser, http_param, http_routes, http_steps, http_json, echo, event, fan_out };
+enum class Kind : uint8_t { http, http_browser, http_param, http_routes, http_steps, http_json, echo, task, event, fan_out };
 
 struct Case {
   std::string_view name;
@@ -140,6 +140,7 @@ constexpr Case kCases[] = {
     {"echo-1k-utf8", Kind::echo, 16, 1024, Payload::utf8},
     {"echo-16k", Kind::echo, 16, 16384},
     {"echo-16k-utf8", Kind::echo, 16, 16384, Payload::utf8},
+    {"task-20", Kind::task, 16, 20},
     {"event-20", Kind::event, 16, 20},
     {"event-20-ack", Kind::event, 16, 20, Payload::ascii, ",\"ack\":1234567"},
     {"fan-out-1", Kind::fan_out, 1, 100},
@@ -159,7 +160,7 @@ std::string event_of(const Case& c) {
 }
 
 std::string input_of(const Case& c) {
-  if (c.kind == Kind::echo || c.kind == Kind::fan_out) return frames(payload_of(c.size, c.payload), c.per_read);
+  if (c.kind == Kind::echo || c.kind == Kind::task || c.kind == Kind::fan_out) return frames(payload_of(c.size, c.payload), c.per_read);
   if (c.kind == Kind::event) return frames(event_of(c), c.per_read);
   std::string all;
   for (size_t n = 0; n < c.per_read; n++) {
@@ -181,6 +182,12 @@ void add_routes(App& app) {
     res.send(req.param("name"));
   });
   app.ws("/echo", {.message = [](WebSocket from, const Message& msg) { from.send(msg); }});
+  app.ws("/task", [](WebSocket ws, Request&) {
+    ws.on_message([](WebSocket from, const Message& msg) -> Task<> {
+      from.send(msg);
+      co_return;
+    });
+  });
   app.ws("/events", [](WebSocket ws, Request&) {
     ws.on("echo", [](WebSocket from, std::string_view text) { from.emit("echo", text); });
     ws.on("ask", [](std::string_view text, EventReply reply) { reply(text); });
@@ -255,7 +262,7 @@ int connect_client(App& app, std::string_view websocket_path) {
 }
 
 std::string_view websocket_path(Kind kind) {
-  return kind == Kind::echo ? "/echo" : kind == Kind::event ? "/events" : kind == Kind::fan_out ? "/room" : "";
+  return kind == Kind::echo ? "/echo" : kind == Kind::task ? "/task" : kind == Kind::event ? "/events" : kind == Kind::fan_out ? "/room" : "";
 }
 
 void connect_clients(App& app, const Case& c) {
