@@ -4,11 +4,9 @@
 
 # Only what includes doctest depends on this file, so that only who needs doctest looks for it.
 DOCTEST_FLAGS := $(BUILD)/doctest.flags
-# Unless told otherwise only the library is optimised: the tests compile in half the time.
-ifneq ($(filter address$(comma)undefined thread,$(SANITIZE)),)
+# Unless told otherwise only the library is optimised: the tests compile in less than half the time.
+ifneq ($(filter address$(comma)undefined thread,$(SANITIZE))$(filter -O3,$(OPT)),)
 TEST_OPT ?= -O0
-else ifeq ($(OPT),-O3)
-TEST_OPT ?= -O1
 endif
 TEST_FLAGS = $(TEST_OPT) -fno-function-sections -fno-data-sections -Wall -Wextra $(NO_RESTRICT) $(if $(WERROR),-Werror) -iquote src -iquote tests $$(cat $(DOCTEST_FLAGS) $(ZLIB_FLAGS))
 

@@ -14,6 +14,7 @@
 #include <martlet/router.h>
 #include <martlet/stats.h>
 #include <martlet/websocket.h>
+#include <martlet/ws_changes.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +37,7 @@ struct HandlerFailure {
 };
 
 // An application on one thread: the one that calls run(). All calls that set it up (use, get, ws, …, on_error) come
-// before listen(), from one thread; later ones abort. post(), drain() and close() may be called from any thread.
+// before listen(), from one thread; later ones abort. post(), reconfigure(), drain() and close() may be called from any thread.
 // A route or prefix that is not of the form below is the Error that listen() answers; further ones are logged.
 //
 // In a Server (server.h) there is an App for each worker. What is said there of rooms, routes, everybody and connections
@@ -156,6 +157,17 @@ class App : public Routes<App> {
   SendStatus send_to(std::string_view id, std::span<const std::byte> bytes) const noexcept;
   // Any thread: closes all WebSockets, as WebSocket::close() does.
   void close_all(CloseCode code = CloseCode::going_away, std::string_view reason = {});
+
+  // Any thread, from listen() on: changes options of all WebSocket routes, or of the one with this pattern (as it was registered,
+  // a Router's with its prefix), in a Server on all workers, for connections to come and for those that are open, as
+  // ws_changes.h says of each. It is done soon, by each worker on its own thread, between two callbacks; calls of one thread
+  // keep their order. A worker looks at each of its connections once for it.
+  // An Error, and nothing has changed anywhere: before listen(), when all is over, no such route, an origin that is none,
+  // drop_oldest where a context is kept, no memory. Routes that workers do not have in common change where they are.
+  //
+  //   if (Error error = app.reconfigure({.heartbeat_interval = 60s, .max_message_bytes = 50_MiB})) return report(error);
+  Error reconfigure(WsChanges changes);
+  Error reconfigure(std::string_view pattern, WsChanges changes);
 
   // On the App's thread: open WebSockets.
   uint64_t connections() const noexcept;

@@ -43,4 +43,5 @@
 #include <martlet/typed_data.h>
 #include <martlet/websocket.h>
 #include <martlet/websocket_names.h>
+#include <martlet/ws_changes.h>
 #include <martlet/ws_step.h>

@@ -94,7 +94,7 @@ struct DrainProgress {
 };
 
 // Workers, from 1 to many, and their life. start(), wait(), run() and the destructor belong to one thread; drain(),
-// close(), restart(), stats() and progress() may be called from any thread while the Server exists.
+// close(), reconfigure(), restart(), stats() and progress() may be called from any thread while the Server exists.
 //
 //   int main() {
 //     Server server({.port = 3000});
@@ -106,7 +106,8 @@ struct DrainProgress {
 // not call listen() or run(). Each worker should register the same routes. An App lives until the next
 // start() or until the Server goes: till then its calls for any thread may be made, also when its worker has ended.
 //
-// Rooms, to_route(), everybody(), broadcast(), connections(), rooms(), stats() and close_all() mean all workers.
+// Rooms, to_route(), everybody(), broadcast(), connections(), rooms(), stats(), close_all() and reconfigure() mean all
+// workers.
 // Messages of one sender to one room arrive in order, wherever sender and receiver are. WebSocket, Room, Response and
 // Next may be used on any worker and any thread, as they say.
 class Server {
@@ -164,6 +165,11 @@ class Server {
   // serves, this Server drains; when it fails or takes too long, this one goes on and says so in the log. Takes effect
   // in wait(). Linux, macOS and FreeBSD.
   void restart(DrainOptions options = {});
+
+  // Any thread, from the end of start() on: App::reconfigure, on all workers. start() again begins with what the Apps' set-up
+  // says.
+  Error reconfigure(WsChanges changes);
+  Error reconfigure(std::string_view pattern, WsChanges changes);
 
   // Any thread: the sum of all workers, each as of at most 20 ms ago.
   Stats stats() const noexcept;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "sys/poller.h"
@@ -49,6 +50,8 @@ struct Server::Impl {
   };
   Numbers numbers() const noexcept;
   void end_workers() noexcept;
+  // (server_reconfigure.cc)
+  Error reconfigure(std::optional<std::string_view> pattern, WsChanges&& changes) noexcept;
   void join_all() noexcept;
 
   // Listening (server_listen.cc)

@@ -62,6 +62,12 @@ class WheelBuckets {
     return now_tick + 1 + static_cast<uint32_t>(static_cast<uint64_t>(phase) * interval_ticks >> 32);
   }
 
+  // The same in milliseconds from now.
+  static constexpr uint32_t spread_ms(uint32_t slot, uint32_t interval_ms) noexcept {
+    const uint64_t ms = uint64_t{spread_tick(slot, 0, ticks_of_ms(interval_ms))} * kTickNs / 1'000'000;
+    return ms < UINT32_MAX ? static_cast<uint32_t>(ms) : UINT32_MAX;
+  }
+
   WheelBuckets() noexcept;
   // Nodes linked.
   uint32_t size() const noexcept { return size_; }

@@ -27,10 +27,10 @@ Verdict judge_origin(const WsRouteEntry& route, const session::Exchange& e) noex
   constexpr Verdict kRefused{403, "This origin is not allowed."};
   const proto::Field* field = e.head.find(proto::FieldName::origin);
   if (!field) return options.require_origin ? Verdict{403, "There is no Origin."} : Verdict();
-  if (options.origins.empty() && !options.allow_origin) return {};
+  if (route.origins->empty() && !options.allow_origin) return {};
   if (e.head.count(proto::FieldName::origin) > 1) return kRefused;  // which of them was looked at is nobody's guess
   const std::string_view origin = e.field(field);
-  for (const std::string& pattern : options.origins) {
+  for (const std::string& pattern : *route.origins) {
     if (is_origin(pattern, origin)) return {};
   }
   if (!options.allow_origin) return kRefused;

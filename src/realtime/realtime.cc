@@ -57,6 +57,20 @@ RealtimeWorker::RealtimeWorker(const AppOptions& app_options) : RoutedWorker(app
 
 RealtimeWorker::~RealtimeWorker() { leave(); }
 
+void take_limits(WsRouteEntry& route) noexcept {
+  const WsOptions& ws = route.handlers.options;
+  session::WsLimits& limits = route.limits;
+  route.metadata_bytes = ws.max_metadata_bytes;
+  limits.message.message_bytes = base::at_most_everything(ws.max_message_bytes);
+  limits.message.fragments = ws.max_fragments;
+  limits.unsent_bytes = ws.max_unsent_bytes ? base::at_most_everything(ws.max_unsent_bytes) : 1;
+  limits.heartbeat_timeout_ms = base::to_ms(ws.heartbeat_timeout);
+  limits.heartbeat_interval_ms = interval_of(ws);
+  limits.measure_latency = ws.measure_latency;
+  limits.slow_consumer = ws.slow_consumer;
+  take_time_limits(route);
+}
+
 bool RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry> entry, std::span<Step> before) {
   if (defaults) defaults->fill_in(*this, entry->handlers.options);
   if (!entry->handlers.options.enabled) return stats.websocket_routes_off++, false;
@@ -72,17 +86,10 @@ bool RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry>
   entry->pattern = path;
   entry->number = static_cast<uint32_t>(ws_routes.size());
   entry->log.route = entry.get();
-  entry->metadata_bytes = ws.max_metadata_bytes;
+  entry->origins = &ws.origins;
   entry->keep_request = ws.keep_request || !ws.keep_headers.empty() || entry->on_open || entry->begin;
   if (ws.keep_headers.size() > kMostKeptHeaders) refuse_route("keep_headers has more than 64 names", path);
-  entry->limits.message.message_bytes = base::at_most_everything(ws.max_message_bytes);
-  entry->limits.message.fragments = ws.max_fragments;
-  entry->limits.unsent_bytes = ws.max_unsent_bytes ? base::at_most_everything(ws.max_unsent_bytes) : 1;
-  entry->limits.heartbeat_timeout_ms = base::to_ms(ws.heartbeat_timeout);
-  entry->limits.heartbeat_interval_ms = interval_of(ws);
-  entry->limits.measure_latency = ws.measure_latency;
-  entry->limits.slow_consumer = ws.slow_consumer;
-  take_time_limits(*entry);
+  take_limits(*entry);
   if (ws.envelope == Envelope::type_data) {
     type_data_routes++;
     any_type_data.store(true, std::memory_order_relaxed);

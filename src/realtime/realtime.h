@@ -3,10 +3,12 @@
 #pragma once
 
 #include <martlet/route_server.h>
+#include <martlet/ws_changes.h>
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,6 +52,14 @@ struct WsRouteEntry : session::WsRoute {
   bool keep_request = false;
   size_t metadata_bytes = 0;  // at most
   TimeLimits times;
+  struct Changed {
+    bool heartbeats = false;
+    bool message_limit = false;  // it is lower
+    bool times = false;
+    AgeLimits before;
+  } changed;  // what its connections are to hear of
+  const std::vector<std::string>* origins = nullptr;  // those of its options, or what has come in their place,
+  detail::CountedPointer origins_owner;               // and who has them then
   const std::vector<std::string>* broken_agents = nullptr;  // where it compresses
   // The subprotocol of a request that has passed the rules already; null where they are applied last, as there is no `verify`.
   std::string_view (*verified_protocol)(const session::Exchange& e) noexcept = nullptr;
@@ -67,6 +77,15 @@ struct WsRouteEntry : session::WsRoute {
 std::unique_ptr<WsRouteEntry> two_phase_route(detail::RouteSetup set_up, WsOptions options);
 
 void configure(RealtimeWorker& w, WsOptions options);
+
+// App::reconfigure (reconfigure.cc). What is wrong with that, by the routes of one worker that has been opened; any thread. Without
+// a pattern all routes are meant.
+Error judge_changes(const RealtimeWorker& w, std::optional<std::string_view> pattern, const WsChanges& changes) noexcept;
+// And has it done by the workers of these numbers: by all of them that are not over, or by none.
+Error order_changes(uint32_t first, uint32_t end, std::optional<std::string_view> pattern, WsChanges&& changes) noexcept;
+
+// What its options say of limits and times, made ready: before the first connection, and when they have changed.
+void take_limits(WsRouteEntry& route) noexcept;
 
 struct RealtimeWorker : routing::RoutedWorker {
   explicit RealtimeWorker(const AppOptions& app_options);

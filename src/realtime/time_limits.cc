@@ -1,9 +1,12 @@
 // See time_limits.h.
 #include "realtime/time_limits.h"
 
+#include <algorithm>
+
 #include "base/limits.h"
 #include "net/reactor.h"
 #include "realtime/realtime.h"
+#include "sys/clock.h"
 
 namespace martlet::realtime {
 
@@ -22,6 +25,21 @@ namespace martlet::realtime {
   if (age >= most_) return 0;
   const uint64_t left_ms = (uint64_t{most_ - age} << shift_) * net::WheelBuckets::kTickNs / 1'000'000 + 1;
   return left_ms < kFarMs ? static_cast<uint32_t>(left_ms) : kFarMs;
+}
+
+uint32_t AgeLimit::ticks_since(uint32_t tick, uint16_t mark_then) const noexcept {
+  const auto units = static_cast<uint16_t>(mark(tick) - mark_then);
+  return units ? uint32_t{units - 1u} << shift_ : 0;  // of the first and the last one a part may be missing
+}
+
+uint16_t AgeLimit::mark_of_age(uint32_t tick, uint32_t ticks) const noexcept {
+  const uint32_t units = ticks >> shift_;
+  return static_cast<uint16_t>(mark(tick) - (units < most_ ? units : most_));
+}
+
+uint16_t AgeLimit::mark_of_life(uint32_t tick, uint32_t ticks, uint32_t earlier) const noexcept {
+  const bool over = (ticks >> shift_) + earlier >= most_;
+  return static_cast<uint16_t>(over ? mark(tick) - (most_ - most_ / 10) : mark_of_age(tick, ticks));
 }
 
 namespace {
@@ -76,7 +94,7 @@ bool is_open(const net::Connection& c, const session::WsState& ws) noexcept {
 [[gnu::cold]] void take_time_limits(WsRouteEntry& route) noexcept {
   route.times.idle = AgeLimit(route.handlers.options.idle_timeout);
   route.times.lifetime = AgeLimit(route.handlers.options.max_lifetime);
-  if (route.times.idle || route.times.lifetime) route.look = look;
+  route.look = route.times.idle || route.times.lifetime ? look : nullptr;
 }
 
 const session::WsSink& stamping_sink(WsRouteEntry& route, const session::WsSink& below) noexcept {
@@ -94,6 +112,45 @@ void begin_times(RealtimeWorker& w, WsRouteEntry& route, net::Connection& c) noe
   note_data(w, route, c);
   c.state<session::WsState>().opened_mark = route.times.lifetime.mark(w.reactor.now_tick());
   w.reactor.arm(c, route.look(route, c));
+}
+
+namespace {
+
+// How long it has been open. The wall clock, which is all that is known where nobody has counted, fills in what the units of the
+// former limit leave out, so that an age does not fall behind when limits change often.
+uint32_t ticks_open(const session::WsState& ws, const AgeLimit& before, uint32_t tick) noexcept {
+  const uint64_t now_ms = sys::wall_ms();
+  const uint64_t ms = now_ms > ws.opened_wall_ms ? now_ms - ws.opened_wall_ms : 0;
+  const uint32_t by_wall = net::WheelBuckets::ticks_of_ms(ms) - 1;
+  if (!before) return by_wall;
+  const uint32_t least = before.ticks_since(tick, ws.opened_mark);
+  return std::clamp(by_wall, least, least + 2 * before.unit());
+}
+
+void take_new_marks(RealtimeWorker& w, WsRouteEntry& route, const AgeLimits& before, net::Connection& c) noexcept {
+  auto& ws = c.state<session::WsState>();
+  const uint32_t tick = w.reactor.now_tick();
+  const AgeLimit idle = route.times.idle;
+  const AgeLimit lifetime = route.times.lifetime;
+  if (lifetime && lifetime != before.lifetime) {
+    ws.opened_mark = lifetime.mark_of_life(tick, ticks_open(ws, before.lifetime, tick), lifetime.share(c.slot));
+  }
+  if (idle && idle != before.idle) {
+    ws.data_mark = idle.mark_of_age(tick, before.idle ? before.idle.ticks_since(tick, ws.data_mark) : 0);
+  }
+}
+
+}  // namespace
+
+void take_new_times(RealtimeWorker& w, WsRouteEntry& route, const AgeLimits& before, net::Connection& c) noexcept {
+  const auto& ws = c.state<session::WsState>();
+  if (!is_open(c, ws)) return;
+  take_new_marks(w, route, before, c);
+  const AgeLimit lifetime = route.times.lifetime;
+  if (lifetime) w.reactor.arm(c, lifetime.ms_left(w.reactor.now_tick(), ws.opened_mark, lifetime.share(c.slot)));
+  if (!route.times.idle) return;
+  const uint32_t left = idle_left(w, route, c);
+  w.reactor.arm(c, left ? left : net::WheelBuckets::spread_ms(c.slot, route.times.idle.ms() / 10));
 }
 
 }  // namespace martlet::realtime

@@ -24,12 +24,21 @@ class AgeLimit {
   explicit AgeLimit(std::chrono::milliseconds limit) noexcept;
   constexpr explicit operator bool() const noexcept { return most_ != 0; }
 
+  constexpr bool operator==(const AgeLimit&) const noexcept = default;
+
   constexpr uint16_t mark(uint32_t tick) const noexcept { return static_cast<uint16_t>(tick >> shift_); }
   // Milliseconds until what began at `mark` has this age, less `earlier` units; 0 when it has. Of one that is far away
   // a part of them.
   uint32_t ms_left(uint32_t tick, uint16_t mark_then, uint32_t earlier = 0) const noexcept;
   // The same of what has just begun.
   uint32_t ms() const noexcept { return ms_left(0, 0); }
+  // For a limit that takes another one's place. The ticks that have passed since `mark` at least, and less than two units more;
+  // and a mark of what has so many behind it.
+  constexpr uint32_t unit() const noexcept { return uint32_t{1} << shift_; }
+  uint32_t ticks_since(uint32_t tick, uint16_t mark_then) const noexcept;
+  uint16_t mark_of_age(uint32_t tick, uint32_t ticks) const noexcept;
+  // The same, but an age that would be over, with `earlier`, is cut to one that has a tenth to go.
+  uint16_t mark_of_life(uint32_t tick, uint32_t ticks, uint32_t earlier) const noexcept;
   // Units, below a tenth of the limit, that differ from slot to slot, evenly over any run of slots.
   constexpr uint32_t share(uint32_t slot) const noexcept {
     const uint32_t phase = slot * 2654435769u;  // 2^32 / golden ratio
@@ -56,6 +65,12 @@ const session::WsSink& stamping_sink(WsRouteEntry& route, const session::WsSink&
 void take_time_limits(WsRouteEntry& route) noexcept;
 // A connection of a route with such limits begins.
 void begin_times(RealtimeWorker& w, WsRouteEntry& route, net::Connection& c) noexcept;
+// The same of one that is open when its route's limits have changed; what it had before tells how old it is.
+struct AgeLimits {
+  AgeLimit idle;
+  AgeLimit lifetime;
+};
+void take_new_times(RealtimeWorker& w, WsRouteEntry& route, const AgeLimits& before, net::Connection& c) noexcept;
 // It may be heard of again: what went before is nobody's silence.
 void note_data(const RealtimeWorker& w, const WsRouteEntry& route, net::Connection& c) noexcept;
 

@@ -147,6 +147,42 @@ bool shows_life(const Sessions& s, net::Connection& c) noexcept {
          base::time_left(s.reactor.now_ms(), c.last_seen_ms, static_cast<uint32_t>(most_ms)) > 0;
 }
 
+namespace {
+
+// Who has spoken lately is looked at, and asked, as if it had just come. Who has not is not put off, so that limits that change
+// all the time still find out who is gone; and what it was silent before anybody asked is cut to what it takes to be asked.
+void begin_asking(Sessions& s, net::Connection& c) noexcept {
+  const WsState& ws = c.state<WsState>();
+  const uint32_t interval_ms = ws.route->limits.heartbeat_interval_ms;
+  const uint32_t now = s.reactor.now_ms();
+  const uint32_t quiet_ms = interval_ms / 2 + 1;
+  if (now - c.last_seen_ms < quiet_ms) return s.reactor.arm_spread(c, interval_ms);
+  if (!is_asked(c, ws, now)) c.last_seen_ms = now - quiet_ms;
+  s.reactor.arm(c, net::WheelBuckets::spread_ms(c.slot, interval_ms));
+}
+
+}  // namespace
+
+void take_new_heartbeats(Sessions& s, net::Connection& c) noexcept {
+  const WsState& ws = c.state<WsState>();
+  const WsLimits& limits = ws.route->limits;
+  if (ws.ready != ReadyState::open || ws.failing || c.closing) return;
+  if (limits.heartbeat_interval_ms) begin_asking(s, c);
+  const uint32_t now = s.reactor.now_ms();
+  const uint32_t left = silence_left(c, ws, now);
+  if (left != base::kNeverMs) s.reactor.arm(c, left ? left : net::WheelBuckets::spread_ms(c.slot, limits.heartbeat_timeout_ms / 10));
+  if (c.out && c.out->blocked) s.reactor.arm(c, base::time_left(now, c.out->progress_ms, s.reactor.write_timeout_ms));
+}
+
+void take_new_message_limit(Sessions& s, net::Connection& c) noexcept {
+  const WsInput* in = c.state<WsState>().input;
+  if (c.closing || !in || !in->message.in_message() || in->streamed) return;
+  const uint64_t limit = c.state<WsState>().route->limits.message.message_bytes;
+  const uint64_t on_wire = in->message.compressed() ? proto::most_compressed(limit) : limit;
+  if (in->message.announced_bytes() <= on_wire && in->have <= limit) return;
+  fail_websocket(s, c, proto::close_code::too_big, "The message is larger than this server takes.", CloseCause::message_too_big);
+}
+
 void note_pong(Sessions& s, WsState& ws) noexcept {
   if (!ws.ping_waits) return;
   const uint32_t took_ms = s.reactor.now_ms() - ws.pinged_ms;

@@ -302,6 +302,7 @@ std::string_view error_text(CloseCause cause) noexcept {
     case CloseCause::heartbeat_timeout: return "The peer gave no sign of life.";
     case CloseCause::write_timeout: return "A write made no progress.";
     case CloseCause::out_of_memory: return "Memory was out.";
+    case CloseCause::message_too_big: return "The message is larger than this server takes.";
     case CloseCause::metadata_too_big: return "The connection's metadata is too large.";
     default: return {};
   }

@@ -192,6 +192,11 @@ void look_at_times(net::Reactor& reactor, net::Connection& c);
 const uint32_t* last_payload_ms(const WsState& ws) noexcept;
 // Whether it is open and not silent for too long.
 bool shows_life(const Sessions& s, net::Connection& c) noexcept;
+// Its route's limits are others than before; not in its own dispatch. It is asked whether it lives, and given up, by the new
+// ones: at a moment of its own, and not for a silence that nobody has asked about.
+void take_new_heartbeats(Sessions& s, net::Connection& c) noexcept;
+// Ends who is sending a message that is too large by now.
+void take_new_message_limit(Sessions& s, net::Connection& c) noexcept;
 // A ping has been answered.
 void note_pong(Sessions& s, WsState& ws) noexcept;
 

@@ -34,6 +34,10 @@ void set_up(App& app) {
   const WsOptions gone{.choose_protocol = [](Offered) { return std::optional<std::string>("v1"); }};  // FAILS IN ANOTHER FILE
   const WsOptions stays{.choose_protocol = [](Offered) { return "v1"; }};
   const WsOptions verified{.verify = [](Request&) {}};                     // FAILS IN ANOTHER FILE
+  (void)app.reconfigure({.heartbeat_interval = 60s, .max_connections = 5, .origins = {"https://a.example"}});
+  (void)app.reconfigure({.protocols = {"v1"}});                            // FAILS
+  (void)app.reconfigure({.compression = true});                            // FAILS
+  (void)app.reconfigure("/ws", {.envelope = Envelope::type_data});         // FAILS
   const WsOptions chosen{.allow_origin = [](int) { return true; }};        // FAILS
   app.on_error([](std::string) {});                                        // FAILS
   app.after(5, [] {});                                                     // FAILS

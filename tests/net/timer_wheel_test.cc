@@ -150,6 +150,7 @@ TEST_CASE("timer_wheel: heartbeats are spread evenly from slot to slot") {
       const uint32_t tick = Wheel::spread_tick(slot, 1000, interval);
       CHECK(tick > 1000);
       CHECK(tick <= 1000 + interval);
+      CHECK(Wheel::spread_ms(slot, 30'000) == uint64_t{tick - 1000} * Wheel::kTickNs / 1'000'000);
       per_tick[tick]++;
     }
     int largest = 0;

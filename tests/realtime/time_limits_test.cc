@@ -3,6 +3,7 @@
 
 #include "realtime/time_limits.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 
@@ -54,5 +55,29 @@ TEST_CASE("time limits: shares are below a tenth, and even over any run of slots
       tenths[less / 10'000]++;
     }
     for (const int count : tenths) CHECK((count > 80 && count < 120));
+  }
+}
+
+TEST_CASE("time limits: what began under one limit is as old under another: never older, nor much younger") {
+  for (uint64_t from = 1; from < uint64_t{1} << 36; from = from * 11 / 3 + 1) {
+    for (uint64_t to = 1; to < uint64_t{1} << 36; to = to * 13 / 3 + 1) {
+      const AgeLimit was{milliseconds(from)};
+      const AgeLimit is{milliseconds(to)};
+      for (const uint64_t begin : {uint64_t{54'321}, (uint64_t{1} << 32) - from % 1000, uint64_t{1} << 33}) {
+        CAPTURE(from);
+        CAPTURE(to);
+        CAPTURE(begin);
+        const uint64_t late = (2 * from + 3 * to) / (1 << 13) + 6 * kTickNs / 1'000'000;  // of 2^13 units at least
+        if (late > 2 * to + 1000) continue;  // so much later its marks would have gone round
+        const uint64_t change = begin + from / 2;
+        const uint16_t mark = is.mark_of_age(tick_at(change), was.ticks_since(tick_at(change), was.mark(tick_at(begin))));
+        if (begin + to > change) CHECK(is.ms_left(tick_at(begin + to - 1), mark) > 0);
+        CHECK(is.ms_left(tick_at(std::max(begin + to, change) + late), mark) == 0);
+        const uint32_t share = is.share(static_cast<uint32_t>(from));
+        const uint16_t life = is.mark_of_life(tick_at(change), was.ticks_since(tick_at(change), was.mark(tick_at(begin))), share);
+        CHECK(is.ms_left(tick_at(std::max(begin + to, change + to / 10) + late), life, share) == 0);
+        if (to > 1000) CHECK(is.ms_left(tick_at(change), life, share) > 0);
+      }
+    }
   }
 }
