@@ -500,6 +500,8 @@ void take_ack(const Shared<AckWait>& wait, const AckResult& result);
 class [[nodiscard]] AckAwait : Waiting {
  public:
   explicit AckAwait(AckRequest& request) noexcept : request_(&request) {}
+  AckAwait(const AckAwait&) = delete;
+  AckAwait& operator=(const AckAwait&) = delete;
   ~AckAwait() {
     if (wait_) wait_->waiting = nullptr;
   }

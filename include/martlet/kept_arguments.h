@@ -54,7 +54,8 @@ class HeldRequest {
  public:
   explicit HeldRequest(Request& req) noexcept;
   HeldRequest(HeldRequest&& other) noexcept : request_(other.request_), root_(std::exchange(other.root_, nullptr)) {}
-  HeldRequest& operator=(HeldRequest&&) = delete;
+  HeldRequest(const HeldRequest&) = delete;
+  HeldRequest& operator=(const HeldRequest&) = delete;
   ~HeldRequest();
   explicit operator bool() const noexcept { return root_ != nullptr; }
   Request& get() const noexcept { return *request_; }
