@@ -160,6 +160,12 @@ class WebSocket {
   ListenerId set_message(Function<void(WebSocket, const Message&)> handler) const;
   // Runs exactly once, after the last on_message. The handle still answers its rooms; sends answer closed.
   ListenerId on_close(Function<void(WebSocket, const CloseInfo&)> handler) const;
+  // For those who need to know no more than that it has ended.
+  template <typename F>
+    requires(std::is_invocable_v<std::decay_t<F>&> && !std::is_invocable_v<std::decay_t<F>&, WebSocket, const CloseInfo&>)
+  MARTLET_THUNK ListenerId on_close(F&& handler) const {
+    return on_close([fn = std::decay_t<F>(std::forward<F>(handler))](WebSocket, const CloseInfo&) mutable { return fn(); });
+  }
   // Runs when everything that waited has been given to the kernel, after a send has answered backpressure or dropped.
   ListenerId on_drain(Function<void(WebSocket)> handler) const;
   ListenerId once_drain(Function<void(WebSocket)> handler) const;

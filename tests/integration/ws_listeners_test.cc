@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <martlet/martlet.h>
 
+#include <atomic>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -144,12 +145,14 @@ TEST_CASE("ws listeners: all hear of a message though the first one throws; then
 
 TEST_CASE("ws listeners: of pings, pongs and the end there are several, too") {
   WsEvents events;
+  std::atomic<int> ends = 0;
   TestServer server([&](App& app) {
     app.ws("/", [&](WebSocket ws, Request&) {
       ws.once_pong([](WebSocket from, std::string_view p) { from.send("once " + std::string(p)); });
       ws.on_pong([](WebSocket from, std::string_view p) { from.send("pong " + std::string(p)); });
       ws.on_ping([](WebSocket from, std::string_view) { from.send("one"); });
       ws.on_ping([](WebSocket from, std::string_view) { from.send("two"); });
+      ws.on_close([&] { ends++; });
       for (int i = 0; i < 2; i++) {
         ws.on_close([&](WebSocket own, const CloseInfo& why) {
           events.add_close(own, why);
@@ -167,6 +170,7 @@ TEST_CASE("ws listeners: of pings, pongs and the end there are several, too") {
   CHECK(eventually([&] { return events.closes().size() >= 2; }));
   wait_a_turn(server);
   CHECK(events.closes().size() == 2);
+  CHECK(ends == 1);
 }
 
 TEST_CASE("ws listeners: added and taken out from another thread") {
