@@ -1,53 +1,24 @@
 // chat_page.test.mjs: the page of examples/chat in Chromium, by what a person sees and does.
 //
-// Leaves pictures in BUILD_DIR/e2e/. Every page is watched: an error, a policy violation, a dialog or a request to
-// anywhere else fails the check.
+// Leaves pictures in BUILD_DIR/e2e/.
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { after, afterEach, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
-import { build, start, until } from './harness.mjs';
+import { after, before, test } from 'node:test';
+import { desktop, newPage, phone, pictures, watch } from './browser.mjs';
+import { start, until } from './harness.mjs';
 
-const pictures = path.join(build, 'e2e');
-const desktop = { viewport: { width: 1280, height: 800 } };
-const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
-let chat, browser, rooms = 0, contexts = [], complaints = [];
+let chat, rooms = 0;
 
-before(async () => {
-  mkdirSync(pictures, { recursive: true });
-  chat = await start('chat', '--port', '0');
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
-});
-after(async () => {
-  await browser?.close();
-  await chat?.stop('SIGKILL');
-});
-afterEach(async () => {
-  await Promise.all(contexts.map((context) => context.close()));
-  contexts = [];
-  assert.deepEqual(complaints.splice(0), []);
-});
+before(async () => { chat = await start('chat', '--port', '0'); });
+after(async () => { await chat?.stop('SIGKILL'); });
 const newRoom = () => `/r/page-${++rooms}`;
 
-async function visit(target, options = desktop) {
-  const context = await browser.newContext({ locale: 'en-GB', ...options });
-  contexts.push(context);
-  return watched(await context.newPage(), target);
-}
-async function watched(page, target) {
-  page.setDefaultTimeout(15000);
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  page.on('dialog', (dialog) => { complaints.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
-  page.on('console', (message) => {
-    if (message.type() === 'error' && !/WebSocket connection to .* failed/.test(message.text())) complaints.push(message.text());
-  });
-  page.on('request', (request) => {
-    if (!request.url().startsWith('data:') && new URL(request.url()).hostname !== '127.0.0.1') complaints.push(`fetches ${request.url()}`);
-  });
+async function go(page, target) {
   await page.goto(target.startsWith('http') ? target : chat.http + target);
   return page;
 }
+const visit = async (target, options) => go(await newPage(options), target);
+const watched = (page, target) => go(watch(page), target);
 const online = (page) => page.waitForSelector('#state.on');
 async function enter(target, name, options) {
   const page = await visit(target, options);

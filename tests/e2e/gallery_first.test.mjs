@@ -3,25 +3,11 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import WebSocket from 'ws';
-import { connect, start, until, within } from './harness.mjs';
+import { application, objects, serving, texts } from './gallery.mjs';
+import { connect, until, within } from './harness.mjs';
 
-const texts = (client) => client.messages.map((message) => message.text);
-const objects = (client) => client.messages.map((message) => JSON.parse(message.text));
 const count = (text, part) => text.split(part).length - 1;
 const said = (server, part, times = 1) => until(() => count(server.err, part) >= times, `the log to say ${part}`);
-
-// Looks at a server, which ends well.
-async function serving(check, ...args) {
-  const server = await start('gallery', ...args, '--port', '0');
-  let end;
-  try {
-    await check(server);
-  } finally {
-    end = await server.stop();
-  }
-  assert.deepEqual(end, { code: 0, signal: null });
-}
-const application = (name, check) => test(`gallery: ${name}`, () => serving(check, name));
 
 // The status that a handshake is refused with.
 function refused(url, options = {}) {

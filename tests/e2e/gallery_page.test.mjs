@@ -1,51 +1,24 @@
 // gallery_page.test.mjs: examples/gallery as a person finds it: the list, its page in Chromium, an answer from every application,
 // and the page that talks to a chat of its own.
 //
-// Leaves pictures in BUILD_DIR/e2e/. Every page is watched: an error, a policy violation, a dialog or a request to anywhere else
-// fails the check.
+// Leaves pictures in BUILD_DIR/e2e/.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { after, afterEach, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
+import { desktop, newPage, phone, pictures } from './browser.mjs';
 import { build, connect, curl, start, until } from './harness.mjs';
 
-const pictures = path.join(build, 'e2e');
-const desktop = { viewport: { width: 1280, height: 800 } };
-const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
-let gallery, applications, browser, contexts = [], complaints = [];
+let gallery, applications;
 
 before(async () => {
-  mkdirSync(pictures, { recursive: true });
   gallery = await start('gallery', '--port', '0');
   applications = await (await fetch(gallery.http + '/gallery.json')).json();
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 });
-after(async () => {
-  await browser?.close();
-  await gallery?.stop('SIGKILL');
-});
-afterEach(async () => {
-  await Promise.all(contexts.map((context) => context.close()));
-  contexts = [];
-  assert.deepEqual(complaints.splice(0), []);
-});
-
+after(async () => { await gallery?.stop('SIGKILL'); });
 async function visit(target, options = desktop, prepare = () => {}) {
-  const context = await browser.newContext({ locale: 'en-GB', ...options });
-  contexts.push(context);
-  const page = await context.newPage();
-  page.setDefaultTimeout(15000);
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  page.on('dialog', (dialog) => { complaints.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
-  page.on('console', (message) => {
-    if (message.type() === 'error' && !/WebSocket connection to .* failed/.test(message.text())) complaints.push(message.text());
-  });
-  page.on('request', (request) => {
-    if (!request.url().startsWith('data:') && new URL(request.url()).hostname !== '127.0.0.1') complaints.push(`fetches ${request.url()}`);
-  });
+  const page = await newPage(options);
   await prepare(page);
   await page.goto(target);
   return page;

@@ -2,27 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import WebSocket from 'ws';
-import { connect, curl, start, until } from './harness.mjs';
+import { application, objects, texts } from './gallery.mjs';
+import { connect, curl, until } from './harness.mjs';
 
-const texts = (client) => client.messages.map((message) => message.text);
-const objects = (client) => client.messages.map((message) => JSON.parse(message.text));
 const last = (client) => objects(client).at(-1);
 const said = (server, part) => until(() => server.err.includes(part), `the log to say ${part}`);
 const event = (name, ...args) => JSON.stringify({ event: name, args });
-
-// What an application does between its start and its end, which must be a good one.
-function application(name, check) {
-  test(`gallery: ${name}`, async () => {
-    const server = await start('gallery', name, '--port', '0');
-    let end;
-    try {
-      await check(server);
-    } finally {
-      end = await server.stop();
-    }
-    assert.deepEqual(end, { code: 0, signal: null });
-  });
-}
 
 // Sends, and answers the next message that comes.
 async function ask(client, what) {
