@@ -11,6 +11,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/client.h"
@@ -519,6 +520,36 @@ TEST_CASE("ws tasks: without memory the connection is closed, and nothing stays"
   }
   CHECK(answered);
   CHECK(eventually([&] { return frames.now == 0; }));
+}
+
+TEST_CASE("ws tasks: the end of an App waits for what was offloaded, with the request that the task keeps") {
+  for (const bool client_goes : {true, false}) {
+    CAPTURE(client_goes);
+    Frames frames;
+    Gate gate;
+    TestServer server([&](App& app) {
+      app.ws("/", [&](WebSocket ws, Request& req) -> Task<> {
+        const Count count(frames);
+        co_await offload([&] { gate.wait(); });
+        ws.send(req.path());
+      });
+    }, {.app = {.offload_threads = 1}});
+    {
+      WsClient client(server.port());
+      REQUIRE(client.open());
+      CHECK(gate.wait_for_one());
+      if (client_goes) CHECK(client.close_nicely());
+      server.app().close();
+    }
+    std::thread opener([&] {
+      std::this_thread::sleep_for(20ms);  // by then it waits, mostly
+      gate.open();
+    });
+    CHECK(server.wait_until_over() == 0);
+    opener.join();
+    server.stop();
+    CHECK(frames.now == 0);
+  }
 }
 
 #endif
