@@ -552,4 +552,33 @@ TEST_CASE("ws tasks: the end of an App waits for what was offloaded, with the re
   }
 }
 
+TEST_CASE("ws tasks: a peer that was sent a Close is read, however many tasks begin after that") {
+  std::atomic<bool> open = false;
+  std::atomic<int> begun = 0;
+  std::atomic<bool> closed = false;
+  TestServer server([&](App& app) {
+    const auto work = [&](WebSocket) -> Task<> {
+      begun++;
+      while (!open) co_await sleep(1ms);
+    };
+    app.ws("/", [&, work](WebSocket ws) {
+      ws.on_message([work](WebSocket from, const Message& message) {
+        if (message.text() == "begin") return void(from.post(work));
+        from.after(1ms, work);
+        from.close();
+      });
+      ws.on_close([&](WebSocket, const CloseInfo& end) { closed = end.cause == CloseCause::local_close; });
+    });
+  });
+  WsClient client(server.port());
+  std::string all;
+  for (uint32_t i = 1; i < kMaxSocketTasks; i++) all.append(ws_frame(kText, "begin"));
+  CHECK(client.send(all + ws_frame(kText, "close")));
+  CHECK(client.read_close() == 1000);
+  CHECK(eventually([&] { return begun == static_cast<int>(kMaxSocketTasks); }));
+  CHECK(client.send_close(1000));
+  CHECK(eventually([&] { return closed.load(); }));
+  open = true;
+}
+
 #endif
