@@ -581,4 +581,21 @@ TEST_CASE("ws tasks: a peer that was sent a Close is read, however many tasks be
   open = true;
 }
 
+TEST_CASE("ws tasks: what a step's coroutine does after co_await next comes behind what the handler does at once") {
+  TestServer server([&](App& app) {
+    app.ws_use([](WebSocket ws, Request& req, Next next) -> Task<> {
+      if (req.query("late")) co_await sleep(1ms);
+      co_await next;
+      ws.send("behind");
+    });
+    app.ws("/", [](WebSocket ws) { ws.send("open"); });
+  });
+  for (const char* path : {"/?late=1", "/"}) {
+    CAPTURE(path);
+    WsClient client(server.port(), path);
+    CHECK(client.reads("open"));
+    CHECK(client.reads("behind"));
+  }
+}
+
 #endif
