@@ -310,7 +310,7 @@ class [[nodiscard]] Task {
     if (start) make().template begin<false>(start);
   }
   // For function.h: what is called in place of a function that makes such tasks.
-  template <typename First, typename... Rest, typename F>
+  template <typename First = void, typename... Rest, typename F>
   static auto of_socket(F&& fn) {
     static_assert(std::is_same_v<First, WebSocket>, "a coroutine belongs to a WebSocket here: its function takes it first");
     using Stored = std::decay_t<F>;

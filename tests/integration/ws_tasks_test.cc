@@ -598,4 +598,20 @@ TEST_CASE("ws tasks: what a step's coroutine does after co_await next comes behi
   }
 }
 
+TEST_CASE("ws tasks: timers that take no WebSocket may be coroutines; a reply may be a view of a listener's argument") {
+  TestServer server([&](App& app) {
+    app.ws("/", [](WebSocket ws) {
+      ws.after(1ms, [ws]() -> Task<> {
+        co_await sleep(1ms);
+        ws.send("after");
+      });
+      ws.on("e", [](std::string text) -> Task<std::string_view> { co_return text; });
+    });
+  });
+  WsClient client(server.port());
+  CHECK(client.reads("after"));
+  CHECK(client.send_text(R"({"event":"e","args":["a text that is longer than what fits into a string"],"ack":5})"));
+  CHECK(client.reads(R"({"ack":5,"args":["a text that is longer than what fits into a string"]})"));
+}
+
 #endif
