@@ -388,8 +388,8 @@ Task<> listen_and_keep(Shared<F> fn, KeptEvent event, Held held) {
   if constexpr (std::is_void_v<Answer>) {
     co_await invoke_listener(*fn, event, held, typename Shape::Each());
   } else {
-    const Answer answer = co_await invoke_listener(*fn, event, held, typename Shape::Each());
-    event.answer(answer);
+    const typename Shape::Result task = invoke_listener(*fn, event, held, typename Shape::Each());
+    event.answer(co_await task);  // which may be a view of what the listener's frame has
   }
 }
 

@@ -310,7 +310,7 @@ class [[nodiscard]] Task {
     if (start) make().template begin<false>(start);
   }
   // For function.h: what is called in place of a function that makes such tasks.
-  template <typename First, typename... Rest, typename F>
+  template <typename First = void, typename... Rest, typename F>
   static auto of_socket(F&& fn) {
     static_assert(std::is_same_v<First, WebSocket>, "a coroutine belongs to a WebSocket here: its function takes it first");
     using Stored = std::decay_t<F>;
@@ -515,7 +515,8 @@ class [[nodiscard]] Offload : Waiting {
 
 // co_await next: lets the request through, and goes on when it has been answered (or has become a WebSocket), by whomever and
 // however late. Of several steps that wait so, the last one goes on first. Too late to change the answer. When
-// the client goes before, the step does not go on.
+// the client goes before, the step does not go on. A step behind the 101 goes on behind the connection's handler, or the next
+// step, which may wait.
 [[nodiscard]] inline detail::RestOfChain operator co_await(const Next& next) noexcept { return detail::RestOfChain(next); }
 
 // std::string_view body = co_await req.whole_body(): in a middleware, which runs when the head is there. A handler's body is

@@ -288,7 +288,7 @@ class WebSocket {
   friend struct std::hash<WebSocket>;
   template <typename F>
   MARTLET_THUNK static Function<void(WebSocket)> without_socket(F&& fn) {
-    return [fn = std::decay_t<F>(std::forward<F>(fn))](WebSocket) mutable { fn(); };
+    return [fn = std::decay_t<F>(std::forward<F>(fn))](WebSocket) mutable { return fn(); };
   }
   ListenerId add_filter(Function<void(WebSocket, const Message&, bool&)> filter) const;
   // Where its typed data is; null when it is gone or memory is out.

@@ -173,12 +173,12 @@ HeldRequest::~HeldRequest() {
 
 void await_answer(Resumable& waiting, const Next& next) noexcept {
   TaskRoot& root = needed(waiting);
-  if (&root.owner != &http::kStep) {  // what comes after a WebSocket's step has no answer
+  root.waiting = &waiting;
+  if (&root.owner != &http::kStep) {  // what comes after a WebSocket's step has no answer: it goes on behind what that begins
     next();
-    return go_on(waiting, root.calls.resume);
+    return root.part.wake(root);
   }
   root.awaits = Awaits::answer;
-  root.waiting = &waiting;
   http::step_of(root).next_step.emplace(next);
   worker::note_due(root, Due::next);
 }

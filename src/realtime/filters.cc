@@ -34,21 +34,13 @@ void received(worker::Part& part, net::Connection& c, const session::MessageView
 
 const worker::PartHooks Filters::kHooks{.received = received};
 
-// The first one of a worker: its routes are to tell it of messages from now on.
-bool watch(RealtimeWorker& w) noexcept {
-  if (w.parts.find<Filters>()) return true;
-  if (!w.parts.find_or_add<Filters>(w)) return false;
-  w.choose_sinks();
-  return true;
-}
-
 }  // namespace
 
 }  // namespace realtime
 
 ListenerId WebSocket::add_filter(Function<void(WebSocket, const Message&, bool&)> filter) const {
   realtime::command(*this, [](realtime::RealtimeWorker& w, net::Connection& c) {
-    if (!realtime::watch(w)) realtime::no_memory(w, c);
+    if (!w.parts.find_or_add<realtime::Filters>(w)) realtime::no_memory(w, c);  // routes tell it of messages from now on
   });
   return realtime::add(*this, realtime::Event::filter, std::move(filter));
 }

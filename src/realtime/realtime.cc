@@ -110,7 +110,7 @@ void RealtimeWorker::choose_sink(WsRouteEntry& route) noexcept {
 
 bool RealtimeWorker::observe(net::Connection& c, const session::MessageView& message) noexcept {
   parts.received(c, message);
-  return !std::exchange(message_refused, false) && c.state<session::WsState>().ready == ReadyState::open;
+  return !std::exchange(message_refused, false) && !c.closing && c.state<session::WsState>().ready == ReadyState::open;
 }
 
 void RealtimeWorker::list(AudienceLog& audience) noexcept {

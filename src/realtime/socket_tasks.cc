@@ -26,10 +26,12 @@ net::Connection* connection_of(const SocketTask& task) noexcept {
 
 // How many ----------------------------------------------------------------------------------------------------------------
 
-// A peer whose messages take long is read no further when so many are at work: that bounds what it can make us hold.
+// A peer whose messages take long is read no further when so many are at work: that bounds what it can make us hold. Once a
+// Close was said, nobody is told of what it sends: it is read for its answer.
 void begin_working(SocketTask& task, net::Connection& c, TasksOfSocket& own) noexcept {
   if (std::exchange(task.works, true)) return;
-  if (++own.working == kMaxSocketTasks) worker_of(task).reactor.pause(c, net::kPauseTasks);
+  if (++own.working != kMaxSocketTasks || c.state<session::WsState>().ready != ReadyState::open) return;
+  worker_of(task).reactor.pause(c, net::kPauseTasks);
 }
 
 void stop_working(SocketTask& task, net::Connection& c, TasksOfSocket& own) noexcept {

@@ -99,6 +99,7 @@ Tasks::Tasks(Worker& w) noexcept : Part(w) {
 void Tasks::begin(TaskRoot& root, Resumable& first, const detail::TaskCalls& calls) noexcept {
   root.frame = first.frame;
   root.calls = calls;
+  root.part.all.push_back(&root);
   first.root = &root;
   detail::go_on(first, calls.resume);
 }
@@ -125,7 +126,7 @@ void Tasks::destroy(TaskRoot& root) noexcept {
 }
 
 void Tasks::remove(TaskRoot& root) noexcept {
-  base::IntrusiveList<AllHook>::unlink(&root);
+  if (static_cast<AllHook&>(root).linked()) base::IntrusiveList<AllHook>::unlink(&root);
   if (static_cast<WokenHook&>(root).linked()) base::IntrusiveList<WokenHook>::unlink(&root);
   root.owner.forget(root);
 }
@@ -144,7 +145,7 @@ void Tasks::end_all() noexcept {
 
 namespace detail {
 
-TaskRoot::TaskRoot(worker::Tasks& p, const TaskOwner& o) noexcept : part(p), owner(o) { p.all.push_back(this); }
+TaskRoot::TaskRoot(worker::Tasks& p, const TaskOwner& o) noexcept : part(p), owner(o) {}
 
 TaskRoot& needed(const Resumable& waiting) noexcept {
   if (!waiting.root) no_task("sleep(), offload() and the like are awaited by the tasks of steps and of WebSockets only");

@@ -94,7 +94,7 @@ struct Tasks final : Part {
   void remove(detail::TaskRoot& root) noexcept;
   void end_all() noexcept;
 
-  base::IntrusiveList<AllHook> all;
+  base::IntrusiveList<AllHook> all;  // that have run; another one is removed by who holds it, which may be a frame of one of these
   base::IntrusiveList<WokenHook> woken;
   net::Mail wake_mail;
   bool wake_posted = false;

@@ -78,6 +78,13 @@ void set_up(WebSocket ws) {
   ws.on_message([](WebSocket from, const Message& m) { auto kept = m; from.send(kept); });
 }
 CC
+says 'a coroutine that is nobody'"'"'s' 60 'a coroutine belongs to a WebSocket here' <<'CC'
+#include <martlet/martlet.h>
+using namespace martlet;
+void set_up(App& app) {
+  app.post([]() -> Task<> { co_return; });
+}
+CC
 while read -r line; do
   says "$line" 15 'is called with (' <<CC
 #include <martlet/martlet.h>

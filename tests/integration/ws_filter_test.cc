@@ -113,3 +113,26 @@ TEST_CASE("ws filter: of a message in pieces the first one is asked about; a ref
   CHECK(client.send(ws_frame(kText, "beg", {.fin = false})));
   CHECK(client.read_close() == 1008);
 }
+
+TEST_CASE("ws filter: one that aborts keeps the message from everybody, whatever it returns") {
+  std::atomic<int> told = 0;
+  std::atomic<int> closed = 0;
+  TestServer server([&](App& app) {
+    app.ws("/", [&](WebSocket ws) {
+      ws.filter_messages([](WebSocket from, const Message&) {
+        from.abort();
+        return true;
+      });
+      ws.on("event", [&](WebSocket) { told++; });
+      ws.on_message([&](WebSocket, const Message&) { told++; });
+      ws.on_close([&](WebSocket, const CloseInfo&) { closed++; });
+    });
+  });
+  for (const char* text : {"text", R"({"event":"event"})"}) {
+    WsClient client(server.port());
+    const int before = closed;
+    CHECK(client.send_text(text));
+    CHECK(eventually([&] { return closed == before + 1; }));
+  }
+  CHECK(told == 0);
+}

@@ -11,6 +11,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/client.h"
@@ -519,6 +520,98 @@ TEST_CASE("ws tasks: without memory the connection is closed, and nothing stays"
   }
   CHECK(answered);
   CHECK(eventually([&] { return frames.now == 0; }));
+}
+
+TEST_CASE("ws tasks: the end of an App waits for what was offloaded, with the request that the task keeps") {
+  for (const bool client_goes : {true, false}) {
+    CAPTURE(client_goes);
+    Frames frames;
+    Gate gate;
+    TestServer server([&](App& app) {
+      app.ws("/", [&](WebSocket ws, Request& req) -> Task<> {
+        const Count count(frames);
+        co_await offload([&] { gate.wait(); });
+        ws.send(req.path());
+      });
+    }, {.app = {.offload_threads = 1}});
+    {
+      WsClient client(server.port());
+      REQUIRE(client.open());
+      CHECK(gate.wait_for_one());
+      if (client_goes) CHECK(client.close_nicely());
+      server.app().close();
+    }
+    std::thread opener([&] {
+      std::this_thread::sleep_for(20ms);  // by then it waits, mostly
+      gate.open();
+    });
+    CHECK(server.wait_until_over() == 0);
+    opener.join();
+    server.stop();
+    CHECK(frames.now == 0);
+  }
+}
+
+TEST_CASE("ws tasks: a peer that was sent a Close is read, however many tasks begin after that") {
+  std::atomic<bool> open = false;
+  std::atomic<int> begun = 0;
+  std::atomic<bool> closed = false;
+  TestServer server([&](App& app) {
+    const auto work = [&](WebSocket) -> Task<> {
+      begun++;
+      while (!open) co_await sleep(1ms);
+    };
+    app.ws("/", [&, work](WebSocket ws) {
+      ws.on_message([work](WebSocket from, const Message& message) {
+        if (message.text() == "begin") return void(from.post(work));
+        from.after(1ms, work);
+        from.close();
+      });
+      ws.on_close([&](WebSocket, const CloseInfo& end) { closed = end.cause == CloseCause::local_close; });
+    });
+  });
+  WsClient client(server.port());
+  std::string all;
+  for (uint32_t i = 1; i < kMaxSocketTasks; i++) all.append(ws_frame(kText, "begin"));
+  CHECK(client.send(all + ws_frame(kText, "close")));
+  CHECK(client.read_close() == 1000);
+  CHECK(eventually([&] { return begun == static_cast<int>(kMaxSocketTasks); }));
+  CHECK(client.send_close(1000));
+  CHECK(eventually([&] { return closed.load(); }));
+  open = true;
+}
+
+TEST_CASE("ws tasks: what a step's coroutine does after co_await next comes behind what the handler does at once") {
+  TestServer server([&](App& app) {
+    app.ws_use([](WebSocket ws, Request& req, Next next) -> Task<> {
+      if (req.query("late")) co_await sleep(1ms);
+      co_await next;
+      ws.send("behind");
+    });
+    app.ws("/", [](WebSocket ws) { ws.send("open"); });
+  });
+  for (const char* path : {"/?late=1", "/"}) {
+    CAPTURE(path);
+    WsClient client(server.port(), path);
+    CHECK(client.reads("open"));
+    CHECK(client.reads("behind"));
+  }
+}
+
+TEST_CASE("ws tasks: timers that take no WebSocket may be coroutines; a reply may be a view of a listener's argument") {
+  TestServer server([&](App& app) {
+    app.ws("/", [](WebSocket ws) {
+      ws.after(1ms, [ws]() -> Task<> {
+        co_await sleep(1ms);
+        ws.send("after");
+      });
+      ws.on("e", [](std::string text) -> Task<std::string_view> { co_return text; });
+    });
+  });
+  WsClient client(server.port());
+  CHECK(client.reads("after"));
+  CHECK(client.send_text(R"({"event":"e","args":["a text that is longer than what fits into a string"],"ack":5})"));
+  CHECK(client.reads(R"({"ack":5,"args":["a text that is longer than what fits into a string"]})"));
 }
 
 #endif
