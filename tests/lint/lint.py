@@ -447,8 +447,9 @@ def has_test(root, file, name):
         return False
     if f'TEST_CASE("{name}"' in text or f"test('{name}'," in text:
         return True
-    # One of several that a function or a loop makes: what it is called by stands in the file, too.
-    for made in re.findall(r"test\(`([^`]+)`,", text):
+    # One of several that a function or a loop makes, here or in a file that it imports: what it is called by stands here.
+    imported = [read(root, os.path.join(os.path.dirname(file), other)) for other in re.findall(r"from '\./([^']+)'", text)]
+    for made in re.findall(r"test\(`([^`]+)`,", "\n".join([text, *imported])):
         found = re.fullmatch("(.+)".join(map(re.escape, re.split(r"\$\{[^}]*\}", made))), name)
         if found and all(f"'{part}'" in text or part.isdigit() and re.search(rf"\b{part}\b", text) for part in found.groups()):
             return True
