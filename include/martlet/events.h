@@ -318,9 +318,10 @@ struct SignatureOf<R (C::*)(P...) const noexcept> : Signature<R, P...> {};
 template <typename F>
 concept HasSignature = requires { &F::operator(); } || (std::is_pointer_v<F> && std::is_function_v<std::remove_pointer_t<F>>);
 
-// The same for a coroutine, which reads it later: a view is into what is kept beside it.
+// The same for a coroutine, which reads it later: a view is into what is kept beside it, and so is a reference to the view.
 struct KeptView : HeldArgument<std::string> {
-  std::string_view pass() const noexcept { return value; }
+  std::string_view view{};
+  const std::string_view& pass() noexcept { return view = value; }
 };
 
 template <typename F>
@@ -349,9 +350,9 @@ template <typename F, typename Of, typename Held, size_t... I>
 MARTLET_THUNK decltype(auto) invoke_listener(F& fn, Of& of, Held& held, std::index_sequence<I...>) {
   using Shape = ListenerShape<F>;
   if constexpr (Shape::kBegin == 1 && Shape::kReplies) {
-    return fn(WebSocket(of.socket()), std::get<I>(held).pass()..., of.reply());
+    return fn(of.socket(), std::get<I>(held).pass()..., of.reply());
   } else if constexpr (Shape::kBegin == 1) {
-    return fn(WebSocket(of.socket()), std::get<I>(held).pass()...);
+    return fn(of.socket(), std::get<I>(held).pass()...);
   } else if constexpr (Shape::kReplies) {
     return fn(std::get<I>(held).pass()..., of.reply());
   } else {
@@ -373,12 +374,12 @@ MARTLET_THUNK void call_listener(F& fn, EventArguments& in) {
 
 #if defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)
 
-// What a listener's coroutine has of its event.
+// What a listener's coroutine has of its event: it may take references.
 struct KeptEvent {
   WebSocket ws;
   EventReply answer;
   const WebSocket& socket() const noexcept { return ws; }
-  EventReply reply() const noexcept { return answer; }
+  const EventReply& reply() const noexcept { return answer; }
 };
 
 template <typename F, typename Held>

@@ -71,9 +71,9 @@ decltype(auto) call_handler(F& handler, Context& context) {
 template <typename F>
 decltype(auto) call_middleware(F& middleware, Context& context, const Next& next) {
   if constexpr (takes<F, Request&, Response&, Next>) {
-    return middleware(context.req, context.res, Next(next));
+    return middleware(context.req, context.res, next);
   } else {
-    return middleware(context, Next(next));
+    return middleware(context, next);
   }
 }
 
@@ -152,7 +152,7 @@ class Step {
     using Answer = decltype(detail::call_middleware(std::declval<Stored&>(), std::declval<Context&>(), std::declval<const Next&>()));
     if constexpr (detail::is_task<Answer>) {
       return Middleware([fn = Stored(std::forward<F>(middleware))](Request& req, Response& res, Next next) mutable {
-        Answer::template start<false>(req, res, [&fn, &next](Context& context) { return detail::call_middleware(fn, context, next); });
+        Answer::template start<false>(req, res, [&fn](Context& context, const Next& kept) { return detail::call_middleware(fn, context, kept); }, next);
       });
     } else if constexpr (detail::takes<F, Request&, Response&, Next>) {
       return Middleware(std::forward<F>(middleware));

@@ -100,6 +100,7 @@ class TaskStart {
   ~TaskStart();
   explicit operator bool() const noexcept { return root_ != nullptr; }
   Context& context() const noexcept;  // lasts as long as the task
+  const Next& kept(const Next& next) const noexcept;  // so does this copy
   void run(Resumable& first, const TaskCalls& calls) noexcept;
 
  private:
@@ -297,11 +298,11 @@ class [[nodiscard]] Task {
   };
   Awaiter operator co_await() const noexcept { return Awaiter(coroutine_); }
 
-  // For router.h: what `make(context)` makes is the task of a step.
-  template <bool kIsHandler, typename Make>
-  MARTLET_THUNK static void start(Request& req, Response& res, Make&& make) {
+  // For router.h: what `make(context)` makes is the task of a step, or `make(context, next)`.
+  template <bool kIsHandler, typename Make, typename... IsNext>
+  MARTLET_THUNK static void start(Request& req, Response& res, Make&& make, const IsNext&... next) {
     detail::TaskStart start(req, res);
-    if (start) make(start.context()).template begin<kIsHandler>(start);
+    if (start) make(start.context(), start.kept(next)...).template begin<kIsHandler>(start);
   }
   // For function.h and events.h: the same of a handler of a WebSocket.
   template <typename Make>

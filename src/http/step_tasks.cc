@@ -157,6 +157,8 @@ TaskStart::~TaskStart() {
 
 Context& TaskStart::context() const noexcept { return http::step_of(*root_).context; }
 
+const Next& TaskStart::kept(const Next& next) const noexcept { return http::step_of(*root_).own_next.emplace(next); }
+
 void TaskStart::run(Resumable& first, const TaskCalls& calls) noexcept {
   TaskRoot& root = *std::exchange(root_, nullptr);
   http::step_of(root).is_handler = calls.is_handler;

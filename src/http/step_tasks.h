@@ -19,6 +19,7 @@ struct StepTask final : detail::TaskRoot, session::ExchangeTask {
 
   session::Exchange& exchange;
   Context context;
+  std::optional<Next> own_next;   // that it was called with: it may have taken a reference
   std::optional<Next> next_step;  // with Due::next
 };
 

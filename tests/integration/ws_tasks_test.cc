@@ -614,4 +614,29 @@ TEST_CASE("ws tasks: timers that take no WebSocket may be coroutines; a reply ma
   CHECK(client.reads(R"({"ack":5,"args":["a text that is longer than what fits into a string"]})"));
 }
 
+TEST_CASE("ws tasks: what a listener or a middleware takes by reference lasts as long as its coroutine") {
+  TestServer server([&](App& app) {
+    app.use([](Request&, Response& res, const Next& next) -> Task<> {
+      co_await sleep(1ms);
+      res.set("X-Late", "1");
+      next();
+    });
+    app.get("/", [](Request&) { return "answer"; });
+    app.ws("/ws", [](WebSocket ws) {
+      ws.on("e", [](const WebSocket& from, const std::string_view& view, const std::string& text, const EventReply& reply) -> Task<> {
+        co_await sleep(1ms);
+        from.emit("told", view, text);
+        reply(1);
+      });
+    });
+  });
+  WsClient client(server.port(), "/ws");
+  CHECK(client.send_text(R"({"event":"e","args":["a view","a text"],"ack":5})"));
+  CHECK(client.reads(R"({"event":"told","args":["a view","a text"]})"));
+  CHECK(client.reads(R"({"ack":5,"args":[1]})"));
+  Client http(server.port());
+  CHECK(http.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n"));
+  CHECK(http.read_response().body == "answer");
+}
+
 #endif
