@@ -237,6 +237,7 @@ class EventArguments {
 
   const WebSocket& socket() const noexcept { return socket_; }
   EventReply reply() const noexcept;
+  size_t bytes() const noexcept { return args_.size(); }
   // False when they are something else, which has been noted.
   template <typename Held>
   MARTLET_THUNK bool read(Held& to);
@@ -399,7 +400,7 @@ MARTLET_THUNK void start_listener(const Shared<F>& fn, EventArguments& in) {
   typename ListenerShape<F>::Held held;
   if (!in.read(held)) return;
   const KeptEvent event{in.socket(), in.reply()};
-  Task<>::start(event.ws, [&] { return listen_and_keep(fn, event, std::move(held)); });
+  Task<>::start(event.ws, in.bytes(), [&] { return listen_and_keep(fn, event, std::move(held)); });
 }
 
 #endif

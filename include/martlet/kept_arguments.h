@@ -8,6 +8,7 @@
 #include <martlet/request.h>
 #include <martlet/websocket.h>
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -22,6 +23,7 @@ class KeptMessage {
   KeptMessage(KeptMessage&& other) noexcept : KeptMessage(std::move(other.frame_)) {}
   KeptMessage& operator=(KeptMessage&&) = delete;
   explicit operator bool() const noexcept { return static_cast<bool>(frame_); }
+  size_t bytes() const noexcept { return message_.size(); }
   const Message& get() const noexcept { return message_; }
 
  private:
@@ -37,6 +39,7 @@ class KeptFragment {
       : KeptFragment(std::move(other.frame_), other.fragment_.is_text(), other.fragment_.is_first(), other.fragment_.is_last()) {}
   KeptFragment& operator=(KeptFragment&&) = delete;
   explicit operator bool() const noexcept { return static_cast<bool>(frame_); }
+  size_t bytes() const noexcept { return fragment_.size(); }
   const Fragment& get() const noexcept { return fragment_; }
 
  private:
@@ -48,6 +51,13 @@ class KeptFragment {
 namespace detail {
 
 struct TaskRoot;
+
+// What it holds that a peer has sent, and may make as large as messages may be.
+template <typename Kept>
+size_t bytes_of(const Kept& kept) noexcept {
+  if constexpr (requires { kept.bytes(); }) return kept.bytes();
+  return 0;
+}
 
 // The request of a connection's handler, which is kept.
 class HeldRequest {

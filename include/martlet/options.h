@@ -133,7 +133,7 @@ struct MARTLET_LAYOUT AppOptions {
   // for a program whose other parts, or children, use select().
   bool raise_descriptor_limit = true;
   // What this worker may hold of bodies and messages of 64 KiB and more, in bytes: while they arrive, and a body also
-  // until its request is answered. Counted is what has arrived, not what was announced, so that peers who announce much
+  // until its request is answered; and of what coroutines of WebSockets keep (task.h), however small. Counted is what has arrived, not what was announced, so that peers who announce much
   // and send little keep nobody else out. The one whose next bytes do not fit any more gets 503, or a WebSocket 1013;
   // the others go on. What is announced with more than the whole budget is refused at once. Keeps many half-sent large
   // messages, and many large bodies before a slow handler, from using up the machine.

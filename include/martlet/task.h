@@ -33,7 +33,7 @@
 // connection: when that has ended, and the close handlers have run, it is destroyed where it waits; one that is begun by a close
 // handler or later goes on to its end. What it throws closes the connection with 1011. The next message does not wait for it; of a
 // connection that has kMaxSocketTasks at work nothing more is read until half of them have ended (those that wait for the answer
-// to an event do not count). When offload() is refused, the connection is closed with 1013.
+// to an event do not count). What is kept of messages counts against AppOptions::receive_budget_bytes: 1013. When offload() is refused, the connection is closed with 1013.
 //
 // What a task throws is a failure of its step, as in any other handler. After the answer it is logged only.
 //
@@ -107,10 +107,11 @@ class TaskStart {
   TaskRoot* root_;
 };
 
-// The same for a connection: its task ends with it. Not, where there is no memory for that: the connection is closed.
+// The same for a connection: its task ends with it. `bytes` of what the peer has sent are kept for it, and count against
+// AppOptions::receive_budget_bytes. Where that is spent, or memory is out, the connection is closed.
 class SocketTaskStart {
  public:
-  explicit SocketTaskStart(const WebSocket& ws) noexcept;
+  SocketTaskStart(const WebSocket& ws, size_t bytes) noexcept;
   SocketTaskStart(const SocketTaskStart&) = delete;
   SocketTaskStart& operator=(const SocketTaskStart&) = delete;
   ~SocketTaskStart();
@@ -304,16 +305,17 @@ class [[nodiscard]] Task {
     detail::TaskStart start(req, res);
     if (start) make(start.context(), start.kept(next)...).template begin<kIsHandler>(start);
   }
-  // For function.h and events.h: the same of a handler of a WebSocket.
+  // For function.h and events.h: the same of a handler of a WebSocket, for which so many bytes are kept.
   template <typename Make>
-  MARTLET_THUNK static void start(const WebSocket& ws, Make&& make) {
-    detail::SocketTaskStart start(ws);
+  MARTLET_THUNK static void start(const WebSocket& ws, size_t bytes, Make&& make) {
+    detail::SocketTaskStart start(ws, bytes);
     if (start) make().template begin<false>(start);
   }
   // For function.h: what is called in place of a function that makes such tasks.
   template <typename First = void, typename... Rest, typename F>
   static auto of_socket(F&& fn) {
     static_assert(std::is_same_v<First, WebSocket>, "a coroutine belongs to a WebSocket here: its function takes it first");
+    static_assert(std::is_void_v<T> || std::is_invocable_v<T>, "nobody takes what this coroutine returns: it is a Task<>");
     using Stored = std::decay_t<F>;
     return [fn = detail::Shared<Stored>::make(std::forward<F>(fn))](WebSocket ws, Rest... rest) {
       detail::start_socket_task<Stored, Rest...>(fn, ws, std::forward<Rest>(rest)...);
@@ -378,7 +380,7 @@ template <typename F, typename... Args>
 MARTLET_THUNK void start_socket_task(const Shared<F>& fn, WebSocket ws, Args... args) {
   const auto start = [&fn, &ws](auto... kept) {
     if (!(static_cast<bool>(kept) && ...)) return no_memory_for(ws);
-    Task<>::start(ws, [&] { return call_and_keep(fn, ws, std::move(kept)...); });
+    Task<>::start(ws, (size_t{0} + ... + bytes_of(kept)), [&] { return call_and_keep(fn, ws, std::move(kept)...); });
   };
   start(KeptArgument<Args>(std::forward<Args>(args))...);
 }

@@ -18,6 +18,7 @@ bool on_fragment(session::WsRoute& to, net::Connection& c, const session::Fragme
   RealtimeWorker& w = *route.worker;
   w.note_call(route.pattern);
   if (view.is_first && w.observed() && !w.observe(c, {const_cast<uint8_t*>(view.data), view.size, nullptr, view.is_text})) {
+    w.sessions.stats.messages_received += !view.is_last;  // else it has been counted
     session::close_websocket(w.sessions, c, proto::close_code::policy_violation, "Message refused", CloseCause::local_close);
     return true;
   }

@@ -1,6 +1,7 @@
 // See socket_tasks.h. In order: how many a connection may have, what becomes of one, how they begin, waiting for an answer.
 #include "realtime/socket_tasks.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "realtime/connection_slots.h"
@@ -84,6 +85,7 @@ void forget(TaskRoot& root) noexcept {
     base::IntrusiveList<SocketHook>::unlink(&task);
     stop_working(task, c, *find_slot<TasksOfSocket>(c));
   }
+  w.sessions.receiving_bytes -= task.bytes;
   w.parts.find<SocketTasks>()->roots.give_back(&task);
 }
 
@@ -109,12 +111,14 @@ bool take_up(net::Connection& c, SocketTask& task) noexcept {
   return true;
 }
 
-// Null when memory is out.
-SocketTask* make(RealtimeWorker& w, const WebSocket& ws, net::Connection* c) noexcept {
+// Null when memory is out, or the budget.
+SocketTask* make(RealtimeWorker& w, const WebSocket& ws, net::Connection* c, size_t bytes) noexcept {
+  if (bytes > w.sessions.limits.receive_budget_bytes - std::min(w.sessions.limits.receive_budget_bytes, w.sessions.receiving_bytes)) return nullptr;
   auto* tasks = w.parts.find_or_add<worker::Tasks>(w);
   auto* part = tasks ? w.parts.find_or_add<SocketTasks>(w) : nullptr;
   SocketTask* task = part ? part->roots.take(*tasks, ws, c ? &route_of(*c) : nullptr) : nullptr;
   if (!task) return nullptr;
+  w.sessions.receiving_bytes += task->bytes = bytes;
   const bool has_ended = !c || c->state<session::WsState>().ready == ReadyState::closed;
   if (!has_ended && take_up(*c, *task)) return task;
   be_free(*task);
@@ -133,11 +137,11 @@ SocketTask::SocketTask(worker::Tasks& p, const WebSocket& of, WsRouteEntry* r) n
 
 namespace detail {
 
-SocketTaskStart::SocketTaskStart(const WebSocket& ws) noexcept : root_(nullptr) {
+SocketTaskStart::SocketTaskStart(const WebSocket& ws, size_t bytes) noexcept : root_(nullptr) {
   realtime::RealtimeWorker* w = realtime::here(MessageAccess::worker(ws));
   if (!w) return;
   net::Connection* c = w->websocket(MessageAccess::id(ws));
-  root_ = realtime::make(*w, ws, c);
+  root_ = realtime::make(*w, ws, c, bytes);
   if (!root_ && c) realtime::no_memory(*w, *c);
 }
 
@@ -157,7 +161,7 @@ void no_memory_for(const WebSocket& ws) noexcept {
 
 // Waiting for an answer ---------------------------------------------------------------------------------------------------
 
-// While it waits for its peer it is not at work: else it would wait for what is not read.
+// While it waits for a peer, its own or another one, it is not at work: else two could wait for what is not read of each other.
 void awaits_peer(TaskRoot& root, bool awaits) noexcept {
   if (&root.owner != &realtime::kSocket) return;
   realtime::SocketTask& task = realtime::socket_of(root);

@@ -23,6 +23,7 @@ struct SocketTask final : detail::TaskRoot, SocketHook {
   WebSocket ws;
   WsRouteEntry* route;  // null when the connection had gone before
   bool is_free = false;
+  size_t bytes = 0;    // charged to the receive budget
   bool works = false;  // counted as one that does
 };
 

@@ -112,6 +112,7 @@ TEST_CASE("ws filter: of a message in pieces the first one is asked about; a ref
   CHECK(client.reads("whole"));
   CHECK(client.send(ws_frame(kText, "beg", {.fin = false})));
   CHECK(client.read_close() == 1008);
+  CHECK(server.stats().messages_received == 3);
 }
 
 TEST_CASE("ws filter: one that aborts keeps the message from everybody, whatever it returns") {

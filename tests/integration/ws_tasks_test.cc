@@ -494,6 +494,44 @@ TEST_CASE("ws tasks: when too much is being worked on, the connection is closed 
   gate.open();
 }
 
+TEST_CASE("ws tasks: what they keep of messages counts against the receive budget, until they end") {
+  TestServer server([&](App& app) {
+    app.ws("/", [&](WebSocket ws) {
+      ws.on_message([](WebSocket from, const Message& message) -> Task<> {
+        from.send("begun");
+        co_await sleep(1h);
+        from.send(message);
+      });
+      ws.on("event", [](WebSocket from, std::string) -> Task<> {
+        from.send("begun");
+        co_await sleep(1h);
+      });
+    });
+  }, {.app = {.receive_budget_bytes = 300'000}});
+  const std::string message(60'000, 'x');
+  for (const bool events : {false, true}) {
+    CAPTURE(events);
+    const std::string sent = events ? R"({"event":"event","args":[")" + message.substr(100) + "\"]}" : message;
+    WsClient client(server.port());
+    for (int i = 0; i < 4; i++) {
+      CHECK(client.send_text(sent));
+      CHECK(client.reads("begun"));
+    }
+    WsClient other(server.port());
+    CHECK(other.send_text(sent));
+    CHECK(other.reads("begun"));
+    CHECK(client.send_text(sent));
+    CHECK(client.read_close() == 1013);
+    CHECK(client.send_close(1013));
+    CHECK(client.ended());
+    CHECK(server.wait_for_stats([](const Stats& s) { return s.open_websockets == 1; }));
+    CHECK(other.send_text(sent));
+    CHECK(other.reads("begun"));
+    CHECK(other.close_nicely());
+    CHECK(server.wait_for_connections(0));
+  }
+}
+
 TEST_CASE("ws tasks: without memory the connection is closed, and nothing stays") {
   Frames frames;
   TestServer server([&](App& app) {
