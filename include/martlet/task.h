@@ -33,7 +33,8 @@
 // connection: when that has ended, and the close handlers have run, it is destroyed where it waits; one that is begun by a close
 // handler or later goes on to its end. What it throws closes the connection with 1011. The next message does not wait for it; of a
 // connection that has kMaxSocketTasks at work nothing more is read until half of them have ended (those that wait for the answer
-// to an event do not count). What is kept of messages counts against AppOptions::receive_budget_bytes: 1013. When offload() is refused, the connection is closed with 1013.
+// to an event do not count). What is kept of messages counts against AppOptions::receive_budget_bytes; when that is spent, or
+// offload() is refused, the connection is closed with 1013.
 //
 // What a task throws is a failure of its step, as in any other handler. After the answer it is logged only.
 //
