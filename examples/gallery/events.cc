@@ -57,7 +57,7 @@ void gallery::events(App&, Router& routes) {
   routes.ws("/custom", {.max_message_bytes = 4_KiB}, [](WebSocket ws, Request& req) {
     if (const auto user = req.query("user")) ws.metadata()["user"] = {{"id", *user}};
     ws.on("join-room", join_room);
-    ws.on("user-action", [](WebSocket from, std::string action, Json data) {
+    ws.on("user-action", [](WebSocket from, std::string_view action, Json data) {
       if (action == "like") handle_like(from, data);
       if (action == "comment") handle_comment(from, data);
       if (action == "share") handle_share(from, data);
