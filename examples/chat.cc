@@ -9,7 +9,7 @@
 //     say NONCE TEXT           the message comes back to its sender too, with the nonce: that is the receipt
 //     typing
 //     name NAME
-// What begins with another word is passed over: a command that is unknown here closes nothing.
+// What begins with another word is passed over: one that is unknown here closes nothing, but counts against the rate.
 // The server answers in JSON, one object per message, told apart by "t": welcome, here, gone, say, typing, slow, drop.
 //
 // Everything runs on the thread of App::run, so there is not one lock. Every text of a stranger passes clean() on its

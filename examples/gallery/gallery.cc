@@ -72,6 +72,12 @@ Json catalogue(const std::vector<gallery::Application>& applications, bool alone
   return list;
 }
 
+// For all pages. Sockets are open to pages of other sites, too, as these are examples; see strict.cc for who may not.
+void protect(Request&, Response& res, Next next) {
+  res.set("X-Content-Type-Options", "nosniff").set("X-Frame-Options", "DENY");
+  next();
+}
+
 void add_page(App& app, Json applications) {
   app.get("/gallery.json", [applications = std::move(applications)](Request&) { return Reply(applications); });
   app.get("/gallery.css", [](Request&) { return Reply(200, gallery::kStyle, "css"); });
@@ -109,6 +115,7 @@ int main(int argc, char** argv) {
   }
   set_log_level(LogLevel::info);
   App app;
+  app.use(protect);
   std::vector<gallery::Application> shown;
   for (const gallery::Application& each : kApplications) {
     if (name.empty() || name == each.name) shown.push_back(each);

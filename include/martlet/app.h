@@ -163,7 +163,8 @@ class App : public Routes<App> {
   // ws_changes.h says of each. It is done soon, by each worker on its own thread, between two callbacks; calls of one thread
   // keep their order. A worker looks at each of its connections once for it.
   // An Error, and nothing has changed anywhere: before listen(), when all is over, no such route, an origin that is none,
-  // drop_oldest where a context is kept, no memory. Routes that workers do not have in common change where they are.
+  // drop_oldest where a context is kept, no memory. What is changed at once by several is the same on all workers. A pattern is
+  // looked for among the routes of this App (for a Server, of its first one); routes that not all have change where they are.
   //
   //   if (Error error = app.reconfigure({.heartbeat_interval = 60s, .max_message_bytes = 50_MiB})) return report(error);
   Error reconfigure(WsChanges changes);

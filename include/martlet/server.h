@@ -166,8 +166,8 @@ class Server {
   // in wait(). Linux, macOS and FreeBSD.
   void restart(DrainOptions options = {});
 
-  // Any thread, from the end of start() on: App::reconfigure, on all workers. start() again begins with what the Apps' set-up
-  // says.
+  // Any thread, from the end of start() on: App::reconfigure, on all workers. start() again, and the successor of restart(),
+  // begin with what the Apps' set-up says.
   Error reconfigure(WsChanges changes);
   Error reconfigure(std::string_view pattern, WsChanges changes);
 

@@ -17,7 +17,7 @@
 
 namespace martlet {
 
-// A list that need not be said: {"https://a.example"} says one, {} says none. An empty one is std::vector<std::string>().
+// A list that need not be said: {"https://a.example"} says one, {} leaves it as it is. An empty one is std::vector<std::string>().
 struct MARTLET_LAYOUT ListChange : std::optional<std::vector<std::string>> {
   using optional::optional;
   ListChange() noexcept = default;
@@ -31,7 +31,8 @@ struct MARTLET_LAYOUT WsChanges {
   // Decision<bool(std::string_view)>().
   std::optional<Decision<bool(std::string_view origin)>> allow_origin = {};
   // Of open connections as well. Whoever has not been asked lately is pinged first, at a moment of its own within the interval,
-  // and has half of the timeout to answer, however long it was silent under the former rules.
+  // and has half of the timeout to answer, however long it was silent under the former rules. Without an interval nobody is
+  // asked: who has been silent for longer than the timeout goes within a tenth of it.
   std::optional<milliseconds> heartbeat_interval = {};
   std::optional<milliseconds> heartbeat_timeout = {};
   // Of open connections as well. Who has been idle for longer already goes within a tenth of it, each at a moment of its own.

@@ -8,10 +8,12 @@
 // Programs that do not call it are linked without it.
 #include <martlet/ws_changes.h>
 
+#include <mutex>
 #include <new>
 #include <utility>
 
 #include "base/kept_text.h"
+#include "net/worker_registry.h"
 #include "realtime/admission.h"
 #include "realtime/realtime.h"
 #include "session/ws_session.h"
@@ -49,6 +51,14 @@ struct Change final : detail::Counted {
   const base::KeptText pattern;
 };
 
+// A message that refers to one that was dropped could not be read; new connections would go without a context, but there are
+// those that have agreed upon one.
+Error judge_policy(const WsRouteEntry& route, const WsChanges& changes) noexcept {
+  const bool drops = changes.slow_consumer == SlowConsumerPolicy::drop_oldest;
+  if (!drops || !route.deflate.on || !route.deflate.dedicated) return {};
+  return Error::of({"SlowConsumerPolicy::drop_oldest where compression keeps a context: ", route.pattern});
+}
+
 // What was said goes into the route's options, but `origins`, which would have to be copied: they stay where they are.
 void take_said(WsRouteEntry& route, Change& change) noexcept {
   const WsChanges& said = change.said;
@@ -68,7 +78,7 @@ void take_said(WsRouteEntry& route, Change& change) noexcept {
   take(options.max_unsent_bytes, said.max_unsent_bytes);
   take(options.measure_latency, said.measure_latency);
   take(options.require_origin, said.require_origin);
-  take(options.slow_consumer, said.slow_consumer);
+  if (!judge_policy(route, said)) take(options.slow_consumer, said.slow_consumer);  // a route that the judge has not seen may be another
   if (!said.origins) return;
   route.origins = &*said.origins;
   route.origins_owner = change.another();
@@ -122,14 +132,6 @@ Error judge_origins(const WsChanges& changes) noexcept {
   return {};
 }
 
-// A message that refers to one that was dropped could not be read; new connections would go without a context, but there are
-// those that have agreed upon one.
-Error judge_policy(const WsRouteEntry& route, const WsChanges& changes) noexcept {
-  const bool drops = changes.slow_consumer == SlowConsumerPolicy::drop_oldest;
-  if (!drops || !route.deflate.on || !route.deflate.dedicated) return {};
-  return Error::of({"SlowConsumerPolicy::drop_oldest where compression keeps a context: ", route.pattern});
-}
-
 // The change with so many mails behind it; null when memory is out.
 Change* make_change(std::optional<std::string_view> pattern, WsChanges&& changes, uint32_t mails) noexcept {
   static_assert(alignof(Change) <= alignof(std::max_align_t) && sizeof(Change) % alignof(ChangeMail) == 0);
@@ -147,10 +149,12 @@ void address(ChangeMail& mail, Change& change) noexcept {
   mail.drop = [](net::Mail* to) { (void)detail::CountedPointer(static_cast<ChangeMail*>(to)->change); };
 }
 
+// Straight into the worker's inbox, whoever's thread this is: lanes would have an order of their own.
 bool post(uint32_t number, ChangeMail& mail, Change& change) noexcept {
   address(mail, change);
   change.references.fetch_add(1, std::memory_order_relaxed);
-  if (worker::post_mail(number, &mail) == net::Posted::yes) return true;
+  net::Inbox* inbox = net::find_inbox(number);
+  if (inbox && inbox->post(&mail) == net::Posted::yes) return true;
   mail.drop(&mail);
   return false;
 }
@@ -168,6 +172,11 @@ Error judge_changes(const RealtimeWorker& w, std::optional<std::string_view> pat
   return {};
 }
 
+namespace {
+// Two that change something at once are heard by all workers in the same order.
+constinit std::mutex ordering;
+}
+
 Error order_changes(uint32_t first, uint32_t end, std::optional<std::string_view> pattern, WsChanges&& changes) noexcept {
   Change* change = make_change(pattern, std::move(changes), end - first);
   if (!change) return "out of memory";
@@ -175,6 +184,7 @@ Error order_changes(uint32_t first, uint32_t end, std::optional<std::string_view
   if (!change->ok()) return "out of memory";
   auto* mails = reinterpret_cast<ChangeMail*>(change + 1);
   bool any = false;
+  const std::lock_guard lock(ordering);
   for (uint32_t number = first; number < end; number++, mails++) any |= post(number, *new (mails) ChangeMail, *change);
   return any ? Error() : Error("reconfigure() when all is over");
 }

@@ -124,6 +124,7 @@ uint32_t ticks_open(const session::WsState& ws, const AgeLimit& before, uint32_t
   const uint32_t by_wall = net::WheelBuckets::ticks_of_ms(ms) - 1;
   if (!before) return by_wall;
   const uint32_t least = before.ticks_since(tick, ws.opened_mark);
+  if (before.may_be_cut(tick, ws.opened_mark)) return std::max(by_wall, least);
   return std::clamp(by_wall, least, least + 2 * before.unit());
 }
 

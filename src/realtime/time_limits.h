@@ -32,6 +32,10 @@ class AgeLimit {
   uint32_t ms_left(uint32_t tick, uint16_t mark_then, uint32_t earlier = 0) const noexcept;
   // The same of what has just begun.
   uint32_t ms() const noexcept { return ms_left(0, 0); }
+  // Whether mark_of_life() may have cut the age of what has this mark.
+  constexpr bool may_be_cut(uint32_t tick, uint16_t mark_then) const noexcept {
+    return static_cast<uint16_t>(mark(tick) - mark_then) + 2 >= most_ - most_ / 10;
+  }
   // For a limit that takes another one's place. The ticks that have passed since `mark` at least, and less than two units more;
   // and a mark of what has so many behind it.
   constexpr uint32_t unit() const noexcept { return uint32_t{1} << shift_; }

@@ -389,4 +389,14 @@ TEST_CASE("ws reconfigure: limits change on two threads while a hundred clients 
   over = true;
   for (std::thread& changer : changers) changer.join();
   CHECK(refused == 0);
+  three.settle();
+  for (const size_t size : {10'020u, 10'040u, 10'060u, 10'080u}) {  // whichever came last, it is the same on all workers
+    int too_large = 0;
+    std::vector<WsClient> clients = three.on_each("/w");
+    for (WsClient& client : clients) {
+      REQUIRE(client.send_text(pattern(size)));
+      too_large += client.read_message().opcode == kClose;
+    }
+    CHECK((too_large == 0 || too_large == 3));
+  }
 }

@@ -281,7 +281,7 @@ TEST_CASE("ws reconfigure: many who are idle for too long go one after the other
 TEST_CASE("ws reconfigure: a shorter max_lifetime holds for who is open: the young in its last tenth, the old within a tenth") {
   for (const milliseconds before : {milliseconds(0), milliseconds(24h)}) {
     CAPTURE(before.count());
-    Street street({.max_lifetime = before});
+    Street street({.heartbeat_interval = 0ms, .heartbeat_timeout = 0ms, .max_lifetime = before});
     fill(street, true);
     street.live(3h);
     for (const int young : {kMany + 1, kMany + 2}) street.come(young, true);
@@ -299,6 +299,27 @@ TEST_CASE("ws reconfigure: a shorter max_lifetime holds for who is open: the you
     CHECK(still_open(street) == 0);
     CHECK(street.was_sent_close(kMany + 1, 1001, "Connect again."));
   }
+}
+
+TEST_CASE("ws reconfigure: a max_lifetime that was shorter for a while does not make anybody younger") {
+  Street street({.max_lifetime = 24h});
+  for (const int who : {1, 2}) street.come(who, true);
+  street.live(3h);
+  street.change({.max_lifetime = 1000s});
+  street.change({.max_lifetime = 10'000s});
+  street.live(1'010s);
+  CHECK(still_open(street) == 0);
+}
+
+TEST_CASE("ws reconfigure: a max_lifetime that goes up and down ends who is old enough for both") {
+  Street street({.max_lifetime = 1h});
+  for (const int who : {1, 2}) street.come(who, true);
+  street.live(54min);
+  for (int i = 0; i < 40; i++) {
+    street.change({.max_lifetime = i % 2 ? 1h : 2h});
+    street.live(3min);
+  }
+  CHECK(still_open(street) == 0);
 }
 
 TEST_CASE("ws reconfigure: a longer max_lifetime counts from the opening; without one they stay") {
