@@ -91,6 +91,17 @@ class MARTLET_LAYOUT KeptText {
   T what_;
 };
 
+class MARTLET_LAYOUT KeptString {
+ public:
+  explicit KeptString(std::string_view text) : text_(text) {}
+  explicit operator bool() const noexcept { return true; }
+  size_t bytes() const noexcept { return text_.size(); }
+  std::string_view get() const noexcept { return text_; }
+
+ private:
+  std::string text_;
+};
+
 // Of what is no view. (AckResult, which has one, is in events.h.)
 template <typename T>
 class KeptArgument {
@@ -105,14 +116,8 @@ class KeptArgument {
   T value_;
 };
 template <>
-class MARTLET_LAYOUT KeptArgument<std::string_view> {
- public:
-  explicit KeptArgument(std::string_view text) : text_(text) {}
-  explicit operator bool() const noexcept { return true; }
-  std::string_view get() const noexcept { return text_; }
-
- private:
-  std::string text_;
+class KeptArgument<std::string_view> : public KeptString {
+  using KeptString::KeptString;
 };
 template <>
 class KeptArgument<const Message&> : public KeptMessage {
