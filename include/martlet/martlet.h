@@ -2,14 +2,18 @@
 #pragma once
 
 #include <martlet/config.h>
+#include <martlet/acks.h>
 #include <martlet/admission.h>
 #include <martlet/app.h>
+#include <martlet/awaiting.h>
 #include <martlet/cluster.h>
 #include <martlet/compression.h>
 #include <martlet/connection_info.h>
 #include <martlet/connection_request.h>
 #include <martlet/cookie.h>
 #include <martlet/error.h>
+#include <martlet/event_listener.h>
+#include <martlet/event_writer.h>
 #include <martlet/events.h>
 #include <martlet/file_routes.h>
 #include <martlet/form.h>
@@ -29,6 +33,7 @@
 #include <martlet/message.h>
 #include <martlet/message_writer.h>
 #include <martlet/middleware.h>
+#include <martlet/offload.h>
 #include <martlet/options.h>
 #include <martlet/proxies.h>
 #include <martlet/reply.h>

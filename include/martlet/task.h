@@ -40,17 +40,15 @@
 //
 // A task costs the frame that the compiler allocates for it, and no other allocation once the worker is warm. Awaiting does
 // not use up the stack: neither a long loop of awaits that do not wait, nor many steps that await `next`.
-//
-// Contents: what the library has of a task; Task; sleep, next and the body of a request; handlers of WebSockets; offload.
 #pragma once
 
 #include <martlet/config.h>
-
+#include <martlet/awaiting.h>
 #include <martlet/function.h>
 #include <martlet/kept_arguments.h>
 #include <martlet/loop.h>
 #include <martlet/middleware.h>
-#include <martlet/options.h>
+#include <martlet/offload.h>
 #include <martlet/request.h>
 #include <martlet/response.h>
 #include <martlet/route_server.h>
@@ -58,109 +56,15 @@
 #include <martlet/websocket.h>
 
 #include <cstdint>
-#include <exception>
 #include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
-#if defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)
-#include <coroutine>
-#endif
-
 namespace martlet {
 
 // How many tasks of a WebSocket may be at work while it is read.
 inline constexpr uint32_t kMaxSocketTasks = 256;
-
-namespace detail {
-
-struct TaskRoot;  // the library's side of a task that a step has started
-
-// A coroutine that is to go on, and of which root it is. It lies in a coroutine's frame.
-struct Resumable {
-  Resumable* next = nullptr;
-  void* frame = nullptr;
-  TaskRoot* root = nullptr;
-};
-
-// What the library does with the coroutine of a step.
-struct TaskCalls {
-  void (*resume)(void* frame);
-  void (*destroy)(void* frame);
-  bool (*finish)(void* frame, Response* res);  // takes the result; false: it has thrown
-  bool is_handler;
-};
-
-// The beginning of a task: its exchange is detached and holds it. Where there is no memory for that, it is answered.
-class TaskStart {
- public:
-  TaskStart(Request& req, Response& res) noexcept;
-  TaskStart(const TaskStart&) = delete;
-  TaskStart& operator=(const TaskStart&) = delete;
-  ~TaskStart();
-  explicit operator bool() const noexcept { return root_ != nullptr; }
-  Context& context() const noexcept;  // lasts as long as the task
-  const Next& kept(const Next& next) const noexcept;  // so does this copy
-  void run(Resumable& first, const TaskCalls& calls) noexcept;
-
- private:
-  TaskRoot* root_;
-};
-
-// The same for a connection: its task ends with it. `bytes` of what the peer has sent are kept for it, and count against
-// AppOptions::receive_budget_bytes. Where that is spent, or memory is out, the connection is closed.
-class SocketTaskStart {
- public:
-  SocketTaskStart(const WebSocket& ws, size_t bytes) noexcept;
-  SocketTaskStart(const SocketTaskStart&) = delete;
-  SocketTaskStart& operator=(const SocketTaskStart&) = delete;
-  ~SocketTaskStart();
-  explicit operator bool() const noexcept { return root_ != nullptr; }
-  void run(Resumable& first, const TaskCalls& calls) noexcept;
-
- private:
-  TaskRoot* root_;
-};
-void no_memory_for(const WebSocket& ws) noexcept;
-// Its peer is to speak before it goes on: reading is not to wait for it.
-void awaits_peer(TaskRoot& root, bool awaits) noexcept;
-uint32_t worker_number_of(const TaskRoot& root) noexcept;
-// Now when this is its thread, else by mail.
-void resume_on_worker(uint32_t worker, Function<void()> fn) noexcept;
-
-// The loop that resumes coroutines, one after the other, so that none does it inside another one.
-void go_on(Resumable& resumable, void (*resume)(void*)) noexcept;
-void root_ended(TaskRoot& root) noexcept;
-TaskRoot* current_root() noexcept;
-[[noreturn]] void no_task(const char* what) noexcept;
-
-class OffloadPool;
-
-// A call on its way to a thread of the pool and back.
-struct OffloadJob {
-  OffloadJob* next = nullptr;
-  void (*call)(OffloadJob& job) = nullptr;
-  Resumable* waiting = nullptr;
-  OffloadPool* pool = nullptr;  // while it is there
-  int stage = 0;                // the pool's
-};
-
-// False: too many wait.
-bool begin_offload(OffloadJob& job) noexcept;
-// Whoever waits for it goes: takes it back, or waits until it has returned.
-void end_offload(OffloadJob& job) noexcept;
-// The task ends here, and its request is answered with 503.
-void refuse_offload(TaskRoot* root) noexcept;
-
-// What tasks wait for.
-TimerId begin_sleep(Resumable& sleeper, milliseconds time) noexcept;
-void end_sleep(TaskRoot& root, TimerId timer) noexcept;
-void await_answer(Resumable& waiting, const Next& next) noexcept;
-bool body_is_coming(const Request& req) noexcept;
-void await_body(Resumable& waiting, const Request& req) noexcept;
-
-}  // namespace detail
 
 }  // namespace martlet
 
@@ -175,37 +79,6 @@ namespace detail {
 
 template <typename F, typename... Args>
 MARTLET_THUNK void start_socket_task(const Shared<F>& fn, WebSocket ws, Args... args);
-
-inline void resume_frame(void* frame) { std::coroutine_handle<>::from_address(frame).resume(); }
-inline void destroy_frame(void* frame) { std::coroutine_handle<>::from_address(frame).destroy(); }
-
-struct TaskPromiseBase {
-  TaskPromiseBase() noexcept = default;
-  TaskPromiseBase(const TaskPromiseBase&) = delete;
-  TaskPromiseBase& operator=(const TaskPromiseBase&) = delete;
-
-  // Ended: whoever awaits it goes on, or what started it is told.
-  struct Ended {
-    bool await_ready() const noexcept { return false; }
-    template <typename P>
-    void await_suspend(std::coroutine_handle<P> ended) const noexcept {
-      TaskPromiseBase& promise = ended.promise();
-      promise.awaiting ? go_on(*promise.awaiting, resume_frame) : root_ended(*promise.self.root);
-    }
-    void await_resume() const noexcept {}
-  };
-
-  std::suspend_always initial_suspend() const noexcept { return {}; }
-  Ended final_suspend() const noexcept { return {}; }
-  MARTLET_THUNK void unhandled_exception() noexcept { thrown = std::current_exception(); }
-  MARTLET_THUNK void rethrow() const {
-    if (thrown) std::rethrow_exception(thrown);
-  }
-
-  Resumable self = {};
-  Resumable* awaiting = nullptr;
-  std::exception_ptr thrown = nullptr;
-};
 
 template <typename T>
 struct TaskPromise : TaskPromiseBase {
@@ -228,32 +101,6 @@ struct TaskPromise<void> : TaskPromiseBase {
   Task<void> get_return_object() noexcept;
   void return_void() const noexcept {}
   MARTLET_THUNK void take() const { rethrow(); }
-};
-
-template <typename P>
-TaskRoot* root_of(std::coroutine_handle<P> coroutine) noexcept {
-  if constexpr (std::is_base_of_v<TaskPromiseBase, P>) {
-    return coroutine.promise().self.root;
-  } else {
-    return current_root();  // a coroutine of the program's own that a task awaits
-  }
-}
-
-// Something that a task waits for. It stays where it is, in the frame of who waits.
-class Waiting {
- public:
-  Waiting() noexcept = default;
-  Waiting(const Waiting&) = delete;
-  Waiting& operator=(const Waiting&) = delete;
-
- protected:
-  template <typename P>
-  Resumable& waits(std::coroutine_handle<P> coroutine) noexcept {
-    self_.frame = coroutine.address();
-    self_.root = root_of(coroutine);
-    return self_;
-  }
-  Resumable self_ = {};
 };
 
 }  // namespace detail
@@ -436,82 +283,6 @@ class [[nodiscard]] BodyOf : Waiting {
   const Request* req_;
 };
 
-// Work on other threads -------------------------------------------------------------------------------------------------
-
-#if MARTLET_HAS_EXCEPTIONS
-template <typename F>
-MARTLET_THUNK void call_and_note(F&& fn, std::exception_ptr& thrown) noexcept {
-  try {
-    fn();
-  } catch (...) {
-    thrown = std::current_exception();
-  }
-}
-#else
-template <typename F>
-MARTLET_THUNK void call_and_note(F&& fn, std::exception_ptr&) noexcept {
-  fn();
-}
-#endif
-
-struct Nothing {};
-
-// kTries: who awaits it is told that it was refused.
-template <typename F, bool kTries>
-class [[nodiscard]] Offload : Waiting {
-  using Result = std::decay_t<std::invoke_result_t<F&>>;
-  static constexpr bool kIsVoid = std::is_void_v<Result>;
-  using Value = std::conditional_t<kIsVoid, Nothing, Result>;
-  using Answer = std::conditional_t<!kTries, Result, std::conditional_t<kIsVoid, bool, std::optional<Value>>>;
-
- public:
-  MARTLET_THUNK explicit Offload(F fn) : job_(std::move(fn)) {}
-  ~Offload() {
-    if (job_.pool) end_offload(job_);
-  }
-  bool await_ready() const noexcept { return false; }
-  template <typename P>
-  void await_suspend(std::coroutine_handle<P> who) noexcept {
-    job_.waiting = &waits(who);
-    job_.call = call;
-    if (begin_offload(job_)) return;
-    kTries ? go_on(self_, resume_frame) : refuse_offload(self_.root);
-  }
-  MARTLET_THUNK Answer await_resume() {
-    if (job_.thrown) std::rethrow_exception(job_.thrown);
-    if constexpr (kTries && kIsVoid) {
-      return job_.value.has_value();
-    } else if constexpr (kTries) {
-      return std::move(job_.value);
-    } else if constexpr (!kIsVoid) {
-      return std::move(*job_.value);
-    }
-  }
-
- private:
-  struct Job : OffloadJob {
-    explicit Job(F f) : fn(std::move(f)) {}
-    F fn;
-    std::optional<Value> value = {};
-    std::exception_ptr thrown = nullptr;
-  };
-  MARTLET_THUNK static void call(OffloadJob& of) {
-    Job& job = static_cast<Job&>(of);
-    call_and_note(
-        [&job] {
-          if constexpr (kIsVoid) {
-            job.fn();
-            job.value.emplace();
-          } else {
-            job.value.emplace(job.fn());
-          }
-        },
-        job.thrown);
-  }
-
-  Job job_;
-};
-
 }  // namespace detail
 
 // co_await sleep(50ms): the worker goes on meanwhile. To the millisecond; when memory for the timer is out, it does not wait.
@@ -526,21 +297,6 @@ class [[nodiscard]] Offload : Waiting {
 // std::string_view body = co_await req.whole_body(): in a middleware, which runs when the head is there. A handler's body is
 // there anyway. Of a body that is refused (413, 408) the task does not go on: it is destroyed, as the request is answered.
 [[nodiscard]] inline detail::BodyOf operator co_await(const WholeBody& body) noexcept { return detail::BodyOf(body.request()); }
-
-// auto rows = co_await offload(fn): fn runs on a thread of a small pool (AppOptions::offload_threads, started with the first
-// call), for what blocks or takes long. What it returns or throws comes back on the worker's thread. When 1,024 calls wait
-// already, the request fails with 503 and the task does not go on.
-// fn may refer to what lies in the coroutine ([&]): a task whose client goes is destroyed only when fn has returned, if it
-// has begun. So does App::close() wait for it, and the end of an App: fn should come to an end.
-template <typename F>
-[[nodiscard]] MARTLET_THUNK detail::Offload<std::decay_t<F>, false> offload(F&& fn) {
-  return detail::Offload<std::decay_t<F>, false>(std::forward<F>(fn));
-}
-// The same for who wants to do something else when it is refused: a std::optional of the result, of nothing a bool.
-template <typename F>
-[[nodiscard]] MARTLET_THUNK detail::Offload<std::decay_t<F>, true> try_offload(F&& fn) {
-  return detail::Offload<std::decay_t<F>, true>(std::forward<F>(fn));
-}
 
 }  // namespace martlet
 

@@ -11,7 +11,7 @@ The rules
   layering      a file includes its own folder and what is left of it in the chains of LAYERS; of the public headers
                 those of LOW_HEADERS are visible everywhere, the others from session up
   system        only src/sys includes headers of the operating system; intrinsics are for src/simd; the public headers
-                name no operating system; <iostream> and <regex> are for nobody, <coroutine> for task.h alone
+                name no operating system; <iostream> and <regex> are for nobody, <coroutine> for awaiting.h alone
   layout        what holds or returns containers in a public header is marked MARTLET_LAYOUT (config.h says why)
   umbrella      martlet.h includes every public header and nothing else
   words         std::function, shared_ptr, RTTI and the like, which cost size or portability
@@ -298,8 +298,8 @@ def check_system(file):
             continue
         if name in BANNED_HEADERS:
             yield file.path, line, "system", f"<{name}> is not used in martlet"
-        elif name == "coroutine" and file.path != "include/martlet/task.h":
-            yield file.path, line, "system", "<coroutine> is for task.h alone"
+        elif name == "coroutine" and file.path != "include/martlet/awaiting.h":
+            yield file.path, line, "system", "<coroutine> is for awaiting.h alone"
         elif INTRINSICS.search(name):
             if file.folder != "simd":
                 yield file.path, line, "system", f"intrinsics are for src/simd: <{name}>"

@@ -59,7 +59,7 @@ CASES = [
     ("a public header neither", {"include/martlet/app.h": HEADER + "#include <unistd.h>\n"}, ["include/martlet/app.h:3 system"]),
     ("iostream, not even in sys", {"src/sys/x.cc": HEAD + "#include <iostream>\n#include <regex>\n"}, ["src/sys/x.cc:2 system", "src/sys/x.cc:3 system"]),
     ("intrinsics", {**source("#include <immintrin.h>\n"), "src/simd/y.cc": HEAD + "#include <arm_neon.h>\n"}, ["src/base/x.cc:2 system"]),
-    ("coroutines", {"include/martlet/task.h": HEADER + "#include <coroutine>\n", "include/martlet/app.h": HEADER + "#include <coroutine>\n"}, ["include/martlet/app.h:3 system"]),
+    ("coroutines", {"include/martlet/awaiting.h": HEADER + "#include <coroutine>\n", "include/martlet/app.h": HEADER + "#include <coroutine>\n"}, ["include/martlet/app.h:3 system"]),
     # umbrella
     ("a good umbrella", UMBRELLA, []),
     ("a header missing in the umbrella", {**UMBRELLA, "include/martlet/loop.h": HEADER}, ["include/martlet/martlet.h:1 umbrella"]),
