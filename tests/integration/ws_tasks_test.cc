@@ -533,6 +533,7 @@ TEST_CASE("ws tasks: what they keep of messages counts against the receive budge
 }
 
 TEST_CASE("ws tasks: without memory the connection is closed, and nothing stays") {
+  FailingAlloc failing;  // before threads start
   Frames frames;
   TestServer server([&](App& app) {
     app.ws("/", [&](WebSocket ws, Request&) {
@@ -543,7 +544,6 @@ TEST_CASE("ws tasks: without memory the connection is closed, and nothing stays"
       });
     });
   });
-  FailingAlloc failing;
   bool answered = false;
   for (size_t n = 0; n < 60 && !answered; n++) {
     WsClient client(server.port());

@@ -1,5 +1,6 @@
 // Replaces the allocator's hooks while it lives: counts allocations that are still held, notes the largest, and lets the
-// Nth from now (and all after it, unless only_once is set) fail.
+// Nth from now (and all after it, unless only_once is set) fail. Where a test starts threads, it stands before them: the hooks
+// are read by all.
 #pragma once
 
 #include <atomic>
