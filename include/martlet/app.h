@@ -28,6 +28,7 @@
 namespace martlet {
 
 struct EventError;  // events.h
+struct MARTLET_LAYOUT SessionOptions;  // sessions.h
 
 // What went wrong in a handler, for App::on_error.
 struct HandlerFailure {
@@ -155,6 +156,20 @@ class App : public Routes<App> {
   // find(id).send(…).
   SendStatus send_to(std::string_view id, std::string_view text) const noexcept;
   SendStatus send_to(std::string_view id, std::span<const std::byte> bytes) const noexcept;
+  // Clients are known again by what they say who they are: messages wait for them, and what a connection had is there for the
+  // next one. See sessions.h. Once, before listen(); a second call aborts.
+  App& sessions(SessionOptions options);
+  // Any thread: sends to the client of this identity, on whatever worker it is; while it is away the message waits for it. ok or
+  // backpressure when it was sent at once; posted when it is on its way, or waits; dropped when memory or its limit is spent;
+  // closed when nothing waits for such a client (SessionOptions::queue, queue_unknown), or without App::sessions. Messages for one
+  // client arrive in the order in which they were sent.
+  SendStatus send_to_client(std::string_view client, std::string_view text) const noexcept;
+  SendStatus send_to_client(std::string_view client, std::span<const std::byte> bytes) const noexcept;
+  SendStatus send_to_client(std::string_view client, const SharedFrame& frame) const noexcept;
+  SendStatus send_to_client(std::string_view client, const JsonText& json) const noexcept;
+  // Any thread: drops what waits for the client, and has the store forget it, as when somebody logs out. A connection of it stays; close
+  // that first, or what it has is stored again when it ends.
+  void forget_client(std::string_view client) const noexcept;
   // Any thread: closes all WebSockets, as WebSocket::close() does.
   void close_all(CloseCode code = CloseCode::going_away, std::string_view reason = {});
 

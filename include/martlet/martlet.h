@@ -43,6 +43,7 @@
 #include <martlet/route_server.h>
 #include <martlet/router.h>
 #include <martlet/server.h>
+#include <martlet/sessions.h>
 #include <martlet/stats.h>
 #include <martlet/task.h>
 #include <martlet/typed_data.h>

@@ -1,4 +1,5 @@
-// martlet/stats.h: counters of one App, or of a Server's workers together. All count from its start, but those named `open_`.
+// martlet/stats.h: counters of one App, or of a Server's workers together. All count from its start, but those named `open_`
+// and those that say "now".
 #pragma once
 
 #include <martlet/config.h>
@@ -32,6 +33,9 @@ struct Stats {
   uint64_t accept_pauses = 0;       // times accepting paused because descriptors or memory ran out
   uint64_t open_rooms = 0;          // now
   uint64_t websocket_routes_off = 0; // that WsOptions::enabled turns off, on each worker
+  uint64_t queued_messages = 0;     // now, for clients who are away or whose worker has yet to turn (sessions.h); of all workers
+  uint64_t queue_dropped = 0;       // of these the ones above a limit
+  uint64_t queue_expired = 0;       // and those that have waited too long
   uint64_t mail_refused = 0;        // messages from other threads that were dropped as this worker did not turn
 
   // Of all answered pings, in milliseconds; 0 before the first one. See WsOptions::measure_latency.

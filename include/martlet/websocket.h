@@ -266,6 +266,9 @@ class WebSocket {
   // The subprotocol that was chosen (WsOptions::protocols), which costs a lazy block; empty when there is none. As long valid.
   std::string_view protocol() const noexcept;
 
+  // Who its client is (App::sessions, sessions.h); empty when nobody has said. As long valid.
+  std::string_view client_id() const noexcept;
+
   // When the handshake was answered; the epoch when the connection is gone.
   std::chrono::system_clock::time_point connected_at() const noexcept;
   // Whether it is open and its peer shows life: that it was heard from (pongs count) within one and a half heartbeat

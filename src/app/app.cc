@@ -15,6 +15,7 @@ struct App::Impl : realtime::RealtimeWorker {
 };
 
 realtime::RealtimeWorker& AppAccess::worker(App& app) noexcept { return *app.impl_; }
+const realtime::RealtimeWorker& AppAccess::worker(const App& app) noexcept { return *app.impl_; }
 
 App::App(AppOptions options) : impl_(new Impl(options)) {}
 App::~App() { delete impl_; }

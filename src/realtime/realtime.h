@@ -24,6 +24,7 @@
 
 namespace martlet::realtime {
 
+class ClientDirectory;
 struct MessageCompression;
 struct RouteEvents;
 struct WsRouteEntry;
@@ -33,6 +34,14 @@ struct OpenSteps {
   // Before there is a connection: what they will need. False when memory is out.
   bool (*prepare)(session::WsExtras& extras) noexcept;
   void (*begin)(RealtimeWorker& w, net::Connection& c, WsRouteEntry& route, session::Exchange& e) noexcept;
+};
+
+// How connections of clients that are known again begin (client_sessions.h).
+struct OpenSessions {
+  // Before there is a connection: whose it is. False: it was refused.
+  bool (*admit)(RealtimeWorker& w, const net::Connection& c, WsRouteEntry& route, session::Exchange& e, session::WsExtras*& extras) noexcept;
+  // The open handler is about to be called.
+  void (*begin)(RealtimeWorker& w, net::Connection& c) noexcept;
 };
 
 // What App::configure says of the routes that come after it (configure.cc).
@@ -146,6 +155,9 @@ struct RealtimeWorker : routing::RoutedWorker {
   const RouteDefaults* defaults = nullptr;  // null where nothing is configured
   // Takes a listener of an event off; null where nobody listens to events.
   void (*off_event)(RealtimeWorker& w, net::Connection& c, uint64_t listener) noexcept = nullptr;
+  // Both null where clients are not known again.
+  const OpenSessions* open_sessions = nullptr;
+  ClientDirectory* clients = nullptr;  // of all workers
   // Null where no route has steps behind the 101.
   const OpenSteps* open_steps = nullptr;
   void (*compile_steps)(RealtimeWorker& w) = nullptr;
