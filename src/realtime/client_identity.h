@@ -35,8 +35,8 @@ struct ClientOfSocket final : SaveHook {
   ClientSessions* part;
   ClientLink link;
   std::optional<SessionAnswer> heir;  // who has displaced it, and is to have what it is waiting for
-  uint64_t saved_ns = 0;
-  uint32_t heard_ms = 0;         // when it was heard of last, as it was saved
+  uint64_t saved_ns = 0;         // when it was looked at whether it is to be stored,
+  uint32_t saved_ms = 0;         // and when it was, by the loop's clock
   uint32_t question = 0;         // that it waits to be answered
   TimerId timer = {};            // until when
   bool waiting = false;

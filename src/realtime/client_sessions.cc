@@ -92,7 +92,7 @@ bool is_whole(const SessionData& data) noexcept { return data.rooms.is_array() &
 
 void save(RealtimeWorker& w, net::Connection& c, ClientOfSocket& own, const SessionData& data) noexcept {
   ClientDirectory& directory = *own.part->directory;
-  own.heard_ms = c.last_seen_ms;
+  own.saved_ms = w.reactor.now_ms();
   if (!directory.store().save || !is_whole(data)) return;
   w.note_call(kStore);
   if (!directory.store().save(own.link.client->key(), data, directory.ttl())) w.report_failure(kStore, w.handle(c));
@@ -261,6 +261,7 @@ void begin(RealtimeWorker& w, net::Connection& c) noexcept {
   ClientSessions& part = *own->part;
   part.open.push_back(own);
   own->saved_ns = sys::monotonic_ns();
+  own->saved_ms = c.last_seen_ms;
   const ClientDirectory::Began began = part.directory->begin(own->link);
   own->question = ++part.questions;
   own->waiting = true;
@@ -303,6 +304,9 @@ void deliver_untold(RealtimeWorker& w, ClientSessions& part) noexcept {
   }
 }
 
+// In the same millisecond counts, as it may have been later.
+bool heard_since(const net::Connection& c, uint32_t then_ms) noexcept { return static_cast<int32_t>(c.last_seen_ms - then_ms) >= 0; }
+
 void save_some(RealtimeWorker& w, ClientSessions& part) noexcept {
   const uint64_t every_ns = uint64_t{base::to_ms(part.options.save_interval)} * 1'000'000;
   const uint64_t now_ns = sys::monotonic_ns();
@@ -315,7 +319,7 @@ void save_some(RealtimeWorker& w, ClientSessions& part) noexcept {
     part.open.push_back(hook);
     own->saved_ns = now_ns;
     net::Connection* c = w.websocket(own->link.id);
-    const bool due = c && is_open(*c) && own->live && own->heard_ms != c->last_seen_ms && part.directory->is_last(own->link);
+    const bool due = c && is_open(*c) && own->live && heard_since(*c, own->saved_ms) && part.directory->is_last(own->link);
     if (due) save(w, *c, *own, collect(w, *c, part.options.max_rooms));
   }
 }
