@@ -51,6 +51,9 @@ const std::vector<gallery::Application> kApplications{
     {"errors_and_closing", "what handlers throw; closing many at once", gallery::errors_and_closing,
      {{"/ws/rooms/general", R"({"event": "close-room", "args": ["general"]})"}, {"/ws/rooms/lobby?userId=7", "hello"}}},
     {"browser_page", "a page and its chat, which knows few messages and minds none", gallery::browser_page, {{"/ws/chat", R"({"type": "message", "text": "hello"})"}}, "/index.html"},
+    {"reconnect", "a client that comes back has its metadata and rooms", gallery::reconnect,
+     {{"/reconnect?clientId=ann", R"({"type": "join", "room": "lobby"})"}, {"/reconnect-demo?clientId=bob", R"({"type": "set", "name": "color", "value": "red"})"}}},
+    {"offline_queue", "what is sent to a client that is away waits for it", gallery::offline_queue, {{"/ws?clientId=ann", "hello"}}},
 };
 
 void add(App& app, const gallery::Application& application, const std::string& prefix) {

@@ -51,5 +51,7 @@ void protected_route(martlet::App& app, martlet::Router& routes);
 void rooms_and_metadata(martlet::App& app, martlet::Router& routes);
 void errors_and_closing(martlet::App& app, martlet::Router& routes);
 void browser_page(martlet::App& app, martlet::Router& routes);
+void reconnect(martlet::App& app, martlet::Router& routes);
+void offline_queue(martlet::App& app, martlet::Router& routes);
 
 }  // namespace gallery
