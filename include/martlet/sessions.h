@@ -115,7 +115,8 @@ Identify by_client_id() noexcept;
 // token of its own. Tokens are good as long as the key (SessionOptions::token_key) is.
 Identify by_token() noexcept;
 
-// A client has a connection, and another one comes that says to be the same.
+// A client has a connection, and another one comes that says to be the same. Of 64 connections of one client at the same time, those
+// that are being closed as well, the next one is refused in any case.
 enum class DuplicateClient : uint8_t {
   newest_wins,  // the older one is closed: 4001, "Connected elsewhere"; what it had goes on to the new one
   both,         // both stay, and both get what the client is sent; sessions are stored by the last one, and restored to the first

@@ -71,7 +71,7 @@ ClientDirectory::Admitted ClientDirectory::admit(std::string_view identity, Clie
   const std::lock_guard lock(mutex_);
   ClientRecord* record = find_or_make(identity);
   if (!record) return Admitted::no_memory;
-  if (record->links && limits_.duplicate == DuplicateClient::refuse) return Admitted::refused;
+  if (record->links && (limits_.duplicate == DuplicateClient::refuse || record->link_count == kMostLinks)) return Admitted::refused;
   if (record->linked()) {
     base::IntrusiveList<ClientRecord>::unlink(record);
     away_count_--;
@@ -80,6 +80,7 @@ ClientDirectory::Admitted ClientDirectory::admit(std::string_view identity, Clie
   link.next = record->links;
   link.state = LinkState::admitted;
   record->links = &link;
+  record->link_count++;
   return Admitted::yes;
 }
 
@@ -128,6 +129,7 @@ void ClientDirectory::leave(ClientLink& link, uint64_t now_ns) noexcept {
   ClientLink** to = &record.links;
   while (*to != &link) to = &(*to)->next;
   *to = link.next;
+  record.link_count--;
   link.state = LinkState::none;
   if (any_live(record)) {
     while (QueueHook* oldest = link.pending.front()) drop(*message_of(oldest));  // the others have it
@@ -217,18 +219,13 @@ void ClientDirectory::drop_count(ClientMessage& message, std::atomic<uint64_t>& 
 }
 
 bool ClientDirectory::put_pending(ClientLink& link, const SharedFrame& frame, uint64_t now_ns, Told& told) noexcept {
-  ClientMessage* message = link.pending_bytes < limits_.bytes ? make(frame, *link.client, now_ns) : nullptr;
+  const bool fits = link.pending.empty() || link.pending_bytes < limits_.bytes;
+  ClientMessage* message = fits ? make(frame, *link.client, now_ns) : nullptr;
   if (!message) return counts.dropped.fetch_add(1, kRelaxed), false;
   message->link = &link;
   link.pending.push_back(message);
   link.pending_bytes += message->bytes;
-  if (link.mailed) return true;
-  if (told.count < kMostTold) {
-    link.mailed = true;
-    told.names[told.count++] = {link.worker, link.id};
-  } else {
-    untold_.fetch_add(1, kRelaxed);
-  }
+  if (!std::exchange(link.mailed, true)) told.names[told.count++] = {link.worker, link.id};
   return true;
 }
 

@@ -77,6 +77,7 @@ struct ClientRecord final : base::ListHook {
   uint64_t hash = 0;
   base::KeptText name;
   ClientLink* links = nullptr;
+  uint32_t link_count = 0;
   ClientMessages queue;
   size_t queue_bytes = 0;
   size_t queued = 0;
@@ -118,7 +119,9 @@ class ClientDirectory final : public worker::CommonObject {
   milliseconds ttl() const noexcept { return ttl_; }
   milliseconds store_timeout() const noexcept { return store_timeout_; }
 
-  // A connection says to be this client. refused: it has one already, by DuplicateClient::refuse.
+  // A connection says to be this client. refused: it has one already, by DuplicateClient::refuse, or too many: all that is
+  // done here walks over the connections of one client.
+  static constexpr uint32_t kMostLinks = 64;
   enum class Admitted : uint8_t { yes, refused, no_memory };
   Admitted admit(std::string_view identity, ClientLink& link) noexcept;
   // Its handler is about to run: from here on it is the client's. Whom it displaces is answered; worker 0: nobody. `was_live`: that one
@@ -146,11 +149,9 @@ class ClientDirectory final : public worker::CommonObject {
 
   // The one live connection, when it is on that worker and nothing waits for it: then it may be sent to directly.
   base::SlotId find_direct(std::string_view client, uint32_t worker) noexcept;
-  // Puts a message where it waits. `told` gets the connections whose workers are to be told, at most kMostTold of them: others
-  // are found by is_untold().
-  static constexpr size_t kMostTold = 8;
+  // Puts a message where it waits. `told` gets the connections whose workers are to be told.
   struct Told {
-    LinkName names[kMostTold];
+    LinkName names[kMostLinks];
     size_t count = 0;
   };
   SendStatus put(std::string_view client, const SharedFrame& frame, uint64_t now_ns, Told& told) noexcept;

@@ -220,6 +220,17 @@ void route_forms(App& app) {
   });
 }
 
+void session_forms(App& app) {
+  app.sessions({.identify = by_client_id(), .queue = 100, .store = memory_store(), .ttl = 2min});
+  app.send_to_client("client-7", "text");
+  app.send_to_client("client-7", {{"type", "notification"}});
+  app.send_to_client("client-7", SharedFrame::text("often"));
+  app.send_to_client("client-7", std::vector<std::byte>(3));
+  app.forget_client("client-7");
+  SessionOptions other{.identify = [](Request& req) { return req.cookie("user").value_or(""); }, .on_restored = [](WebSocket, const SessionData&) {}, .store = {}};
+  other.identify = by_token();
+}
+
 // Everything that a handler may do with its connection.
 void handle_forms(App& app, WebSocket ws, const Message& msg) {
   const std::vector<std::byte> bytes(3);
@@ -269,6 +280,7 @@ TEST_CASE("api_forms: an application with every form of route, handler and optio
   ws_forms(app);
   json_forms(app);
   route_forms(app);
+  session_forms(app);
   const TimerId timer = app.every(1s, [] {});
   app.cancel(timer);
   CHECK(bool(timer));

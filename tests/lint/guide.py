@@ -15,10 +15,13 @@ import sys
 
 CHAPTERS = ["Routes", "Requests and responses", "Middleware", "Errors", "JSON", "Coroutines", "WebSockets", "Tests"]
 NEEDS = {"Coroutines": "defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)"}
+# Chapters that are files of their own.
+FILES = ["sessions.md"]
 # What the blocks of a chapter take for granted.
 GIVEN = {"Coroutines": "struct Row { int id = 0; };\nMARTLET_JSON(Row, id)\nstd::vector<Row> query_database(int page);\nvoid note(std::string_view what, std::chrono::nanoseconds took);\n"}
 HEAD = """#include <martlet/martlet.h>
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,7 +36,7 @@ def blocks(guide, chapter):
 
 
 def program(chapter, found):
-    types = [b for b in found if re.search(r"^(?:struct|enum)\b|^Task<.*> \w+\(.*\{", b, re.M)]
+    types = [b for b in found if re.search(r"^(?:struct|enum)\b|^Task<.*> \w+\(.*\{|^SessionStore \w+\(", b, re.M)]
     rest = [b for b in found if b not in types]
     bodies = [f"void block_{i}([[maybe_unused]] App& app, [[maybe_unused]] WebSocket ws) {{\n{b}}}\n" for i, b in enumerate(rest)]
     text = HEAD + GIVEN.get(chapter, "") + "".join(types + bodies)
@@ -62,6 +65,9 @@ def main():
     readme = open(os.path.join(root, "README.md"), encoding="utf-8").read()
     found = {chapter: blocks(guide, chapter) for chapter in CHAPTERS}
     texts = [(chapter, len(found[chapter]), program(chapter, found[chapter])) for chapter in CHAPTERS]
+    for name in FILES:
+        found[name] = re.findall(r"```cpp\n(.*?)```", open(os.path.join(root, "docs", name), encoding="utf-8").read(), re.S)
+    texts += [(name, len(found[name]), program(name, found[name])) for name in FILES]
     programs = re.findall(r"```cpp\n(.*?)```", readme, re.S)
     coming = open(os.path.join(root, "docs/coming_from.md"), encoding="utf-8").read()
     texts += [("coming_from.md", *table_program(coming))]

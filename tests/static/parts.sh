@@ -9,7 +9,7 @@ echo=$2
 # Type of the part, as its symbols begin.
 parts='martlet::realtime::MessageCompression:: martlet::realtime::PackedLog:: martlet::codec::Inflate:: martlet::codec::Deflate::'
 # What neither of them names: JSON, coroutines, events.
-absent='martlet::realtime::Events:: martlet::realtime::EventTable:: martlet::detail::EventWriter:: martlet::json:: martlet::JsonWriter:: martlet::simd::json_kernels martlet::worker::Tasks:: martlet::http::StepTask martlet::realtime::SocketTask martlet::detail::OffloadPool:: martlet::WebSocket::add_filter martlet::realtime::order_changes'
+absent='martlet::realtime::Events:: martlet::realtime::EventTable:: martlet::detail::EventWriter:: martlet::json:: martlet::JsonWriter:: martlet::simd::json_kernels martlet::worker::Tasks:: martlet::http::StepTask martlet::realtime::SocketTask martlet::detail::OffloadPool:: martlet::WebSocket::add_filter martlet::realtime::order_changes martlet::realtime::ClientSessions martlet::realtime::ClientDirectory'
 failed=0
 for name in $absent; do
   for program in "$hello" "$echo"; do
