@@ -223,9 +223,9 @@ void hand_over(RealtimeWorker& w, base::SlotId id, const SessionAnswer& answer, 
     own->heir = answer;
   } else if (own->live && !own->handed_over && own->part->directory->store().load) {
     SessionData data = collect(w, c, own->part->options.max_rooms);
-    own->handed_over = true;
+    own->handed_over = is_whole(data);
     save(w, c, *own, data);
-    is_whole(data) ? answer(std::move(data)) : nothing(answer);
+    own->handed_over ? answer(std::move(data)) : nothing(answer);
   } else {
     nothing(answer);
   }
