@@ -10,6 +10,7 @@
 
 #include "base/constant_time.h"
 #include "codec/base64.h"
+#include "realtime/client_sessions.h"
 #include "realtime/commands.h"
 #include "sys/process.h"
 
@@ -75,6 +76,19 @@ void write_token(const codec::HmacKey& key, std::string_view identity, char* to)
   (void)codec::decode_base64url(identity, id);
   write_signed(key, id, bytes);
   codec::encode_base64url({bytes, sizeof bytes}, to);
+}
+
+std::string public_name_of(net::Connection& c) {
+  const auto* own = find_slot<ClientOfSocket>(c);
+  const std::string_view identity = identity_of(c);
+  if (identity.empty() || !SessionAccess::by_client_id(own->part->options.identify)) return std::string(identity);
+  codec::HmacSha256 mac(own->part->directory->token_key());
+  mac.update(base::as_bytes(std::string_view("a name for others: ")));  // longer than what tokens sign
+  mac.update(base::as_bytes(identity));
+  const codec::Sha256Digest digest = mac.finish();
+  char letters[SaidIdentity::kTokenLetters];
+  codec::encode_base64url({digest.data(), kBytes}, letters);
+  return std::string(letters, sizeof letters);
 }
 
 }  // namespace realtime

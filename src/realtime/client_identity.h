@@ -2,6 +2,8 @@
 // that comes back in time has not gone. Without sessions nobody is anybody. The worker's thread.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "realtime/client_directory.h"
@@ -51,6 +53,10 @@ inline std::string_view identity_of(net::Connection& c) noexcept {
   const auto* own = find_slot<ClientOfSocket>(c);
   return own && own->link.client ? own->link.client->key() : std::string_view();
 }
+
+// A name of the client for others to see, the same for all its connections; empty as above. It is the identity, but where to know that is
+// all that it takes to be the client: then it tells nothing of it.
+std::string public_name_of(net::Connection& c);
 
 // What a handshake says. The texts are the request's, or this struct's.
 struct SaidIdentity {

@@ -659,6 +659,50 @@ TEST_CASE("sessions: an older connection on a worker that stands still is waited
   CHECK(newer.echoes("still here"));
 }
 
+// A state that moves ------------------------------------------------------------------------------------------------------
+
+TEST_CASE("sessions: for the others a client that comes back in time has neither gone nor come, and nobody is told who it says to be") {
+  for (const bool by_tokens : {false, true}) {
+    MultiServer server(by_tokens ? 3 : 1, [&](App& app, uint32_t) {
+      app.sessions({.identify = by_tokens ? by_token() : by_client_id()});
+      app.presence("hall", [](WebSocket ws) { return Json{{"name", ws.metadata()["name"]}}; });
+      app.ws("/w", known_handlers());
+      app.ws("/watch", [](WebSocket ws, Request&) { ws.join("hall"); });
+    });
+    std::string token;
+    const auto come = [&](bool first) {
+      WsClient ann(server.port(), "/w", by_tokens ? "x-session: " + token + "\r\n" : client_field("ann"));
+      for (WsFrame message = ann.read_message(); message.ok(); message = ann.read_message()) {
+        const auto event = Json::parse(message.payload);
+        if (event && (*event)["event"] == Json("session")) token = (*event)["args"][0]["token"].text_or("");
+        if (message.payload.starts_with(first ? "open " : R"({"event":"session-restored")")) break;
+      }
+      return ann;
+    };
+    WsClient bob(server.port(), "/watch");
+    REQUIRE(bob.open());
+    std::optional<WsClient> ann(come(true));
+    REQUIRE(ann->send_text("name Ann"));
+    REQUIRE(ann->send_text("join hall"));
+    std::string met;
+    while (met.find(R"(presence:join)") == std::string::npos || met.find("Ann") == std::string::npos) {
+      const WsFrame message = bob.read_message();
+      REQUIRE(message.ok());
+      met = message.payload;
+    }
+    if (!by_tokens) CHECK(met.find("\"ann\"") == std::string::npos);
+    for (int i = 0; i < 6; i++) {
+      if (i % 2) REQUIRE(ann->close_nicely());
+      WsClient again = come(false);
+      ann.emplace(std::move(again));
+    }
+    // All that has happened so far is told before this.
+    for (uint32_t worker = 0; worker < (by_tokens ? 3u : 1u); worker++) server.on_worker(worker, [](App&) {});
+    server.on_worker(0, [](App& app) { app.to("hall").send("the end"); });
+    CHECK(bob.reads("the end"));
+  }
+}
+
 // Bad days --------------------------------------------------------------------------------------------------------------
 
 TEST_CASE("sessions: without memory one handshake, or one restoration, is refused, and the server goes on") {
