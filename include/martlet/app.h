@@ -29,7 +29,7 @@ namespace martlet {
 
 struct EventError;  // events.h
 class Shared;       // history.h
-class Presence;     // presence.h
+class MARTLET_LAYOUT Presence;  // presence.h
 struct PresenceOptions;
 struct HistoryOptions;
 

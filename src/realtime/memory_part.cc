@@ -26,6 +26,7 @@ const worker::PartHooks MemoryPart::kHooks{
         },
     .stalled = [](worker::Part& p, net::Connection& c) { part_of(p).stalled(c); },
     .drained = [](worker::Part& p, net::Connection& c) { part_of(p).drained(c); },
+    .lost = [](worker::Part& p, net::Connection& c) { part_of(p).lost(c); },
 };
 
 uint64_t memory_now_ms() noexcept { return sys::monotonic_ns() / 1'000'000; }
@@ -253,6 +254,21 @@ void MemoryPart::drained(net::Connection& c) noexcept {
   }
 }
 
+// It cannot be known whether what was dropped was a room's.
+void MemoryPart::lost(net::Connection& c) noexcept {
+  RealtimeWorker& w = realtime();
+  if (writing_ || c.protocol != &session::ws_protocol || c.state<session::WsState>().ready != ReadyState::open) return;
+  for (const Membership* m = c.state<session::WsState>().rooms; m; m = m->next_of_socket) {
+    MemoryRoom* room = w.rooms.find_live(m->room_slot)->memory;
+    if (!room) continue;
+    Behind* behind = find_behind(*room, c);
+    if (!behind) behind = put_behind(*room, c, CatchUp(room->reader.read_to));
+    if (!behind) continue;
+    behind->catch_up.lose();
+    mark_due(*behind);
+  }
+}
+
 void MemoryPart::mark_due(Behind& behind) noexcept {
   worker.reactor.want_turn();
   if (behind.due) return;
@@ -324,7 +340,9 @@ bool MemoryPart::write(Behind& behind, net::Connection& c, bool& done) noexcept 
   SendStatus sent = SendStatus::ok;
   if (written.bytes) {
     take_published(w, c);
+    writing_ = true;
     sent = session::send_frames(w.sessions, c, block, block->data(), written.bytes, written.frames);
+    writing_ = false;
   }
   block->release();
   if (sent != SendStatus::dropped) return true;
