@@ -91,7 +91,7 @@ let colours = {}, view = { scale: 1, x: 0, y: 0 }, size = { width: 0, height: 0 
 const shapes = Object.fromEntries(Object.entries(kUps).map(([type, { path }]) => [type, new Path2D(path)]));
 function readColours() {
   const style = getComputedStyle(document.documentElement);
-  for (const one of ['sky', 'grid', 'edge', 'ink', 'card', 'accent', 'bad', 'good']) colours[one] = style.getPropertyValue('--' + one);
+  for (const one of ['sky', 'grid', 'edge', 'cloud', 'ink', 'card', 'accent', 'bad', 'good']) colours[one] = style.getPropertyValue('--' + one);
 }
 dark.onchange = () => { readColours(); roster(); };
 function measure() {
@@ -105,11 +105,14 @@ new ResizeObserver(measure).observe(canvas);
 // All of the map where it fits at a size to play at, else what is around one's bird.
 function look() {
   const margin = 14, fits = Math.min((size.width - 2 * margin) / world.width, (size.height - 2 * margin) / world.height);
-  const scale = Math.max(fits, 0.58), bird = mine() ?? { x: world.width / 2, y: world.height / 2 };
+  const most = Math.max((size.width - 2 * margin) / world.width, (size.height - 2 * margin) / world.height);
+  const scale = fits >= 0.58 ? fits : Math.max(0.58, Math.min(0.85, most)), bird = mine() ?? { x: world.width / 2, y: world.height / 2 };
   const along = (at, whole, seen) => (whole * scale <= seen - 2 * margin ? (seen - whole * scale) / 2
     : Math.min(margin, Math.max(seen - whole * scale - margin, seen / 2 - at * scale)));
   view = { scale, x: along(bird.x, world.width, size.width), y: along(bird.y, world.height, size.height) };
 }
+const kClouds = [[170, 150, 1.2], [640, 110, 0.9], [860, 330, 1.3], [330, 420, 1], [120, 650, 0.9], [600, 640, 1.3]];
+const kPuffs = [[-58, 8, 26], [-22, -8, 36], [22, -2, 32], [56, 10, 24]];
 function drawMap() {
   pen.fillStyle = colours.sky;
   pen.fillRect(0, 0, world.width, world.height);
@@ -119,6 +122,12 @@ function drawMap() {
   pen.strokeStyle = colours.grid;
   pen.lineWidth = 1;
   pen.stroke();
+  pen.fillStyle = colours.cloud;
+  for (const [x, y, far] of kClouds) {
+    pen.beginPath();
+    for (const [dx, dy, r] of kPuffs) { pen.moveTo(x + dx * far + r * far, y + dy * far); pen.arc(x + dx * far, y + dy * far, r * far, 0, 7); }
+    pen.fill();
+  }
   pen.strokeStyle = colours.edge;
   pen.lineWidth = 3;
   pen.strokeRect(0, 0, world.width, world.height);
@@ -148,7 +157,7 @@ function drawBird(bird, now, own) {
   if (bird.until.speed > now) ring(kBody + 7, ink(kUps.speed.hue), 2);
   if (own) { pen.setLineDash([5, 6]); ring(kReach, colours.edge, 1.5); pen.setLineDash([]); }
   pen.rotate(bird.turn);
-  const flap = still.matches ? 0.6 : Math.sin(now / 90 + bird.wing) * 0.5 + 0.6, colour = bird.hurt > now ? colours.bad : fill(bird.hue);
+  const flap = still.matches ? 0.6 : Math.sin(now / 90 + bird.wing) * 0.5 + 0.6, colour = bird.hurt > now ? '#fff' : fill(bird.hue);
   pen.fillStyle = colour;
   pen.strokeStyle = own ? colours.ink : colours.card;
   pen.lineWidth = own ? 2.5 : 1.5;
@@ -164,7 +173,7 @@ function drawBird(bird, now, own) {
 }
 // In pixels, whatever the scale: text that can be read.
 function drawLabel(bird, own) {
-  const [x, y] = [view.x + bird.x * view.scale, view.y + bird.y * view.scale - 30 * view.scale];
+  const x = view.x + bird.x * view.scale, y = Math.max(24, view.y + bird.y * view.scale - 30 * view.scale);
   const clamped = Math.min(size.width - 40, Math.max(40, x)), text = own ? 'you' : bird.username;
   pen.font = '600 12px system-ui, sans-serif';
   pen.textAlign = 'center';
@@ -178,7 +187,12 @@ function drawLabel(bird, own) {
   pen.fillRect(clamped - 20, y - 6, 40, 5);
   pen.fillStyle = bird.health > 25 ? colours.good : colours.bad;
   pen.fillRect(clamped - 20, y - 6, 0.4 * bird.health, 5);
+}
+function drawTalk(bird) {
   if (!(bird.saidUntil > performance.now())) return;
+  const x = view.x + bird.x * view.scale, y = Math.max(56, view.y + bird.y * view.scale - 30 * view.scale);
+  pen.font = '500 13px system-ui, sans-serif';
+  pen.textAlign = 'center';
   const said = bird.said.length > 40 ? bird.said.slice(0, 39) + '…' : bird.said, width = Math.min(size.width - 16, pen.measureText(said).width + 18);
   const left = Math.min(size.width - width - 8, Math.max(8, x - width / 2));
   pen.fillStyle = colours.card;
@@ -253,6 +267,7 @@ function frame(now) {
   for (const mark of marks) if (mark.from + mark.lasts > now) drawMark(mark, now);
   pen.setTransform(dots, 0, 0, dots, 0, 0);
   for (const [id, bird] of flying) { drawLabel(bird, id === me); drawPointer(bird); }
+  for (const [, bird] of flying) drawTalk(bird);
   if (state === 'playing') {
     const left = Math.max(0, Math.ceil((endsAt - Date.now()) / 1000)), text = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`;
     if ($('clock').value !== text) $('clock').value = text;
@@ -266,16 +281,17 @@ function frame(now) {
 const openSide = () => { $('side').classList.add('open'); $('more').setAttribute('aria-expanded', 'true'); };
 const closeSide = () => { $('side').classList.remove('open'); $('more').setAttribute('aria-expanded', 'false'); };
 async function copyLink(button) {
-  const link = location.href.split('#')[0];
+  const link = location.href.split('#')[0], label = button.querySelector('span');
+  const answer = (text) => { label.textContent = text; if (!label.checkVisibility()) news(text); };
   try {
     if (touch.matches && navigator.share) return await navigator.share({ url: link });
     await navigator.clipboard.writeText(link);
-    button.textContent = 'Copied';
+    answer('Copied');
   } catch (error) {
     if (error.name === 'AbortError') return;
-    button.textContent = 'It is the address above';
+    answer('It is the address above');
   }
-  setTimeout(() => { button.textContent = 'Copy link'; }, 2000);
+  setTimeout(() => { label.textContent = 'Copy link'; }, 2000);
 }
 $('share').onclick = () => copyLink($('share'));
 $('invite').onclick = () => copyLink($('invite'));

@@ -23,8 +23,10 @@ inline constexpr std::string_view kGamePage = R"html(<!doctype html>
 <header>
   <div><h1 id="room">Last bird flying</h1><p id="state" role="status">Connecting…</p></div>
   <output id="clock" aria-label="Time left" hidden></output>
-  <button id="share" class="plain" hidden>Copy link</button>
-  <button id="more" class="plain" aria-expanded="false" aria-controls="side" hidden>Players</button>
+  <button id="share" class="plain" aria-label="Copy the link to this room" title="Copy the link to this room" hidden>
+    <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M10.6 13.4a1 1 0 0 1 0-1.4l3-3a1 1 0 1 1 1.4 1.4l-3 3a1 1 0 0 1-1.4 0zm-3 6a4 4 0 0 1-3-6.8l2.6-2.6 1.4 1.4L6 14a2 2 0 1 0 2.8 2.8l2.6-2.6 1.4 1.4-2.6 2.6a4 4 0 0 1-2.6 1.2zm9.2-6.8-1.4-1.4L18 8.6A2 2 0 1 0 15.2 5.8l-2.6 2.6-1.4-1.4 2.6-2.6a4 4 0 1 1 5.600 5.600z"/></svg><span>Copy link</span></button>
+  <button id="more" class="plain" aria-expanded="false" aria-controls="side" aria-label="Players and talk" title="Players and talk" hidden>
+    <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M9 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8zm0 2c-4 0-7 2-7 4.5V20h14v-1.5C16 16 13 14 9 14zm7.5-2a3.5 3.5 0 1 0-1.600-6.600 6 6 0 0 1-.4 6 3.5 3.5 0 0 0 2 .6zm.7 2c1.800 1.100 2.800 2.600 2.800 4.5V20h2v-1.5c0-2.200-2-3.900-4.800-4.500z"/></svg><span id="count"></span></button>
 </header>
 <main id="stage">
   <canvas id="map" tabindex="0" role="application" aria-label="The map. Arrow keys or W A S D fly, space pecks, 1 to 4 use what you have."></canvas>
@@ -47,7 +49,7 @@ inline constexpr std::string_view kGamePage = R"html(<!doctype html>
   </section>
   <section id="wait" class="over" aria-label="Waiting" hidden>
     <div class="card"><h2>Alone in the sky</h2><p>It begins when a second bird comes. Send somebody the link.</p>
-      <button class="main" id="invite">Copy link</button></div>
+      <button class="main" id="invite"><span>Copy link</span></button></div>
   </section>
   <section id="end" class="over" aria-label="The result" hidden>
     <div class="card"><h2 id="winner" tabindex="-1"></h2><p id="reason"></p><ol id="scores"></ol>
@@ -75,13 +77,13 @@ inline constexpr std::string_view kGameStyle = R"css(
   color-scheme: light dark;
   --paper: #f5f2ec; --card: #fffdfa; --ink: #24272c; --soft: #62646a; --line: #e3ddd1; --field: #8b857a;
   --accent: #2c5f8d; --on-accent: #fff; --bad: #a8322a; --warn: #fbeecb; --warn-ink: #5c4400;
-  --sky: #dcebf3; --grid: #c9dde8; --edge: #8fb0c2; --out: #c8d6dd; --good: #2f7d4f;
+  --sky: #dcebf3; --grid: #cfe1eb; --edge: #8fb0c2; --cloud: #eaf4f9; --out: #c8d6dd; --good: #2f7d4f;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14171b; --card: #1f242a; --ink: #e6e8eb; --soft: #9ba4ae; --line: #2d333b; --field: #727d89;
     --accent: #8fbfea; --on-accent: #0e2233; --bad: #f0938b; --warn: #3d3316; --warn-ink: #f4dfa0;
-    --sky: #1a2a38; --grid: #223648; --edge: #4c6a82; --out: #101920; --good: #6cc48e;
+    --sky: #1a2a38; --grid: #213444; --edge: #4c6a82; --cloud: #203343; --out: #101920; --good: #6cc48e;
   }
 }
 * { box-sizing: border-box; margin: 0; }
@@ -92,7 +94,7 @@ body { height: 100vh; height: 100dvh; overflow: hidden; background: var(--paper)
   display: grid; grid-template: auto minmax(0, 1fr) auto / minmax(0, 1fr) 16rem; }
 button, input { font: inherit; color: inherit; min-height: 44px; border-radius: 10px; min-width: 0; }
 input { border: 1px solid var(--field); background: var(--paper); padding: .4rem .7rem; width: 100%; }
-button { border: 0; background: none; cursor: pointer; padding: .4rem .9rem; font-weight: 600; white-space: nowrap;
+button { border: 0; background: none; cursor: pointer; padding: .4rem .9rem; min-width: 44px; justify-content: center; font-weight: 600; white-space: nowrap;
   -webkit-tap-highlight-color: transparent; touch-action: manipulation; }
 .main { background: var(--accent); color: var(--on-accent); }
 .plain { color: var(--accent); }
@@ -110,7 +112,9 @@ header h1 { font-size: 1.08rem; line-height: 1.25; letter-spacing: -.01em; }
 #state { font-size: .82rem; color: var(--soft); }
 #clock { font-variant-numeric: tabular-nums; font-weight: 650; font-size: 1.05rem; padding: 0 .3rem; }
 #clock.late { color: var(--bad); }
-#more { display: none; }
+header button { display: flex; align-items: center; gap: .4rem; }
+header svg { width: 20px; height: 20px; fill: currentColor; flex: none; }
+#more { display: none; font-variant-numeric: tabular-nums; }
 
 #stage { position: relative; min-height: 0; background: var(--out); overflow: hidden; }
 canvas { position: absolute; inset: 0; width: 100%; height: 100%; display: block; touch-action: none; }
@@ -122,7 +126,7 @@ canvas:focus-visible { outline-offset: -3px; }
 #banner { position: absolute; left: 50%; top: .7rem; transform: translateX(-50%); background: var(--warn); color: var(--warn-ink);
   border-radius: 99px; padding: .3rem 1rem; font-size: .92rem; max-width: calc(100% - 1rem); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 
-.over { position: absolute; inset: 0; display: grid; place-items: center; overflow-y: auto; padding: 1rem;
+.over { position: absolute; inset: 0; display: grid; grid-template-columns: minmax(0, 1fr); place-items: center; overflow-y: auto; padding: 1rem;
   background: color-mix(in srgb, var(--out) 60%, transparent); }
 .card { width: min(24rem, 100%); background: var(--card); border: 1px solid var(--line); border-radius: 20px; padding: 1.5rem;
   box-shadow: 0 12px 40px #0003; }
@@ -135,8 +139,9 @@ canvas:focus-visible { outline-offset: -3px; }
 .thumbs, #stick { display: none; }
 kbd { font: inherit; font-size: .8rem; border: 1px solid var(--field); border-radius: 5px; padding: 0 .3rem; margin-right: .15rem; }
 #refusal { color: var(--bad); }
-.row { display: flex; gap: .5rem; margin-top: 1.2rem; }
-.row .main { flex: 1; margin: 0; }
+.row { display: flex; flex-wrap: wrap; gap: .5rem; margin-top: 1.2rem; }
+.row button { flex: 1 1 auto; min-width: max-content; }
+.row .main { margin: 0; width: auto; }
 #scores { list-style: none; padding: 0; margin-top: .8rem; max-height: 40vh; overflow-y: auto; }
 #scores li { display: flex; gap: .6rem; padding: .35rem 0; border-top: 1px solid var(--line); }
 .of { flex: 1; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; unicode-bidi: isolate; }
@@ -173,14 +178,15 @@ kbd { font: inherit; font-size: .8rem; border: 1px solid var(--field); border-ra
 
 @media (max-width: 760px) {
   body { grid-template-columns: minmax(0, 1fr); }
-  #more { display: block; }
+  #more { display: flex; }
   #side { position: fixed; inset: auto 0 0; height: min(26rem, 75dvh); z-index: 4; visibility: hidden; transform: translateY(102%); border-radius: 18px 18px 0 0;
     border-left: 0; border-top: 1px solid var(--line); padding-bottom: max(.8rem, env(safe-area-inset-bottom)); transition: transform .18s ease, visibility .18s; }
   #side.open { visibility: visible; transform: none; box-shadow: 0 0 0 100vmax #0005; }
 }
 @media (max-width: 480px) {
   header { padding-left: .7rem; padding-right: .3rem; gap: 0; }
-  header button { padding: .4rem .55rem; }
+  header button { padding: .4rem .7rem; }
+  #share span { display: none; }
 }
 @media (pointer: coarse) {
   .keys, #ups kbd { display: none; }
@@ -192,11 +198,18 @@ kbd { font: inherit; font-size: .8rem; border: 1px solid var(--field); border-ra
   #ups { display: grid; grid-template-columns: repeat(2, 46px); }
   #ups button { width: 46px; height: 46px; }
 }
+@media (pointer: coarse) and (max-width: 360px) {
+  #hand { gap: .3rem; padding-left: .5rem; padding-right: .5rem; }
+  #stick { width: 96px; height: 96px; }
+  #peck { width: 80px; height: 80px; }
+}
 @media (pointer: coarse) and (max-height: 480px) {
+  #news { bottom: auto; top: 3rem; }
   #hand { position: fixed; inset: auto 0 0; background: none; border: 0; pointer-events: none; }
   #hand > * { pointer-events: auto; }
   #stick { opacity: .85; }
   #ups { grid-template-columns: repeat(4, 46px); }
+  #ups button { background: var(--card); }
 }
 @media (prefers-reduced-motion: reduce) { #side { transition: none; } }
 )css";

@@ -125,10 +125,11 @@ const heard = {
     hand();
   },
   'player-moved'({ playerId, x, y }) { const bird = birds.get(playerId); if (bird && playerId !== me) Object.assign(bird, { toX: x, toY: y }); },
-  'player-eliminated'({ killer, victim }) {
+  'player-eliminated'({ killer, victim, killerScore }) {
     const bird = birds.get(victim);
+    if (birds.has(killer)) birds.get(killer).score = killerScore;
     if (bird) {
-      bird.isAlive = false;
+      Object.assign(bird, { isAlive: false, health: 0 });
       marks.push({ kind: 'feathers', x: bird.x, y: bird.y, hue: bird.hue, from: performance.now(), lasts: 900 });
     }
     news(`${capital(nameOf(killer))} brought ${nameOf(victim)} down`);
@@ -147,6 +148,8 @@ const heard = {
   },
   'game-ended'({ reason, winner, finalScores }) {
     state = 'finished';
+    finalScores.forEach(know);
+    roster();
     const won = winner?.id === me;
     $('winner').textContent = won ? 'You are the last bird flying' : `${winner?.username ?? 'Nobody'} wins`;
     if (won && reason !== 'last_player_standing') $('winner').textContent = 'You win';
@@ -199,7 +202,7 @@ function roster() {
     return make('li', one.isAlive ? '' : 'gone', dot, make('span', 'of', one.username, ...(id === me ? [make('small', '', ' (you)')] : [])),
       make('span', 'points', String(one.score)), bar);
   }));
-  $('more').textContent = `Players ${birds.size}`;
+  $('count').textContent = birds.size;
 }
 
 const buttons = Object.entries(kUps).map(([type, { label, path }], i) => {
