@@ -82,7 +82,7 @@ header button svg { width: 20px; }
 #scroll > * { width: min(46rem, 100%); margin-inline: auto; padding: 0; list-style: none; flex: none; }
 #record { margin-top: auto; }
 #log { padding: 0; list-style: none; }
-#empty { text-align: center; color: var(--soft); margin-block: auto; padding: 1rem; }
+#empty { text-align: center; text-wrap: balance; color: var(--soft); margin-block: auto; padding: 1rem; }
 #empty .bird { width: 84px; margin: 0 auto 1rem; color: color-mix(in srgb, var(--accent) 45%, var(--paper)); }
 #empty b { display: block; color: var(--ink); font-size: 1.15rem; }
 #empty .main { display: block; margin: 1rem auto 0; border-radius: 12px; }
@@ -277,7 +277,8 @@ inline constexpr std::string_view kHead = R"html(<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content">
 <meta name="theme-color" content="#fffdfa" media="(prefers-color-scheme: light)">
 <meta name="theme-color" content="#1f242a" media="(prefers-color-scheme: dark)">
-<title>A place to talk</title>
+<title>)html";
+inline constexpr std::string_view kHeadEnd = R"html(</title>
 <link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 64 64'%3E%3Cpath fill='%234583b8' d='M4 30c12-2 20-8 25-22 4 7 5 13 4 20 6-4 12-5 17-3l9 3-8 3c-3 8-9 14-18 16-3 5-8 9-16 11l5-7-11 3 9-9c-7-3-12-8-16-15z'/%3E%3C/svg%3E">
 <style)html";
 
@@ -296,13 +297,13 @@ inline constexpr std::string_view kMissing = R"html(
 )html";
 
 // The browser runs only the style and the script that carry the nonce of the response's policy.
-inline std::string html_document(std::string_view nonce, std::string_view body, std::string_view script) {
+inline std::string html_document(std::string_view nonce, std::string_view title, std::string_view body, std::string_view script) {
   const std::string mark = " nonce=\"" + std::string(nonce) + "\">";
   std::string page(kHead);
-  page.append(mark).append(kStyle).append("</style>").append(body);
+  page.append(title).append(kHeadEnd).append(mark).append(kStyle).append("</style>").append(body);
   if (!script.empty()) page.append("<script").append(mark).append(script).append("</script>\n");
   return page + "</html>\n";
 }
 
-inline std::string chat_page(std::string_view nonce) { return html_document(nonce, kBody, kScript); }
-inline std::string missing_page(std::string_view nonce) { return html_document(nonce, kMissing, {}); }
+inline std::string chat_page(std::string_view nonce) { return html_document(nonce, "A place to talk", kBody, kScript); }
+inline std::string missing_page(std::string_view nonce) { return html_document(nonce, "Nothing here", kMissing, {}); }

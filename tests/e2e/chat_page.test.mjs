@@ -304,7 +304,7 @@ test('page: where nothing is, a page says so and leads back', async () => {
     assert.equal(response.status(), 404);
     assert.match(response.headers()['content-security-policy'], /default-src 'none'/);
     assert.match(await page.$eval('meta[name=viewport]', (node) => node.content), /width=device-width/);
-    assert.equal(await page.textContent('h1'), 'Nothing here');
+    assert.deepEqual([await page.textContent('h1'), await page.title()], ['Nothing here', 'Nothing here']);
     if (target === '/nothing') await page.screenshot({ path: path.join(pictures, 'chat-missing-phone.png') });
     const box = await page.locator('a.main').boundingBox();
     assert.ok(box.height >= 44);
