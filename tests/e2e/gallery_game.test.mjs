@@ -57,10 +57,10 @@ async function game(server, names, more) {
 }
 // An attack more often than the cooldown lets it does nothing.
 const cooldown = () => new Promise((resolve) => setTimeout(resolve, 260));
-async function attack(client, times) {
-  for (let i = 0; i < times; i++) {
-    if (i > 0) await cooldown();
+async function bringDown(client, victim) {
+  while (!all(client, 'player-eliminated').some((one) => one.victim === victim.id)) {
     act(client, 'attack');
+    await cooldown();
   }
 }
 
@@ -205,7 +205,7 @@ test('gallery: game: attacks: the nearest within 50 that lives, 25 health, four 
   for (const one of [ann, eve]) assert.equal((await hear(one)).message, 'well played');
 
   await cooldown();
-  await attack(eve, 4);
+  await bringDown(eve, ann);
   for (const one of [ann, bob, eve]) {
     assert.deepEqual(await hear(one), { type: 'player-eliminated', killer: eve.id, victim: ann.id, killerScore: 100 });
     const ended = await hear(one);
@@ -223,7 +223,7 @@ test('gallery: game: with one alive after another has left it is over', () => se
   for (const one of [ann, bob]) act(one, 'move', { x: 500, y: 400 });
   act(eve, 'move', { x: 0, y: 0 });
   await until(() => all(bob, 'player-moved').length === 2, 'them to be there');
-  await attack(ann, 4);
+  await bringDown(ann, bob);
   await until(() => all(eve, 'player-eliminated').length, 'Bob to be out');
   await close(ann);
   await until(() => all(eve, 'game-ended').length, 'the end');
@@ -395,7 +395,7 @@ test('gallery: game: power-ups appear, are picked up by who is near, four at mos
 test('gallery: game: health gives back 50 and no more than there was; a shield holds; damage is double', () => serving(async (server) => {
   const { ann, bob, state, use, have } = await hunt(server);
   const beside = async () => { const { x, y } = (await state()).Ann; act(bob, 'move', { x, y }); };
-  const hit = async () => { await cooldown(); await attack(bob, 1); return (await state()).Ann.health; };
+  const hit = async () => { await cooldown(); act(bob, 'attack'); return (await state()).Ann.health; };
   await have('health');
   await beside();
   // Shields that she has used up on her way hold for five seconds.
