@@ -2,6 +2,7 @@
 //
 //   ws.subscribe("news/+/sport");  ws.subscribe("news/#");  ws.unsubscribe("news/#");
 //   app.publish("news/uk/sport", "2:1");  ws.publish("news/uk/sport", "2:1");   // everybody; everybody but ws
+//   app.publish("prices", quote, {.conflate = "ACME"});                         // who is slow gets the newest quote of ACME only
 //
 // A topic is one or more levels with '/' between them; a level may be empty, so that "/news", "news/" and "news" are three topics.
 // In a filter a level may be '+', which stands for any one level, and the last one may be '#', which stands for any number of
@@ -44,6 +45,9 @@ struct TopicsOptions {
   // What a worker may remember of which topics have which subscribers: a topic that it remembers is not matched again until
   // somebody subscribes or unsubscribes. Above it, it begins anew.
   size_t cache_bytes = size_t{8} << 20;
+  // Topics with keys (PublishOptions::conflate) that are kept for one WebSocket which does not keep up; all together they take no more
+  // than max_unsent_bytes of its route. Above it the oldest are dropped, which is counted.
+  uint32_t max_conflated_keys = 1'000;
   // Different filters on one worker. Each takes some 100 bytes, its text, and where it has wildcards some 100 bytes for each of its
   // levels that no other filter has.
   uint32_t max_filters = 100'000;
@@ -58,6 +62,10 @@ struct TopicsOptions {
 // Of App::publish and WebSocket::publish.
 struct PublishOptions {
   Compress compress = Compress::automatic;
+  // The key of what this is the newest state of, at most max_name_bytes: a receiver that the kernel takes no more output for gets,
+  // once it goes on, only the newest message of each topic and key (Stats::messages_conflated counts the others), in the order in
+  // which they were published. What else it is sent meanwhile may come before them. Who keeps up gets all. Empty: no key.
+  std::string_view conflate = {};
 };
 
 namespace detail {

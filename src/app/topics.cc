@@ -11,7 +11,7 @@ namespace martlet {
 namespace {
 
 realtime::TopicAddress from(uint32_t first, std::string_view topic, const PublishOptions& options) noexcept {
-  return {first, topic, {}, options.compress};
+  return {first, topic, {}, options.compress, options.conflate};
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ struct TopicSubscriber {
   TopicReceiver* due = nullptr;  // what it was sent this turn (topic_cache.h)
   uint64_t seen = 0;             // by which match it was found last
   uint32_t filters = 0;
+  bool stalled = false;          // the kernel takes no more for it (topic_conflation.h)
 
   base::SlotId id() const noexcept { return {slot, generation}; }
 };

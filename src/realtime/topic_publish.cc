@@ -5,6 +5,7 @@
 #include "base/kept_text.h"
 #include "net/worker_registry.h"
 #include "realtime/commands.h"
+#include "realtime/topic_conflation.h"
 #include "realtime/topic_names.h"
 #include "realtime/topics.h"
 #include "sys/log_line.h"
@@ -21,6 +22,8 @@ void log_published(const TopicResult& result) noexcept {
                 result.set ? result.set->count : 0);
   sys::log_limited(LogLevel::debug, "Published to", line);
 }
+
+using LeftOut = std::span<net::Connection* const>;
 
 // The workers, but this one, with subscriptions; and the entry that says so.
 worker::Directory::Found others_of(RealtimeWorker& w, const Topics* topics, worker::Seats& others) noexcept {
@@ -42,14 +45,39 @@ bool reaches_any(Topics& topics, TopicResult& result, const net::Connection* exc
   return !only || only->connection != except->id();
 }
 
-bool note_for_others(RealtimeWorker& w, const TopicAddress& to, const TopicResult& result, base::SlotId entry,
-                     const worker::Seats& others, const PublishedRange& range) noexcept {
+// A publish with a key: what it is called, and who it is kept for in place of being sent.
+struct Keyed {
+  Keyed() noexcept = default;
+  Keyed(const Keyed&) = delete;
+  Keyed& operator=(const Keyed&) = delete;
+  ~Keyed() {
+    if (name) name->release();
+  }
+  // False when memory is out. Where all keep up, and no other worker wants it, there is nothing to do.
+  bool make(Topics& topics, const TopicAddress& to, const PublishedMessage& message, TopicResult& result,
+            const net::Connection* except, bool for_others) noexcept {
+    if (to.key.size() > topics.options.max_name_bytes) return false;
+    if (topics.follow && topics.stalled == 0 && !for_others) return true;
+    name = make_keyed_name(to.topic, to.key);
+    if (!name) return false;
+    key_bytes = static_cast<uint32_t>(to.key.size());
+    const std::string_view text(reinterpret_cast<const char*>(name->data()), to.topic.size() + 1 + to.key.size());
+    if (result.set) keep_for_stalled(topics, *result.set, text, message, except, out);
+    return true;
+  }
+  base::Block* name = nullptr;
+  uint32_t key_bytes = 0;
+  base::GrowingArray<net::Connection*> out;
+};
+
+bool note_for_others(RealtimeWorker& w, const TopicAddress& to, const TopicResult& result, const Keyed& keyed,
+                     base::SlotId entry, const worker::Seats& others, const PublishedRange& range) noexcept {
   const uint32_t number = MessageAccess::worker(to.except);
   const worker::ParcelExcept except{number, MessageAccess::id(to.except)};
   const bool elsewhere = number != 0 && number != w.number;
   const worker::ParcelItem item{worker::AudienceKind::topics, entry, w.log.block_of(range), w.log.data_of(range, range.begin),
-                                static_cast<size_t>(range.end - range.begin), 1, 0, 0, to.compress, result.name_block,
-                                result.name_bytes};
+                                static_cast<size_t>(range.end - range.begin), 1, 0, 0, to.compress,
+                                keyed.name ? keyed.name : result.name_block, result.name_bytes, keyed.key_bytes};
   w.reactor.want_turn();
   return w.outgoing.add(item, others, {&except, elsewhere ? size_t{1} : size_t{0}});
 }
@@ -65,14 +93,19 @@ SendStatus publish_here(RealtimeWorker& w, const TopicAddress& to, const Publish
   TopicResult* result = topics ? topics->result_of(to.topic) : nullptr;
   if (!result) return SendStatus::dropped;
   net::Connection* except = MessageAccess::worker(to.except) == w.number ? w.websocket(MessageAccess::id(to.except)) : nullptr;
-  const bool some_here = reaches_any(*topics, *result, except);
   log_published(*result);
-  if (!some_here && !others.any()) return SendStatus::closed;
+  Keyed keyed;
+  if (!to.key.empty() && !keyed.make(*topics, to, message, *result, except, others.any())) return SendStatus::dropped;
+  const uint32_t kept = keyed.out.size();
+  const bool some_here = kept == 0 ? reaches_any(*topics, *result, except) : result->set->count > kept;
+  if (!some_here && !others.any()) return kept ? SendStatus::ok : SendStatus::closed;
+  if (kept && except && !keyed.out.push(except)) return SendStatus::dropped;
+  const LeftOut out = kept ? LeftOut(keyed.out.data(), keyed.out.size()) : LeftOut(&except, 1);
   PublishedRange range;
-  if (!publish(w, some_here ? result->set : nullptr, message, {&except, 1}, range)) return SendStatus::dropped;
+  if (!publish(w, some_here ? result->set : nullptr, message, out, range)) return SendStatus::dropped;
   if (some_here) topics->list(*result->set);
-  const bool told = !others.any() || note_for_others(w, to, *result, shared.id, others, range);
-  return told ? SendStatus::ok : SendStatus::dropped;
+  if (!others.any()) return SendStatus::ok;
+  return note_for_others(w, to, *result, keyed, shared.id, others, range) ? SendStatus::ok : SendStatus::dropped;
 }
 
 PublishedMessage message_of(const SharedFrame& f, Compress compress) noexcept {
@@ -85,17 +118,38 @@ SendStatus post_publish(const TopicAddress& to, const SharedFrame& frame) noexce
   if (!frame) return SendStatus::dropped;
   SendStatus answer = SendStatus::closed;
   for (uint32_t number = to.first; number < to.first + net::members_of(to.first); number++) {
-    base::KeptText topic(to.topic);
-    if (!topic.ok()) return SendStatus::dropped;
-    auto run = [to, topic = std::move(topic), frame](RealtimeWorker& w) {
+    base::KeptText texts(to.topic, to.key, {});
+    if (!texts.ok()) return SendStatus::dropped;
+    auto run = [to, texts = std::move(texts), frame](RealtimeWorker& w) {
       TopicAddress there = to;
-      there.topic = topic.text();
+      there.topic = texts.text().substr(0, to.topic.size());
+      there.key = texts.text().substr(to.topic.size());
       publish_here(w, there, message_of(frame, to.compress), false);
     };
     const SendStatus posted = post_to(number, std::move(run), frame.payload().size() + to.topic.size() + 1);
     if (answer == SendStatus::closed || posted == SendStatus::dropped) answer = posted;
   }
   return answer;
+}
+
+bool take_frames(RealtimeWorker& w, Topics& topics, TopicResult& result, const worker::ParcelItem& item,
+                 LeftOut except) noexcept {
+  if (!publish_frames(w, *result.set, item.block, item.data, item.size, item.messages, item.compress, except)) return false;
+  topics.list(*result.set);
+  return true;
+}
+
+// The same of one frame with a key.
+bool take_keyed(RealtimeWorker& w, Topics& topics, TopicResult& result, const worker::ParcelItem& item,
+                LeftOut except) noexcept {
+  const std::string_view name(reinterpret_cast<const char*>(item.topic->data()), item.topic_bytes + 1 + item.key_bytes);
+  const size_t header = proto::frame_header_size_of(item.data);
+  const PublishedMessage message{static_cast<proto::Opcode>(item.data[0] & 0x0f), item.data + header, item.size - header, item.compress};
+  base::GrowingArray<net::Connection*> out;
+  keep_for_stalled(topics, *result.set, name, message, except.empty() ? nullptr : except.front(), out);
+  if (out.size() == result.set->count) return true;
+  if (!except.empty() && !out.push(except.front())) return false;
+  return take_frames(w, topics, result, item, {out.data(), out.size()});
 }
 
 }  // namespace
@@ -125,9 +179,7 @@ void take_topic(RealtimeWorker& w, const worker::ParcelItem& item, std::span<net
   const std::string_view name(reinterpret_cast<const char*>(item.topic->data()), item.topic_bytes);
   TopicResult* result = topics ? topics->result_of(name) : nullptr;
   if (result && !result->set) return;
-  if (result && publish_frames(w, *result->set, item.block, item.data, item.size, item.messages, item.compress, except)) {
-    return topics->list(*result->set);
-  }
+  if (result && (item.key_bytes ? take_keyed(w, *topics, *result, item, except) : take_frames(w, *topics, *result, item, except))) return;
   w.stats.messages_dropped += item.messages;
 }
 
@@ -138,7 +190,7 @@ namespace martlet {
 namespace {
 
 realtime::TopicAddress from(const WebSocket& ws, std::string_view topic, const PublishOptions& options) noexcept {
-  return {net::first_of(MessageAccess::worker(ws)), topic, ws, options.compress};
+  return {net::first_of(MessageAccess::worker(ws)), topic, ws, options.compress, options.conflate};
 }
 
 }  // namespace

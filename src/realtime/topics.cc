@@ -46,7 +46,11 @@ void lagged_behind(RealtimeWorker& w, uint64_t messages) noexcept {
   });
 }
 
-constexpr TopicSeam kSeam{next_range_of, deliver, take_topic, lagged_behind};
+void before_close(RealtimeWorker& w, net::Connection& c) noexcept {
+  if (Topics* topics = topics_of(w); topics->flush) topics->flush(w, c);
+}
+
+constexpr TopicSeam kSeam{next_range_of, deliver, before_close, take_topic, lagged_behind};
 
 uint64_t random_key(worker::Worker& w) noexcept {
   if (w.group) return w.group->directory.hash_key();
@@ -77,6 +81,7 @@ TopicSubscriber* Topics::subscriber_of(net::Connection& c) noexcept {
   if (!one) return nullptr;
   slot->topics = this;
   slot->subscriber = one->id();
+  if (follow) follow(*this, c);
   return one;
 }
 
@@ -119,7 +124,9 @@ void Topics::unsubscribe(net::Connection& c, std::string_view filter) noexcept {
 }
 
 void Topics::forget(base::SlotId id) noexcept {
-  index.remove_subscriber(*index.find(id), [this](const TopicFilter& filter) { cache.changed(filter); });
+  TopicSubscriber& subscriber = *index.find(id);
+  if (subscriber.stalled) stalled--;
+  index.remove_subscriber(subscriber, [this](const TopicFilter& filter) { cache.changed(filter); });
   unshare_if_empty();
 }
 

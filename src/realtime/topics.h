@@ -48,6 +48,11 @@ struct Topics final : worker::Part {
   TopicCache cache;
   worker::DirectoryEntry* shared = nullptr;  // of a worker of a group: while it has subscriptions
 
+  // Of conflation (topic_conflation.h); null until something is published with a key.
+  void (*follow)(Topics& topics, net::Connection& c) noexcept = nullptr;  // a new subscriber's
+  void (*flush)(RealtimeWorker& w, net::Connection& c) noexcept = nullptr;
+  uint32_t stalled = 0;  // subscribers
+
  private:
   TopicSubscriber* subscriber_of(net::Connection& c) noexcept;
   bool share() noexcept;
@@ -80,6 +85,7 @@ struct TopicAddress {
   std::string_view topic;
   WebSocket except = {};
   Compress compress = Compress::automatic;
+  std::string_view key = {};  // of conflation
 };
 
 // On a worker of the group at once, else by mail to all of them (topic_publish.cc).
