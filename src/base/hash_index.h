@@ -63,16 +63,18 @@ class HashIndex {
     table_[hole] = nullptr;
     used_--;
   }
-  // fn(thing) for each; it may destroy the thing, but look for nothing in here. The table is empty then.
+  // fn(thing) for each; it may destroy the thing, but look for nothing in here. The table is given back: what comes next may be few.
   template <typename F>
   void take_all(F&& fn) noexcept {
-    if (used_ == 0) return;
+    T** const table = table_;
+    const uint64_t size = table ? mask_ + 1 : 0;
+    table_ = nullptr;
+    mask_ = 0;
     used_ = 0;
-    for (uint64_t i = 0; i <= mask_; i++) {
-      T* thing = table_[i];
-      table_[i] = nullptr;
-      if (thing) fn(*thing);
+    for (uint64_t i = 0; i < size; i++) {
+      if (table[i]) fn(*table[i]);
     }
+    deallocate(table);
   }
 
  private:

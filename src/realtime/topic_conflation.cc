@@ -78,10 +78,12 @@ void note_stalled(Topics& topics, TopicSubscriber& subscriber, bool stalled) noe
 // The queue is empty, so that no policy has a reason to act: no more is kept than may wait.
 void send_kept_newest(RealtimeWorker& w, net::Connection& c) noexcept {
   KeptNewest* kept = find_slot<KeptNewest>(c);
-  while (NewestMessage* m = kept ? kept->oldest() : nullptr) {
+  if (!kept) return;
+  while (NewestMessage* m = kept->oldest()) {
     session::send_shared(w.sessions, c, m->frame, m->frame->data(), m->frame_bytes, m->compress);
     kept->drop(*m);
   }
+  extras_of(c)->slots.remove<KeptNewest>();
 }
 
 void stalled(worker::Part& part, net::Connection& c) {
