@@ -18,6 +18,7 @@
 #include <martlet/file_routes.h>
 #include <martlet/form.h>
 #include <martlet/function.h>
+#include <martlet/history.h>
 #include <martlet/inject.h>
 #include <martlet/json.h>
 #include <martlet/json_body.h>
@@ -35,6 +36,7 @@
 #include <martlet/middleware.h>
 #include <martlet/offload.h>
 #include <martlet/options.h>
+#include <martlet/presence.h>
 #include <martlet/proxies.h>
 #include <martlet/reply.h>
 #include <martlet/request.h>

@@ -39,6 +39,18 @@ struct MessageAccess;
 class AckRequest;
 struct EventListener;
 
+// What one who joins wants of a room with memory (history.h); of other rooms nothing.
+struct JoinOptions {
+  // Of `since`: as the connection was told it.
+  std::string_view epoch = {};
+  // Where `since` is not said: so many of the last messages, oldest first.
+  uint32_t last = 0;
+  // It is told where it stands (room:joined), once it has been told what it missed.
+  bool positions = true;
+  // All that was sent behind this offset, which it has been told up to now; or, where that cannot be, a room:gap.
+  std::optional<uint64_t> since = {};
+};
+
 // How a connection ended.
 struct CloseInfo {
   CloseCause cause = CloseCause::peer_eof;
@@ -136,6 +148,8 @@ class WebSocket {
   // Enters a room, which exists from its first member to its last. Entering twice is the same as once. The handle is
   // not ok() when the connection is gone or memory is out, and never is on another thread (the join is on its way).
   Room join(std::string_view room) const noexcept;
+  // The same, and what it missed: see history.h.
+  Room join(std::string_view room, const JoinOptions& options) const noexcept;
   // Leaves it; a connection that closes leaves all its rooms after its close handler has run.
   void leave(std::string_view room) const noexcept;
   void leave(const Room& room) const noexcept;

@@ -57,6 +57,7 @@ constexpr worker::WorkerSeam kSeam{open, parts_changed, deliver, send_notice, be
 }  // namespace
 
 constinit std::atomic<bool> any_type_data = false;
+constinit std::atomic<bool> any_memory = false;
 
 RealtimeWorker::RealtimeWorker(const AppOptions& app_options) : RoutedWorker(app_options, kSeam, accept_websocket) {}
 
@@ -151,8 +152,20 @@ RoomRecord* RealtimeWorker::enter_room(net::Connection& c, std::string_view name
     stats.open_rooms = rooms.size();
     return nullptr;
   }
+  if (memory && !memory->enter(*this, c, *room)) return leave_quietly(c, *room), nullptr;
   parts.joined(c, name);
   return room;
+}
+
+// Nobody has heard of its coming.
+void RealtimeWorker::leave_quietly(net::Connection& c, RoomRecord& room) noexcept {
+  if (room.shared) room.shared->remove_member();
+  if (room.members == 1) {
+    unlist(room.log);
+    if (room.shared) group->directory.leave(*room.shared, seat);
+  }
+  rooms.leave(c.state<session::WsState>(), room);
+  stats.open_rooms = rooms.size();
 }
 
 void RealtimeWorker::leave_room(net::Connection& c, RoomRecord& room) noexcept {
@@ -160,13 +173,8 @@ void RealtimeWorker::leave_room(net::Connection& c, RoomRecord& room) noexcept {
   if (!rooms.is_member(ws, room)) return;
   if (!c.closing) take_published(*this, c);
   parts.left(c, room.name());
-  if (room.shared) room.shared->remove_member();
-  if (room.members == 1) {
-    unlist(room.log);
-    if (room.shared) group->directory.leave(*room.shared, seat);
-  }
-  rooms.leave(ws, room);
-  stats.open_rooms = rooms.size();
+  if (room.memory) memory->leave(*this, c, room);
+  leave_quietly(c, room);
 }
 
 base::SlotId RealtimeWorker::find_room_id(std::string_view name) noexcept {

@@ -16,6 +16,7 @@
 
 #include "realtime/access.h"
 #include "realtime/extras.h"
+#include "realtime/memory_seam.h"
 #include "realtime/publish.h"
 #include "realtime/rooms.h"
 #include "realtime/time_limits.h"
@@ -146,6 +147,7 @@ struct RealtimeWorker : routing::RoutedWorker {
   worker::DirectoryEntry* all_shared = nullptr;  // of `everybody`
   std::vector<std::unique_ptr<WsRouteEntry>> ws_routes;
   const RouteDefaults* defaults = nullptr;  // null where nothing is configured
+  const MemorySeam* memory = nullptr;       // null where no room has a memory
   // Takes a listener of an event off; null where nobody listens to events.
   void (*off_event)(RealtimeWorker& w, net::Connection& c, uint64_t listener) noexcept = nullptr;
   // Null where no route has steps behind the 101.
@@ -157,6 +159,7 @@ struct RealtimeWorker : routing::RoutedWorker {
   void count_in(WsRouteEntry& route) noexcept;
   void let_go_of_entries(WsRouteEntry& route) noexcept;
   bool share_room(RoomRecord& room) noexcept;
+  void leave_quietly(net::Connection& c, RoomRecord& room) noexcept;
 };
 
 inline RealtimeWorker& realtime_of(worker::Worker& w) noexcept { return static_cast<RealtimeWorker&>(w); }
@@ -174,6 +177,8 @@ SendStatus post_to(uint32_t number, F fn, size_t bytes = 0) noexcept {
 
 // A route of this process has Envelope::type_data.
 extern std::atomic<bool> any_type_data;
+// Rooms of this process may have a memory.
+extern std::atomic<bool> any_memory;
 // A new ListenerId's (listeners.cc). Any thread.
 uint64_t next_listener() noexcept;
 // Takes a listener, or all from this one on, out of the list that it is in.

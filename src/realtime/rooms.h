@@ -31,6 +31,8 @@ namespace martlet::realtime {
 
 using session::Membership;
 
+struct MemoryRoom;
+
 struct RoomRecord {
   uint32_t generation;
   uint32_t slot;
@@ -40,6 +42,7 @@ struct RoomRecord {
   uint64_t hash = 0;
   Membership* first = nullptr;
   worker::DirectoryEntry* shared = nullptr;  // of a worker of a group: what all workers know of it
+  MemoryRoom* memory = nullptr;              // of a room that has one
   AudienceLog log;
 
   std::string_view name() const noexcept {

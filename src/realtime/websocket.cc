@@ -136,28 +136,50 @@ namespace {
 
 // On its way from another worker of the group it is known to the directory already: what this worker sends to the room
 // next must reach the new member.
-void post_join(const WebSocket& ws, std::string_view room) noexcept {
+void post_join(const WebSocket& ws, std::string_view room, const JoinOptions* options) noexcept {
   const uint32_t number = MessageAccess::worker(ws);
   base::KeptText name(room);
-  if (!name.ok()) return;
+  base::KeptText epoch(options ? options->epoch : std::string_view());
+  if (!name.ok() || !epoch.ok()) return;
   worker::Expected expected;
   worker::Group* group = worker::place_.group;
   if (group && number - group->first < group->workers) expected = worker::Expected(group->directory, room, number - group->first);
-  realtime::post_to(number, [ws, name = std::move(name), expected = std::move(expected)](RealtimeWorker&) { ws.join(name.text()); });
+  auto join = [ws, name = std::move(name), epoch = std::move(epoch), with = options != nullptr,
+               wishes = options ? *options : JoinOptions(), expected = std::move(expected)](RealtimeWorker&) mutable {
+    wishes.epoch = epoch.text();
+    with ? ws.join(name.text(), wishes) : ws.join(name.text());
+  };
+  realtime::post_to(number, std::move(join));
+}
+
+}  // namespace
+
+namespace {
+
+template <typename Enter>
+Room join_here(RealtimeWorker& w, const WebSocket& ws, Enter&& enter) noexcept {
+  net::Connection* c = w.websocket(MessageAccess::id(ws));
+  if (!c || c->closing || c->state<session::WsState>().ready == ReadyState::closed) return Room();
+  take_pending(w, *c);
+  realtime::RoomRecord* record = enter(*c);
+  if (!record) return Room();
+  realtime::skip_published(*c, w.log.end());  // what was published to the room before is not for it
+  return MessageAccess::room(w.first, w.id_of(*record));
 }
 
 }  // namespace
 
 Room WebSocket::join(std::string_view room) const noexcept {
   RealtimeWorker* w = realtime::here(worker_);
-  if (!w) return post_join(*this, room), Room();
-  net::Connection* c = w->websocket({slot_, generation_});
-  if (!c || c->closing || c->state<session::WsState>().ready == ReadyState::closed) return Room();
-  take_pending(*w, *c);
-  realtime::RoomRecord* record = w->enter_room(*c, room);
-  if (!record) return Room();
-  realtime::skip_published(*c, w->log.end());  // what was published to the room before is not for it
-  return MessageAccess::room(w->first, w->id_of(*record));
+  if (!w) return post_join(*this, room, {}), Room();
+  return join_here(*w, *this, [&](net::Connection& c) { return w->enter_room(c, room); });
+}
+
+Room WebSocket::join(std::string_view room, const JoinOptions& options) const noexcept {
+  RealtimeWorker* w = realtime::here(worker_);
+  if (!w) return post_join(*this, room, &options), Room();
+  if (!w->memory) return join(room);
+  return join_here(*w, *this, [&](net::Connection& c) { return w->memory->enter_with(*w, c, room, options); });
 }
 
 void WebSocket::leave(std::string_view room) const noexcept {
