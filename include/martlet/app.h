@@ -13,6 +13,7 @@
 #include <martlet/rooms.h>
 #include <martlet/router.h>
 #include <martlet/stats.h>
+#include <martlet/topics.h>
 #include <martlet/websocket.h>
 #include <martlet/ws_changes.h>
 
@@ -75,6 +76,9 @@ class App : public Routes<App> {
   //
   //   app.configure({.heartbeat_interval = 20s, .max_connections = 1'000, .origins = {"https://a.example"}});
   App& configure(WsOptions options);
+  // Limits of topics and of who subscribes to them (topics.h); in a Server of each worker. Where it is not called, those that
+  // TopicsOptions has by itself hold.
+  App& topics_options(TopicsOptions options);
   // Is told of events whose arguments are not those that a listener takes, in place of the answer {"event":"error",…}: see
   // events.h.
   App& on_event_error(Function<void(WebSocket, const EventError&)> handler);
@@ -164,6 +168,21 @@ class App : public Routes<App> {
   Audience everybody() const noexcept;
   SendStatus broadcast(std::string_view text) const noexcept;
 
+  // Any thread: sends to all who have subscribed to this topic (topics.h), each once. The message is encoded once on each worker,
+  // and leaves at the end of this turn. ok when there is a receiver, in a Server also when some other worker has subscribers,
+  // of whatever topics; closed when there is none; posted from another thread; dropped when that is no topic, or is above the limits
+  // of topics_options(), or memory is out. Slow receivers are treated as those of a room are (rooms.h).
+  SendStatus publish(std::string_view topic, std::string_view text, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, std::span<const std::byte> bytes, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, const Message& message, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, const SharedFrame& frame, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, const JsonText& json, PublishOptions options = {}) const noexcept;
+  // The same of an event (events.h, which has to be included).
+  template <typename... Args>
+  SendStatus publish_event(std::string_view topic, std::string_view event, const Args&... args) const {
+    return detail::emit(topic_events(topic), event, args...);
+  }
+
   // Any thread: the WebSocket of this name (WebSocket::id), open or not; a handle of no connection when the text is not
   // such a name, or one of another process.
   WebSocket find(std::string_view id) const noexcept;
@@ -195,6 +214,7 @@ class App : public Routes<App> {
   struct Impl;
 
   friend class Routes<App>;
+  detail::TopicEvents topic_events(std::string_view topic) const noexcept;
   void add_use(std::string_view prefix, Step step);
   void add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count);
   void add_ws(std::string_view path, WsHandlers&& handlers);

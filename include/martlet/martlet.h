@@ -47,6 +47,7 @@
 #include <martlet/server.h>
 #include <martlet/stats.h>
 #include <martlet/task.h>
+#include <martlet/topics.h>
 #include <martlet/typed_data.h>
 #include <martlet/websocket.h>
 #include <martlet/websocket_names.h>

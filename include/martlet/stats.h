@@ -17,6 +17,7 @@ struct Stats {
   uint64_t messages_received = 0;   // WebSocket messages given to handlers
   uint64_t messages_sent = 0;       // to one connection each; a room's message counts once per receiver
   uint64_t messages_dropped = 0;    // by drop_newest, drop_oldest, a slow consumer's close, or for want of memory
+  uint64_t messages_conflated = 0;  // replaced by a newer one of their key, for a slow receiver (PublishOptions::conflate)
   uint64_t messages_inflated = 0;   // received compressed (RFC 7692)
   uint64_t messages_deflated = 0;   // compressed; one for many receivers counts once for each class of them
   uint64_t pings_answered = 0;      // by WebSockets: heartbeats and ping()

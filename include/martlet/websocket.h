@@ -7,6 +7,7 @@
 #include <martlet/loop.h>
 #include <martlet/message.h>
 #include <martlet/options.h>
+#include <martlet/topics.h>
 #include <martlet/typed_data.h>
 #include <martlet/websocket_names.h>
 
@@ -163,6 +164,22 @@ class WebSocket {
   SendStatus broadcast(const Message& message, Compress compress = Compress::automatic) const noexcept;
   SendStatus broadcast(const JsonText& json, Compress compress = Compress::automatic) const noexcept;
 
+  // Subscribes to the topics that this filter matches (topics.h), from the next publish on. Twice is the same as once.
+  SubscribeStatus subscribe(std::string_view filter) const noexcept;
+  // Takes the subscription by this very filter back, if there is one. What has been published still comes.
+  void unsubscribe(std::string_view filter) const noexcept;
+  // App::publish, to all subscribers of the topic but this connection, which need not be one itself.
+  SendStatus publish(std::string_view topic, std::string_view text, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, std::span<const std::byte> bytes, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, const Message& message, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, const SharedFrame& frame, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, const JsonText& json, PublishOptions options = {}) const noexcept;
+  // The same of an event (events.h, which has to be included).
+  template <typename... Args>
+  SendStatus publish_event(std::string_view topic, std::string_view event, const Args&... args) const {
+    return detail::emit(topic_events(topic), event, args...);
+  }
+
   // Listeners of this connection alone; they run beside the handlers of the route's WsHandlers, after them, in the order in
   // which they were added. Any number: each costs a block of some 100 bytes. What is added while an event is told hears
   // of the next one; what is taken out hears of none any more. A listener may add and take out any, itself as well. All
@@ -305,6 +322,7 @@ class WebSocket {
     return [fn = std::decay_t<F>(std::forward<F>(fn))](WebSocket) mutable { return fn(); };
   }
   ListenerId add_filter(Function<void(WebSocket, const Message&, bool&)> filter) const;
+  detail::TopicEvents topic_events(std::string_view topic) const noexcept;
   // Where its typed data is; null when it is gone or memory is out.
   detail::DataSlot** data_slots() const noexcept;
   detail::DataSlot* first_data() const noexcept;

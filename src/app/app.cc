@@ -16,6 +16,8 @@ struct App::Impl : realtime::RealtimeWorker {
 
 realtime::RealtimeWorker& AppAccess::worker(App& app) noexcept { return *app.impl_; }
 
+uint32_t AppAccess::first(const App& app) noexcept { return app.impl_->first; }
+
 App::App(AppOptions options) : impl_(new Impl(options)) {}
 App::~App() { delete impl_; }
 

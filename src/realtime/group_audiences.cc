@@ -4,6 +4,7 @@
 
 #include "base/short_array.h"
 #include "realtime/realtime.h"
+#include "realtime/topic_seam.h"
 #include "session/ws_session.h"
 
 namespace martlet::realtime {
@@ -74,8 +75,9 @@ void RealtimeWorker::let_go_of_entries(WsRouteEntry& route) noexcept {
 // Puts the frames of an item into this worker's log, for its members of that audience.
 void take_item(worker::Worker& worker, const worker::ParcelItem& item, std::span<const worker::ParcelExcept> except) noexcept {
   RealtimeWorker& w = realtime_of(worker);
-  AudienceLog* audience = w.find_audience(item.kind, item.entry);
-  if (!audience) return;  // the last member has left
+  const bool to_topic = item.kind == worker::AudienceKind::topics;
+  AudienceLog* audience = to_topic ? nullptr : w.find_audience(item.kind, item.entry);
+  if (to_topic ? !w.topics : !audience) return;  // the last member has left
   base::ShortArray<net::Connection*, MessageAccess::kFewExcepts> left_out(except.size());
   if (left_out.ok()) {
     for (const worker::ParcelExcept& one : except) {
@@ -83,7 +85,9 @@ void take_item(worker::Worker& worker, const worker::ParcelItem& item, std::span
       if (c) left_out.push(c);
     }
   }
-  if (left_out.ok() &&
+  if (to_topic && left_out.ok()) {
+    w.topics->take(w, item, left_out.span());
+  } else if (left_out.ok() &&
       publish_frames(w, *audience, item.block, item.data, item.size, item.messages, item.compress, left_out.span())) {
     w.list(*audience);
   } else {
@@ -97,6 +101,10 @@ void lagged(worker::Worker& worker, worker::AudienceKind kind, base::SlotId entr
   const auto treat = [&](net::Connection& c) {
     if (!c.closing && is_let_in(c)) session::treat_as_slow(w.sessions, c, messages);
   };
+  if (kind == worker::AudienceKind::topics) {
+    if (w.topics) w.topics->lagged(w, messages);
+    return;
+  }
   AudienceLog* audience = w.find_audience(kind, entry);
   if (!audience) return;
   if (audience->room) {

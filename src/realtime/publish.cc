@@ -7,6 +7,7 @@
 #include "net/output.h"
 #include "realtime/message_compression.h"
 #include "realtime/realtime.h"
+#include "realtime/topic_seam.h"
 #include "session/ws_session.h"
 
 namespace martlet::realtime {
@@ -18,6 +19,12 @@ bool AudienceLog::add(const PublishedRange& range) noexcept {
     return true;
   }
   return ranges_.push(range);
+}
+
+const PublishedRange* AudienceLog::first_after(uint64_t position) const noexcept {
+  const auto found = std::partition_point(ranges_.begin(), ranges_.end(),
+                                          [position](const PublishedRange& r) { return r.end <= position; });
+  return found == ranges_.end() ? nullptr : found;
 }
 
 PublishLog::~PublishLog() {
@@ -164,25 +171,18 @@ void queue_range(RealtimeWorker& w, net::Connection& c, const PublishedRange& ra
   queue_frames(w, c, {w.log.block_of(range), w.log.data_of(range, begin), static_cast<size_t>(end - begin), messages});
 }
 
-// The next range of an audience at or after a position.
-const PublishedRange* first_after(const AudienceLog& audience, uint64_t position) noexcept {
-  const auto ranges = audience.ranges();
-  const auto found = std::partition_point(ranges.begin(), ranges.end(),
-                                          [position](const PublishedRange& r) { return r.end <= position; });
-  return found == ranges.end() ? nullptr : &*found;
-}
-
 const PublishedRange* earlier(const PublishedRange* a, const PublishedRange* b) noexcept {
   return !b || (a && a->begin <= b->begin) ? a : b;
 }
 
 // The first range, of all audiences this connection belongs to, that has something at or after the position.
 const PublishedRange* next_range(RealtimeWorker& w, const session::WsState& ws, uint64_t position) noexcept {
-  const PublishedRange* next = earlier(first_after(static_cast<const WsRouteEntry*>(ws.route)->log, position),
-                                       first_after(w.everybody, position));
+  const PublishedRange* next = earlier(static_cast<const WsRouteEntry*>(ws.route)->log.first_after(position),
+                                       w.everybody.first_after(position));
   for (const Membership* m = ws.rooms; m; m = m->next_of_socket) {
-    next = earlier(next, first_after(w.rooms.find_live(m->room_slot)->log, position));
+    next = earlier(next, w.rooms.find_live(m->room_slot)->log.first_after(position));
   }
+  if (w.topics && ws.extras) [[unlikely]] next = earlier(next, w.topics->next_range(w, ws, position));
   return next;
 }
 
@@ -225,13 +225,15 @@ void deliver_to_route(RealtimeWorker& w, const WsRouteEntry& route) noexcept {
 
 void deliver_published(RealtimeWorker& w) noexcept {
   w.delivery_due = false;
-  for (const AudienceLog* audience = w.dirty_audiences; audience; audience = audience->next) {
+  for (AudienceLog* audience = w.dirty_audiences; audience; audience = audience->next) {
     if (audience->room) {
       for (const Membership* m = audience->room->first; m; m = m->room_next) {
         take_published(w, *w.reactor.connections.live(m->connection_slot));
       }
     } else if (audience->route) {
       deliver_to_route(w, *audience->route);
+    } else if (audience != &w.everybody) {
+      w.topics->deliver(w, *audience);
     } else {
       for (const auto& route : w.ws_routes) deliver_to_route(w, *route);
     }

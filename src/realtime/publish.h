@@ -61,8 +61,10 @@ class AudienceLog {
   // Appends, merging with the last range when they touch. False when memory is out.
   bool add(const PublishedRange& range) noexcept;
   void clear() noexcept { ranges_.clear(); }
+  // The first range that has something at or after a position; null when there is none.
+  const PublishedRange* first_after(uint64_t position) const noexcept;
 
-  // Whose it is; both null: everybody's.
+  // Whose it is; both null: everybody's, or that of the receivers of topics (topic_cache.h).
   RoomRecord* room = nullptr;
   WsRouteEntry* route = nullptr;
   session::CompressionTrial trial;

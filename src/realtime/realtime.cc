@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "realtime/admission.h"
 #include "realtime/kept_request.h"
+#include "realtime/topic_seam.h"
 #include "session/ws_session.h"
 
 namespace martlet::realtime {
@@ -45,7 +46,11 @@ void send_notice(worker::Worker& worker, std::string_view text) noexcept {
   });
 }
 
-void before_close(worker::Worker& w, net::Connection& c) noexcept { take_published(realtime_of(w), c); }
+void before_close(worker::Worker& worker, net::Connection& c) noexcept {
+  RealtimeWorker& w = realtime_of(worker);
+  if (w.topics) w.topics->before_close(w, c);
+  take_published(w, c);
+}
 
 constexpr worker::WorkerSeam kSeam{open, parts_changed, deliver, send_notice, before_close, {take_item, lagged}};
 

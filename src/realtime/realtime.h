@@ -27,6 +27,7 @@ namespace martlet::realtime {
 
 struct MessageCompression;
 struct RouteEvents;
+struct TopicSeam;
 struct WsRouteEntry;
 
 // How steps behind the 101 begin (ws_steps.h).
@@ -140,6 +141,7 @@ struct RealtimeWorker : routing::RoutedWorker {
   Rooms rooms;
   PublishLog log;
   MessageCompression* compression = nullptr;  // a part; null when no route compresses
+  const TopicSeam* topics = nullptr;          // of a part; null when nobody has subscribed to one
   AudienceLog everybody;
   AudienceLog* dirty_audiences = nullptr;  // those that were sent something this turn
   worker::DirectoryEntry* all_shared = nullptr;  // of `everybody`

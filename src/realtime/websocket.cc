@@ -116,7 +116,7 @@ void WebSocket::close(CloseCode code, std::string_view reason) const noexcept {
   if (RealtimeWorker* w = realtime::here(worker_)) {
     net::Connection* c = w->websocket({slot_, generation_});
     if (!c) return;
-    take_pending(*w, *c);
+    w->seam->before_close(*w, *c);
     return session::close_websocket(w->sessions, *c, number, reason, CloseCause::local_close);
   }
   // Without its reason when that cannot be copied.

@@ -119,9 +119,9 @@ void Directory::leave(DirectoryEntry& e, uint32_t seat) noexcept {
   let_go(e);
 }
 
-DirectoryEntry* Directory::expect(std::string_view room, uint32_t seat) noexcept {
+DirectoryEntry* Directory::expect(std::string_view room, uint32_t seat, Kind kind) noexcept {
   const std::lock_guard lock(mutex_);
-  DirectoryEntry* e = find_or_make(Kind::room, room);
+  DirectoryEntry* e = find_or_make(kind, room);
   if (!e) return nullptr;
   e->holders++;
   e->expected++;

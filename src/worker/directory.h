@@ -44,7 +44,8 @@ struct Seats {
   }
 };
 
-enum class AudienceKind : uint8_t { room, route, all };
+// topics: all that are published to; the entry says which workers have subscribers of any.
+enum class AudienceKind : uint8_t { room, route, all, topics };
 
 struct DirectoryEntry {
   std::atomic<uint64_t> key[2] = {};
@@ -100,9 +101,10 @@ class Directory {
   // It has none any more; without any worker the entry goes. Takes the lock.
   void leave(DirectoryEntry& entry, uint32_t seat) noexcept;
 
-  // A join is on its way to this seat, from another worker: what that one sends to the room after it follows it there.
+  // A join (or a subscription) is on its way to this seat, from another worker: what that one sends to the room after it follows
+  // it there.
   // Null when memory is out. settle() when it has arrived, or has got lost. Both take the lock.
-  DirectoryEntry* expect(std::string_view room, uint32_t seat) noexcept;
+  DirectoryEntry* expect(std::string_view room, uint32_t seat, Kind kind = Kind::room) noexcept;
   void settle(DirectoryEntry& entry) noexcept;
 
   // The entry of this name. No lock.
@@ -169,8 +171,8 @@ class Directory {
 class Expected {
  public:
   Expected() noexcept = default;
-  Expected(Directory& directory, std::string_view room, uint32_t seat) noexcept
-      : directory_(&directory), entry_(directory.expect(room, seat)) {}
+  Expected(Directory& directory, std::string_view room, uint32_t seat, AudienceKind kind = AudienceKind::room) noexcept
+      : directory_(&directory), entry_(directory.expect(room, seat, kind)) {}
   Expected(Expected&& other) noexcept : directory_(other.directory_), entry_(std::exchange(other.entry_, nullptr)) {}
   Expected& operator=(Expected&& other) noexcept {
     std::swap(directory_, other.directory_);

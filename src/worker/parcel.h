@@ -34,6 +34,9 @@ struct ParcelItem {
   uint32_t except_begin;
   uint32_t except_count;
   Compress compress;
+  base::Block* topic = nullptr;  // its name, where the audience is one; behind it a NUL and the message's key, where it has one
+  uint32_t topic_bytes = 0;
+  uint32_t key_bytes = 0;
 };
 
 // A connection on another worker that is left out.
@@ -52,6 +55,11 @@ struct ParcelSeam {
 
 class Outgoing {
  public:
+  Outgoing() noexcept = default;
+  Outgoing(const Outgoing&) = delete;
+  Outgoing& operator=(const Outgoing&) = delete;
+  ~Outgoing() { forget_items(); }
+
   // For a worker of a group. False when memory is out.
   bool open(uint32_t seats) noexcept;
   bool empty() const noexcept { return items_.empty(); }
@@ -79,6 +87,7 @@ class Outgoing {
     bool empty() const noexcept { return audiences.empty() && unnamed == 0; }
   };
   void note_missed(Worker& w, uint32_t seat) noexcept;
+  void forget_items() noexcept;
   static bool tell(uint32_t number, MissedThere& missed) noexcept;
 
   base::GrowingArray<ParcelItem> items_;

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
+#include <iterator>
 #include <optional>
 #include <random>
 #include <shared_mutex>
@@ -72,6 +73,11 @@ struct Storm {
   uint16_t port(Random& random) { return ports[below(random, 2)]; }
 };
 
+std::string topic_name(Random& random) { return "t/" + std::to_string(below(random, 3)) + "/" + std::to_string(below(random, 3)); }
+std::string filter_name(Random& random) {
+  static constexpr const char* kFilters[] = {"#", "t/#", "t/+/1", "t/1/+", "+/0/#", "t/2/2", "t/0/0", "nobody/publishes"};
+  return kFilters[below(random, static_cast<uint32_t>(std::size(kFilters)))];
+}
 std::string room_name(Random& random) { return "room " + std::to_string(below(random, 5)); }
 
 void Storm::set_up(App& app, uint32_t seed) {
@@ -101,7 +107,7 @@ void Storm::act(Random& random, App* app) {
   const auto room = rooms.some(random);
   if (!ws || !room) return;
   const std::string text(below(random, 300), 'x');
-  switch (below(random, 28)) {
+  switch (below(random, 33)) {
     case 0: ws->join(room_name(random)); break;
     case 1: ws->leave(room_name(random)); break;
     case 2: ws->leave(*room); break;
@@ -127,6 +133,11 @@ void Storm::act(Random& random, App* app) {
     case 22: ws->post([random = Random(random())](WebSocket self) mutable { self.join(room_name(random)); }); break;
     case 23:
     case 24: if (app) act_on_app(random, *app); break;
+    case 25: ws->subscribe(filter_name(random)); break;
+    case 26: ws->unsubscribe(filter_name(random)); break;
+    case 27: ws->publish(topic_name(random), text); break;
+    case 28: ws->publish(topic_name(random), text, {.conflate = std::string_view("abc", below(random, 4))}); break;
+    case 29: ws->publish(topic_name(random), SharedFrame::text(std::string(20'000, 't')), {.conflate = "large"}); break;
     default: ws->send(text); break;
   }
 }
@@ -135,7 +146,7 @@ void Storm::act(Random& random, App* app) {
 void Storm::act_on_app(Random& random, App& app) {
   const auto ws = sockets.some(random);
   const std::string text(below(random, 300), 'x');
-  switch (below(random, 8)) {
+  switch (below(random, 10)) {
     case 0: if (ws) app.send_to(ws->id(), "by name"); break;
     case 1: app.everybody().send(text); break;
     case 2: app.to(room_name(random)).send(text); break;
@@ -143,6 +154,8 @@ void Storm::act_on_app(Random& random, App& app) {
     case 4: if (below(random, 50) == 0) app.close_all(CloseCode::going_away, "all"); break;
     case 5: app.post([this] { done++; }); break;
     case 6: app.broadcast(text); break;
+    case 7: app.publish(topic_name(random), text, {.conflate = "k"}); break;
+    case 8: app.publish(topic_name(random), text); break;
     default: if (ws) app.find(ws->id()).ping("found"); break;
   }
 }
