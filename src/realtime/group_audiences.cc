@@ -74,6 +74,7 @@ void RealtimeWorker::let_go_of_entries(WsRouteEntry& route) noexcept {
 // Puts the frames of an item into this worker's log, for its members of that audience.
 void take_item(worker::Worker& worker, const worker::ParcelItem& item, std::span<const worker::ParcelExcept> except) noexcept {
   RealtimeWorker& w = realtime_of(worker);
+  if (item.among != worker::Among::further) w.to_several.published = false;
   AudienceLog* audience = w.find_audience(item.kind, item.entry);
   if (!audience) return;  // the last member has left
   base::ShortArray<net::Connection*, MessageAccess::kFewExcepts> left_out(except.size());
@@ -83,8 +84,13 @@ void take_item(worker::Worker& worker, const worker::ParcelItem& item, std::span
       if (c) left_out.push(c);
     }
   }
-  if (left_out.ok() &&
-      publish_frames(w, *audience, item.block, item.data, item.size, item.messages, item.compress, left_out.span())) {
+  RealtimeWorker::ToSeveral& several = w.to_several;
+  const bool again = item.among == worker::Among::further && several.published;
+  const bool good = left_out.ok() && (again ? publish_again(w, *audience, several.range, item.compress)
+                                            : publish_frames(w, *audience, {item.block, item.data, item.size, item.messages},
+                                                             item.compress, left_out.span(), several.range));
+  if (good) {
+    several.published = item.among != worker::Among::alone;
     w.list(*audience);
   } else {
     w.stats.messages_dropped += item.messages;

@@ -110,12 +110,17 @@ bool publish(RealtimeWorker& w, AudienceLog* audience, const PublishedMessage& m
   });
 }
 
-bool publish_frames(RealtimeWorker& w, AudienceLog& audience, base::Block* block, uint8_t* data, size_t size,
-                    uint32_t messages, Compress compress, std::span<net::Connection* const> except) noexcept {
-  PublishedRange range;
+bool publish_frames(RealtimeWorker& w, AudienceLog& audience, const FrameRun& run, Compress compress,
+                    std::span<net::Connection* const> except, PublishedRange& range) noexcept {
   return publish_with(w, &audience, compress, except, range, [&](PublishedRange& to) {
-    return w.log.append_frames(w.reactor.blocks, block, data, size, messages, to);
+    return w.log.append_frames(w.reactor.blocks, run.block, run.data, run.size, run.messages, to);
   });
+}
+
+bool publish_again(RealtimeWorker& w, AudienceLog& audience, const PublishedRange& range, Compress compress) noexcept {
+  if (!audience.add(range)) return false;
+  w.parts.published({audience, range, compress, true});
+  return true;
 }
 
 namespace {

@@ -135,19 +135,40 @@ bool RealtimeWorker::share_room(RoomRecord& room) noexcept {
   return room.shared != nullptr;
 }
 
-RoomRecord* RealtimeWorker::enter_room(net::Connection& c, std::string_view name) noexcept {
-  auto& ws = c.state<session::WsState>();
-  const session::Membership* before = ws.rooms;
-  RoomRecord* room = rooms.join(reactor.blocks, ws, c.slot, name);
-  stats.open_rooms = rooms.size();
-  if (!room || ws.rooms == before) return room;
-  if (group && !share_room(*room)) {
-    rooms.leave(ws, *room);
-    stats.open_rooms = rooms.size();
-    return nullptr;
+// One less; without one this worker needs the entry no more.
+void RealtimeWorker::unshare_room(RoomRecord& room) noexcept {
+  if (!room.shared) return;
+  room.shared->remove_member();
+  if (room.members == 1) group->directory.leave(*room.shared, seat);
+}
+
+JoinRefusal RealtimeWorker::may_join(net::Connection& c, const Rooms::Sought& sought, bool trusted) noexcept {
+  if (!sought.room && !group && rooms.size() >= joins.most_rooms) return JoinRefusal::too_many_rooms;
+  if (joins.may_have_more) {
+    if (const JoinRefusal why = joins.may_have_more(*this, c); why != JoinRefusal::none) return why;
   }
+  return joins.ask && !trusted ? joins.ask(*this, c, sought.name) : JoinRefusal::none;
+}
+
+RealtimeWorker::Joined RealtimeWorker::enter_room(net::Connection& c, std::string_view name, bool trusted) noexcept {
+  if (name.size() > joins.most_name_bytes) return {nullptr, JoinRefusal::name_too_long};
+  auto& ws = c.state<session::WsState>();
+  const Rooms::Sought sought = rooms.look(name);
+  if (sought.room && rooms.is_member(ws, *sought.room)) return {sought.room, JoinRefusal::none};
+  if (const JoinRefusal why = may_join(c, sought, trusted); why != JoinRefusal::none) return {nullptr, why};
+  RoomRecord* room = rooms.enter(reactor.blocks, ws, c.slot, sought);
+  JoinRefusal why = room ? JoinRefusal::none : JoinRefusal::out_of_memory;
+  if (room && group && !share_room(*room)) {
+    why = group->directory.has_room_for_more() ? JoinRefusal::out_of_memory : JoinRefusal::too_many_rooms;
+  } else if (room && joins.record && !joins.record(*this, c, *room)) {
+    unshare_room(*room);
+    why = JoinRefusal::out_of_memory;
+  }
+  if (room && why != JoinRefusal::none) rooms.leave(ws, *room);
+  stats.open_rooms = rooms.size();
+  if (why != JoinRefusal::none) return {nullptr, why};
   parts.joined(c, name);
-  return room;
+  return {room, why};
 }
 
 void RealtimeWorker::leave_room(net::Connection& c, RoomRecord& room) noexcept {
@@ -155,11 +176,8 @@ void RealtimeWorker::leave_room(net::Connection& c, RoomRecord& room) noexcept {
   if (!rooms.is_member(ws, room)) return;
   if (!c.closing) take_published(*this, c);
   parts.left(c, room.name());
-  if (room.shared) room.shared->remove_member();
-  if (room.members == 1) {
-    unlist(room.log);
-    if (room.shared) group->directory.leave(*room.shared, seat);
-  }
+  if (room.members == 1) unlist(room.log);
+  unshare_room(room);
   rooms.leave(ws, room);
   stats.open_rooms = rooms.size();
 }

@@ -35,6 +35,21 @@ struct OpenSteps {
   void (*begin)(RealtimeWorker& w, net::Connection& c, WsRouteEntry& route, session::Exchange& e) noexcept;
 };
 
+// What options and hooks say of joins (room_options.cc, join_hook.cc, room_records.cc); null where nothing is said.
+struct JoinRules {
+  uint32_t most_rooms = UINT32_MAX;
+  uint32_t most_name_bytes = kMostRoomNameBytes;
+  // Whether the connection may be in one more room.
+  JoinRefusal (*may_have_more)(RealtimeWorker& w, net::Connection& c) noexcept = nullptr;
+  // Has somebody asked who decides; the answer is a refusal, `undecided` where it will be decided later.
+  JoinRefusal (*ask)(RealtimeWorker& w, net::Connection& c, std::string_view room) noexcept = nullptr;
+  // What was asked about this connection is not wanted any more.
+  void (*forget)(RealtimeWorker& w, net::Connection& c, std::string_view room) noexcept = nullptr;
+  // Writes a join down, before parts hear of it. False when memory is out.
+  bool (*record)(RealtimeWorker& w, net::Connection& c, RoomRecord& room) noexcept = nullptr;
+  static constexpr uint32_t kMostRoomNameBytes = 1024;
+};
+
 // What App::configure says of the routes that come after it (configure.cc).
 struct RouteDefaults {
   void (*fill_in)(RealtimeWorker& w, WsOptions& options);
@@ -115,8 +130,12 @@ struct RealtimeWorker : routing::RoutedWorker {
   void list(AudienceLog& audience) noexcept;
   void unlist(const AudienceLog& audience) noexcept;
 
-  // Null when memory is out.
-  RoomRecord* enter_room(net::Connection& c, std::string_view name) noexcept;
+  struct Joined {
+    RoomRecord* room;  // null when it was refused
+    JoinRefusal refusal;
+  };
+  // `trusted`: nobody is asked.
+  Joined enter_room(net::Connection& c, std::string_view name, bool trusted) noexcept;
   void leave_room(net::Connection& c, RoomRecord& room) noexcept;
   // How a room is named outside this worker.
   base::SlotId id_of(const RoomRecord& room) const noexcept {
@@ -143,6 +162,12 @@ struct RealtimeWorker : routing::RoutedWorker {
   AudienceLog* dirty_audiences = nullptr;  // those that were sent something this turn
   worker::DirectoryEntry* all_shared = nullptr;  // of `everybody`
   std::vector<std::unique_ptr<WsRouteEntry>> ws_routes;
+  JoinRules joins;
+  // Frames for several rooms that another worker has sent, while they are taken (Among).
+  struct ToSeveral {
+    bool published = false;  // to the first of these rooms that has members here
+    PublishedRange range;
+  } to_several;
   const RouteDefaults* defaults = nullptr;  // null where nothing is configured
   // Takes a listener of an event off; null where nobody listens to events.
   void (*off_event)(RealtimeWorker& w, net::Connection& c, uint64_t listener) noexcept = nullptr;
@@ -155,6 +180,8 @@ struct RealtimeWorker : routing::RoutedWorker {
   void count_in(WsRouteEntry& route) noexcept;
   void let_go_of_entries(WsRouteEntry& route) noexcept;
   bool share_room(RoomRecord& room) noexcept;
+  void unshare_room(RoomRecord& room) noexcept;
+  JoinRefusal may_join(net::Connection& c, const Rooms::Sought& sought, bool trusted) noexcept;
 };
 
 inline RealtimeWorker& realtime_of(worker::Worker& w) noexcept { return static_cast<RealtimeWorker&>(w); }

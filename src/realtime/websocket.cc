@@ -136,28 +136,36 @@ namespace {
 
 // On its way from another worker of the group it is known to the directory already: what this worker sends to the room
 // next must reach the new member.
-void post_join(const WebSocket& ws, std::string_view room) noexcept {
+void post_join(const WebSocket& ws, std::string_view room, const JoinOptions& options) noexcept {
   const uint32_t number = MessageAccess::worker(ws);
+  worker::Group* group = worker::place_.group;
+  const bool same_group = group && number - group->first < group->workers;
+  const bool known = same_group && worker::place_.worker;
+  if (known && room.size() > static_cast<RealtimeWorker*>(worker::place_.worker)->joins.most_name_bytes) return;
   base::KeptText name(room);
   if (!name.ok()) return;
   worker::Expected expected;
-  worker::Group* group = worker::place_.group;
-  if (group && number - group->first < group->workers) expected = worker::Expected(group->directory, room, number - group->first);
-  realtime::post_to(number, [ws, name = std::move(name), expected = std::move(expected)](RealtimeWorker&) { ws.join(name.text()); });
+  if (same_group) expected = worker::Expected(group->directory, room, number - group->first);
+  auto join = [ws, options, name = std::move(name), expected = std::move(expected)](RealtimeWorker&) { ws.join(name.text(), options); };
+  realtime::post_to(number, std::move(join));
 }
 
 }  // namespace
 
-Room WebSocket::join(std::string_view room) const noexcept {
+Room WebSocket::join(std::string_view room) const noexcept { return join(room, JoinOptions()); }
+
+Room WebSocket::join(std::string_view room, const JoinOptions& options) const noexcept {
   RealtimeWorker* w = realtime::here(worker_);
-  if (!w) return post_join(*this, room), Room();
+  if (!w) return post_join(*this, room, options), Room();
   net::Connection* c = w->websocket({slot_, generation_});
-  if (!c || c->closing || c->state<session::WsState>().ready == ReadyState::closed) return Room();
+  if (!c || c->closing || c->state<session::WsState>().ready == ReadyState::closed) {
+    return MessageAccess::refused(w->first, JoinRefusal::closed);
+  }
   take_pending(*w, *c);
-  realtime::RoomRecord* record = w->enter_room(*c, room);
-  if (!record) return Room();
+  const RealtimeWorker::Joined joined = w->enter_room(*c, room, options.trusted);
+  if (!joined.room) return MessageAccess::refused(w->first, joined.refusal);
   realtime::skip_published(*c, w->log.end());  // what was published to the room before is not for it
-  return MessageAccess::room(w->first, w->id_of(*record));
+  return MessageAccess::room(w->first, w->id_of(*joined.room));
 }
 
 void WebSocket::leave(std::string_view room) const noexcept {
@@ -165,6 +173,7 @@ void WebSocket::leave(std::string_view room) const noexcept {
     net::Connection* c = w->websocket({slot_, generation_});
     realtime::RoomRecord* record = c ? w->rooms.find(room) : nullptr;
     if (record) w->leave_room(*c, *record);
+    if (c && w->joins.forget) w->joins.forget(*w, *c, room);
     return;
   }
   base::KeptText name(room);

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <string>
 
+#include "worker/common.h"
 #include "worker/directory.h"
 #include "base/ring.h"
 #include "net/lanes.h"
@@ -80,6 +81,7 @@ struct Group {
   std::atomic<bool> draining{false};
   std::atomic<uint64_t> cut_at_ns{0};
   std::unique_ptr<Seat[]> seats;
+  Common common;
   Directory directory;
   std::unique_ptr<net::Lanes> lanes;  // goes first: mail that it drops may look at the others
 };

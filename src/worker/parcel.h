@@ -24,6 +24,10 @@ namespace martlet::worker {
 
 struct Worker;
 
+// Frames that go to the members of several rooms are an item of each, one behind the other: who is in several of these rooms
+// gets them once.
+enum class Among : uint8_t { alone, first, further };
+
 struct ParcelItem {
   AudienceKind kind;
   base::SlotId entry;
@@ -34,6 +38,7 @@ struct ParcelItem {
   uint32_t except_begin;
   uint32_t except_count;
   Compress compress;
+  Among among = Among::alone;
 };
 
 // A connection on another worker that is left out.

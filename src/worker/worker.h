@@ -103,6 +103,7 @@ struct Worker {
   bool delivery_due = false;  // something was published in this turn
   Retired* retired = nullptr;
   Function<void(const HandlerFailure&)> on_error;
+  Common own_common;  // of one without a group
   Parts parts;
   uint32_t owed = 0;  // what a drain waits for besides connections
 
@@ -193,6 +194,8 @@ SendStatus post_to(uint32_t number, F fn, size_t bytes = 0) noexcept {
   base::destroy(command);
   return posted == net::Posted::full ? SendStatus::dropped : SendStatus::closed;
 }
+
+inline Common& common_of(Worker& w) noexcept { return w.group ? w.group->common : w.own_common; }
 
 // A query from a thread that is not the worker's is a programmer's error.
 [[noreturn]] void wrong_thread(const char* what) noexcept;
