@@ -75,6 +75,7 @@ struct Connection {
   bool surplus : 1 = false;    // above the limit of connections: only here to be told so
   bool goes_on : 1 = false;    // with `closing`: only the session is reaped
   bool watched : 1 = false;    // for the OutputWatcher
+  bool followed : 1 = false;   // for the OutputFollower
   const Protocol* protocol = nullptr;
   OutQueue* out = nullptr;  // null: nothing waits
   alignas(8) unsigned char session[kSessionBytes] = {};

@@ -153,7 +153,10 @@ void queue_cork(Reactor& reactor, Connection& c, size_t sent) noexcept {
 // After a write that left something, or onto a queue that waits: ask for writability and watch the progress.
 void wait_writable(Reactor& reactor, Connection& c) noexcept {
   if (c.out->bytes >= Reactor::kPauseReadingBytes && !c.protocol->always_reads) c.pause |= kPauseOutput;
-  if (!c.out->blocked) reactor.arm(c, reactor.write_timeout_ms);
+  if (!c.out->blocked) {
+    reactor.arm(c, reactor.write_timeout_ms);
+    if (c.followed) reactor.follower.stalled(reactor.follower.context, c);
+  }
   c.out->blocked = true;
   reactor.update_interest(c);
 }
@@ -172,7 +175,9 @@ void drained(Reactor& reactor, Connection& c) noexcept {
   if (c.pause) c.last_seen_ms = reactor.now_ms();  // it took what waited, and could not be heard meanwhile
   reactor.resume(c, kPauseOutput);
   reactor.update_interest(c);
-  if (!c.closing) c.protocol->on_drained(reactor, c);
+  if (c.closing) return;
+  if (c.followed) reactor.follower.drained(reactor.follower.context, c);
+  c.protocol->on_drained(reactor, c);
 }
 
 }  // namespace

@@ -101,6 +101,16 @@ struct OutputWatcher {
   void (*gone)(void* context, Connection& c) = nullptr;
 };
 
+// Who has more for a connection than it takes, and keeps that elsewhere meanwhile. No call may run a callback of the user's, nor end
+// a connection. Of followed connections:
+struct OutputFollower {
+  void* context = nullptr;
+  // The kernel takes no more for now; what is queued from here on waits behind that.
+  void (*stalled)(void* context, Connection& c) = nullptr;
+  // All that waited has been given to it.
+  void (*drained)(void* context, Connection& c) = nullptr;
+};
+
 // What a worker of a group shares with the others.
 struct SharedCounts {
   std::atomic<uint32_t>* group = nullptr;  // connections of all workers; the limit is for them together
@@ -233,6 +243,7 @@ class Reactor {
   ReactorStats stats;
   UserTimers timers;
   OutputWatcher watcher;  // set before the first connection is watched
+  OutputFollower follower;  // set before the first one is followed
   void* sessions = nullptr;  // what the sessions of this worker share; theirs
 
  private:

@@ -5,10 +5,18 @@
 
 namespace martlet::worker {
 
+namespace {
+
+void tell_stalled(void* w, net::Connection& c) { static_cast<Worker*>(w)->parts.stalled(c); }
+void tell_drained(void* w, net::Connection& c) { static_cast<Worker*>(w)->parts.drained(c); }
+
+}  // namespace
+
 bool Parts::add(Worker& w, Part& part, const PartKey& key, const PartHooks& hooks) noexcept {
   const Wanted all[] = {wanted(hooks.turn_ended, turn_ended), wanted(hooks.opened, opened), wanted(hooks.received, received),
                         wanted(hooks.joined, joined),         wanted(hooks.left, left),     wanted(hooks.published, published),
-                        wanted(hooks.closed, closed),         wanted(hooks.worker_ends, worker_ends)};
+                        wanted(hooks.stalled, stalled),       wanted(hooks.drained, drained), wanted(hooks.closed, closed),
+                        wanted(hooks.worker_ends, worker_ends)};
   for (const Wanted& one : all) {
     if (!one.hook || one.list->push({one.hook, &part})) continue;
     for (const Wanted& other : all) {
@@ -20,6 +28,7 @@ bool Parts::add(Worker& w, Part& part, const PartKey& key, const PartHooks& hook
   part.next = first_;
   first_ = &part;
   if (hooks.received) w.seam->parts_changed(w);
+  if (hooks.stalled || hooks.drained) w.reactor.follower = {&w, tell_stalled, tell_drained};
   return true;
 }
 

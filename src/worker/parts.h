@@ -57,6 +57,10 @@ struct PartHooks {
   void (*left)(Part& self, net::Connection& c, std::string_view room) = nullptr;
   // Something was sent to an audience that has members on this worker; a message that came from another worker as well.
   void (*published)(Part& self, const realtime::Publication& what) = nullptr;
+  // Of connections that are `followed` (net/connection.h): the kernel takes no more of its output for now; and all that waited
+  // has been given to it.
+  void (*stalled)(Part& self, net::Connection& c) = nullptr;
+  void (*drained)(Part& self, net::Connection& c) = nullptr;
   // After the close handlers, before it leaves its rooms. It may run callbacks of the user's.
   void (*closed)(Part& self, net::Connection& c, const CloseInfo& why) = nullptr;
   // All connections are gone; the part is destroyed with its worker. Routes and rooms are still there.
@@ -133,6 +137,8 @@ class Parts {
   HookList<net::Connection&, std::string_view> joined;
   HookList<net::Connection&, std::string_view> left;
   HookList<const realtime::Publication&> published;
+  HookList<net::Connection&> stalled;
+  HookList<net::Connection&> drained;
   HookList<net::Connection&, const CloseInfo&> closed;
   HookList<> worker_ends;
 
