@@ -79,6 +79,7 @@ void take(RealtimeWorker& w, base::SlotId id, Answer&& answer) noexcept {
 }
 
 struct GatherTimer {
+  GatherTimer(RealtimeWorker& w, base::SlotId gathering) noexcept : worker(w), id(gathering) {}
   RealtimeWorker& worker;
   base::SlotId id;
 };
@@ -86,13 +87,13 @@ struct GatherTimer {
 bool start_timer(RealtimeWorker& w, Gathering& one, milliseconds time) noexcept {
   auto* context = base::create<GatherTimer>(w, base::SlotId{one.slot, one.generation});
   if (!context) return false;
-  const auto run = [](void* timer) {
-    const auto [worker, id] = *static_cast<GatherTimer*>(timer);
-    auto* part = worker.parts.template find<Gatherings>();
-    Gathering* late = part->all.find(id);
+  const auto run = [](void* context_of) {
+    const GatherTimer timer = *static_cast<GatherTimer*>(context_of);
+    auto* part = timer.worker.parts.find<Gatherings>();
+    Gathering* late = part->all.find(timer.id);
     if (!late) return;
     late->timer = {};  // it is this one
-    finish(worker, *part, *late);
+    finish(timer.worker, *part, *late);
   };
   const auto drop = [](void* timer) { base::destroy(static_cast<GatherTimer*>(timer)); };
   one.timer = w.reactor.timers.after(w.reactor.now_ns(), time.count() < 0 ? 0 : static_cast<uint64_t>(time.count()), {run, drop, context});

@@ -43,12 +43,18 @@ class Memberships {
     }
     return nullptr;
   }
-  // One that is not in here. False when memory is out.
-  bool insert(Membership& m) noexcept {
-    if ((count_ + 1) * 3 > size_ * 2 && !grow()) return false;
+  // For so many more. False when memory is out.
+  bool make_room(uint32_t more) noexcept {
+    while ((count_ + more) * 3 > uint64_t{size_} * 2) {
+      if (!grow()) return false;
+    }
+    return true;
+  }
+  // One that is not in here, when there is room for it.
+  void insert(Membership& m) noexcept {
+    m.in_table = 1;
     put(&m);
     count_++;
-    return true;
   }
   // One that is.
   void erase(const Membership& m) noexcept {

@@ -157,6 +157,7 @@ struct RealtimeWorker : routing::RoutedWorker {
 
   Rooms rooms;
   PublishLog log;
+  base::GrowingArray<PublishedRange> ranges_found;  // by take_published()
   MessageCompression* compression = nullptr;  // a part; null when no route compresses
   AudienceLog everybody;
   AudienceLog* dirty_audiences = nullptr;  // those that were sent something this turn

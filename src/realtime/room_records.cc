@@ -197,7 +197,7 @@ void detach(RoomRecorder& self, RoomRecord& room, Record& record, uint64_t now_n
   self.records[room.slot] = nullptr;
   if (--record.holders > 0) return;
   RoomRecords& common = *self.common;
-  if (common.options.keep_ns == 0 || self.worker.over) return common.end(record);
+  if (common.options.keep_ns == 0 || self.worker.over || self.worker.draining) return common.end(record);
   if (common.empties >= kMostEmpty) end_empty(self, *common.first_empty);
   hold_room(self, room);
   common.add_empty(record, now_ns);
@@ -233,7 +233,14 @@ void published(worker::Part& part, const Publication& what) {
   if (record) record->touch(self.worker.reactor.now_ns());
 }
 
-const worker::PartHooks RoomRecorder::kHooks{.left = left, .published = published};
+// The others end, too.
+void worker_ends(worker::Part& part) {
+  auto& self = static_cast<RoomRecorder&>(part);
+  const std::lock_guard lock(self.common->mutex);
+  while (self.common->first_empty) end_empty(self, *self.common->first_empty);
+}
+
+const worker::PartHooks RoomRecorder::kHooks{.left = left, .published = published, .worker_ends = worker_ends};
 
 // Beginning -------------------------------------------------------------------------------------------------------------------
 

@@ -95,25 +95,23 @@ RoomRecord* Rooms::make(base::BlockPool& pool, std::string_view name, uint64_t h
   return room;
 }
 
-// The few come first in the connection's list, those in the table behind them.
+// Whether one more makes them too many for a walk.
+bool Rooms::has_few(const session::WsState& ws) noexcept {
+  uint32_t few = 0;
+  for (const Membership* m = ws.rooms; m && few < kFew; m = m->next_of_socket) few++;
+  return few < kFew;
+}
+
+// All of a connection's are in the table, or none is.
 bool Rooms::link_to_socket(session::WsState& ws, Membership* m) noexcept {
-  Membership* last = nullptr;
-  Membership* next = ws.rooms;
-  for (uint32_t few = 0; next && !next->in_table; few++) {
-    last = next;
-    next = next->next_of_socket;
-    m->in_table = few + 1 == kFew;
+  if (is_in_many(ws) || !has_few(ws)) {
+    if (!many_.make_room(kFew + 1)) return false;
+    for (Membership* at = ws.rooms; at && !at->in_table; at = at->next_of_socket) many_.insert(*at);
+    many_.insert(*m);
   }
-  if (!m->in_table) {
-    last = nullptr;
-    next = ws.rooms;
-  } else if (!many_.insert(*m)) {
-    return false;
-  }
-  m->previous_of_socket = last;
-  m->next_of_socket = next;
-  (last ? last->next_of_socket : ws.rooms) = m;
-  if (next) next->previous_of_socket = m;
+  m->next_of_socket = ws.rooms;
+  if (ws.rooms) ws.rooms->previous_of_socket = m;
+  ws.rooms = m;
   return true;
 }
 
@@ -144,11 +142,10 @@ RoomRecord* Rooms::join(base::BlockPool& pool, session::WsState& ws, uint32_t co
 }
 
 Membership* Rooms::find(const session::WsState& ws, const RoomRecord& room) const noexcept {
+  if (is_in_many(ws)) return many_.find(ws.rooms->connection_slot, room.slot);
   Membership* m = ws.rooms;
-  for (; m && !m->in_table; m = m->next_of_socket) {
-    if (m->room_slot == room.slot) return m;
-  }
-  return m ? many_.find(m->connection_slot, room.slot) : nullptr;
+  while (m && m->room_slot != room.slot) m = m->next_of_socket;
+  return m;
 }
 
 void Rooms::end(RoomRecord& room) noexcept {

@@ -1,7 +1,7 @@
 // Rooms of one worker: names to rooms, rooms to members, members to rooms. A room lives from its first member to its
 // last, and beyond while it is held. Membership is one small node, linked into the room's list and into the connection's.
-// A connection's first few are found by a walk; further ones by a table (memberships.h), so that coming, going and asking cost
-// the same whether a connection is in ten rooms or in a hundred thousand.
+// A connection's few are found by a walk; many by a table (memberships.h), so that coming, going and asking cost the same
+// whether a connection is in ten rooms or in a hundred thousand.
 // Memory comes from base/alloc; what fails refuses one join. The worker's thread.
 #pragma once
 
@@ -16,10 +16,7 @@
 #include "base/node_pool.h"
 #include "base/slot_table.h"
 #include "net/connection.h"
-
-namespace martlet::session {
-struct WsState;
-}
+#include "session/ws_session.h"
 
 namespace martlet::realtime {
 
@@ -87,12 +84,15 @@ class Rooms {
   // Null when it is not a member.
   Membership* find(const session::WsState& ws, const RoomRecord& room) const noexcept;
   bool is_member(const session::WsState& ws, const RoomRecord& room) const noexcept { return find(ws, room) != nullptr; }
+  // More than a walk is for.
+  static bool is_in_many(const session::WsState& ws) noexcept { return ws.rooms && ws.rooms->in_table; }
   // A room that is held no more goes when it is empty.
   void let_go(RoomRecord& room) noexcept;
 
  private:
-  static constexpr uint32_t kFew = 16;  // memberships of a connection that are found by a walk
+  static constexpr uint32_t kFew = 16;
   uint64_t hash_of(std::string_view name) const noexcept;
+  static bool has_few(const session::WsState& ws) noexcept;
   bool link_to_socket(session::WsState& ws, Membership* m) noexcept;
   void end(RoomRecord& room) noexcept;
   RoomRecord* make(base::BlockPool& pool, std::string_view name, uint64_t hash) noexcept;
