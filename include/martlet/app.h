@@ -28,6 +28,8 @@
 namespace martlet {
 
 struct EventError;  // events.h
+class Shared;       // history.h
+struct HistoryOptions;
 
 // What went wrong in a handler, for App::on_error.
 struct HandlerFailure {
@@ -154,6 +156,12 @@ class App : public Routes<App> {
   Room room(std::string_view name) const noexcept;
   // On the App's thread: all rooms, in no particular order. Walks them all: not for every request.
   MARTLET_LAYOUT std::vector<RoomInfo> rooms() const;
+  // Rooms of this name, or whose names begin as a pattern does that ends with '*', have a memory: see history.h. Of patterns that
+  // fit, the longest counts. Before listen().
+  App& history(std::string_view pattern, const HistoryOptions& options);
+  // The room of this name, which has a memory, and keeps it for as long as the App or Server lives. Before listen(), or later on
+  // the App's thread; not ok() when memory is out.
+  Shared shared(std::string_view room);
   // Whom to send to: a room, the connections of a WebSocket route (by its pattern), everybody. Any thread.
   Audience to(std::string_view room) const noexcept;
   Audience to(const Room& room) const noexcept;

@@ -19,6 +19,7 @@
 #include <martlet/file_routes.h>
 #include <martlet/form.h>
 #include <martlet/function.h>
+#include <martlet/history.h>
 #include <martlet/inject.h>
 #include <martlet/json.h>
 #include <martlet/json_body.h>

@@ -23,12 +23,6 @@ struct MARTLET_LAYOUT RoomInfo {
   size_t size = 0;
 };
 
-// Of WebSocket::join.
-struct JoinOptions {
-  // The server's own code wants it: App::on_join is not asked.
-  bool trusted = false;
-};
-
 // Why a Room that join() has answered is not ok().
 enum class JoinRefusal : uint8_t {
   none,                      // it is, or it is no answer of join()

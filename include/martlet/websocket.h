@@ -29,7 +29,6 @@ namespace martlet {
 class Request;
 class Room;
 class Audience;
-struct JoinOptions;
 enum class JoinRefusal : uint8_t;
 class ConnectionRequest;
 class MessageWriter;
@@ -39,6 +38,20 @@ struct MessageAccess;
 // Of events.h.
 class AckRequest;
 struct EventListener;
+
+// What one who joins wants: of a room with memory (history.h), but for `trusted`.
+struct JoinOptions {
+  // Of `since`: as the connection was told it.
+  std::string_view epoch = {};
+  // Where `since` is not said: so many of the last messages, oldest first.
+  uint32_t last = 0;
+  // It is told where it stands (room:joined), once it has been told what it missed.
+  bool positions = true;
+  // All that was sent behind this offset, which it has been told up to now; or, where that cannot be, a room:gap.
+  std::optional<uint64_t> since = {};
+  // The server's own code wants it: App::on_join is not asked.
+  bool trusted = false;
+};
 
 // How a connection ended.
 struct CloseInfo {
@@ -137,8 +150,9 @@ class WebSocket {
   // Enters a room, which exists from its first member to its last. Entering twice is the same as once. The handle is
   // not ok() when the join was refused, and says why (Room::refusal): the connection is gone, a limit is reached
   // (App::rooms_options), memory is out, or it has yet to be decided (App::on_join). Nor is it on another thread (the join is
-  // on its way). Options: see JoinOptions.
+  // on its way).
   Room join(std::string_view room) const noexcept;
+  // The same with wishes, and what it missed: see history.h.
   Room join(std::string_view room, const JoinOptions& options) const noexcept;
   // Enters all of these, as one by one: the answer is the first refusal, none when there is none; others are entered all the same.
   JoinRefusal join(std::initializer_list<std::string_view> rooms) const noexcept;
@@ -150,7 +164,8 @@ class WebSocket {
   // The members of a room but this connection, which need not be a member itself.
   Audience to(std::string_view room) const noexcept;
   Audience to(const Room& room) const noexcept;
-  // The members of several rooms but this connection: each gets it once, in however many of them it is.
+  // The members of several rooms but this connection: each gets it once, in however many of them it is. (A
+  // room with memory tells its members by itself.)
   Audience to(std::initializer_list<std::string_view> rooms) const noexcept;
   Audience to(std::span<const std::string> rooms) const noexcept;
   // The connections of a route but this one, by the pattern that it was registered with.

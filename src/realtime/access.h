@@ -44,6 +44,10 @@ struct MessageAccess {
   static uint8_t* data(const SharedFrame& f) noexcept;
   static size_t length(const SharedFrame& f) noexcept { return static_cast<size_t>(f.length_); }
 
+  // The text of an event: where the room has a memory, it tells the offset as well.
+  static SendStatus send_event(const Room& room, std::string_view text) noexcept;
+  static SendStatus send_event(const Audience& audience, std::string_view text) noexcept;
+
   using Kind = Audience::Kind;
   static Audience audience(Kind kind, uint32_t first, base::SlotId id) noexcept;
   static Audience audience(Kind kind, uint32_t first, std::string_view name) noexcept;

@@ -135,6 +135,10 @@ worker::AudienceKind kind_of(Kind kind) noexcept {
 
 SendStatus publish_here(RealtimeWorker& w, const Recipients& to, const Frame& frame, bool to_others) noexcept {
   const Target target = resolve(w, to);
+  if (w.memory && to.kind == Kind::room) [[unlikely]] {
+    SendStatus answer = SendStatus::ok;
+    if (w.memory->publish(w, {target.room, to.name, to.id, to.except, to_others}, frame, answer)) return answer;
+  }
   worker::Seats others;
   if (to_others && target.shared) {
     others = target.shared.entry->where();
@@ -191,14 +195,16 @@ struct Travelling {
 
 // From a thread that is not of the group: to each of its workers, so that what the thread sends to a member by other ways
 // keeps its place.
-SendStatus post_publish(const Recipients& to, const SharedFrame& frame, Compress compress) noexcept {
+SendStatus post_publish(const Recipients& to, const SharedFrame& frame, Compress compress, bool is_event) noexcept {
   if (!frame || (to.kind == Kind::room && to.id.generation == 0 && !to.name.data())) return SendStatus::dropped;
   SendStatus answer = SendStatus::closed;
   for (uint32_t worker = to.first; worker < to.first + net::members_of(to.first); worker++) {
     Travelling kept(to, frame);
     if (!kept.ok()) return SendStatus::dropped;
-    auto run = [kept = std::move(kept), compress](RealtimeWorker& w) {
-      publish_here(w, kept.recipients(), frame_of(kept.frame, compress), false);
+    auto run = [kept = std::move(kept), compress, is_event](RealtimeWorker& w) {
+      Frame message = frame_of(kept.frame, compress);
+      message.is_event = is_event;
+      publish_here(w, kept.recipients(), message, false);
     };
     const size_t bytes = frame.payload().size() + kept.more.text().size() + 1;
     const SendStatus posted = realtime::post_to(worker, std::move(run), bytes);
@@ -212,7 +218,7 @@ SendStatus post_publish(const Recipients& to, const SharedFrame& frame, Compress
   const std::string_view text(static_cast<const char*>(frame.data), frame.size);
   return post_publish(to, frame.opcode == proto::Opcode::text ? SharedFrame::text(text)
                                                               : SharedFrame::binary(std::as_bytes(std::span(text))),
-                      frame.compress);
+                      frame.compress, frame.is_event);
 }
 
 [[gnu::always_inline]] inline SendStatus publish_any(const Recipients& to, const Frame& frame) noexcept {
@@ -234,7 +240,7 @@ SendStatus publish_any(const Recipients& to, const Message& m, Compress compress
 
 SendStatus publish_any(const Recipients& to, const SharedFrame& f, Compress compress) noexcept {
   if (!f) return SendStatus::dropped;
-  if (to.kind > Kind::lost && !realtime::here_among(to.first)) return post_publish(to, f, compress);
+  if (to.kind > Kind::lost && !realtime::here_among(to.first)) return post_publish(to, f, compress, false);
   return publish_any(to, frame_of(f, compress));
 }
 
@@ -407,6 +413,13 @@ SendStatus Audience::send(const SharedFrame& frame, Compress compress) const noe
   return publish_any(recipients_of(*this), frame, compress);
 }
 
+SendStatus MessageAccess::send_event(const Room& room, std::string_view text) noexcept {
+  return publish_any(members_of(room), Frame{proto::Opcode::text, text.data(), text.size(), Compress::automatic, true});
+}
+SendStatus MessageAccess::send_event(const Audience& audience, std::string_view text) noexcept {
+  return publish_any(recipients_of(audience), Frame{proto::Opcode::text, text.data(), text.size(), Compress::automatic, true});
+}
+
 // A route by its pattern, the same.
 Audience MessageAccess::route_audience(uint32_t first, std::string_view pattern) noexcept {
   RealtimeWorker* w = realtime::here_among(first);
@@ -424,6 +437,7 @@ Audience MessageAccess::room_audience(uint32_t first, std::string_view name) noe
   RealtimeWorker* w = realtime::here_among(first);
   if (!w) return audience(Kind::room, first, name);
   const base::SlotId id = w->find_room_id(name);
+  if (!id.generation && w->memory && w->memory->has(*w, name)) [[unlikely]] return audience(Kind::room, first, name);
   return audience(id.generation ? Kind::room : Kind::none, first, id);
 }
 

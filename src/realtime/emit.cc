@@ -26,7 +26,12 @@ template <typename To>
 SendStatus send_text(const To& to, const JsonWriter& out) noexcept {
   if (!out.ok()) return SendStatus::dropped;
   const std::string_view text = out.text();
-  return text.size() < kLent ? to.send(text) : to.send(JsonText(out));
+  if constexpr (requires { MessageAccess::send_event(to, text); }) {
+    if (text.size() < kLent || realtime::any_memory.load(std::memory_order_relaxed)) return MessageAccess::send_event(to, text);
+  } else {
+    if (text.size() < kLent) return to.send(text);
+  }
+  return to.send(JsonText(out));
 }
 
 }  // namespace
@@ -124,6 +129,15 @@ void EventAccess::write_type_data(JsonWriter& out, const Parts& event, uint64_t 
     out.raw(event.count == 1 ? list.substr(1, list.size() - 2) : list);
   }
   finish(out, ack);
+}
+
+std::string_view EventAccess::text_of(EventWriter& event, bool type_data, JsonWriter& other) noexcept {
+  if (!type_data && end(event)) return event.out_.text();
+  const Parts known = parts(event);
+  if (!good(event)) return {};
+  JsonWriter& out = type_data ? other : event.out_;
+  type_data ? write_type_data(other, known, json::EventText::kNoAck) : out.end_object();
+  return out.ok() ? out.text() : std::string_view();
 }
 
 namespace {

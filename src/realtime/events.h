@@ -105,6 +105,8 @@ struct EventAccess {
     return {w.out_.text(), w.args_at_, w.count_};
   }
   static bool end(EventWriter& w) noexcept;
+  // The whole text of an event, which may lie in `other`; empty when it is not good.
+  static std::string_view text_of(EventWriter& w, bool type_data, JsonWriter& other) noexcept;
   // Behind the list, or the value.
   static void finish(JsonWriter& out, uint64_t ack) noexcept;
   static void write_type_data(JsonWriter& out, const Parts& event, uint64_t ack) noexcept;

@@ -26,6 +26,8 @@ struct Asked {
   uint32_t slot;
   base::SlotId connection;
   base::KeptText room;
+  JoinOptions options;
+  base::KeptText epoch;   // of those
   base::KeptText reason;  // of a no
   bool calling = false;   // the program's function is being asked
   Decision decision = Decision::none;
@@ -87,7 +89,7 @@ void tidy(const JoinHook& hook, AskedOfSocket& socket) noexcept {
   socket.all.truncate(kept);
 }
 
-JoinRefusal ask(RealtimeWorker& w, net::Connection& c, std::string_view room) noexcept {
+JoinRefusal ask(RealtimeWorker& w, net::Connection& c, std::string_view room, const JoinOptions& options) noexcept {
   auto& hook = *w.parts.find<JoinHook>();
   AskedOfSocket* socket = slot_for<AskedOfSocket>(c);
   if (!socket) return JoinRefusal::out_of_memory;
@@ -97,10 +99,13 @@ JoinRefusal ask(RealtimeWorker& w, net::Connection& c, std::string_view room) no
   if (socket->all.size() >= kMostAsked) return JoinRefusal::too_many_rooms_of_socket;
   if (!socket->all.make_room() || !hook.due.make_room()) return JoinRefusal::out_of_memory;
   base::KeptText kept(room);
-  Asked* one = kept.ok() ? hook.asked.create() : nullptr;
+  base::KeptText epoch(options.epoch);
+  Asked* one = kept.ok() && epoch.ok() ? hook.asked.create() : nullptr;
   if (!one) return JoinRefusal::out_of_memory;
   one->connection = c.id();
   one->room = std::move(kept);
+  one->options = options;
+  one->epoch = std::move(epoch);
   socket->all.push(one->id());
   hook.due.push(one->id());
   w.reactor.want_turn();
@@ -116,23 +121,23 @@ void forget(RealtimeWorker& w, net::Connection& c, std::string_view room) noexce
 
 // Deciding ------------------------------------------------------------------------------------------------------------
 
-void carry_out(RealtimeWorker& w, net::Connection& c, std::string_view room, Decision decision, std::string_view reason) noexcept {
-  const WebSocket ws = w.handle(c);
-  if (decision == Decision::yes) {
-    ws.join(room, {.trusted = true});
-  } else if (decision == Decision::no && !reason.empty()) {
-    ws.emit("room:refused", Json{{"room", room}, {"reason", reason}});
+void carry_out(const WebSocket& ws, Asked& one) noexcept {
+  const std::string_view room = one.room.text();
+  if (one.decision == Decision::yes) {
+    one.options.epoch = one.epoch.text();
+    one.options.trusted = true;
+    ws.join(room, one.options);
+  } else if (one.decision == Decision::no && !one.reason.text().empty()) {
+    ws.emit("room:refused", Json{{"room", room}, {"reason", one.reason.text()}});
   }
 }
 
+// No callback runs meanwhile, and nothing is asked.
 void settle(JoinHook& hook, Asked& one) noexcept {
   RealtimeWorker& w = realtime_of(hook.worker);
-  net::Connection* c = w.websocket(one.connection);
-  const base::KeptText room = std::move(one.room);
-  const base::KeptText reason = std::move(one.reason);
-  const Decision decision = one.decision;
+  const net::Connection* c = w.websocket(one.connection);
+  if (c && !c->closing) carry_out(w.handle(*c), one);
   hook.asked.destroy(&one);
-  if (c && !c->closing) carry_out(w, *c, room.text(), decision, reason.text());
 }
 
 void decide(RealtimeWorker& w, base::SlotId id, Decision decision, base::KeptText reason) noexcept {

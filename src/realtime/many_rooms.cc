@@ -26,6 +26,13 @@ struct Target {
   bool has_receivers;  // here
 };
 
+struct Sending {
+  std::string_view names;
+  std::span<const WebSocket> except;
+  const PublishedMessage& message;
+  bool to_others;
+};
+
 using Targets = base::ShortArray<Target, kFew>;
 using LeftOut = base::ShortArray<net::Connection*, MessageAccess::kFewExcepts>;
 
@@ -44,20 +51,33 @@ size_t count_names(std::string_view packed) noexcept {
   return count;
 }
 
-bool is_named(std::span<const Target> targets, const Target& target) noexcept {
-  return std::any_of(targets.begin(), targets.end(), [&](const Target& other) {
-    return target.room ? other.room == target.room : !other.room && other.shared.entry == target.shared.entry;
-  });
+// Rooms with memory tell their members by themselves. True when this was one.
+bool is_told_by_itself(RealtimeWorker& w, const Target& target, std::string_view name, const Sending& sending, SendStatus& answer) noexcept {
+  if (!w.memory) return false;
+  SendStatus told = SendStatus::ok;
+  const MemoryTarget to{target.room, name, target.shared.id, sending.except, sending.to_others};
+  if (!w.memory->publish(w, to, sending.message, told)) return false;
+  if (answer != SendStatus::dropped) answer = told;
+  return true;
+}
+
+bool is_first(std::string_view packed, std::string_view name) noexcept {
+  for (std::string_view before = next_name(packed); before.data() != name.data(); before = next_name(packed)) {
+    if (before == name) return false;
+  }
+  return true;
 }
 
 // Rooms that exist, each once.
-void resolve(RealtimeWorker& w, std::string_view packed, Targets& targets) noexcept {
-  while (!packed.empty()) {
+void resolve(RealtimeWorker& w, const Sending& sending, Targets& targets, SendStatus& answer) noexcept {
+  for (std::string_view packed = sending.names; !packed.empty();) {
     const std::string_view name = next_name(packed);
+    if (!is_first(sending.names, name)) continue;
     Target target{w.rooms.find(name), {}, false};
     if (w.group && target.room) target.shared = {target.room->shared, w.id_of(*target.room)};
     if (w.group && !target.room) target.shared = w.group->directory.find(worker::AudienceKind::room, name);
-    if ((target.room || target.shared) && !is_named(targets.span(), target)) targets.push(target);
+    if (is_told_by_itself(w, target, name, sending, answer)) continue;
+    if (target.room || target.shared) targets.push(target);
   }
 }
 
@@ -134,7 +154,8 @@ SendStatus publish_to_all(RealtimeWorker& w, std::string_view names, std::span<c
   Targets targets(count_names(names));
   LeftOut out(except.size());
   if (!targets.ok() || !out.ok()) return SendStatus::dropped;
-  resolve(w, names, targets);
+  SendStatus answer = SendStatus::closed;
+  resolve(w, {names, except, message, to_others}, targets, answer);
   resolve(w, except, out);
   bool any_here = false;
   bool any_elsewhere = false;
@@ -143,11 +164,11 @@ SendStatus publish_to_all(RealtimeWorker& w, std::string_view names, std::span<c
     any_here |= target.has_receivers;
     any_elsewhere |= to_others && others_of(w, target).any();
   }
-  if (!any_here && !any_elsewhere) return SendStatus::closed;
+  if (!any_here && !any_elsewhere) return answer;
   PublishedRange range;
   if (!publish_here(w, targets.span(), out.span(), message, range)) return SendStatus::dropped;
   if (any_elsewhere && !note_for_others(w, targets.span(), except, range, message.compress)) return SendStatus::dropped;
-  return SendStatus::ok;
+  return answer == SendStatus::dropped ? answer : SendStatus::ok;
 }
 
 }  // namespace

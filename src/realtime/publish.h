@@ -46,6 +46,7 @@ struct PublishedMessage {
   const void* data;
   size_t size;
   Compress compress;
+  bool is_event = false;
 };
 
 // What one room, one route, or everybody was sent this turn.

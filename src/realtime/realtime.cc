@@ -52,6 +52,7 @@ constexpr worker::WorkerSeam kSeam{open, parts_changed, deliver, send_notice, be
 }  // namespace
 
 constinit std::atomic<bool> any_type_data = false;
+constinit std::atomic<bool> any_memory = false;
 
 RealtimeWorker::RealtimeWorker(const AppOptions& app_options) : RoutedWorker(app_options, kSeam, accept_websocket) {}
 
@@ -135,40 +136,45 @@ bool RealtimeWorker::share_room(RoomRecord& room) noexcept {
   return room.shared != nullptr;
 }
 
-// One less; without one this worker needs the entry no more.
-void RealtimeWorker::unshare_room(RoomRecord& room) noexcept {
-  if (!room.shared) return;
-  room.shared->remove_member();
-  if (room.members == 1) group->directory.leave(*room.shared, seat);
-}
-
-JoinRefusal RealtimeWorker::may_join(net::Connection& c, const Rooms::Sought& sought, bool trusted) noexcept {
+JoinRefusal RealtimeWorker::may_join(net::Connection& c, const Rooms::Sought& sought, const JoinOptions& wishes) noexcept {
   if (!sought.room && !group && rooms.size() >= joins.most_rooms) return JoinRefusal::too_many_rooms;
   if (joins.may_have_more) {
     if (const JoinRefusal why = joins.may_have_more(*this, c); why != JoinRefusal::none) return why;
   }
-  return joins.ask && !trusted ? joins.ask(*this, c, sought.name) : JoinRefusal::none;
+  return joins.ask && !wishes.trusted ? joins.ask(*this, c, sought.name, wishes) : JoinRefusal::none;
 }
 
-RealtimeWorker::Joined RealtimeWorker::enter_room(net::Connection& c, std::string_view name, bool trusted) noexcept {
+Joined RealtimeWorker::enter_room(net::Connection& c, std::string_view name, const JoinOptions& wishes) noexcept {
   if (name.size() > joins.most_name_bytes) return {nullptr, JoinRefusal::name_too_long};
   auto& ws = c.state<session::WsState>();
   const Rooms::Sought sought = rooms.look(name);
   if (sought.room && rooms.is_member(ws, *sought.room)) return {sought.room, JoinRefusal::none};
-  if (const JoinRefusal why = may_join(c, sought, trusted); why != JoinRefusal::none) return {nullptr, why};
+  if (const JoinRefusal why = may_join(c, sought, wishes); why != JoinRefusal::none) return {nullptr, why};
   RoomRecord* room = rooms.enter(reactor.blocks, ws, c.slot, sought);
-  JoinRefusal why = room ? JoinRefusal::none : JoinRefusal::out_of_memory;
-  if (room && group && !share_room(*room)) {
-    why = group->directory.has_room_for_more() ? JoinRefusal::out_of_memory : JoinRefusal::too_many_rooms;
-  } else if (room && joins.record && !joins.record(*this, c, *room)) {
-    unshare_room(*room);
-    why = JoinRefusal::out_of_memory;
-  }
-  if (room && why != JoinRefusal::none) rooms.leave(ws, *room);
   stats.open_rooms = rooms.size();
-  if (why != JoinRefusal::none) return {nullptr, why};
+  if (!room) return {nullptr, JoinRefusal::out_of_memory};
+  if (group && !share_room(*room)) {
+    leave_quietly(c, *room);
+    return {nullptr, group->directory.has_room_for_more() ? JoinRefusal::out_of_memory : JoinRefusal::too_many_rooms};
+  }
+  const bool remembered = !memory || memory->enter(*this, c, *room);
+  if (!remembered || (joins.record && !joins.record(*this, c, *room))) {
+    if (remembered && room->memory) memory->leave(*this, c, *room);
+    return leave_quietly(c, *room), Joined{nullptr, JoinRefusal::out_of_memory};
+  }
   parts.joined(c, name);
-  return {room, why};
+  return {room, JoinRefusal::none};
+}
+
+// Nobody has heard of its coming, or all have heard of its going.
+void RealtimeWorker::leave_quietly(net::Connection& c, RoomRecord& room) noexcept {
+  if (room.shared) room.shared->remove_member();
+  if (room.members == 1) {
+    unlist(room.log);
+    if (room.shared) group->directory.leave(*room.shared, seat);
+  }
+  rooms.leave(c.state<session::WsState>(), room);
+  stats.open_rooms = rooms.size();
 }
 
 void RealtimeWorker::leave_room(net::Connection& c, RoomRecord& room) noexcept {
@@ -176,10 +182,8 @@ void RealtimeWorker::leave_room(net::Connection& c, RoomRecord& room) noexcept {
   if (!rooms.is_member(ws, room)) return;
   if (!c.closing) take_published(*this, c);
   parts.left(c, room.name());
-  if (room.members == 1) unlist(room.log);
-  unshare_room(room);
-  rooms.leave(ws, room);
-  stats.open_rooms = rooms.size();
+  if (room.memory) memory->leave(*this, c, room);
+  leave_quietly(c, room);
 }
 
 base::SlotId RealtimeWorker::find_room_id(std::string_view name) noexcept {

@@ -16,6 +16,7 @@
 
 #include "realtime/access.h"
 #include "realtime/extras.h"
+#include "realtime/memory_seam.h"
 #include "realtime/publish.h"
 #include "realtime/rooms.h"
 #include "realtime/time_limits.h"
@@ -35,6 +36,12 @@ struct OpenSteps {
   void (*begin)(RealtimeWorker& w, net::Connection& c, WsRouteEntry& route, session::Exchange& e) noexcept;
 };
 
+// What has become of a join.
+struct Joined {
+  RoomRecord* room;  // null when it was refused
+  JoinRefusal refusal;
+};
+
 // What options and hooks say of joins (room_options.cc, join_hook.cc, room_records.cc); null where nothing is said.
 struct JoinRules {
   uint32_t most_rooms = UINT32_MAX;
@@ -42,7 +49,7 @@ struct JoinRules {
   // Whether the connection may be in one more room.
   JoinRefusal (*may_have_more)(RealtimeWorker& w, net::Connection& c) noexcept = nullptr;
   // Has somebody asked who decides; the answer is a refusal, `undecided` where it will be decided later.
-  JoinRefusal (*ask)(RealtimeWorker& w, net::Connection& c, std::string_view room) noexcept = nullptr;
+  JoinRefusal (*ask)(RealtimeWorker& w, net::Connection& c, std::string_view room, const JoinOptions& options) noexcept = nullptr;
   // What was asked about this connection is not wanted any more.
   void (*forget)(RealtimeWorker& w, net::Connection& c, std::string_view room) noexcept = nullptr;
   // Writes a join down, before parts hear of it. False when memory is out.
@@ -130,12 +137,8 @@ struct RealtimeWorker : routing::RoutedWorker {
   void list(AudienceLog& audience) noexcept;
   void unlist(const AudienceLog& audience) noexcept;
 
-  struct Joined {
-    RoomRecord* room;  // null when it was refused
-    JoinRefusal refusal;
-  };
-  // `trusted`: nobody is asked.
-  Joined enter_room(net::Connection& c, std::string_view name, bool trusted) noexcept;
+  // Of the wishes only whether somebody is to be asked; of the others see MemorySeam.
+  Joined enter_room(net::Connection& c, std::string_view name, const JoinOptions& wishes) noexcept;
   void leave_room(net::Connection& c, RoomRecord& room) noexcept;
   // How a room is named outside this worker.
   base::SlotId id_of(const RoomRecord& room) const noexcept {
@@ -170,6 +173,7 @@ struct RealtimeWorker : routing::RoutedWorker {
     PublishedRange range;
   } to_several;
   const RouteDefaults* defaults = nullptr;  // null where nothing is configured
+  const MemorySeam* memory = nullptr;       // null where no room has a memory
   // Takes a listener of an event off; null where nobody listens to events.
   void (*off_event)(RealtimeWorker& w, net::Connection& c, uint64_t listener) noexcept = nullptr;
   // Null where no route has steps behind the 101.
@@ -181,8 +185,8 @@ struct RealtimeWorker : routing::RoutedWorker {
   void count_in(WsRouteEntry& route) noexcept;
   void let_go_of_entries(WsRouteEntry& route) noexcept;
   bool share_room(RoomRecord& room) noexcept;
-  void unshare_room(RoomRecord& room) noexcept;
-  JoinRefusal may_join(net::Connection& c, const Rooms::Sought& sought, bool trusted) noexcept;
+  JoinRefusal may_join(net::Connection& c, const Rooms::Sought& sought, const JoinOptions& wishes) noexcept;
+  void leave_quietly(net::Connection& c, RoomRecord& room) noexcept;
 };
 
 inline RealtimeWorker& realtime_of(worker::Worker& w) noexcept { return static_cast<RealtimeWorker&>(w); }
@@ -200,6 +204,8 @@ SendStatus post_to(uint32_t number, F fn, size_t bytes = 0) noexcept {
 
 // A route of this process has Envelope::type_data.
 extern std::atomic<bool> any_type_data;
+// Rooms of this process may have a memory.
+extern std::atomic<bool> any_memory;
 // A new ListenerId's (listeners.cc). Any thread.
 uint64_t next_listener() noexcept;
 // Takes a listener, or all from this one on, out of the list that it is in.

@@ -20,6 +20,8 @@
 
 namespace martlet::realtime {
 
+struct MemoryRoom;
+
 struct RoomRecord {
   uint32_t generation;
   uint32_t slot;
@@ -30,6 +32,7 @@ struct RoomRecord {
   uint64_t hash = 0;
   Membership* first = nullptr;
   worker::DirectoryEntry* shared = nullptr;  // of a worker of a group: what all workers know of it
+  MemoryRoom* memory = nullptr;              // of a room that has one
   AudienceLog log;
 
   std::string_view name() const noexcept {

@@ -136,36 +136,53 @@ namespace {
 
 // On its way from another worker of the group it is known to the directory already: what this worker sends to the room
 // next must reach the new member.
-void post_join(const WebSocket& ws, std::string_view room, const JoinOptions& options) noexcept {
+void post_join(const WebSocket& ws, std::string_view room, const JoinOptions* options) noexcept {
   const uint32_t number = MessageAccess::worker(ws);
-  worker::Group* group = worker::place_.group;
-  const bool same_group = group && number - group->first < group->workers;
-  const bool known = same_group && worker::place_.worker;
-  if (known && room.size() > static_cast<RealtimeWorker*>(worker::place_.worker)->joins.most_name_bytes) return;
+  const worker::Place& place = worker::place_;
+  const bool same_group = place.group && number - place.group->first < place.group->workers;
+  if (same_group && place.worker && room.size() > static_cast<RealtimeWorker*>(place.worker)->joins.most_name_bytes) return;
   base::KeptText name(room);
-  if (!name.ok()) return;
+  base::KeptText epoch(options ? options->epoch : std::string_view());
+  if (!name.ok() || !epoch.ok()) return;
   worker::Expected expected;
-  if (same_group) expected = worker::Expected(group->directory, room, number - group->first);
-  auto join = [ws, options, name = std::move(name), expected = std::move(expected)](RealtimeWorker&) { ws.join(name.text(), options); };
+  if (same_group) expected = worker::Expected(place.group->directory, room, number - place.group->first);
+  auto join = [ws, name = std::move(name), epoch = std::move(epoch), with = options != nullptr,
+               wishes = options ? *options : JoinOptions(), expected = std::move(expected)](RealtimeWorker&) mutable {
+    wishes.epoch = epoch.text();
+    with ? ws.join(name.text(), wishes) : ws.join(name.text());
+  };
   realtime::post_to(number, std::move(join));
 }
 
+template <typename Enter>
+Room join_here(RealtimeWorker& w, const WebSocket& ws, Enter&& enter) noexcept {
+  net::Connection* c = w.websocket(MessageAccess::id(ws));
+  if (!c || c->closing || c->state<session::WsState>().ready == ReadyState::closed) {
+    return MessageAccess::refused(w.first, JoinRefusal::closed);
+  }
+  take_pending(w, *c);
+  const realtime::Joined joined = enter(*c);
+  if (!joined.room) return MessageAccess::refused(w.first, joined.refusal);
+  realtime::skip_published(*c, w.log.end());  // what was published to the room before is not for it
+  return MessageAccess::room(w.first, w.id_of(*joined.room));
+}
+
+constexpr JoinOptions kNoWishes;
+
 }  // namespace
 
-Room WebSocket::join(std::string_view room) const noexcept { return join(room, JoinOptions()); }
+Room WebSocket::join(std::string_view room) const noexcept {
+  RealtimeWorker* w = realtime::here(worker_);
+  if (!w) return post_join(*this, room, {}), Room();
+  return join_here(*w, *this, [&](net::Connection& c) { return w->enter_room(c, room, kNoWishes); });
+}
 
 Room WebSocket::join(std::string_view room, const JoinOptions& options) const noexcept {
   RealtimeWorker* w = realtime::here(worker_);
-  if (!w) return post_join(*this, room, options), Room();
-  net::Connection* c = w->websocket({slot_, generation_});
-  if (!c || c->closing || c->state<session::WsState>().ready == ReadyState::closed) {
-    return MessageAccess::refused(w->first, JoinRefusal::closed);
-  }
-  take_pending(*w, *c);
-  const RealtimeWorker::Joined joined = w->enter_room(*c, room, options.trusted);
-  if (!joined.room) return MessageAccess::refused(w->first, joined.refusal);
-  realtime::skip_published(*c, w->log.end());  // what was published to the room before is not for it
-  return MessageAccess::room(w->first, w->id_of(*joined.room));
+  if (!w) return post_join(*this, room, &options), Room();
+  return join_here(*w, *this, [&](net::Connection& c) {
+    return w->memory ? w->memory->enter_with(*w, c, room, options) : w->enter_room(c, room, options);
+  });
 }
 
 void WebSocket::leave(std::string_view room) const noexcept {

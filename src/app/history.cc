@@ -1,0 +1,38 @@
+// App::history and App::shared: apart, so that only who calls them has rooms with memory.
+#include <martlet/app.h>
+#include <martlet/history.h>
+
+#include "app/app_access.h"
+#include "base/check.h"
+#include "base/limits.h"
+#include "realtime/memory_part.h"
+
+namespace martlet {
+
+App& App::history(std::string_view pattern, const HistoryOptions& options) {
+  realtime::RealtimeWorker& w = AppAccess::worker(*this);
+  MARTLET_CHECK(!w.opened && "history() after listen()");
+  auto* part = realtime::MemoryPart::of(w);
+  const realtime::MemoryLimits limits{.age_ms = base::to_ms(options.age), .bytes = options.bytes, .keys = options.keys, .messages = options.messages};
+  if (part && part->memories->add_pattern(pattern, limits)) return *this;
+  if (!w.mistake) w.mistake = Error("out of memory");
+  return *this;
+}
+
+// Workers that have members of it already hear of it by mail.
+Shared App::shared(std::string_view name) {
+  realtime::RealtimeWorker& w = AppAccess::worker(*this);
+  auto* part = realtime::MemoryPart::of(w);
+  realtime::MemoryRef memory(part ? part->memories->pin(name) : nullptr);
+  if (!memory) return Shared();
+  part->adopt(*memory);
+  for (uint32_t seat = 0; w.opened && w.group && seat < w.group->workers; seat++) {
+    if (seat == w.seat) continue;
+    realtime::post_to(w.first + seat, [ref = realtime::MemoryRef::to(*memory)](realtime::RealtimeWorker& other) {
+      if (auto* there = realtime::MemoryPart::of(other)) there->adopt(*ref);
+    });
+  }
+  return Shared(memory.take(), w.first);
+}
+
+}  // namespace martlet

@@ -1,0 +1,268 @@
+// See catch_up.h.
+#include "realtime/catch_up.h"
+
+#include <martlet/json_writer.h>
+
+#include <cstring>
+#include <initializer_list>
+#include <string_view>
+
+#include "proto/ws_frame.h"
+
+namespace martlet::realtime {
+
+namespace {
+
+constexpr std::string_view kStateNames[kKeyKinds] = {"room:state", "presence:state"};
+constexpr std::string_view kReasons[] = {"", "epoch", "future", "trimmed", "behind"};
+
+struct Number {
+  explicit Number(uint64_t value) noexcept : size(static_cast<size_t>(json::write_natural(digits, value) - digits)) {}
+  std::string_view text() const noexcept { return {digits, size}; }
+  char digits[24];
+  size_t size;
+};
+
+}  // namespace
+
+// Where frames are written to.
+struct CatchUp::Out {
+  uint8_t* to;
+  size_t size;
+  Written written;
+  // The next changes, once they have been looked for.
+  bool placed = false;
+  const MemoryEntry* live = nullptr;
+  const MemoryEntry* gone = nullptr;
+
+  void place(const MemoryMap& map, uint64_t position) noexcept {
+    if (placed) return;
+    live = map.first_live_after(position);
+    gone = map.first_gone_after(position);
+    placed = true;
+  }
+  const MemoryEntry* next_change() const noexcept { return !live || (gone && gone->offset < live->offset) ? gone : live; }
+  void pass(const MemoryEntry* change) noexcept { (change == live ? live : gone) = change->newer; }
+
+  // False when there is no place for so much.
+  bool has_room(size_t bytes) noexcept {
+    if (bytes <= size - written.bytes) return true;
+    if (written.bytes == 0) written.wanted = bytes;
+    return false;
+  }
+  bool copy(const uint8_t* frame, size_t bytes) noexcept {
+    if (!has_room(bytes)) return false;
+    std::memcpy(to + written.bytes, frame, bytes);
+    return took(bytes);
+  }
+  bool took(size_t bytes) noexcept {
+    written.bytes += bytes;
+    written.frames++;
+    return true;
+  }
+  uint8_t* begin(size_t payload) noexcept {
+    uint8_t* at = to + written.bytes;
+    return at + proto::encode_frame_header(at, proto::Opcode::text, payload);
+  }
+  bool text(std::initializer_list<std::string_view> parts) noexcept {
+    size_t payload = 0;
+    for (const std::string_view part : parts) payload += part.size();
+    const size_t bytes = proto::frame_header_size(payload) + payload;
+    if (!has_room(bytes)) return false;
+    uint8_t* at = begin(payload);
+    for (const std::string_view part : parts) at = put(at, part);
+    return took(bytes);
+  }
+  static uint8_t* put(uint8_t* at, std::string_view part) noexcept {
+    if (!part.empty()) std::memcpy(at, part.data(), part.size());
+    return at + part.size();
+  }
+};
+
+// Beginning -----------------------------------------------------------------------------------------------------------
+
+namespace {
+
+GapReason judge(const RoomMemory& room, uint64_t until, const CatchUpWish& wish) noexcept {
+  if (wish.epoch != room.epoch()) return GapReason::epoch;
+  if (*wish.since > until) return GapReason::future;
+  return *wish.since < room.messages_lost() ? GapReason::trimmed : GapReason::none;
+}
+
+// Behind which offset so many messages stand, which are not behind `until`.
+uint64_t before_last(const MemoryLog& messages, uint64_t until, uint32_t last) noexcept {
+  const uint32_t count = messages.first_after(until);
+  if (last == 0 || count == 0) return until;
+  return messages.at(last < count ? count - last : 0).offset - 1;
+}
+
+bool knows_keys(const MemoryMap& map) noexcept { return map.knows(KeyKind::state) || map.knows(KeyKind::presence); }
+
+}  // namespace
+
+CatchUp::CatchUp(const RoomMemory& room, uint64_t until, const CatchUpWish& wish) noexcept : say_joined_(wish.positions) {
+  if (!wish.since) {
+    messages_at_ = before_last(room.messages(), until, wish.last);
+    start_over(room, until);
+    return;
+  }
+  gap_ = judge(room, until, wish);
+  say_joined_ = say_joined_ && gap_ == GapReason::none;
+  recovered_ = gap_ == GapReason::none;
+  messages_at_ = recovered_ ? *wish.since : until;
+  position_ = messages_at_;
+  until_ = until;
+  if (!recovered_ || position_ < room.map().forgotten()) start_over(room, until);
+}
+
+// The keys from the first on.
+void CatchUp::start_over(const RoomMemory& room, uint64_t until) noexcept {
+  until_ = position_ = until;
+  page_at_ = 0;
+  page_ = 0;
+  kind_ = KeyKind::state;
+  phase_ = knows_keys(room.map()) ? Phase::state : Phase::messages;
+}
+
+// Writing -------------------------------------------------------------------------------------------------------------
+
+CatchUp::Written CatchUp::write(RoomMemory& room, uint64_t until, const WebSocket& member, uint8_t* to, size_t size) noexcept {
+  Out out{to, size, {}};
+  while (!out.written.done && step(room, until, member, out)) {
+  }
+  return out.written;
+}
+
+// True when something was done, and there may be more to do.
+bool CatchUp::step(RoomMemory& room, uint64_t until, const WebSocket& member, Out& out) noexcept {
+  if (gap_ != GapReason::none) return say_position(room, messages_at_, out);
+  switch (phase_) {
+    case Phase::state: return step_state(room, out);
+    case Phase::messages: return step_messages(room, until, member, out);
+    case Phase::changes: break;
+  }
+  return step_changes(room, until, member, out);
+}
+
+bool CatchUp::say_position(RoomMemory& room, uint64_t offset, Out& out) noexcept {
+  char epoch[kEpochLetters];
+  write_epoch(epoch, room.epoch());
+  const bool type_data = room.type_data.load(std::memory_order_relaxed);
+  const std::string_view head = type_data ? R"({"type":")" : R"({"event":")";
+  const std::string_view name = gap_ != GapReason::none ? "room:gap" : "room:joined";
+  const std::string_view args = type_data ? R"(","data":{)" : R"(","args":[{)";
+  const std::string_view end = type_data ? "}" : "}]";
+  const Number number(offset);
+  const std::string_view what = gap_ != GapReason::none ? R"("reason":")" : recovered_ ? R"("recovered":true)" : R"("recovered":false)";
+  const bool said = out.text({head, name, args, what, kReasons[static_cast<size_t>(gap_)], gap_ != GapReason::none ? "\"" : "", end,
+                              R"(,"room":)", room.name_text(), R"(,"offset":)", number.text(), R"(,"epoch":")", {epoch, kEpochLetters},
+                              "\"}"});
+  if (!said) return false;
+  if (gap_ == GapReason::none) say_joined_ = false;
+  gap_ = GapReason::none;
+  return true;
+}
+
+bool CatchUp::step_state(RoomMemory& room, Out& out) noexcept {
+  if (room.map().knows(kind_)) return write_page(room, out);
+  if (kind_ == KeyKind::state) return kind_ = KeyKind::presence, true;
+  return phase_ = Phase::messages, true;
+}
+
+// One page of the keys that were there at the beginning and have not changed since; those that have come later.
+bool CatchUp::write_page(RoomMemory& room, Out& out) noexcept {
+  const MemoryEntry* const first = room.map().first_live_after(page_at_);
+  size_t bytes = 0;
+  const MemoryEntry* end = first;
+  for (; end && end->offset <= until_ && (bytes == 0 || bytes < kPageBytes); end = end->newer) {
+    if (end->kind == kind_) bytes += end->key_text().size() + 1 + end->value_text().size() + (bytes ? 1 : 0);
+  }
+  const MemoryEntry* more = end;
+  while (more && more->offset <= until_ && more->kind != kind_) more = more->newer;
+  const bool goes_on = more && more->offset <= until_;
+  const bool type_data = room.type_data.load(std::memory_order_relaxed);
+  const Number page(page_);
+  const Number offset(until_);
+  const std::string_view before[] = {type_data ? R"({"type":")" : R"({"event":")", kStateNames[static_cast<size_t>(kind_)],
+                                     type_data ? R"(","data":[{)" : R"(","args":[{)"};
+  const std::string_view after[] = {R"(},{"page":)", page.text(), goes_on ? R"(,"more":true}])" : R"(,"more":false}])", R"(,"room":)",
+                                    room.name_text(), R"(,"offset":)", offset.text(), "}"};
+  size_t payload = bytes;
+  for (const std::string_view part : before) payload += part.size();
+  for (const std::string_view part : after) payload += part.size();
+  const size_t whole = proto::frame_header_size(payload) + payload;
+  if (!out.has_room(whole)) return false;
+  uint8_t* at = out.begin(payload);
+  for (const std::string_view part : before) at = Out::put(at, part);
+  bool comma = false;
+  for (const MemoryEntry* entry = first; entry != end; entry = entry->newer) {
+    if (entry->kind != kind_) continue;
+    if (comma) *at++ = ',';
+    comma = true;
+    at = Out::put(Out::put(Out::put(at, entry->key_text()), ":"), entry->value_text());
+  }
+  for (const std::string_view part : after) at = Out::put(at, part);
+  if (goes_on) {
+    page_at_ = more->offset - 1;
+    page_++;
+  } else {
+    page_at_ = 0;
+    page_ = 0;
+    if (kind_ == KeyKind::presence) {
+      phase_ = Phase::messages;
+    } else {
+      kind_ = KeyKind::presence;
+    }
+  }
+  return out.took(whole);
+}
+
+bool CatchUp::write_message(const MemoryRecord& record, const WebSocket& member, Out& out) noexcept {
+  if (record.is_for(member) && !out.copy(record.data, record.size)) return false;
+  messages_at_ = record.offset;
+  return true;
+}
+
+// Messages that it has not had are gone: it is told, and gets those that come from now on.
+bool CatchUp::lose_messages(RoomMemory& room, uint64_t until, Out& out) noexcept {
+  gap_ = GapReason::behind;
+  say_joined_ = false;
+  messages_at_ = until > room.messages_lost() ? until : room.messages_lost();
+  return say_position(room, messages_at_, out);
+}
+
+// What was sent before the pages' place.
+bool CatchUp::step_messages(RoomMemory& room, uint64_t until, const WebSocket& member, Out& out) noexcept {
+  if (messages_at_ < until_ && messages_at_ < room.messages_lost()) return lose_messages(room, until, out);
+  const MemoryLog& messages = room.messages();
+  const uint32_t index = messages.first_after(messages_at_);
+  if (index < messages.size() && messages.at(index).offset <= until_) return write_message(messages.at(index), member, out);
+  if (messages_at_ < until_) messages_at_ = until_;
+  return phase_ = Phase::changes, true;
+}
+
+bool CatchUp::step_changes(RoomMemory& room, uint64_t until, const WebSocket& member, Out& out) noexcept {
+  if (position_ < room.map().forgotten()) return start_over(room, until), true;
+  if (messages_at_ < room.messages_lost()) return lose_messages(room, until, out);
+  out.place(room.map(), position_);
+  const MemoryLog& messages = room.messages();
+  const uint32_t index = messages.first_after(messages_at_);
+  const MemoryRecord* message = index < messages.size() ? &messages.at(index) : nullptr;
+  const MemoryEntry* change = out.next_change();
+  const bool is_change = change && (!message || change->offset < message->offset);
+  const uint64_t next = is_change ? change->offset : message ? message->offset : UINT64_MAX;
+  if (say_joined_ && next > until_) return say_position(room, until_, out);
+  if (next > until) {
+    position_ = messages_at_ = until;
+    out.written.done = true;
+    return false;
+  }
+  if (!is_change && !write_message(*message, member, out)) return false;
+  if (is_change && !out.copy(change->frame, change->frame_size)) return false;
+  if (is_change) out.pass(change);
+  if (position_ < next) position_ = next;
+  if (messages_at_ < next) messages_at_ = next;
+  return true;
+}
+
+}  // namespace martlet::realtime

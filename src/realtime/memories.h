@@ -1,0 +1,66 @@
+// The rooms with memory of a process's group of workers, by name, and which rooms are to have one (App::history). A room's memory is
+// made with its first member or its first message, and goes when it has been empty of both, of keys and of handles for a while.
+// Any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <string_view>
+
+#include "realtime/room_memory.h"
+#include "worker/common.h"
+
+namespace martlet::realtime {
+
+class Memories final : public worker::CommonObject {
+ public:
+  static constexpr worker::PartKey kKey{};
+  static constexpr uint32_t kMostRooms = 100'000;
+
+  Memories() noexcept;
+  ~Memories() override;
+
+  // Rooms of this name, or whose names begin as a pattern that ends with '*' does, have a memory of these bounds. Said again, the
+  // bounds of before stay. False when memory is out.
+  bool add_pattern(std::string_view pattern, const MemoryLimits& limits) noexcept;
+
+  // With a reference for the caller; null when no room of this name has a memory, or when there is no memory or no place for it.
+  RoomMemory* find_or_make(std::string_view name) noexcept;
+  // The same of one that is held by the program, which has a memory without a pattern.
+  RoomMemory* pin(std::string_view name) noexcept;
+  RoomMemory* find(std::string_view name) noexcept;
+  // Whether a room of this name has one, or would have.
+  bool covers(std::string_view name) noexcept;
+  // Looks at a few of all, for those that have become empty and for what is too old.
+  void sweep(uint64_t now_ms) noexcept;
+
+  uint32_t size() const noexcept { return count_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Pattern {
+    Pattern* next;
+    base::KeptText text;
+    MemoryLimits limits;
+  };
+  struct Cell {
+    Cell* next;
+    uint64_t hash;
+    RoomMemory* room;  // one reference
+  };
+  const MemoryLimits* limits_of(std::string_view name) const noexcept;
+  Cell* look(uint64_t hash, std::string_view name) const noexcept;
+  RoomMemory* make(uint64_t hash, std::string_view name, const MemoryLimits& limits) noexcept;
+  bool grow() noexcept;
+  void sweep_bucket(Cell*& first, uint64_t now_ms) noexcept;
+
+  std::mutex mutex_;
+  Pattern* patterns_ = nullptr;  // the last one first
+  Cell** buckets_ = nullptr;
+  uint32_t bucket_count_ = 0;
+  std::atomic<uint32_t> count_{0};
+  uint32_t swept_to_ = 0;
+  uint64_t key_ = 0;
+};
+
+}  // namespace martlet::realtime

@@ -1,0 +1,77 @@
+// See memory_log.h.
+#include "realtime/memory_log.h"
+
+#include <cstring>
+#include <new>
+
+#include "base/alloc.h"
+
+namespace martlet::realtime {
+
+MemoryLog::~MemoryLog() {
+  while (!empty()) drop_oldest();
+  if (chunk_) chunk_->release();
+  base::deallocate(records_);
+}
+
+uint32_t MemoryLog::first_after(uint64_t offset) const noexcept {
+  uint32_t low = 0;
+  uint32_t high = count_;
+  if (high && newest().offset <= offset) return high;  // mostly
+  while (low < high) {
+    const uint32_t middle = low + (high - low) / 2;
+    if (at(middle).offset <= offset) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+bool MemoryLog::make_place() noexcept {
+  if (count_ < room_) return true;
+  const uint32_t room = room_ ? room_ * 2 : 8;
+  auto* records = static_cast<MemoryRecord*>(base::allocate(room * sizeof(MemoryRecord)));
+  if (!records) return false;
+  for (uint32_t i = 0; i < count_; i++) new (records + i) MemoryRecord(at(i));
+  base::deallocate(records_);
+  records_ = records;
+  room_ = room;
+  head_ = 0;
+  return true;
+}
+
+uint8_t* MemoryLog::room_for(size_t size) noexcept {
+  if (!make_place()) return nullptr;
+  if (chunk_ && chunk_->capacity - used_ >= size) return chunk_->data() + used_;
+  const size_t twice = chunk_ ? chunk_->capacity * 2 : kLeastChunk;
+  const size_t wanted = twice < kMostChunk ? twice : kMostChunk;
+  base::Block* chunk = base::Block::make(size > wanted ? size : wanted);
+  if (!chunk) return nullptr;
+  if (chunk_) chunk_->release();
+  chunk_ = chunk;
+  used_ = 0;
+  return chunk->data();
+}
+
+MemoryRecord& MemoryLog::append(const MemoryRecord& record) noexcept {
+  MemoryRecord& place = *new (&records_[(head_ + count_++) & (room_ - 1)]) MemoryRecord(record);
+  place.block = chunk_;
+  place.data = chunk_->data() + used_;
+  chunk_->retain();
+  used_ += record.size;
+  bytes_ += record.size + kRecordBytes;
+  return place;
+}
+
+void MemoryLog::drop_oldest() noexcept {
+  MemoryRecord& record = records_[head_];
+  bytes_ -= record.size + kRecordBytes;
+  record.block->release();
+  base::deallocate(record.more);
+  head_ = (head_ + 1) & (room_ - 1);
+  count_--;
+}
+
+}  // namespace martlet::realtime

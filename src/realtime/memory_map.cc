@@ -1,0 +1,160 @@
+// See memory_map.h.
+#include "realtime/memory_map.h"
+
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "base/hash.h"
+#include "sys/process.h"
+
+namespace martlet::realtime {
+
+MemoryMap::MemoryMap() noexcept { sys::random_bytes(&secret_, sizeof secret_); }
+
+MemoryMap::~MemoryMap() {
+  for (uint32_t i = 0; i < bucket_count_; i++) {
+    while (MemoryEntry* entry = buckets_[i]) {
+      buckets_[i] = entry->chain;
+      base::deallocate(entry->frame);
+      base::deallocate(entry);
+    }
+  }
+  base::deallocate(buckets_);
+}
+
+// Finding -------------------------------------------------------------------------------------------------------------
+
+uint64_t MemoryMap::hash_of(KeyKind kind, std::string_view key) const noexcept {
+  return base::keyed_hash(key, secret_ + static_cast<uint64_t>(kind));
+}
+
+MemoryEntry* MemoryMap::find(KeyKind kind, std::string_view key) noexcept {
+  if (!bucket_count_) return nullptr;
+  const uint64_t hash = hash_of(kind, key);
+  MemoryEntry* entry = buckets_[hash & (bucket_count_ - 1)];
+  while (entry && (entry->hash != hash || entry->kind != kind || entry->key() != key)) entry = entry->chain;
+  return entry;
+}
+
+bool MemoryMap::grow() noexcept {
+  if (size_ < bucket_count_) return true;
+  const uint32_t count = bucket_count_ ? bucket_count_ * 2 : 16;
+  auto* buckets = static_cast<MemoryEntry**>(base::allocate(count * sizeof(MemoryEntry*)));
+  if (!buckets) return bucket_count_ > 0;  // longer chains do as well
+  std::memset(static_cast<void*>(buckets), 0, count * sizeof(MemoryEntry*));
+  for (uint32_t i = 0; i < bucket_count_; i++) {
+    while (MemoryEntry* entry = buckets_[i]) {
+      buckets_[i] = entry->chain;
+      MemoryEntry*& bucket = buckets[entry->hash & (count - 1)];
+      entry->chain = std::exchange(bucket, entry);
+    }
+  }
+  base::deallocate(buckets_);
+  buckets_ = buckets;
+  bucket_count_ = count;
+  return true;
+}
+
+MemoryEntry* MemoryMap::find_or_make(KeyKind kind, std::string_view key) noexcept {
+  if (MemoryEntry* entry = find(kind, key)) return entry;
+  void* memory = grow() ? base::allocate(sizeof(MemoryEntry) + key.size()) : nullptr;
+  if (!memory) return nullptr;
+  auto* entry = new (memory) MemoryEntry();
+  entry->hash = hash_of(kind, key);
+  entry->key_size = static_cast<uint32_t>(key.size());
+  entry->kind = kind;
+  entry->gone = true;
+  if (!key.empty()) std::memcpy(static_cast<void*>(entry + 1), key.data(), key.size());
+  MemoryEntry*& bucket = buckets_[entry->hash & (bucket_count_ - 1)];
+  entry->chain = std::exchange(bucket, entry);
+  size_++;
+  bytes_ += sizeof(MemoryEntry) + key.size();
+  return entry;
+}
+
+MemoryEntry** MemoryMap::link_of(const MemoryEntry& entry) noexcept {
+  MemoryEntry** link = &buckets_[entry.hash & (bucket_count_ - 1)];
+  while (*link != &entry) link = &(*link)->chain;
+  return link;
+}
+
+// Changing ------------------------------------------------------------------------------------------------------------
+
+bool MemoryMap::make_room(MemoryEntry& entry, size_t frame_size) noexcept {
+  if (entry.frame_room >= frame_size) return true;
+  auto* frame = static_cast<uint8_t*>(base::allocate(frame_size));
+  if (!frame) return false;
+  if (entry.frame_size) std::memcpy(frame, entry.frame, entry.frame_size);
+  base::deallocate(entry.frame);
+  bytes_ += frame_size - entry.frame_room;
+  entry.frame = frame;
+  entry.frame_room = static_cast<uint32_t>(frame_size);
+  return true;
+}
+
+void MemoryMap::unlink(List& list, MemoryEntry& entry) noexcept {
+  (entry.older ? entry.older->newer : list.oldest) = entry.newer;
+  (entry.newer ? entry.newer->older : list.newest) = entry.older;
+}
+
+void MemoryMap::push_newest(List& list, MemoryEntry& entry) noexcept {
+  entry.older = list.newest;
+  entry.newer = nullptr;
+  (list.newest ? list.newest->newer : list.oldest) = &entry;
+  list.newest = &entry;
+}
+
+void MemoryMap::count(const MemoryEntry& entry, int by) noexcept {
+  const auto step = static_cast<uint32_t>(by);
+  if (entry.gone) {
+    gone_ += step;
+  } else {
+    live_ += step;
+    live_of_[static_cast<size_t>(entry.kind)] += step;
+  }
+}
+
+void MemoryMap::change(MemoryEntry& entry, const Change& change) noexcept {
+  if (entry.offset) {
+    unlink(entry.gone ? gone_list_ : live_list_, entry);
+    count(entry, -1);
+  }
+  std::memcpy(entry.frame, change.frame, change.size);
+  entry.frame_size = change.size;
+  entry.key_at = change.key_at;
+  entry.value_at = change.value_at;
+  entry.value_size = change.value_size;
+  entry.offset = change.offset;
+  entry.gone = change.gone;
+  note(entry.kind);
+  count(entry, 1);
+  push_newest(entry.gone ? gone_list_ : live_list_, entry);
+}
+
+void MemoryMap::forget(MemoryEntry& entry) noexcept {
+  if (entry.offset) {
+    unlink(gone_list_, entry);
+    gone_--;
+    if (forgotten_ < entry.offset) forgotten_ = entry.offset;
+  }
+  *link_of(entry) = entry.chain;
+  size_--;
+  bytes_ -= sizeof(MemoryEntry) + entry.key_size + entry.frame_room;
+  base::deallocate(entry.frame);
+  base::deallocate(&entry);
+}
+
+void MemoryMap::keep_removals(uint32_t most) noexcept {
+  while (gone_ > most) forget(*gone_list_.oldest);
+}
+
+// Who asks is mostly near the end, or at the beginning.
+MemoryEntry* MemoryMap::first_after(const List& list, uint64_t offset) noexcept {
+  if (!list.oldest || list.oldest->offset > offset) return list.oldest;
+  MemoryEntry* first = nullptr;
+  for (MemoryEntry* entry = list.newest; entry && entry->offset > offset; entry = entry->older) first = entry;
+  return first;
+}
+
+}  // namespace martlet::realtime

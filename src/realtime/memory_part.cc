@@ -1,0 +1,416 @@
+// See memory_part.h.
+#include "realtime/memory_part.h"
+
+#include "base/block.h"
+#include "net/output.h"
+#include "net/reactor.h"
+#include "realtime/connection_slots.h"
+#include "session/ws_session.h"
+#include "sys/clock.h"
+
+namespace martlet::realtime {
+
+namespace {
+
+MemoryPart& part_of(worker::Part& part) noexcept { return static_cast<MemoryPart&>(part); }
+
+constexpr uint64_t kLookMs = 5'000;
+
+}  // namespace
+
+const worker::PartHooks MemoryPart::kHooks{
+    .turn_ended = [](worker::Part& p) { part_of(p).go_on(); },
+    .opened =
+        [](worker::Part& p, net::Connection& c) {
+          if (c.followed) part_of(p).drained(c);
+        },
+    .stalled = [](worker::Part& p, net::Connection& c) { part_of(p).stalled(c); },
+    .drained = [](worker::Part& p, net::Connection& c) { part_of(p).drained(c); },
+};
+
+uint64_t memory_now_ms() noexcept { return sys::monotonic_ns() / 1'000'000; }
+
+// Being there ---------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// Whom a message goes to by name, where it is a room with memory.
+MemoryRef memory_of(RealtimeWorker& w, MemoryPart& part, const MemoryTarget& to) noexcept {
+  if (to.room && to.room->members > 0) return to.room->memory ? MemoryRef::to(*to.room->memory->memory) : MemoryRef();
+  if (to.room) return MemoryRef(part.memories->find_or_make(to.room->name()));  // it stays without members
+  if (!to.name.empty() || to.id.generation == 0) return MemoryRef(part.memories->find_or_make(to.name));
+  return w.group ? MemoryRef(part.memories->find(w.group->directory.name_of(to.id))) : MemoryRef();
+}
+
+bool publish_to_memory(RealtimeWorker& w, const MemoryTarget& to, const PublishedMessage& message, SendStatus& answer) noexcept {
+  MemoryPart* part = w.parts.find<MemoryPart>();
+  const MemoryRef memory = memory_of(w, *part, to);
+  if (!memory) return false;
+  if (!to.for_all && w.number != w.first) return true;  // the first worker writes it down for all
+  const RoomMemory::Sent sent{message.opcode, {static_cast<const char*>(message.data), message.size}, message.is_event,
+                              message.compress, to.except};
+  {
+    const std::lock_guard lock(memory->mutex);
+    answer = memory->send(sent, memory_now_ms()) ? SendStatus::ok : SendStatus::dropped;
+    tell_readers(*memory, w.number);
+  }
+  if (answer == SendStatus::dropped) w.stats.messages_dropped++;
+  part->read_if_here(*memory);
+  return true;
+}
+
+bool has_memory(RealtimeWorker& w, std::string_view name) noexcept {
+  return w.parts.find<MemoryPart>()->memories->covers(name);
+}
+
+bool enter(RealtimeWorker& w, net::Connection& c, RoomRecord& room) noexcept { return w.parts.find<MemoryPart>()->enter(c, room); }
+void leave(RealtimeWorker& w, net::Connection& c, RoomRecord& room) noexcept { w.parts.find<MemoryPart>()->leave(c, room); }
+
+Joined enter_with(RealtimeWorker& w, net::Connection& c, std::string_view name, const JoinOptions& options) noexcept {
+  MemoryPart& part = *w.parts.find<MemoryPart>();
+  const RoomRecord* before = w.rooms.find(name);
+  const bool again = before && w.rooms.is_member(c.state<session::WsState>(), *before);
+  const CatchUpWish wish{options.since, read_epoch(options.epoch), options.last, options.positions};
+  part.wish = &wish;
+  const Joined joined = w.enter_room(c, name, options);
+  part.wish = nullptr;
+  if (joined.room && again && joined.room->memory) part.begin(c, *joined.room->memory, wish);
+  return joined;
+}
+
+constexpr MemorySeam kSeam{publish_to_memory, has_memory, enter, leave, enter_with};
+
+}  // namespace
+
+MemoryPart* MemoryPart::of(RealtimeWorker& w) noexcept {
+  auto* part = w.parts.find_or_add<MemoryPart>(w);
+  if (!part || part->memories) return part;
+  part->memories = worker::common_of(w).find_or_add<Memories>();
+  if (!part->memories) return nullptr;
+  w.memory = &kSeam;
+  any_memory.store(true, std::memory_order_relaxed);
+  w.reactor.timers.every(w.reactor.now_ns(), kLookMs, {[](void* p) { static_cast<MemoryPart*>(p)->look(); }, nullptr, part});
+  return part;
+}
+
+MemoryPart::~MemoryPart() {
+  while (Behind* behind = due_) {
+    due_ = behind->next_due;
+    if (behind->over) base::destroy(behind);
+  }
+}
+
+bool MemoryPart::attach(RoomRecord& record, MemoryRef memory) noexcept {
+  auto* room = base::create<MemoryRoom>(std::move(memory), record);
+  if (!room) return false;
+  room->reader.worker = worker.number;
+  room->next = rooms_;
+  if (rooms_) rooms_->previous = room;
+  rooms_ = room;
+  record.memory = room;
+  const std::lock_guard lock(room->memory->mutex);
+  room->memory->type_data.store(realtime().envelope() == Envelope::type_data, std::memory_order_relaxed);
+  room->memory->add(room->reader);
+  return true;
+}
+
+void MemoryPart::detach(MemoryRoom& room) noexcept {
+  {
+    const std::lock_guard lock(room.memory->mutex);
+    room.memory->remove(room.reader);
+    room.memory->trim(memory_now_ms());
+  }
+  (room.previous ? room.previous->next : rooms_) = room.next;
+  if (room.next) room.next->previous = room.previous;
+  room.record.memory = nullptr;
+  base::destroy(&room);
+}
+
+bool MemoryPart::enter(net::Connection& c, RoomRecord& record) noexcept {
+  if (!record.memory) {
+    if (record.members > 1) return true;
+    MemoryRef memory(memories->find_or_make(record.name()));
+    if (!memory) return true;
+    if (!attach(record, std::move(memory))) return false;
+  }
+  MemoryRoom& room = *record.memory;
+  c.followed = true;
+  bool nothing;
+  {
+    const std::lock_guard lock(room.memory->mutex);
+    const MemoryMap& map = room.memory->map();
+    nothing = !wish && room.reader.read_to == room.memory->end() && !map.knows(KeyKind::state) && !map.knows(KeyKind::presence);
+  }
+  if (nothing) return true;
+  Behind* behind = put_behind(room, c, CatchUp(0));
+  if (behind) {
+    begin(c, room, wish ? *wish : CatchUpWish());
+  } else if (record.members == 1) {
+    detach(room);
+  }
+  return behind != nullptr;
+}
+
+void MemoryPart::leave(net::Connection& c, RoomRecord& record) noexcept {
+  MemoryRoom& room = *record.memory;
+  if (Behind* behind = find_behind(room, c)) catch_up_with(*behind);
+  if (record.members == 1) detach(room);
+}
+
+// Those that have members already: they go on from here.
+void MemoryPart::adopt(RoomMemory& memory) noexcept {
+  RoomRecord* record = realtime().rooms.find(memory.name());
+  if (!record || record->memory || !attach(*record, MemoryRef::to(memory))) return;
+  for (const Membership* m = record->first; m; m = m->room_next) worker.reactor.connections.live(m->connection_slot)->followed = true;
+}
+
+// Those that are behind -----------------------------------------------------------------------------------------------
+
+Behind* MemoryPart::find_behind(const MemoryRoom& room, net::Connection& c) noexcept {
+  const BehindList* list = room.behind ? find_slot<BehindList>(c) : nullptr;
+  Behind* behind = list ? list->first : nullptr;
+  while (behind && &behind->room != &room) behind = behind->next_of_connection;
+  return behind;
+}
+
+Behind* MemoryPart::put_behind(MemoryRoom& room, net::Connection& c, const CatchUp& what) noexcept {
+  auto* list = slot_for<BehindList>(c);
+  auto* behind = list ? base::create<Behind>(room, c.id(), what) : nullptr;
+  if (!behind) return nullptr;
+  behind->next_of_connection = std::exchange(list->first, behind);
+  behind->next = room.behind;
+  if (room.behind) room.behind->previous = behind;
+  room.behind = behind;
+  return behind;
+}
+
+// It is where its room is, or has left.
+void MemoryPart::catch_up_with(Behind& behind) noexcept {
+  MemoryRoom& room = behind.room;
+  Behind** link = &find_slot<BehindList>(*worker.reactor.connections.live(behind.connection.slot))->first;
+  while (*link != &behind) link = &(*link)->next_of_connection;
+  *link = behind.next_of_connection;
+  (behind.previous ? behind.previous->next : room.behind) = behind.next;
+  if (behind.next) behind.next->previous = behind.previous;
+  if (!room.behind) {
+    const std::lock_guard lock(room.memory->mutex);
+    room.reader.needed_from = UINT64_MAX;
+  }
+  behind.over = true;
+  if (!behind.due) base::destroy(&behind);
+}
+
+void MemoryPart::begin(net::Connection& c, MemoryRoom& room, const CatchUpWish& what) noexcept {
+  read(room);
+  Behind* behind = find_behind(room, c);
+  if (!behind) behind = put_behind(room, c, CatchUp(room.reader.read_to));
+  if (!behind) return;
+  {
+    const std::lock_guard lock(room.memory->mutex);
+    behind->catch_up = CatchUp(*room.memory, room.reader.read_to, what);
+    if (behind->catch_up.needs() < room.reader.needed_from) room.reader.needed_from = behind->catch_up.needs();
+  }
+  step(*behind);
+}
+
+// The members missed something, or it could not be handed to them. One that cannot be put behind is told to go.
+void MemoryPart::all_behind(MemoryRoom& room, uint64_t from) noexcept {
+  for (const Membership* m = room.record.first; m; m = m->room_next) {
+    net::Connection& c = *worker.reactor.connections.live(m->connection_slot);
+    if (find_behind(room, c)) continue;
+    if (Behind* behind = put_behind(room, c, CatchUp(from))) {
+      mark_due(*behind);
+    } else if (is_let_in(c) && !c.closing) {
+      session::close_slow(worker.sessions, c);
+    }
+  }
+  const std::lock_guard lock(room.memory->mutex);
+  if (from < room.reader.needed_from) room.reader.needed_from = from;
+}
+
+// Without memory for that it gets all, as in any room.
+void MemoryPart::stalled(net::Connection& c) noexcept {
+  RealtimeWorker& w = realtime();
+  for (const Membership* m = c.state<session::WsState>().rooms; m; m = m->next_of_socket) {
+    MemoryRoom* room = w.rooms.find_live(m->room_slot)->memory;
+    if (!room || find_behind(*room, c)) continue;
+    const uint64_t position = room->reader.read_to;
+    if (!put_behind(*room, c, CatchUp(position))) continue;
+    const std::lock_guard lock(room->memory->mutex);
+    if (position < room->reader.needed_from) room->reader.needed_from = position;
+  }
+}
+
+void MemoryPart::drained(net::Connection& c) noexcept {
+  RealtimeWorker& w = realtime();
+  if (c.protocol != &session::ws_protocol) return;
+  for (const Membership* m = c.state<session::WsState>().rooms; m; m = m->next_of_socket) {
+    const MemoryRoom* room = w.rooms.find_live(m->room_slot)->memory;
+    if (Behind* behind = room ? find_behind(*room, c) : nullptr) mark_due(*behind);
+  }
+}
+
+void MemoryPart::mark_due(Behind& behind) noexcept {
+  worker.reactor.want_turn();
+  if (behind.due) return;
+  behind.due = true;
+  behind.next_due = due_;
+  due_ = &behind;
+}
+
+void MemoryPart::go_on() noexcept {
+  Behind* first = std::exchange(due_, nullptr);
+  while (Behind* behind = first) {
+    first = behind->next_due;
+    behind->due = false;
+    if (behind->over) {
+      base::destroy(behind);
+    } else {
+      step(*behind);
+    }
+  }
+}
+
+namespace {
+
+constexpr size_t kStepBytes = size_t{64} << 10;
+
+bool takes_more(const net::Connection& c) noexcept { return !c.closing && !(c.out && c.out->blocked); }
+
+}  // namespace
+
+// Gives it as much as its connection takes at once.
+void MemoryPart::step(Behind& behind) noexcept {
+  net::Connection& c = *worker.reactor.connections.live(behind.connection.slot);
+  const session::WsState& ws = c.state<session::WsState>();
+  if (!takes_more(c) || ws.ready != ReadyState::open || !is_let_in(c)) return;
+  if (net::unsent_bytes(worker.reactor, c) >= ws.route->limits.unsent_bytes) return mark_due(behind);
+  read(behind.room);
+  bool done = false;
+  if (!write(behind, c, done)) return;  // looked at again
+  if (done) {
+    catch_up_with(behind);
+  } else {
+    mark_due(behind);
+  }
+}
+
+// False when memory was out: it is where it was.
+bool MemoryPart::write(Behind& behind, net::Connection& c, bool& done) noexcept {
+  RealtimeWorker& w = realtime();
+  RoomMemory& memory = *behind.room.memory;
+  const CatchUp before = behind.catch_up;
+  const uint64_t space = c.state<session::WsState>().route->limits.unsent_bytes - net::unsent_bytes(w.reactor, c);
+  size_t size = space < kStepBytes ? static_cast<size_t>(space) : kStepBytes;
+  CatchUp::Written written;
+  base::Block* block = nullptr;
+  for (int attempt = 0; attempt < 2; attempt++) {
+    block = w.reactor.blocks.acquire(size);
+    if (!block) return false;
+    {
+      const std::lock_guard lock(memory.mutex);
+      written = behind.catch_up.write(memory, behind.room.reader.read_to, w.handle(c), block->data(), size);
+    }
+    if (!written.wanted) break;
+    block->release();  // for one that is larger: it may go alone
+    block = nullptr;
+    size = written.wanted;
+  }
+  if (!block) return true;
+  done = written.done;
+  SendStatus sent = SendStatus::ok;
+  if (written.bytes) {
+    take_published(w, c);
+    sent = session::send_frames(w.sessions, c, block, block->data(), written.bytes, written.frames);
+  }
+  block->release();
+  if (sent != SendStatus::dropped) return true;
+  behind.catch_up = before;
+  return false;
+}
+
+// Reading -------------------------------------------------------------------------------------------------------------
+
+bool MemoryPart::gather_excepts(MemoryRoom& room, const MemoryRun& run, const MemoryRuns& runs) noexcept {
+  RealtimeWorker& w = realtime();
+  left_out_.clear();
+  for (const Behind* behind = room.behind; behind; behind = behind->next) {
+    if (!left_out_.push(w.reactor.connections.live(behind->connection.slot))) return false;
+  }
+  for (uint32_t i = 0; i < run.except_count; i++) {
+    const WebSocket& ws = runs.excepts[run.except_begin + i];
+    net::Connection* c = MessageAccess::worker(ws) == w.number ? w.websocket(MessageAccess::id(ws)) : nullptr;
+    if (c && !left_out_.push(c)) return false;
+  }
+  return true;
+}
+
+bool MemoryPart::publish(MemoryRoom& room, const MemoryRun& run, const MemoryRuns& runs) noexcept {
+  RealtimeWorker& w = realtime();
+  AudienceLog& audience = room.record.log;
+  if (!gather_excepts(room, run, runs)) return false;
+  const std::span<net::Connection* const> out(left_out_.data(), left_out_.size());
+  PublishedRange range;
+  if (!publish_frames(w, audience, {run.block, run.data, run.size, run.messages}, run.compress, out, range)) return false;
+  w.list(audience);
+  return true;
+}
+
+void MemoryPart::read(MemoryRoom& room) noexcept {
+  for (bool more = true; more;) {
+    MemoryRuns runs;
+    uint64_t from;
+    bool whole;
+    {
+      const std::lock_guard lock(room.memory->mutex);
+      room.reader.told = false;
+      from = room.reader.read_to;
+      if (from == room.memory->end()) return;
+      whole = room.memory->read(room.reader, runs);
+      more = room.reader.read_to < room.memory->end();
+      if (more && room.reader.read_to == from) whole = more = false;  // not even one has its place: memory is out
+    }
+    for (uint32_t i = 0; i < runs.count; i++) {
+      const MemoryRun& run = runs.runs[i];
+      whole = whole && publish(room, run, runs);
+      if (whole) from = run.last;
+      run.block->release();
+    }
+    if (!whole) all_behind(room, from);
+  }
+}
+
+void MemoryPart::read_if_here(RoomMemory& memory) noexcept {
+  const RoomRecord* record = realtime().rooms.find(memory.name());
+  if (record && record->memory) read(*record->memory);
+}
+
+// Every few seconds: what should have been told, but was not; and what memory was out for.
+void MemoryPart::look() noexcept {
+  memories->sweep(memory_now_ms());
+  for (MemoryRoom* room = rooms_; room; room = room->next) {
+    read(*room);
+    uint64_t needed = UINT64_MAX;
+    for (Behind* behind = room->behind; behind; behind = behind->next) {
+      if (behind->catch_up.needs() < needed) needed = behind->catch_up.needs();
+      if (takes_more(*worker.reactor.connections.live(behind->connection.slot))) mark_due(*behind);
+    }
+    const std::lock_guard lock(room->memory->mutex);
+    room->reader.needed_from = needed;
+    room->memory->trim(memory_now_ms());
+  }
+}
+
+// Telling -------------------------------------------------------------------------------------------------------------
+
+void tell_readers(RoomMemory& memory, uint32_t here) noexcept {
+  for (MemoryReader* reader = memory.readers(); reader; reader = reader->next) {
+    if (reader->worker == here || reader->told) continue;
+    auto read = [ref = MemoryRef::to(memory)](RealtimeWorker& w) {
+      if (MemoryPart* part = w.parts.find<MemoryPart>()) part->read_if_here(*ref);
+    };
+    reader->told = post_to(reader->worker, std::move(read)) == SendStatus::posted;
+  }
+}
+
+}  // namespace martlet::realtime

@@ -1,0 +1,129 @@
+// Rooms with memory, as a worker has them: for each that has members here, the place up to which they were given what the room
+// was sent, and those that are behind it, as they have just come or as their connection takes no more for now. Members that are
+// not get what is published like that of any room (publish.h), read from the room's memory when it is published here, or when the
+// mail comes that says that it was elsewhere. The worker's thread.
+#pragma once
+
+#include <martlet/history.h>
+
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "base/growing_array.h"
+#include "realtime/catch_up.h"
+#include "realtime/memories.h"
+#include "realtime/realtime.h"
+#include "worker/parts.h"
+
+namespace martlet::realtime {
+
+// One reference to a room's memory.
+class MemoryRef {
+ public:
+  MemoryRef() noexcept = default;
+  explicit MemoryRef(RoomMemory* owned) noexcept : memory_(owned) {}
+  MemoryRef(MemoryRef&& other) noexcept : memory_(std::exchange(other.memory_, nullptr)) {}
+  MemoryRef& operator=(MemoryRef&& other) noexcept {
+    std::swap(memory_, other.memory_);
+    return *this;
+  }
+  ~MemoryRef() {
+    if (memory_) memory_->release();
+  }
+  static MemoryRef to(RoomMemory& memory) noexcept { return memory.retain(), MemoryRef(&memory); }
+
+  explicit operator bool() const noexcept { return memory_ != nullptr; }
+  RoomMemory* operator->() const noexcept { return memory_; }
+  RoomMemory& operator*() const noexcept { return *memory_; }
+  RoomMemory* take() noexcept { return std::exchange(memory_, nullptr); }
+
+ private:
+  RoomMemory* memory_ = nullptr;
+};
+
+struct MemoryRoom;
+
+// A member that is behind.
+struct Behind {
+  Behind(MemoryRoom& r, base::SlotId c, const CatchUp& what) noexcept : room(r), connection(c), catch_up(what) {}
+  MemoryRoom& room;
+  base::SlotId connection;
+  CatchUp catch_up;
+  Behind* previous = nullptr;  // of its room
+  Behind* next = nullptr;
+  Behind* next_of_connection = nullptr;
+  Behind* next_due = nullptr;
+  bool due = false;   // on the list of those that may go on
+  bool over = false;  // it has left meanwhile: it goes with that list
+};
+
+// Those of one connection: its slot.
+struct BehindList {
+  static constexpr worker::PartKey kKey{};
+  Behind* first = nullptr;
+};
+
+// A room with memory that has members here.
+struct MemoryRoom {
+  MemoryRoom(MemoryRef m, RoomRecord& r) noexcept : memory(std::move(m)), record(r) {}
+  MemoryRef memory;
+  RoomRecord& record;
+  MemoryReader reader;
+  Behind* behind = nullptr;
+  MemoryRoom* previous = nullptr;
+  MemoryRoom* next = nullptr;
+};
+
+struct MemoryPart final : worker::Part {
+  static constexpr worker::PartKey kKey{};
+  static const worker::PartHooks kHooks;
+  explicit MemoryPart(worker::Worker& w) noexcept : Part(w) {}
+  ~MemoryPart() override;
+  // Null when memory is out.
+  static MemoryPart* of(RealtimeWorker& w) noexcept;
+  RealtimeWorker& realtime() noexcept { return realtime_of(worker); }
+
+  // A connection has come into a room, or goes. False: memory is out, and it must not come.
+  bool enter(net::Connection& c, RoomRecord& room) noexcept;
+  void leave(net::Connection& c, RoomRecord& room) noexcept;
+  // A member is told all again, from where it says.
+  void begin(net::Connection& c, MemoryRoom& room, const CatchUpWish& wish) noexcept;
+  // A room that had none has a memory from now on.
+  void adopt(RoomMemory& memory) noexcept;
+  // Gives the members what they have not been given yet.
+  void read(MemoryRoom& room) noexcept;
+  void read_if_here(RoomMemory& memory) noexcept;
+
+  void stalled(net::Connection& c) noexcept;
+  void drained(net::Connection& c) noexcept;
+  void go_on() noexcept;
+  void look() noexcept;
+
+  Memories* memories = nullptr;
+  const CatchUpWish* wish = nullptr;  // of the join under way
+
+ private:
+  bool attach(RoomRecord& record, MemoryRef memory) noexcept;
+  void detach(MemoryRoom& room) noexcept;
+  static Behind* find_behind(const MemoryRoom& room, net::Connection& c) noexcept;
+  Behind* put_behind(MemoryRoom& room, net::Connection& c, const CatchUp& what) noexcept;
+  void catch_up_with(Behind& behind) noexcept;
+  void all_behind(MemoryRoom& room, uint64_t from) noexcept;
+  void mark_due(Behind& behind) noexcept;
+  void step(Behind& behind) noexcept;
+  bool write(Behind& behind, net::Connection& c, bool& done) noexcept;
+  bool publish(MemoryRoom& room, const MemoryRun& run, const MemoryRuns& runs) noexcept;
+  bool gather_excepts(MemoryRoom& room, const MemoryRun& run, const MemoryRuns& runs) noexcept;
+
+  MemoryRoom* rooms_ = nullptr;
+  Behind* due_ = nullptr;
+  base::GrowingArray<net::Connection*> left_out_;
+};
+
+// Tells the workers that have members of it, but this one. Under its lock.
+void tell_readers(RoomMemory& memory, uint32_t here) noexcept;
+// In milliseconds; for all workers.
+uint64_t memory_now_ms() noexcept;
+
+}  // namespace martlet::realtime

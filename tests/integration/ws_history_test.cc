@@ -1,0 +1,144 @@
+// Rooms with memory (history.h): what is missed is told, in order, each once; keys are told to who comes; and what is gone is said.
+#include <doctest/doctest.h>
+#include <martlet/martlet.h>
+
+#include <atomic>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "support/failing_alloc.h"
+#include "support/multi_server.h"
+#include "support/server.h"
+#include "support/ws_client.h"
+
+using namespace martlet;
+using namespace martlet::test;
+
+namespace {
+
+// Clients steer it: {"event":"join","args":["room", since or null, epoch, last]} and so on.
+void serve_rooms(App& app) {
+  app.ws("/", [](WebSocket ws) {
+    ws.on("join", [](WebSocket from, std::string room) { from.join(room); });
+    ws.on("come", [](WebSocket from, std::string room, std::optional<uint64_t> since, std::string epoch, uint32_t last) {
+      from.join(room, {.epoch = epoch, .last = last, .since = since});
+    });
+    ws.on("leave", [](WebSocket from, std::string room) { from.leave(room); });
+    ws.on("tell", [](WebSocket from, std::string room, std::string text) { from.to(room).emit("told", text); });
+    ws.on("raw", [](WebSocket from, std::string room, std::string text) { from.to(room).send(text); });
+  });
+}
+
+std::string told(std::string_view text, std::string_view room, uint64_t offset) {
+  return R"({"event":"told","args":[")" + std::string(text) + R"("],"room":")" + std::string(room) + R"(","offset":)" +
+         std::to_string(offset) + "}";
+}
+
+std::string ask(std::string_view event, const Json& args) { return Json{{"event", std::string(event)}, {"args", args}}.dump(); }
+
+struct Member : WsClient {
+  using WsClient::WsClient;
+  Json next() {
+    const WsFrame frame = read_frame();
+    auto json = Json::parse(frame.payload);
+    return json ? std::move(*json) : Json();
+  }
+  bool come(std::string_view room, std::optional<uint64_t> since, std::string_view epoch, uint32_t last) {
+    Json args = Json::array({std::string(room), since ? Json(*since) : Json(), std::string(epoch), last});
+    return send_text(ask("come", args));
+  }
+  bool join(std::string_view room) { return send_text(ask("join", Json::array({std::string(room)}))); }
+  bool leave(std::string_view room) { return send_text(ask("leave", Json::array({std::string(room)}))); }
+  bool tell(std::string_view room, std::string_view text) { return send_text(ask("tell", Json::array({std::string(room), std::string(text)}))); }
+  bool raw(std::string_view room, std::string_view text) { return send_text(ask("raw", Json::array({std::string(room), std::string(text)}))); }
+};
+
+}  // namespace
+
+TEST_CASE("history: events say where they stand, and who comes back is told what it missed") {
+  TestServer server([](App& app) {
+    app.history("chat/*", {.messages = 3});
+    serve_rooms(app);
+  });
+  Member a(server.port()), b(server.port());
+  CHECK(a.come("chat/1", std::nullopt, "", 0));
+  Json joined = a.next();
+  CHECK(joined["event"] == "room:joined");
+  CHECK(joined["room"] == "chat/1");
+  CHECK(joined["offset"] == 0);
+  CHECK(joined["args"][0]["recovered"] == false);
+  const std::string epoch(joined["epoch"].text_or(""));
+  CHECK(epoch.size() == 16);
+  for (const char* text : {"one", "two", "three"}) CHECK(b.tell("chat/1", text));
+  CHECK(a.reads(told("one", "chat/1", 1)));
+  CHECK(a.reads(told("two", "chat/1", 2)));
+  CHECK(a.reads(told("three", "chat/1", 3)));
+  Member c(server.port());
+  CHECK(c.come("chat/1", 1, epoch, 0));
+  CHECK(c.reads(told("two", "chat/1", 2)));
+  CHECK(c.reads(told("three", "chat/1", 3)));
+  joined = c.next();
+  CHECK(joined["event"] == "room:joined");
+  CHECK(joined["args"][0]["recovered"] == true);
+  CHECK(joined["offset"] == 3);
+  CHECK(b.raw("chat/1", "as it is"));
+  CHECK(a.reads("as it is"));
+  CHECK(c.reads("as it is"));
+  Member d(server.port());
+  CHECK(d.come("chat/1", std::nullopt, "", 2));
+  CHECK(d.reads(told("three", "chat/1", 3)));
+  CHECK(d.reads("as it is"));
+  CHECK(d.next()["event"] == "room:joined");
+  struct Wrong {
+    uint64_t since;
+    std::string epoch, reason;
+  };
+  for (const Wrong& wrong : {Wrong{0, epoch, "trimmed"}, Wrong{5, epoch, "future"}, Wrong{3, "0123456789abcdef", "epoch"}, Wrong{3, "x", "epoch"},
+                             Wrong{3, "", "epoch"}}) {
+    CAPTURE(wrong.reason);
+    Member e(server.port());
+    CHECK(e.come("chat/1", wrong.since, wrong.epoch, 50));
+    const Json gap = e.next();
+    CHECK(gap["event"] == "room:gap");
+    CHECK(gap["args"][0]["reason"].text_or("") == wrong.reason);
+    CHECK(gap["offset"] == 4);
+    CHECK(gap["epoch"].text_or("") == epoch);
+    CHECK(e.send_text("x"));
+    CHECK(e.close_nicely());
+  }
+}
+
+TEST_CASE("history: keys are told to who comes, in pages, and then as they change") {
+  Shared prices;
+  TestServer server([&](App& app) {
+    prices = app.shared("prices");
+    serve_rooms(app);
+  });
+  REQUIRE(prices);
+  CHECK(prices.set("ACME", 7) == SendStatus::ok);
+  CHECK(prices.set("EMCA", Json{{"bid", 1}}) == SendStatus::ok);
+  CHECK(prices.set("ACME", 8) == SendStatus::ok);
+  Member a(server.port());
+  CHECK(a.join("prices"));
+  CHECK(a.reads(R"({"event":"room:state","args":[{"EMCA":{"bid":1},"ACME":8},{"page":0,"more":false}],"room":"prices","offset":3})"));
+  CHECK(prices.set("ACME", 9) == SendStatus::ok);
+  CHECK(a.reads(R"({"event":"room:set","args":["ACME",9],"room":"prices","offset":4})"));
+  CHECK(prices.remove("EMCA") == SendStatus::ok);
+  CHECK(prices.remove("EMCA") == SendStatus::closed);
+  CHECK(a.reads(R"({"event":"room:remove","args":["EMCA"],"room":"prices","offset":5})"));
+  CHECK(prices.send("halted", "ACME") == SendStatus::ok);
+  CHECK(a.reads(R"({"event":"halted","args":["ACME"],"room":"prices","offset":6})"));
+  CHECK(prices.size() == 1);
+  CHECK(prices.get("ACME") == 9);
+  RoomPosition position;
+  CHECK(prices.entries(&position).dump() == R"({"ACME":9})");
+  CHECK(position.offset == 6);
+  // A client that knows them up to 3 is told the newest of each since.
+  Member b(server.port());
+  CHECK(b.come("prices", 3, position.epoch, 0));
+  CHECK(b.reads(R"({"event":"room:set","args":["ACME",9],"room":"prices","offset":4})"));
+  CHECK(b.reads(R"({"event":"room:remove","args":["EMCA"],"room":"prices","offset":5})"));
+  CHECK(b.reads(R"({"event":"halted","args":["ACME"],"room":"prices","offset":6})"));
+  CHECK(b.next()["event"] == "room:joined");
+}
