@@ -369,3 +369,32 @@ TEST_CASE("ws rooms: channels wrap what they publish, and go with their subscrib
   CHECK(update->size() == 4);
   CHECK(heard[1][1].find(R"("data":"two")") != std::string::npos);
 }
+
+TEST_CASE("ws rooms: to several rooms of which one has a memory: that one tells and remembers by itself, the others each once") {
+  RoomHall hall({}, [](App& app) { app.history("kept", {.messages = 10}); });
+  hall.add(3);
+  hall.act([](App& app, auto& ws) {
+    ws[0].join("kept");
+    ws[1].join({"a", "b"});
+    CHECK(app.to({"kept", "a", "b", "kept"}).emit("tick", 1) == SendStatus::ok);
+    CHECK(app.to({"kept", "nowhere"}).emit("tick", 2) == SendStatus::ok);
+    ws[2].join("kept", {.last = 5, .positions = false});
+  });
+  const auto tick = [](int n) { return R"({"event":"tick","args":[)" + std::to_string(n) + R"(],"room":"kept","offset":)" + std::to_string(n) + "}"; };
+  hall.server.turn();
+  CHECK(hall.heard() == Heard{{tick(1), tick(2)}, {R"({"event":"tick","args":[1]})"}, {tick(1), tick(2)}});
+}
+
+TEST_CASE("ws rooms: a room with a memory that stays while empty still remembers") {
+  RoomHall hall({.keep_empty = milliseconds(60'000)}, [](App& app) { app.history("kept", {.messages = 10}); });
+  hall.add(2);
+  hall.act([](App& app, auto& ws) {
+    ws[0].join("kept");
+    ws[0].leave("kept");
+    CHECK(app.to("kept").send("while nobody is there") == SendStatus::ok);
+    CHECK(app.room("kept").send("by its handle") == SendStatus::ok);
+  });
+  hall.act([](App&, auto& ws) { ws[1].join("kept", {.last = 5, .positions = false}); });
+  hall.server.turn();
+  CHECK(hall.heard() == Heard{{}, {"while nobody is there", "by its handle"}});
+}
