@@ -29,7 +29,7 @@ namespace martlet {
 
 struct EventError;  // events.h
 class Shared;       // history.h
-class Presence;     // presence.h
+class MARTLET_LAYOUT Presence;  // presence.h
 struct PresenceOptions;
 struct HistoryOptions;
 
@@ -80,8 +80,8 @@ class App : public Routes<App> {
   //   app.rooms_options({.history = 32, .max_rooms = 1'000, .max_rooms_per_socket = 10});
   App& rooms_options(const RoomsOptions& options);
   // Is asked about each join but those of JoinOptions::trusted, and decides at once or later, from any thread: private rooms.
-  // It never runs inside join(), which answers a Room whose refusal() is `undecided`; see Admit. One that throws before it has
-  // decided has refused. It may be a coroutine (task.h).
+  // A second one replaces the first, an empty one is none. It never runs inside join(), which answers a Room whose refusal() is
+  // `undecided`; see Admit. One that throws before it has decided has refused. It may be a coroutine (task.h).
   //
   //   app.on_join([](WebSocket ws, std::string_view room, Admit admit) {
   //     room.starts_with("public-") || may(ws.data<User>(), room) ? admit.yes() : admit.no("Access denied");

@@ -19,8 +19,11 @@ App& App::rooms_options(const RoomsOptions& options) {
   w.joins.most_name_bytes = std::min(options.max_name_bytes, kLongestName);
   w.joins.most_rooms = options.max_rooms ? options.max_rooms : UINT32_MAX;
   if (w.group) w.group->directory.limit_rooms(w.joins.most_rooms);
-  bool good = !options.max_rooms_per_socket || realtime::limit_rooms_of_socket(w, options.max_rooms_per_socket);
-  if (options.history || options.keep_empty.count() > 0) {
+  bool good = true;
+  if (options.max_rooms_per_socket || w.joins.may_have_more) {  // a second call replaces the first
+    good = realtime::limit_rooms_of_socket(w, options.max_rooms_per_socket ? options.max_rooms_per_socket : UINT32_MAX);
+  }
+  if (options.history || options.keep_empty.count() > 0 || w.joins.record) {
     good = good && realtime::begin_records(w, {options.history, uint64_t{base::to_ms(options.keep_empty)} * 1'000'000});
   }
   MARTLET_CHECK(good && "rooms_options(): out of memory");

@@ -191,7 +191,7 @@ bool hook_joins(RealtimeWorker& w, Function<void(WebSocket, std::string_view, Ad
   auto* hook = w.parts.find_or_add<JoinHook>(w);
   if (!hook) return false;
   hook->fn = std::move(fn);
-  w.joins.ask = ask;
+  w.joins.ask = hook->fn ? ask : nullptr;  // an empty one decides nothing, and nobody is to wait for it
   w.joins.forget = forget;
   return true;
 }

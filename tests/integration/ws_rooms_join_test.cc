@@ -272,3 +272,13 @@ TEST_CASE("ws rooms join: a coroutine decides") {
   hall.act([](App&, auto& ws) { CHECK(ws[0].rooms() == std::vector<std::string>{"good"}); });
 }
 #endif
+
+TEST_CASE("ws rooms join: options and hooks that are set again replace what was there") {
+  RoomHall hall({.max_rooms = 1, .max_rooms_per_socket = 1}, [](App& app) {
+    app.on_join([](WebSocket, std::string_view, Admit) {});
+    app.on_join({});
+    app.rooms_options({});
+  });
+  hall.add(1);
+  hall.act([](App&, auto& ws) { CHECK(ws[0].join({"a", "b", "c"}) == JoinRefusal::none); });
+}
