@@ -79,6 +79,18 @@ class App : public Routes<App> {
   // Limits of topics and of who subscribes to them (topics.h); in a Server of each worker. Where it is not called, those that
   // TopicsOptions has by itself hold.
   App& topics_options(TopicsOptions options);
+  // Limits of rooms, and what is remembered of them; see RoomsOptions. In a Server every worker's App says the same.
+  //
+  //   app.rooms_options({.history = 32, .max_rooms = 1'000, .max_rooms_per_socket = 10});
+  App& rooms_options(const RoomsOptions& options);
+  // Is asked about each join but those of JoinOptions::trusted, and decides at once or later, from any thread: private rooms.
+  // A second one replaces the first, an empty one is none. It never runs inside join(), which answers a Room whose refusal() is
+  // `undecided`; see Admit. One that throws before it has decided has refused. It may be a coroutine (task.h).
+  //
+  //   app.on_join([](WebSocket ws, std::string_view room, Admit admit) {
+  //     room.starts_with("public-") || may(ws.data<User>(), room) ? admit.yes() : admit.no("Access denied");
+  //   });
+  App& on_join(Function<void(WebSocket, std::string_view, Admit)> decide);
   // Is told of events whose arguments are not those that a listener takes, in place of the answer {"event":"error",…}: see
   // events.h.
   App& on_event_error(Function<void(WebSocket, const EventError&)> handler);
@@ -164,6 +176,8 @@ class App : public Routes<App> {
   // Whom to send to: a room, the connections of a WebSocket route (by its pattern), everybody. Any thread.
   Audience to(std::string_view room) const noexcept;
   Audience to(const Room& room) const noexcept;
+  Audience to(std::initializer_list<std::string_view> rooms) const noexcept;  // each member once
+  Audience to(std::span<const std::string> rooms) const noexcept;
   Audience to_route(std::string_view pattern) const noexcept;
   Audience everybody() const noexcept;
   SendStatus broadcast(std::string_view text) const noexcept;
@@ -186,6 +200,12 @@ class App : public Routes<App> {
   // Any thread: the WebSocket of this name (WebSocket::id), open or not; a handle of no connection when the text is not
   // such a name, or one of another process.
   WebSocket find(std::string_view id) const noexcept;
+  // Any thread: the open WebSockets, on all workers, of which `wanted(ws)` is true, at most so many; told later, or awaited: see
+  // members.h, which has to be included. Each worker asks of its own connections on its own thread, so that queries are allowed,
+  // and several may ask at the same time. One that throws ends the look at those of its worker.
+  template <typename F>
+    requires(std::is_invocable_r_v<bool, std::decay_t<F>&, WebSocket>)
+  MARTLET_THUNK MembersRequest find(F&& wanted, size_t limit = 100) const;
   // find(id).send(…).
   SendStatus send_to(std::string_view id, std::string_view text) const noexcept;
   SendStatus send_to(std::string_view id, std::span<const std::byte> bytes) const noexcept;
@@ -212,6 +232,7 @@ class App : public Routes<App> {
  private:
   friend struct AppAccess;
   struct Impl;
+  uint32_t first_worker() const noexcept;  // of the group; as handles name it
 
   friend class Routes<App>;
   detail::TopicEvents topic_events(std::string_view topic) const noexcept;

@@ -33,6 +33,7 @@ struct Stats {
   uint64_t accept_pauses = 0;       // times accepting paused because descriptors or memory ran out
   uint64_t open_rooms = 0;          // now
   uint64_t websocket_routes_off = 0; // that WsOptions::enabled turns off, on each worker
+  uint64_t late_admits = 0;         // decisions of App::on_join about joins that were decided already, or no longer wanted
   uint64_t mail_refused = 0;        // messages from other threads that were dropped as this worker did not turn
 
   // Of all answered pings, in milliseconds; 0 before the first one. See WsOptions::measure_latency.

@@ -30,6 +30,7 @@ namespace martlet {
 class Request;
 class Room;
 class Audience;
+enum class JoinRefusal : uint8_t;
 class ConnectionRequest;
 class MessageWriter;
 struct MARTLET_LAYOUT ConnectionInfo;
@@ -39,7 +40,7 @@ struct MessageAccess;
 class AckRequest;
 struct EventListener;
 
-// What one who joins wants of a room with memory (history.h); of other rooms nothing.
+// What one who joins wants: of a room with memory (history.h), but for `trusted`.
 struct JoinOptions {
   // Of `since`: as the connection was told it.
   std::string_view epoch = {};
@@ -49,6 +50,8 @@ struct JoinOptions {
   bool positions = true;
   // All that was sent behind this offset, which it has been told up to now; or, where that cannot be, a room:gap.
   std::optional<uint64_t> since = {};
+  // The server's own code wants it: App::on_join is not asked.
+  bool trusted = false;
 };
 
 // How a connection ended.
@@ -146,16 +149,26 @@ class WebSocket {
   void cancel(TimerId timer) const noexcept;
 
   // Enters a room, which exists from its first member to its last. Entering twice is the same as once. The handle is
-  // not ok() when the connection is gone or memory is out, and never is on another thread (the join is on its way).
+  // not ok() when the join was refused, and says why (Room::refusal): the connection is gone, a limit is reached
+  // (App::rooms_options), memory is out, or it has yet to be decided (App::on_join). Nor is it on another thread (the join is
+  // on its way).
   Room join(std::string_view room) const noexcept;
-  // The same, and what it missed: see history.h.
+  // The same with wishes, and what it missed: see history.h.
   Room join(std::string_view room, const JoinOptions& options) const noexcept;
-  // Leaves it; a connection that closes leaves all its rooms after its close handler has run.
+  // Enters all of these, as one by one: the answer is the first refusal, none when there is none; others are entered all the same.
+  JoinRefusal join(std::initializer_list<std::string_view> rooms) const noexcept;
+  JoinRefusal join(std::span<const std::string> rooms) const noexcept;
+  // Leaves it, or does not enter it when that has not been decided yet; a connection that closes leaves all its rooms after its
+  // close handler has run.
   void leave(std::string_view room) const noexcept;
   void leave(const Room& room) const noexcept;
   // The members of a room but this connection, which need not be a member itself.
   Audience to(std::string_view room) const noexcept;
   Audience to(const Room& room) const noexcept;
+  // The members of several rooms but this connection: each gets it once, in however many of them it is. (A
+  // room with memory tells its members by itself.)
+  Audience to(std::initializer_list<std::string_view> rooms) const noexcept;
+  Audience to(std::span<const std::string> rooms) const noexcept;
   // The connections of a route but this one, by the pattern that it was registered with.
   Audience to_route(std::string_view pattern) const noexcept;
   // All other connections of the App, on whatever route; in a Server those of all workers.

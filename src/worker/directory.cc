@@ -137,6 +137,21 @@ void Directory::settle(DirectoryEntry& e) noexcept {
   let_go(e);
 }
 
+void Directory::hold(DirectoryEntry& e) noexcept {
+  const std::lock_guard lock(mutex_);
+  e.holders++;
+}
+
+void Directory::release(DirectoryEntry& e) noexcept {
+  const std::lock_guard lock(mutex_);
+  let_go(e);
+}
+
+void Directory::limit_rooms(uint32_t most) noexcept {
+  const std::lock_guard lock(mutex_);
+  most_rooms_.store(most, kRelaxed);
+}
+
 // One holder less; without any the entry goes.
 void Directory::let_go(DirectoryEntry& e) noexcept {
   if (--e.holders > 0) return;
@@ -172,6 +187,7 @@ DirectoryEntry* Directory::take_free() noexcept {
 }
 
 DirectoryEntry* Directory::make(Kind kind, std::string_view name, const Key& key) noexcept {
+  if (kind == Kind::room && !has_room_for_more()) return nullptr;
   base::KeptText kept(name);
   DirectoryEntry* e = kept.ok() ? take_free() : nullptr;
   if (!e) return nullptr;

@@ -107,6 +107,13 @@ class Directory {
   DirectoryEntry* expect(std::string_view room, uint32_t seat, Kind kind = Kind::room) noexcept;
   void settle(DirectoryEntry& entry) noexcept;
 
+  // Somebody wants it to stay, with members or without, until it is released. Both take the lock.
+  void hold(DirectoryEntry& entry) noexcept;
+  void release(DirectoryEntry& entry) noexcept;
+  // No more rooms than these are made, of all workers together. Takes the lock.
+  void limit_rooms(uint32_t most) noexcept;
+  bool has_room_for_more() const noexcept { return rooms() < most_rooms_.load(std::memory_order_relaxed); }
+
   // The entry of this name. No lock.
   Found find(Kind kind, std::string_view name) const noexcept;
   // By number: null when it was used again. No lock.
@@ -161,6 +168,7 @@ class Directory {
   std::atomic<Buckets*> buckets_{nullptr};
   std::atomic<DirectoryEntry*> chunks_[kChunks] = {};
   std::atomic<uint32_t> rooms_{0};
+  std::atomic<uint32_t> most_rooms_{UINT32_MAX};
   uint32_t size_ = 0;
   uint32_t touched_ = 0;
   uint32_t free_ = 0;  // index + 1

@@ -89,7 +89,8 @@ bool Outgoing::add(const ParcelItem& item, const Seats& where, std::span<const P
   if (!items_.empty() && except.empty()) {
     ParcelItem& last = items_.back();
     if (last.entry == item.entry && last.kind == item.kind && last.except_count == 0 && last.block == item.block &&
-        last.data + last.size == item.data && last.compress == item.compress && last.topic == item.topic) {
+        last.data + last.size == item.data && last.compress == item.compress && last.topic == item.topic &&
+        last.among == item.among && item.among == Among::alone) {
       last.size += item.size;
       last.messages += item.messages;
       return true;

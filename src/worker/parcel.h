@@ -24,6 +24,10 @@ namespace martlet::worker {
 
 struct Worker;
 
+// Frames that go to the members of several rooms are an item of each, one behind the other: who is in several of these rooms
+// gets them once.
+enum class Among : uint8_t { alone, first, further };
+
 struct ParcelItem {
   AudienceKind kind;
   base::SlotId entry;
@@ -37,6 +41,7 @@ struct ParcelItem {
   base::Block* topic = nullptr;  // its name, where the audience is one; behind it a NUL and the message's key, where it has one
   uint32_t topic_bytes = 0;
   uint32_t key_bytes = 0;
+  Among among = Among::alone;
 };
 
 // A connection on another worker that is left out.

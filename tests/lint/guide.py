@@ -13,7 +13,7 @@ import shlex
 import subprocess
 import sys
 
-CHAPTERS = ["Routes", "Requests and responses", "Middleware", "Errors", "JSON", "Coroutines", "WebSockets", "Tests"]
+CHAPTERS = ["Routes", "Requests and responses", "Middleware", "Errors", "JSON", "Coroutines", "WebSockets", "Rooms", "Tests"]
 FILES = ["topics.md"]
 NEEDS = {"Coroutines": "defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)"}
 # What the blocks of a chapter take for granted.
