@@ -6,6 +6,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <string_view>
+#include <utility>
 
 #include "proto/ws_frame.h"
 
@@ -128,6 +129,12 @@ void CatchUp::start_over(const RoomMemory& room, uint64_t until) noexcept {
 
 CatchUp::Written CatchUp::write(RoomMemory& room, uint64_t until, const WebSocket& member, uint8_t* to, size_t size) noexcept {
   Out out{to, size, {}};
+  if (std::exchange(lost_, false)) {
+    gap_ = GapReason::behind;
+    say_joined_ = false;
+    messages_at_ = until;
+    start_over(room, until);
+  }
   while (!out.written.done && step(room, until, member, out)) {
   }
   return out.written;
