@@ -21,8 +21,8 @@
 //   {"event":"room:state","args":[{"ACME":{"bid":1}},{"page":0,"more":false}],"room":"prices","offset":8}
 // then what it asked for with JoinOptions, and then, where it gave some, its position, to come back with after a break:
 //   {"event":"room:joined","args":[{"recovered":true}],"room":"chat/1","offset":9,"epoch":"9f3c…"}
-// What is not there any more is never given in part. Instead it is said, with the position from which on all will come; the keys
-// follow as to one who is new:
+// What is not there any more is never given in part. Instead the keys are told as to one who is new, and then it is said, with the
+// position from which on all will come:
 //   {"event":"room:gap","args":[{"reason":"trimmed"}],"room":"chat/1","offset":9,"epoch":"9f3c…"}
 // with the reason "epoch" (it is of another life), "future" (no such offset yet), "trimmed" (too old), or "behind": to a member
 // whose connection took nothing for so long that what it was still to get is gone.
