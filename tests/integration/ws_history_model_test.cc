@@ -19,6 +19,7 @@
 
 #include "support/history_member.h"
 #include "support/multi_server.h"
+#include "support/small_buffers.h"
 
 using namespace martlet;
 using namespace martlet::test;
@@ -89,7 +90,7 @@ class Model {
     const auto until = Clock::now() + time;
     while (Clock::now() < until) {
       for (int i = 0; i < 8; i++) publish();
-      for (int i = 0; i < 3; i++) one_moves();
+      for (int i = 0; i < 6; i++) one_moves();
       read_all(milliseconds(5));
     }
     rest();
@@ -178,13 +179,13 @@ class Model {
     const size_t index = pick(kMembers);
     HistoryMember& member = *members_[index];
     if (!member.connected()) return come(member);
-    if (quiet_[index]) return void(pick(8) == 0 ? quiet_[index] = false : false);
+    if (quiet_[index]) return void(pick(20) == 0 ? quiet_[index] = false : false);
     if (!member.is_heard()) return;
     const std::string room = any_room();
     const uint32_t what = pick(100);
-    if (what < 2) return member.disconnect();
-    if (what < 10) return void(quiet_[index] = index % 4 == 0);
-    if (what == 10) return void(member.say("sleep " + std::to_string(pick(200))));
+    if (what < 6) return member.disconnect();
+    if (what < 12) return void(quiet_[index] = index % 4 == 0);
+    if (what == 12) return void(member.say("sleep " + std::to_string(pick(200))));
     HistoryMirror& mirror = member.rooms[room];
     if (!mirror.joined) return void(pick(3) == 0 ? member.join(room) : member.come(room, pick(30)));
     if (what < 20) return void(member.leave(room));
@@ -260,7 +261,7 @@ class Model {
         RoomModel& model = models_.at(name);
         CAPTURE(i);
         CAPTURE(name);
-        if (room.joined) CHECK(room.keys == keys_of(model));
+        if (std::string what = room.joined ? difference(room.keys, keys_of(model)) : std::string(); !what.empty()) CHECK_MESSAGE(false, what);
         for (const HistoryStretch& stretch : room.stretches) {
           if (std::string what = check_stretch(model, stretch); !what.empty()) CHECK_MESSAGE(false, what);
           told += stretch.told.size();
@@ -277,8 +278,22 @@ class Model {
   }
   static std::map<std::string, std::string> keys_of(const RoomModel& model) {
     std::map<std::string, std::string> keys;
-    for (const auto& [key, value] : model.shared.entries().members()) keys.emplace(std::string(key), std::string(value.text_or("")));
+    const Json entries = model.shared.entries();
+    for (const auto& [key, value] : entries.members()) keys.emplace(std::string(key), std::string(value.text_or("")));
     return keys;
+  }
+  using Keys = std::map<std::string, std::string>;
+  static std::string difference(const Keys& mirror, const Keys& room) {
+    std::string all;
+    for (const auto& [key, value] : mirror) {
+      const auto at = room.find(key);
+      if (at == room.end()) all += key + " is gone; ";
+      if (at != room.end() && at->second != value) all += key + " is " + at->second.substr(0, 12) + ", not " + value.substr(0, 12) + "; ";
+    }
+    for (const auto& [key, value] : room) {
+      if (!mirror.contains(key)) all += key + " is missing; ";
+    }
+    return all;
   }
   // What was told in it, against what the room was sent: "" when all is well.
   static std::string check_stretch(const RoomModel& model, const HistoryStretch& stretch) {
@@ -307,6 +322,7 @@ class Model {
     return raw == model.raws.end() ? 0 : raw->second;
   }
 
+  SmallSendBuffers buffers_{16 << 10};
   std::mt19937_64 random_;
   std::map<std::string, RoomModel> models_;
   App* app_ = nullptr;
