@@ -29,6 +29,8 @@ namespace martlet {
 
 struct EventError;  // events.h
 class Shared;       // history.h
+class Presence;     // presence.h
+struct PresenceOptions;
 struct HistoryOptions;
 
 // What went wrong in a handler, for App::on_error.
@@ -150,6 +152,11 @@ class App : public Routes<App> {
   // The room of this name, which has a memory, and keeps it for as long as the App or Server lives. Before listen(), or later on
   // the App's thread; not ok() when memory is out.
   Shared shared(std::string_view room);
+  // Who is in the room of this name, or in rooms whose names begin as a pattern does that ends with '*': see presence.h. `describe`
+  // says what is shown of a member; it is called on the App's thread at the end of the turn in which that has come, and may be any
+  // function of the program's. Of patterns that fit, the longest counts. Before listen().
+  Presence presence(std::string_view room, Decision<Json(WebSocket)> describe);
+  Presence presence(std::string_view room, Decision<Json(WebSocket)> describe, PresenceOptions options);
   // Whom to send to: a room, the connections of a WebSocket route (by its pattern), everybody. Any thread.
   Audience to(std::string_view room) const noexcept;
   Audience to(const Room& room) const noexcept;

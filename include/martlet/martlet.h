@@ -36,6 +36,7 @@
 #include <martlet/middleware.h>
 #include <martlet/offload.h>
 #include <martlet/options.h>
+#include <martlet/presence.h>
 #include <martlet/proxies.h>
 #include <martlet/reply.h>
 #include <martlet/request.h>

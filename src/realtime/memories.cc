@@ -29,30 +29,27 @@ Memories::~Memories() {
 
 // Which rooms ---------------------------------------------------------------------------------------------------------
 
-namespace {
-
-bool fits(std::string_view pattern, std::string_view name) noexcept {
+bool pattern_fits(std::string_view pattern, std::string_view name) noexcept {
   if (!pattern.ends_with('*')) return name == pattern;
   return name.starts_with(pattern.substr(0, pattern.size() - 1));
 }
 
-}  // namespace
-
-bool Memories::add_pattern(std::string_view pattern, const MemoryLimits& limits) noexcept {
+bool Memories::add_pattern(std::string_view pattern, const MemoryLimits& limits, Weight weight) noexcept {
   const std::lock_guard lock(mutex_);
   for (const Pattern* p = patterns_; p; p = p->next) {
-    if (p->text.text() == pattern) return true;
+    if (p->text.text() == pattern && p->weight == weight) return true;
   }
   base::KeptText kept(pattern);
-  Pattern* made = kept.ok() ? base::create<Pattern>(Pattern{patterns_, std::move(kept), limits}) : nullptr;
+  Pattern* made = kept.ok() ? base::create<Pattern>(Pattern{patterns_, std::move(kept), limits, weight}) : nullptr;
   if (made) patterns_ = made;
   return made != nullptr;
 }
 
 const MemoryLimits* Memories::limits_of(std::string_view name) const noexcept {
-  const Pattern* best = nullptr;  // the longest
+  const Pattern* best = nullptr;
   for (const Pattern* p = patterns_; p; p = p->next) {
-    if (fits(p->text.text(), name) && (!best || p->text.text().size() > best->text.text().size())) best = p;
+    if (!pattern_fits(p->text.text(), name)) continue;
+    if (!best || p->weight > best->weight || (p->weight == best->weight && p->text.text().size() > best->text.text().size())) best = p;
   }
   return best ? &best->limits : nullptr;
 }

@@ -13,6 +13,9 @@
 
 namespace martlet::realtime {
 
+// "chat/1", or "chat/*" for all that begin so.
+bool pattern_fits(std::string_view pattern, std::string_view name) noexcept;
+
 class Memories final : public worker::CommonObject {
  public:
   static constexpr worker::PartKey kKey{};
@@ -23,7 +26,8 @@ class Memories final : public worker::CommonObject {
 
   // Rooms of this name, or whose names begin as a pattern that ends with '*' does, have a memory of these bounds. Said again, the
   // bounds of before stay. False when memory is out.
-  bool add_pattern(std::string_view pattern, const MemoryLimits& limits) noexcept;
+  enum class Weight : uint8_t { least, own };  // where both fit, what was said of the rooms themselves counts
+  bool add_pattern(std::string_view pattern, const MemoryLimits& limits, Weight weight = Weight::own) noexcept;
 
   // With a reference for the caller; null when no room of this name has a memory, or when there is no memory or no place for it.
   RoomMemory* find_or_make(std::string_view name) noexcept;
@@ -42,6 +46,7 @@ class Memories final : public worker::CommonObject {
     Pattern* next;
     base::KeptText text;
     MemoryLimits limits;
+    Weight weight;
   };
   struct Cell {
     Cell* next;

@@ -134,6 +134,13 @@ bool MemoryPart::enter(net::Connection& c, RoomRecord& record) noexcept {
   }
   MemoryRoom& room = *record.memory;
   c.followed = true;
+  const bool told = (!members || members->entered(realtime(), c, room)) && tell(c, room);
+  if (!told && record.members == 1) detach(room);
+  return told;
+}
+
+// What one who comes is to know. False when memory is out.
+bool MemoryPart::tell(net::Connection& c, MemoryRoom& room) noexcept {
   bool nothing;
   {
     const std::lock_guard lock(room.memory->mutex);
@@ -141,17 +148,14 @@ bool MemoryPart::enter(net::Connection& c, RoomRecord& record) noexcept {
     nothing = !wish && room.reader.read_to == room.memory->end() && !map.knows(KeyKind::state) && !map.knows(KeyKind::presence);
   }
   if (nothing) return true;
-  Behind* behind = put_behind(room, c, CatchUp(0));
-  if (behind) {
-    begin(c, room, wish ? *wish : CatchUpWish());
-  } else if (record.members == 1) {
-    detach(room);
-  }
-  return behind != nullptr;
+  if (!put_behind(room, c, CatchUp(0))) return false;
+  begin(c, room, wish ? *wish : CatchUpWish());
+  return true;
 }
 
 void MemoryPart::leave(net::Connection& c, RoomRecord& record) noexcept {
   MemoryRoom& room = *record.memory;
+  if (members) members->left(realtime(), c, room);
   if (Behind* behind = find_behind(room, c)) catch_up_with(*behind);
   if (record.members == 1) detach(room);
 }

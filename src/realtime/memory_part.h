@@ -75,6 +75,12 @@ struct MemoryRoom {
   MemoryRoom* next = nullptr;
 };
 
+// Who wants to know of members (presence.cc). False when memory is out: then it must not come.
+struct MemberSeam {
+  bool (*entered)(RealtimeWorker& w, net::Connection& c, MemoryRoom& room) noexcept;
+  void (*left)(RealtimeWorker& w, net::Connection& c, MemoryRoom& room) noexcept;
+};
+
 struct MemoryPart final : worker::Part {
   static constexpr worker::PartKey kKey{};
   static const worker::PartHooks kHooks;
@@ -101,10 +107,12 @@ struct MemoryPart final : worker::Part {
   void look() noexcept;
 
   Memories* memories = nullptr;
-  const CatchUpWish* wish = nullptr;  // of the join under way
+  const CatchUpWish* wish = nullptr;    // of the join under way
+  const MemberSeam* members = nullptr;  // null where nobody wants to
 
  private:
   bool attach(RoomRecord& record, MemoryRef memory) noexcept;
+  bool tell(net::Connection& c, MemoryRoom& room) noexcept;
   void detach(MemoryRoom& room) noexcept;
   static Behind* find_behind(const MemoryRoom& room, net::Connection& c) noexcept;
   Behind* put_behind(MemoryRoom& room, net::Connection& c, const CatchUp& what) noexcept;

@@ -2,12 +2,14 @@
 #include <doctest/doctest.h>
 #include <martlet/martlet.h>
 
-#include <atomic>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "support/failing_alloc.h"
 #include "support/multi_server.h"
 #include "support/server.h"
 #include "support/ws_client.h"
@@ -141,4 +143,100 @@ TEST_CASE("history: keys are told to who comes, in pages, and then as they chang
   CHECK(b.reads(R"({"event":"room:remove","args":["EMCA"],"room":"prices","offset":5})"));
   CHECK(b.reads(R"({"event":"halted","args":["ACME"],"room":"prices","offset":6})"));
   CHECK(b.next()["event"] == "room:joined");
+}
+
+TEST_CASE("history: one order for all workers of a Server, whoever publishes") {
+  std::mutex mutex;
+  std::vector<Shared> rooms;
+  MultiServer server(3, [&](App& app, uint32_t) {
+    {
+      const std::lock_guard lock(mutex);
+      rooms.push_back(app.shared("r"));
+    }
+    serve_rooms(app);
+  });
+  REQUIRE(rooms.size() == 3);
+  CHECK(rooms[0].set("k", 1) == SendStatus::ok);
+  CHECK(rooms[1].get("k") == 1);
+  CHECK(rooms[2].position().offset == 1);
+  std::vector<std::unique_ptr<Member>> members;
+  for (int i = 0; i < 12; i++) {
+    members.push_back(std::make_unique<Member>(server.port()));
+    CHECK(members.back()->come("r", std::nullopt, "", 0));
+    CHECK(members.back()->next()["event"] == "room:state");
+    CHECK(members.back()->next()["event"] == "room:joined");
+  }
+  constexpr int kEach = 20;
+  for (int i = 0; i < kEach; i++) {
+    for (const auto& member : members) CHECK(member->tell("r", std::to_string(i)));
+  }
+  // Each is told of all but its own, by rising offsets, and all know the same of an offset.
+  std::map<uint64_t, std::string> known;
+  for (const auto& member : members) {
+    uint64_t last = 1;
+    for (size_t i = 0; i < kEach * (members.size() - 1); i++) {
+      const Json event = member->next();
+      const auto offset = static_cast<uint64_t>(event["offset"].int_or(0));
+      CHECK(offset > last);
+      last = offset;
+      const std::string text(event["args"][0].text_or(""));
+      CHECK(known.emplace(offset, text).first->second == text);
+    }
+  }
+  CHECK(known.size() == kEach * members.size());
+  members.clear();
+  server.stop();
+}
+
+TEST_CASE("presence: members are told who is there, who comes and who goes, once for each identity") {
+  Presence presence;
+  TestServer server([&](App& app) {
+    app.ws("/:name", [](WebSocket ws, Request& req) {
+      ws.metadata()["name"] = req.param("name");
+      ws.on("join", [](WebSocket from, std::string room) { from.join(room); });
+      ws.on("leave", [](WebSocket from, std::string room) { from.leave(room); });
+    });
+    presence = app.presence("lobby", [](WebSocket ws) { return Json{{"is", ws.metadata()["name"]}}; },
+                            {.grace = milliseconds(0), .identify = [](WebSocket ws) { return std::string(ws.metadata()["name"].text_or("")); }});
+  });
+  Member ada(server.port(), "/ada"), bob(server.port(), "/bob"), bob_too(server.port(), "/bob");
+  CHECK(ada.join("lobby"));
+  CHECK(ada.reads(R"({"event":"presence:join","args":["ada",{"is":"ada"}],"room":"lobby","offset":1})"));
+  CHECK(bob.join("lobby"));
+  CHECK(ada.reads(R"({"event":"presence:join","args":["bob",{"is":"bob"}],"room":"lobby","offset":2})"));
+  CHECK(bob.reads(R"({"event":"presence:state","args":[{"ada":{"is":"ada"}},{"page":0,"more":false}],"room":"lobby","offset":1})"));
+  CHECK(bob.reads(R"({"event":"presence:join","args":["bob",{"is":"bob"}],"room":"lobby","offset":2})"));
+  CHECK(bob_too.join("lobby"));
+  CHECK(bob_too.reads(R"({"event":"presence:state","args":[{"ada":{"is":"ada"},"bob":{"is":"bob"}},{"page":0,"more":false}],"room":"lobby","offset":2})"));
+  CHECK(bob.close_nicely());
+  CHECK(server.wait_for_connections(2));
+  CHECK(bob_too.leave("lobby"));
+  CHECK(ada.reads(R"({"event":"presence:leave","args":["bob"],"room":"lobby","offset":3})"));
+  std::promise<std::string> said;
+  presence.list([&](const Json& all) { said.set_value(all.dump()); });
+  CHECK(said.get_future().get() == R"({"ada":{"is":"ada"}})");
+}
+
+TEST_CASE("presence: who comes back in time has not gone") {
+  TestServer server([&](App& app) {
+    app.ws("/:name", [](WebSocket ws, Request& req) {
+      ws.metadata()["name"] = req.param("name");
+      ws.join("lobby");
+    });
+    app.presence("lobby", [](WebSocket ws) { return ws.metadata()["name"]; },
+                 {.grace = milliseconds(300), .identify = [](WebSocket ws) { return std::string(ws.metadata()["name"].text_or("")); }});
+  });
+  Member ada(server.port(), "/ada");
+  CHECK(ada.reads(R"({"event":"presence:join","args":["ada","ada"],"room":"lobby","offset":1})"));
+  {
+    Member bob(server.port(), "/bob");
+    CHECK(ada.reads(R"({"event":"presence:join","args":["bob","bob"],"room":"lobby","offset":2})"));
+    CHECK(bob.close_nicely());
+  }
+  {
+    Member bob(server.port(), "/bob");
+    CHECK(bob.reads(R"({"event":"presence:state","args":[{"ada":"ada","bob":"bob"},{"page":0,"more":false}],"room":"lobby","offset":2})"));
+    CHECK(bob.close_nicely());
+  }
+  CHECK(ada.reads(R"({"event":"presence:leave","args":["bob"],"room":"lobby","offset":3})"));
 }

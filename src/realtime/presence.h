@@ -1,0 +1,66 @@
+// Who is in rooms, as a part of a worker: keys of a room's memory whose holders are connections. What a connection holds stands in
+// a slot of it; when it leaves, that goes to the list of those that leave, in the order of their time. The worker's thread.
+#pragma once
+
+#include <martlet/presence.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "realtime/memory_part.h"
+#include "worker/parts.h"
+
+namespace martlet::realtime {
+
+struct PresenceRule {
+  std::string pattern;
+  Decision<Json(WebSocket)> describe;
+  PresenceOptions options;
+};
+
+// A connection that has a key in a room, or that has left and may come back until then.
+struct Held {
+  Held(MemoryRef m, const PresenceRule& r, base::KeptText&& k) noexcept : memory(std::move(m)), rule(r), key(std::move(k)) {}
+  MemoryRef memory;
+  const PresenceRule& rule;
+  base::KeptText key;
+  uint64_t until_ms = 0;
+  Held* next = nullptr;
+};
+
+struct PresencePart final : worker::Part {
+  static constexpr worker::PartKey kKey{};
+  static const worker::PartHooks kHooks;
+  explicit PresencePart(worker::Worker& w) noexcept : Part(w) {}
+  ~PresencePart() override;
+
+  // It is to be asked about, at the end of the turn. False when memory is out.
+  bool ask(net::Connection& c, const MemoryRoom& room) noexcept;
+  void ask_again(net::Connection& c) noexcept;
+  void left(net::Connection& c, const MemoryRoom& room) noexcept;
+  void ask_all() noexcept;
+  // Lets go of those whose time is over; of all, when the worker ends.
+  void let_go(uint64_t now_ms) noexcept;
+
+  std::vector<std::unique_ptr<PresenceRule>> rules;
+
+ private:
+  struct Question {
+    base::SlotId connection;
+    base::SlotId room;
+  };
+  const PresenceRule* rule_of(std::string_view room) const noexcept;
+  void answer(const Question& question) noexcept;
+  void show(net::Connection& c, MemoryRoom& room, const PresenceRule& rule, std::string_view identity, std::string_view value) noexcept;
+  bool remove(Held& held) noexcept;
+  void queue(Held& held) noexcept;
+  void arm(uint64_t now_ms) noexcept;
+
+  base::GrowingArray<Question> questions_;
+  Held* leaving_ = nullptr;  // the next one first
+  bool armed_ = false;
+};
+
+}  // namespace martlet::realtime
