@@ -99,7 +99,7 @@ class Shared {
   explicit operator bool() const noexcept { return ok(); }
   std::string name() const;
 
-  // An event to all members, which is remembered. ok, or dropped when memory is out.
+  // An event to all members, which is remembered. ok, or dropped when memory is out, or it has more than 64 MiB.
   template <typename... Args>
   SendStatus send(std::string_view event, const Args&... args) const {
     static_assert(sizeof...(Args) <= kMaxEventArguments, "an event has at most 32 arguments");
@@ -110,7 +110,7 @@ class Shared {
   SendStatus send(std::string_view event, const Json& only) const;
 
   // Gives a key a value: a member that keeps up is told of each, one that does not of the newest. Dropped when there are too many
-  // keys, the key has more than kMaxKeyBytes, or memory is out.
+  // keys, the key has more than kMaxKeyBytes, it has more than 64 MiB, or memory is out, that of all rooms as well.
   template <typename T>
   SendStatus set(std::string_view key, const T& value) const {
     JsonWriter out;

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "support/history_member.h"
+#include "support/history_rooms.h"
 #include "support/multi_server.h"
 #include "support/small_buffers.h"
 
@@ -111,18 +112,9 @@ class Model {
 
   // On a worker.
   void obey(WebSocket ws, std::string_view text) {
-    std::vector<std::string> words;
-    for (size_t at = 0, end; at < text.size(); at = end + 1) {
-      end = std::min(text.find(' ', at), text.size());
-      words.emplace_back(text.substr(at, end - at));
-    }
-    if (words[0] == "echo") ws.send(text);
-    if (words[0] == "join") ws.join(words[1]);
-    if (words[0] == "leave") ws.leave(words[1]);
-    if (words[0] == "come" && words[2] == "-") ws.join(words[1], {.last = static_cast<uint32_t>(std::stoul(words[4]))});
-    if (words[0] == "come" && words[2] != "-") ws.join(words[1], {.epoch = words[3], .since = std::stoull(words[2])});
-    if (words[0] == "sleep") std::this_thread::sleep_for(milliseconds(std::stoul(words[1])));
-    if (words[0] == "tell" || words[0] == "raw") speak(ws, words);
+    const std::vector<std::string> words = words_of(text);
+    if (words[0] == "tell" || words[0] == "raw") return speak(ws, words);
+    obey_history(ws, text);
   }
   // tell|raw <room> <number> <size> <to others: 0|1>
   void speak(WebSocket ws, const std::vector<std::string>& words) {

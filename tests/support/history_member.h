@@ -6,7 +6,7 @@
 //   a.read();                    // what is there
 //   a.rooms["chat/1"].keys       // its mirror
 //
-// The server's handlers understand: "join <room>", "come <room> <since or -> <epoch or -> <last>", "leave <room>", "echo <text>".
+// The server understands the words of history_rooms.h.
 #pragma once
 
 #include <cstdint>
