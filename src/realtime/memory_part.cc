@@ -23,10 +23,6 @@ bool takes_more(const net::Connection& c) noexcept { return !c.closing && !(c.ou
 
 const worker::PartHooks MemoryPart::kHooks{
     .turn_ended = [](worker::Part& p) { part_of(p).go_on(); },
-    .opened =
-        [](worker::Part& p, net::Connection& c) {
-          if (c.followed) part_of(p).drained(c);
-        },
     .stalled = [](worker::Part& p, net::Connection& c) { part_of(p).stalled(c); },
     .drained = [](worker::Part& p, net::Connection& c) { part_of(p).drained(c); },
 };

@@ -78,7 +78,7 @@ class Model {
     server_ = std::make_unique<MultiServer>(kWorkers, [this](App& app, uint32_t worker) { set_up(app, worker); });
     for (size_t i = 0; i < kMembers; i++) {
       const bool slow = i % 4 == 0;
-      members_.push_back(std::make_unique<HistoryMember>(server_->port(), "/m/", ConnectOptions{.receive_buffer_bytes = slow ? 4096 : 0}));
+      members_.push_back(std::make_unique<HistoryMember>(server_->port(), "/m/", ConnectOptions{.receive_buffer_bytes = slow ? 16 << 10 : 0}));
       members_.back()->context = this;
       members_.back()->check = [](void* self, const HistoryEvent& event) {
         return static_cast<Model*>(self)->models_.at(std::string(event.room)).check(event);
@@ -181,7 +181,7 @@ class Model {
     HistoryMirror& mirror = member.rooms[room];
     if (!mirror.joined) return void(pick(3) == 0 ? member.join(room) : member.come(room, pick(30)));
     if (what < 20) return void(member.leave(room));
-    if (what < 25 && mirror.has_position && !mirror.epoch.empty()) member.come(room, 0);
+    if (what < 25 && !mirror.awaits && mirror.has_position && !mirror.epoch.empty()) member.come(room, 0);
   }
   void come(HistoryMember& member) {
     REQUIRE(member.connect(++connections_));
@@ -314,7 +314,7 @@ class Model {
     return raw == model.raws.end() ? 0 : raw->second;
   }
 
-  SmallSendBuffers buffers_{16 << 10};
+  SmallSendBuffers buffers_{32 << 10};
   std::mt19937_64 random_;
   std::map<std::string, RoomModel> models_;
   App* app_ = nullptr;

@@ -86,6 +86,7 @@ struct HistoryMirror {
   uint64_t position = 0;
   bool has_position = false;
   bool joined = false;
+  bool awaits = false;       // its position, after it has joined with one or as one who is new
   bool asked_again = false;  // it has asked, as a member, to be told again from `again` on
   uint64_t again = 0;
   bool at_the_end = false;   // the last event of the test has come
@@ -105,12 +106,12 @@ class HistoryMember {
     connection_ = connection;
     echoed = asked_;
     ws_ = std::make_unique<WsClient>(port_, target_ + std::to_string(connection), "", options_);
-    for (auto& [name, room] : rooms) room.joined = room.asked_again = false;
+    for (auto& [name, room] : rooms) room.joined = room.awaits = room.asked_again = false;
     return ws_->open();
   }
   void disconnect() {
     ws_.reset();
-    for (auto& [name, room] : rooms) room.joined = room.asked_again = false;
+    for (auto& [name, room] : rooms) room.joined = room.awaits = room.asked_again = false;
   }
   bool say(std::string_view text) { return ws_->send_text(text); }
 
@@ -124,7 +125,7 @@ class HistoryMember {
     } else {
       begin_stretch(room);
     }
-    room.joined = true;
+    room.joined = room.awaits = true;
     if (!room.has_position || room.epoch.empty()) return say("come " + name + " - - " + std::to_string(last));
     return say("come " + name + " " + std::to_string(room.position) + " " + room.epoch + " 0");
   }
@@ -140,7 +141,8 @@ class HistoryMember {
     return say("join " + name);
   }
   bool leave(const std::string& name) {
-    rooms[name].joined = rooms[name].asked_again = false;
+    HistoryMirror& room = rooms[name];
+    room.joined = room.awaits = room.asked_again = false;
     return say("leave " + name) && ask_echo();
   }
   // Whether all that it said has been heard: until then it may still be told things of a room that it left.
@@ -215,7 +217,7 @@ class HistoryMember {
   void take_joined(HistoryMirror& room, const HistoryEvent& event, std::string_view text) {
     if (room.stretches.empty()) return fail("joined, but never asked", text);
     HistoryStretch& stretch = room.stretches.back();
-    room.asked_again = false;
+    room.awaits = room.asked_again = false;
     if (event.offset < stretch.last) return fail("joined at less than was told", text);
     if (stretch.begin == HistoryStretch::Begin::unknown) {
       // What came before it were the last few; whether there were more of them is not said.
@@ -227,7 +229,7 @@ class HistoryMember {
   }
   void take_gap(HistoryMirror& room, const HistoryEvent& event) {
     room.gaps[std::string(event.args)]++;
-    room.asked_again = false;
+    if (event.args != R"({"reason":"behind"})") room.awaits = room.asked_again = false;  // else it may be no answer
     stand(room, event.offset, event.epoch);
     begin_stretch(room);
   }
