@@ -21,8 +21,8 @@
 //   {"event":"room:state","args":[{"ACME":{"bid":1}},{"page":0,"more":false}],"room":"prices","offset":8}
 // then what it asked for with JoinOptions, and then, where it gave some, its position, to come back with after a break:
 //   {"event":"room:joined","args":[{"recovered":true}],"room":"chat/1","offset":9,"epoch":"9f3c…"}
-// What is not there any more is never given in part. Instead it is said, with the position from which on all will come; the keys
-// follow as to one who is new:
+// What is not there any more is never given in part. Instead the keys are told as to one who is new, and then it is said, with the
+// position from which on all will come:
 //   {"event":"room:gap","args":[{"reason":"trimmed"}],"room":"chat/1","offset":9,"epoch":"9f3c…"}
 // with the reason "epoch" (it is of another life), "future" (no such offset yet), "trimmed" (too old), or "behind": to a member
 // whose connection took nothing for so long that what it was still to get is gone.
@@ -99,7 +99,7 @@ class Shared {
   explicit operator bool() const noexcept { return ok(); }
   std::string name() const;
 
-  // An event to all members, which is remembered. ok, or dropped when memory is out.
+  // An event to all members, which is remembered. ok, or dropped when memory is out, or it has more than 64 MiB.
   template <typename... Args>
   SendStatus send(std::string_view event, const Args&... args) const {
     static_assert(sizeof...(Args) <= kMaxEventArguments, "an event has at most 32 arguments");
@@ -110,7 +110,7 @@ class Shared {
   SendStatus send(std::string_view event, const Json& only) const;
 
   // Gives a key a value: a member that keeps up is told of each, one that does not of the newest. Dropped when there are too many
-  // keys, the key has more than kMaxKeyBytes, or memory is out.
+  // keys, the key has more than kMaxKeyBytes, it has more than 64 MiB, or memory is out, that of all rooms as well.
   template <typename T>
   SendStatus set(std::string_view key, const T& value) const {
     JsonWriter out;

@@ -9,13 +9,28 @@
 
 namespace martlet {
 
+namespace {
+
+// On the other workers as well, as far as they are there already; those that come later ask when they open.
+template <typename Act>
+void everywhere_else(realtime::RealtimeWorker& w, Act&& act) noexcept {
+  for (uint32_t seat = 0; w.group && seat < w.group->workers; seat++) {
+    if (seat != w.seat) realtime::post_to(w.first + seat, act());
+  }
+}
+
+}  // namespace
+
 App& App::history(std::string_view pattern, const HistoryOptions& options) {
   realtime::RealtimeWorker& w = AppAccess::worker(*this);
   MARTLET_CHECK(!w.opened && "history() after listen()");
   auto* part = realtime::MemoryPart::of(w);
   const realtime::MemoryLimits limits{.age_ms = base::to_ms(options.age), .bytes = options.bytes, .keys = options.keys, .messages = options.messages};
-  if (part && part->memories->add_pattern(pattern, limits)) return *this;
-  if (!w.mistake) w.mistake = Error("out of memory");
+  if (!part || !part->memories->add_pattern(pattern, limits)) {
+    if (!w.mistake) w.mistake = Error("out of memory");
+    return *this;
+  }
+  everywhere_else(w, [] { return [](realtime::RealtimeWorker& other) { realtime::MemoryPart::of(other); }; });
   return *this;
 }
 
@@ -26,12 +41,11 @@ Shared App::shared(std::string_view name) {
   realtime::MemoryRef memory(part ? part->memories->pin(name) : nullptr);
   if (!memory) return Shared();
   part->adopt(*memory);
-  for (uint32_t seat = 0; w.opened && w.group && seat < w.group->workers; seat++) {
-    if (seat == w.seat) continue;
-    realtime::post_to(w.first + seat, [ref = realtime::MemoryRef::to(*memory)](realtime::RealtimeWorker& other) {
+  everywhere_else(w, [&] {
+    return [ref = realtime::MemoryRef::to(*memory)](realtime::RealtimeWorker& other) {
       if (auto* there = realtime::MemoryPart::of(other)) there->adopt(*ref);
-    });
-  }
+    };
+  });
   return Shared(memory.take(), w.first);
 }
 

@@ -129,6 +129,8 @@ void CatchUp::start_over(const RoomMemory& room, uint64_t until) noexcept {
 
 CatchUp::Written CatchUp::write(RoomMemory& room, uint64_t until, const WebSocket& member, uint8_t* to, size_t size) noexcept {
   Out out{to, size, {}};
+  // What is gone that its worker has not read yet: it is to read first, as that is the place from which all can be told.
+  if (until < room.messages_lost() || until < room.map().forgotten()) return out.written;
   if (std::exchange(lost_, false)) {
     gap_ = GapReason::behind;
     say_joined_ = false;
@@ -142,7 +144,6 @@ CatchUp::Written CatchUp::write(RoomMemory& room, uint64_t until, const WebSocke
 
 // True when something was done, and there may be more to do.
 bool CatchUp::step(RoomMemory& room, uint64_t until, const WebSocket& member, Out& out) noexcept {
-  if (gap_ != GapReason::none) return say_position(room, messages_at_, out);
   switch (phase_) {
     case Phase::state: return step_state(room, out);
     case Phase::messages: return step_messages(room, until, member, out);
@@ -230,17 +231,19 @@ bool CatchUp::write_message(const MemoryRecord& record, const WebSocket& member,
   return true;
 }
 
-// Messages that it has not had are gone: it is told, and gets those that come from now on.
-bool CatchUp::lose_messages(RoomMemory& room, uint64_t until, Out& out) noexcept {
+// Messages that it has not had are gone: it is told, behind the keys, and gets those that come from now on.
+bool CatchUp::lose_messages(const RoomMemory& room, uint64_t until) noexcept {
   gap_ = GapReason::behind;
   say_joined_ = false;
-  messages_at_ = until > room.messages_lost() ? until : room.messages_lost();
-  return say_position(room, messages_at_, out);
+  start_over(room, until);
+  messages_at_ = until;
+  return true;
 }
 
-// What was sent before the pages' place.
+// What was sent before the pages' place. A gap is said here, when it knows the keys: with the position that is said it may come back.
 bool CatchUp::step_messages(RoomMemory& room, uint64_t until, const WebSocket& member, Out& out) noexcept {
-  if (messages_at_ < until_ && messages_at_ < room.messages_lost()) return lose_messages(room, until, out);
+  if (gap_ != GapReason::none) return say_position(room, until_, out);
+  if (messages_at_ < until_ && messages_at_ < room.messages_lost()) return lose_messages(room, until);
   const MemoryLog& messages = room.messages();
   const uint32_t index = messages.first_after(messages_at_);
   if (index < messages.size() && messages.at(index).offset <= until_) return write_message(messages.at(index), member, out);
@@ -250,7 +253,7 @@ bool CatchUp::step_messages(RoomMemory& room, uint64_t until, const WebSocket& m
 
 bool CatchUp::step_changes(RoomMemory& room, uint64_t until, const WebSocket& member, Out& out) noexcept {
   if (position_ < room.map().forgotten()) return start_over(room, until), true;
-  if (messages_at_ < room.messages_lost()) return lose_messages(room, until, out);
+  if (messages_at_ < room.messages_lost()) return lose_messages(room, until);
   out.place(room.map(), position_);
   const MemoryLog& messages = room.messages();
   const uint32_t index = messages.first_after(messages_at_);

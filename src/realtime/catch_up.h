@@ -1,6 +1,7 @@
 // What a member of a room with memory is still to be told, and its writing, piece by piece as its connection takes it: the keys in
 // pages, if it knows none of them; the messages that it missed; then what has changed since, of each key the newest only; until it
-// is where its worker is. What cannot be told any more is said (room:gap), with the place from which on it is told all again.
+// is where its worker is. What cannot be told any more is said (room:gap), behind the pages, with the place from which on it is told
+// all again: whoever has read that has read all before it, and may come back with it.
 //
 //   {"event":"room:state","args":[{"ACME":1,…},{"page":0,"more":false}],"room":"prices","offset":7}     page 0 begins anew
 //   {"event":"room:joined","args":[{"recovered":true}],"room":"prices","offset":7,"epoch":"…"}
@@ -59,7 +60,7 @@ class CatchUp {
   bool step_messages(RoomMemory& room, uint64_t until, const WebSocket& member, Out& out) noexcept;
   bool step_changes(RoomMemory& room, uint64_t until, const WebSocket& member, Out& out) noexcept;
   bool write_message(const MemoryRecord& record, const WebSocket& member, Out& out) noexcept;
-  bool lose_messages(RoomMemory& room, uint64_t until, Out& out) noexcept;
+  bool lose_messages(const RoomMemory& room, uint64_t until) noexcept;
   bool say_position(RoomMemory& room, uint64_t offset, Out& out) noexcept;
 
   uint64_t position_ = 0;     // all changes of keys up to here are told

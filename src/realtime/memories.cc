@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "realtime/memory_part.h"
 #include "sys/process.h"
 
 namespace martlet::realtime {
@@ -85,6 +86,7 @@ RoomMemory* Memories::make(uint64_t hash, std::string_view name, const MemoryLim
   void* memory = base::allocate(sizeof(RoomMemory));
   if (!memory) return nullptr;
   auto* room = new (memory) RoomMemory(name, limits);
+  room->type_data.store(type_data_, std::memory_order_relaxed);
   Cell* cell = room->ok() ? base::create<Cell>(Cell{nullptr, hash, room}) : nullptr;
   if (!cell) return room->release(), nullptr;
   cell->next = std::exchange(buckets_[hash & (bucket_count_ - 1)], cell);
@@ -124,6 +126,20 @@ RoomMemory* Memories::pin(std::string_view name) noexcept {
   const std::lock_guard room_lock(room->mutex);
   room->pinned = true;
   return room;
+}
+
+void Memories::set_type_data(bool type_data) noexcept {
+  const std::lock_guard lock(mutex_);
+  type_data_ = type_data;
+  for (uint32_t i = 0; i < bucket_count_; i++) {
+    for (const Cell* cell = buckets_[i]; cell; cell = cell->next) cell->room->type_data.store(type_data, std::memory_order_relaxed);
+  }
+}
+
+bool Memories::worker_opens(worker::Worker& w) noexcept {
+  if (!MemoryPart::of(realtime_of(w))) return false;
+  set_type_data(realtime_of(w).envelope() == Envelope::type_data);
+  return true;
 }
 
 // Going ---------------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ class Memories final : public worker::CommonObject {
 
   Memories() noexcept;
   ~Memories() override;
+  bool worker_opens(worker::Worker& w) noexcept override;
 
   // Rooms of this name, or whose names begin as a pattern that ends with '*' does, have a memory of these bounds. Said again, the
   // bounds of before stay. False when memory is out.
@@ -39,6 +40,10 @@ class Memories final : public worker::CommonObject {
   // Looks at a few of all, for those that have become empty and for what is too old.
   void sweep(uint64_t now_ms) noexcept;
 
+  // How the events of all rooms look.
+  void set_type_data(bool type_data) noexcept;
+
+  bool is_full() const noexcept { return size() >= kMostRooms; }
   uint32_t size() const noexcept { return count_.load(std::memory_order_relaxed); }
 
  private:
@@ -65,6 +70,7 @@ class Memories final : public worker::CommonObject {
   uint32_t bucket_count_ = 0;
   std::atomic<uint32_t> count_{0};
   uint32_t swept_to_ = 0;
+  bool type_data_ = false;
   uint64_t key_ = 0;
 };
 

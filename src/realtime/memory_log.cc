@@ -61,13 +61,13 @@ MemoryRecord& MemoryLog::append(const MemoryRecord& record) noexcept {
   place.data = chunk_->data() + used_;
   chunk_->retain();
   used_ += record.size;
-  bytes_ += record.size + kRecordBytes;
+  bytes_ += record.bytes();
   return place;
 }
 
 void MemoryLog::drop_oldest() noexcept {
   MemoryRecord& record = records_[head_];
-  bytes_ -= record.size + kRecordBytes;
+  bytes_ -= record.bytes();
   record.block->release();
   base::deallocate(record.more);
   head_ = (head_ + 1) & (room_ - 1);

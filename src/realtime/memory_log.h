@@ -25,6 +25,8 @@ struct MemoryRecord {
   WebSocket* more = nullptr;   // or all, where they are several
   Compress compress = Compress::automatic;
 
+  // Of the room's bounds.
+  size_t bytes() const noexcept { return sizeof *this + size + (more ? except_count * sizeof(WebSocket) : 0); }
   const WebSocket* excepts() const noexcept { return more ? more : &except; }
   bool is_for(const WebSocket& ws) const noexcept {
     for (uint32_t i = 0; i < except_count; i++) {
@@ -36,7 +38,6 @@ struct MemoryRecord {
 
 class MemoryLog {
  public:
-  static constexpr size_t kRecordBytes = sizeof(MemoryRecord);
   static constexpr size_t kMaxFrameBytes = size_t{64} << 20;
 
   MemoryLog() noexcept = default;

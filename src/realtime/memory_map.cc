@@ -82,10 +82,12 @@ MemoryEntry** MemoryMap::link_of(const MemoryEntry& entry) noexcept {
 // Changing ------------------------------------------------------------------------------------------------------------
 
 bool MemoryMap::make_room(MemoryEntry& entry, size_t frame_size) noexcept {
-  if (entry.frame_room >= frame_size) return true;
+  const bool fits = entry.frame_room >= frame_size;
+  if (fits && entry.frame_room <= frame_size * 4 + kSpare) return true;
   auto* frame = static_cast<uint8_t*>(base::allocate(frame_size));
-  if (!frame) return false;
-  if (entry.frame_size) std::memcpy(frame, entry.frame, entry.frame_size);
+  if (!frame) return fits;
+  const size_t kept = entry.frame_size < frame_size ? entry.frame_size : frame_size;
+  if (kept) std::memcpy(frame, entry.frame, kept);
   base::deallocate(entry.frame);
   bytes_ += frame_size - entry.frame_room;
   entry.frame = frame;

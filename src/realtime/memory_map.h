@@ -61,7 +61,8 @@ class MemoryMap {
   MemoryEntry* find(KeyKind kind, std::string_view key) noexcept;
   // Made where it is missing, as one that is gone. Null when memory is out.
   MemoryEntry* find_or_make(KeyKind kind, std::string_view key) noexcept;
-  // Room for the frame of its next change; what it has stays as it is until change(). False when memory is out.
+  // Room for the frame of its next change, which follows at once: much more room than that is given back. False when memory is out,
+  // and all stays as it is.
   bool make_room(MemoryEntry& entry, size_t frame_size) noexcept;
   struct Change {
     uint64_t offset;
@@ -81,6 +82,7 @@ class MemoryMap {
   MemoryEntry* first_gone_after(uint64_t offset) const noexcept { return first_after(gone_list_, offset); }
 
  private:
+  static constexpr size_t kSpare = 512;
   struct List {
     MemoryEntry* oldest = nullptr;
     MemoryEntry* newest = nullptr;

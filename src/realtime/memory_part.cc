@@ -15,15 +15,14 @@ namespace {
 MemoryPart& part_of(worker::Part& part) noexcept { return static_cast<MemoryPart&>(part); }
 
 constexpr uint64_t kLookMs = 5'000;
+constexpr size_t kStepBytes = size_t{64} << 10;
+
+bool takes_more(const net::Connection& c) noexcept { return !c.closing && !(c.out && c.out->blocked); }
 
 }  // namespace
 
 const worker::PartHooks MemoryPart::kHooks{
     .turn_ended = [](worker::Part& p) { part_of(p).go_on(); },
-    .opened =
-        [](worker::Part& p, net::Connection& c) {
-          if (c.followed) part_of(p).drained(c);
-        },
     .stalled = [](worker::Part& p, net::Connection& c) { part_of(p).stalled(c); },
     .drained = [](worker::Part& p, net::Connection& c) { part_of(p).drained(c); },
     .lost = [](worker::Part& p, net::Connection& c) { part_of(p).lost(c); },
@@ -110,7 +109,6 @@ bool MemoryPart::attach(RoomRecord& record, MemoryRef memory) noexcept {
   rooms_ = room;
   record.memory = room;
   const std::lock_guard lock(room->memory->mutex);
-  room->memory->type_data.store(realtime().envelope() == Envelope::type_data, std::memory_order_relaxed);
   room->memory->add(room->reader);
   return true;
 }
@@ -131,23 +129,27 @@ bool MemoryPart::enter(net::Connection& c, RoomRecord& record) noexcept {
   if (!record.memory) {
     if (record.members > 1) return true;
     MemoryRef memory(memories->find_or_make(record.name()));
-    if (!memory) return true;
+    if (!memory) return memories->is_full() || !memories->covers(record.name());
     if (!attach(record, std::move(memory))) return false;
   }
   MemoryRoom& room = *record.memory;
   c.followed = true;
-  const bool told = (!members || members->entered(realtime(), c, room)) && tell(c, room);
-  if (!told && record.members == 1) detach(room);
-  return told;
+  if (!members || members->entered(realtime(), c, room)) {
+    if (tell(c, room)) return true;
+    if (members) members->left(realtime(), c, room);
+  }
+  if (record.members == 1) detach(room);
+  return false;
 }
 
-// What one who comes is to know. False when memory is out.
+// What one who comes is to know, now or when its connection takes it. False when memory is out.
 bool MemoryPart::tell(net::Connection& c, MemoryRoom& room) noexcept {
   bool nothing;
   {
     const std::lock_guard lock(room.memory->mutex);
+    room.memory->trim(memory_now_ms());
     const MemoryMap& map = room.memory->map();
-    nothing = !wish && room.reader.read_to == room.memory->end() && !map.knows(KeyKind::state) && !map.knows(KeyKind::presence);
+    nothing = takes_more(c) && is_let_in(c) && !wish && room.reader.read_to == room.memory->end() && !map.knows(KeyKind::state) && !map.knows(KeyKind::presence);
   }
   if (nothing) return true;
   if (!put_behind(room, c, CatchUp(0))) return false;
@@ -162,11 +164,12 @@ void MemoryPart::leave(net::Connection& c, RoomRecord& record) noexcept {
   if (record.members == 1) detach(room);
 }
 
-// Those that have members already: they go on from here.
+// Those that have members already: they are told all since it began, which may have been on another worker.
 void MemoryPart::adopt(RoomMemory& memory) noexcept {
   RoomRecord* record = realtime().rooms.find(memory.name());
   if (!record || record->memory || !attach(*record, MemoryRef::to(memory))) return;
   for (const Membership* m = record->first; m; m = m->room_next) worker.reactor.connections.live(m->connection_slot)->followed = true;
+  put_back(*record->memory, 0, nullptr);
 }
 
 // Those that are behind -----------------------------------------------------------------------------------------------
@@ -218,17 +221,43 @@ void MemoryPart::begin(net::Connection& c, MemoryRoom& room, const CatchUpWish& 
   step(*behind);
 }
 
-// The members missed something, or it could not be handed to them. One that cannot be put behind is told to go.
-void MemoryPart::all_behind(MemoryRoom& room, uint64_t from) noexcept {
+namespace {
+
+// Whether a member's connection may have this as well: below the limit one message more, of whatever size, but not several.
+bool has_place(RealtimeWorker& w, net::Connection& c, const MemoryRun& run) noexcept {
+  const session::WsState& ws = c.state<session::WsState>();
+  const uint64_t taken = ws.published > w.log.begin() ? ws.published : w.log.begin();
+  const uint64_t waits = net::unsent_bytes(w.reactor, c) + (w.log.end() > taken ? w.log.end() - taken : 0);
+  const uint64_t limit = ws.route->limits.unsent_bytes;
+  return waits < limit && (run.messages == 1 || waits + run.size <= limit);
+}
+
+uint64_t least_limit(const RealtimeWorker& w) noexcept {
+  uint64_t least = UINT64_MAX;
+  for (const auto& route : w.ws_routes) {
+    if (route->limits.unsent_bytes < least) least = route->limits.unsent_bytes;
+  }
+  return least;
+}
+
+}  // namespace
+
+// These members are behind from here on: all, or those whose connections have no place for this run. One that cannot be put behind
+// is told to go.
+void MemoryPart::put_back(MemoryRoom& room, uint64_t from, const MemoryRun* run) noexcept {
+  RealtimeWorker& w = realtime();
+  bool any = false;
   for (const Membership* m = room.record.first; m; m = m->room_next) {
     net::Connection& c = *worker.reactor.connections.live(m->connection_slot);
-    if (find_behind(room, c)) continue;
+    if (find_behind(room, c) || (run && (!is_let_in(c) || has_place(w, c, *run)))) continue;
     if (Behind* behind = put_behind(room, c, CatchUp(from))) {
       mark_due(*behind);
+      any = true;
     } else if (is_let_in(c) && !c.closing) {
       session::close_slow(worker.sessions, c);
     }
   }
+  if (!any) return;
   const std::lock_guard lock(room.memory->mutex);
   if (from < room.reader.needed_from) room.reader.needed_from = from;
 }
@@ -290,14 +319,6 @@ void MemoryPart::go_on() noexcept {
     }
   }
 }
-
-namespace {
-
-constexpr size_t kStepBytes = size_t{64} << 10;
-
-bool takes_more(const net::Connection& c) noexcept { return !c.closing && !(c.out && c.out->blocked); }
-
-}  // namespace
 
 // Gives it as much as its connection takes at once.
 void MemoryPart::step(Behind& behind) noexcept {
@@ -379,6 +400,7 @@ bool MemoryPart::publish(MemoryRoom& room, const MemoryRun& run, const MemoryRun
 }
 
 void MemoryPart::read(MemoryRoom& room) noexcept {
+  const RealtimeWorker& w = realtime();
   for (bool more = true; more;) {
     MemoryRuns runs;
     uint64_t from;
@@ -394,11 +416,13 @@ void MemoryPart::read(MemoryRoom& room) noexcept {
     }
     for (uint32_t i = 0; i < runs.count; i++) {
       const MemoryRun& run = runs.runs[i];
+      const uint64_t turn = w.log.end() - w.log.begin() + run.size;
+      if (whole && turn > least_limit(w) / 2) put_back(room, from, &run);
       whole = whole && publish(room, run, runs);
       if (whole) from = run.last;
       run.block->release();
     }
-    if (!whole) all_behind(room, from);
+    if (!whole) put_back(room, from, nullptr);
   }
 }
 

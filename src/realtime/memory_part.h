@@ -118,7 +118,7 @@ struct MemoryPart final : worker::Part {
   static Behind* find_behind(const MemoryRoom& room, net::Connection& c) noexcept;
   Behind* put_behind(MemoryRoom& room, net::Connection& c, const CatchUp& what) noexcept;
   void catch_up_with(Behind& behind) noexcept;
-  void all_behind(MemoryRoom& room, uint64_t from) noexcept;
+  void put_back(MemoryRoom& room, uint64_t from, const MemoryRun* run) noexcept;
   void mark_due(Behind& behind) noexcept;
   void step(Behind& behind) noexcept;
   bool write(Behind& behind, net::Connection& c, bool& done) noexcept;

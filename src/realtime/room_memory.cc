@@ -107,7 +107,8 @@ RoomMemory::Changed RoomMemory::change(MemoryEntry& entry, const Told& told, boo
 RoomMemory::Changed RoomMemory::set(KeyKind kind, std::string_view key, const Told& told, uint64_t now_ms) noexcept {
   MemoryEntry* entry = map_.find_or_make(kind, key);
   if (!entry) return Changed::no_memory;
-  const bool full = entry->gone && (map_.live() >= limits.keys || MemoryBudget::is_spent());
+  const bool grows = entry->gone || entry->value_size < told.value_size;
+  const bool full = (entry->gone && map_.live() >= limits.keys) || (grows && MemoryBudget::is_spent());
   const Changed changed = full ? Changed::too_many_keys : change(*entry, told, false, now_ms);
   if (changed != Changed::yes && entry->offset == 0) map_.forget(*entry);
   return changed;

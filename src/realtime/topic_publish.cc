@@ -76,7 +76,7 @@ bool note_for_others(RealtimeWorker& w, const TopicAddress& to, const TopicResul
   const worker::ParcelExcept except{number, MessageAccess::id(to.except)};
   const bool elsewhere = number != 0 && number != w.number;
   const worker::ParcelItem item{worker::AudienceKind::topics, entry, w.log.block_of(range), w.log.data_of(range, range.begin),
-                                static_cast<size_t>(range.end - range.begin), 1, 0, 0, to.compress,
+                                static_cast<size_t>(range.end - range.begin), 1, 0, 0, to.compress, worker::Among::alone,
                                 keyed.name ? keyed.name : result.name_block, result.name_bytes, keyed.key_bytes};
   w.reactor.want_turn();
   return w.outgoing.add(item, others, {&except, elsewhere ? size_t{1} : size_t{0}});
@@ -134,7 +134,8 @@ SendStatus post_publish(const TopicAddress& to, const SharedFrame& frame) noexce
 
 bool take_frames(RealtimeWorker& w, Topics& topics, TopicResult& result, const worker::ParcelItem& item,
                  LeftOut except) noexcept {
-  if (!publish_frames(w, *result.set, item.block, item.data, item.size, item.messages, item.compress, except)) return false;
+  PublishedRange range;
+  if (!publish_frames(w, *result.set, {item.block, item.data, item.size, item.messages}, item.compress, except, range)) return false;
   topics.list(*result.set);
   return true;
 }

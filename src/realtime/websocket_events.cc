@@ -273,6 +273,7 @@ void accept_websocket(routing::RoutedWorker& worker, session::Exchange& e, sessi
 
 void open_websocket(RealtimeWorker& w, net::Connection& c, WsRouteEntry& route, session::Exchange& e) noexcept {
   link(w, route, c);
+  if (c.followed) w.parts.drained(c);  // it was in a room already, and takes what that has for it from now on
   call_open(w, c, route, e);
 }
 

@@ -16,11 +16,15 @@
 
 namespace martlet::worker {
 
+struct Worker;
+
 struct CommonObject {
   CommonObject() noexcept = default;
   CommonObject(const CommonObject&) = delete;
   CommonObject& operator=(const CommonObject&) = delete;
   virtual ~CommonObject() = default;
+  // One of the workers opens, on its thread: for what each of them is to have, though only one was asked. False when memory is out.
+  virtual bool worker_opens(Worker&) noexcept { return true; }
 
   const PartKey* key = nullptr;
   CommonObject* next = nullptr;
@@ -37,6 +41,16 @@ class Common {
       first_ = object->next;
       base::destroy(object);
     }
+  }
+
+  bool worker_opens(Worker& w) noexcept {
+    CommonObject* object;
+    {
+      const std::lock_guard lock(mutex_);
+      object = first_;
+    }
+    while (object && object->worker_opens(w)) object = object->next;  // one that came first stays behind those that come
+    return !object;
   }
 
   template <typename T>
@@ -69,7 +83,6 @@ class Common {
   CommonObject* first_ = nullptr;
 };
 
-struct Worker;
 Common& common_of(Worker& w) noexcept;
 
 }  // namespace martlet::worker

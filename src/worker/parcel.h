@@ -38,10 +38,10 @@ struct ParcelItem {
   uint32_t except_begin;
   uint32_t except_count;
   Compress compress;
+  Among among = Among::alone;
   base::Block* topic = nullptr;  // its name, where the audience is one; behind it a NUL and the message's key, where it has one
   uint32_t topic_bytes = 0;
   uint32_t key_bytes = 0;
-  Among among = Among::alone;
 };
 
 // A connection on another worker that is left out.

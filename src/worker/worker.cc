@@ -163,6 +163,7 @@ Error Worker::open() {
   take_options();
   if (Error error = ProxiesAccess::open(options.trusted_proxies, *this)) return error;
   if (Error error = seam->open(*this)) return error;
+  if (!common_of(*this).worker_opens(*this)) return Error("out of memory");
   const uint32_t most = make_room();
   net::ReactorHooks hooks{this, on_accept, on_refuse, before_flush, on_signal, nullptr};
   if (group) {
