@@ -78,7 +78,7 @@ class Model {
     server_ = std::make_unique<MultiServer>(kWorkers, [this](App& app, uint32_t worker) { set_up(app, worker); });
     for (size_t i = 0; i < kMembers; i++) {
       const bool slow = i % 4 == 0;
-      members_.push_back(std::make_unique<HistoryMember>(server_->port(), "/m/", ConnectOptions{.receive_buffer_bytes = slow ? 16 << 10 : 0}));
+      members_.push_back(std::make_unique<HistoryMember>(server_->port(), "/m/", ConnectOptions{.receive_buffer_bytes = slow ? 4096 : 0}));
       members_.back()->context = this;
       members_.back()->check = [](void* self, const HistoryEvent& event) {
         return static_cast<Model*>(self)->models_.at(std::string(event.room)).check(event);
@@ -205,7 +205,7 @@ class Model {
     for (size_t i = 0; i < fds.size(); i++) {
       if (!fds[i].revents) continue;
       HistoryMember& member = *members_[whose[i]];
-      const bool open = member.read(200);
+      const bool open = member.read();
       CHECK_MESSAGE(member.wrong.empty(), "member " << whose[i] << ": " << member.wrong);
       CHECK(member.close_code == 0);
       CHECK(open);
@@ -301,7 +301,10 @@ class Model {
       for (auto e = model.entries.upper_bound(last); begun && e != model.entries.end() && e->first < offset; ++e) {
         const bool may_miss = e->second.kind >= RoomModel::Kind::set || e->second.except == stretch.connection ||
                               (stretch.asked_again && e->second.kind == RoomModel::Kind::raw);
-        if (!may_miss) return "a hole at " + std::to_string(e->first) + ", between " + std::to_string(last) + " and " + std::to_string(offset);
+        if (may_miss) continue;
+        return "a hole at " + std::to_string(e->first) + (e->second.kind == RoomModel::Kind::raw ? " (a text)" : "") + ", between " +
+               std::to_string(last) + " and " + std::to_string(offset) + "; the stretch begins at " + std::to_string(stretch.after) + " with " +
+               std::to_string(stretch.told.size()) + (stretch.asked_again ? ", asked again" : "");
       }
       last = offset;
       begun = true;
@@ -314,7 +317,7 @@ class Model {
     return raw == model.raws.end() ? 0 : raw->second;
   }
 
-  SmallSendBuffers buffers_{32 << 10};
+  SmallSendBuffers buffers_{16 << 10};
   std::mt19937_64 random_;
   std::map<std::string, RoomModel> models_;
   App* app_ = nullptr;

@@ -149,9 +149,9 @@ class HistoryMember {
   bool ask_echo() { return say("echo " + std::to_string(++asked_)); }
   bool is_heard() const { return echoed == asked_; }
 
-  // Takes what is there, at most so many messages. False when the connection ended.
-  bool read(int most = 1'000'000) {
-    while (most-- > 0) {
+  // Takes all that is there. False when the connection ended.
+  bool read() {
+    for (;;) {
       const WsFrame frame = ws_->read_frame(milliseconds(0));
       if (!frame.wrong.empty()) wrong = frame.wrong;
       if (frame.opcode == kClose) close_code = frame.close_code();
