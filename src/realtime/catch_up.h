@@ -21,7 +21,7 @@ namespace martlet::realtime {
 enum class GapReason : uint8_t { none, epoch, future, trimmed, behind };
 
 struct CatchUpWish {
-  std::optional<uint64_t> since;
+  std::optional<uint64_t> since = {};
   uint64_t epoch = 0;    // of that
   uint32_t last = 0;     // messages, for one who has none
   bool positions = false;  // it is told where it is

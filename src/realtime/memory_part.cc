@@ -108,6 +108,7 @@ bool MemoryPart::attach(RoomRecord& record, MemoryRef memory) noexcept {
   record.memory = room;
   const std::lock_guard lock(room->memory->mutex);
   room->memory->add(room->reader);
+  room->published_to = room->reader.read_to;
   return true;
 }
 
@@ -266,7 +267,7 @@ void MemoryPart::stalled(net::Connection& c) noexcept {
   for (const Membership* m = c.state<session::WsState>().rooms; m; m = m->next_of_socket) {
     MemoryRoom* room = w.rooms.find_live(m->room_slot)->memory;
     if (!room || find_behind(*room, c)) continue;
-    const uint64_t position = room->reader.read_to;
+    const uint64_t position = room->published_to;
     if (!put_behind(*room, c, CatchUp(position))) continue;
     const std::lock_guard lock(room->memory->mutex);
     if (position < room->reader.needed_from) room->reader.needed_from = position;
@@ -399,10 +400,11 @@ void MemoryPart::read(MemoryRoom& room) noexcept {
       const uint64_t turn = w.log.end() - w.log.begin() + run.size;
       if (whole && turn > least_limit(w) / 2) put_back(room, from, &run);
       whole = whole && publish(room, run, runs);
-      if (whole) from = run.last;
+      if (whole) from = room.published_to = run.last;
       run.block->release();
     }
     if (!whole) put_back(room, from, nullptr);
+    room.published_to = room.reader.read_to;
   }
 }
 

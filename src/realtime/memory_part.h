@@ -70,6 +70,7 @@ struct MemoryRoom {
   MemoryRef memory;
   RoomRecord& record;
   MemoryReader reader;
+  uint64_t published_to = 0;  // of what was read: less while that is handed to the members
   Behind* behind = nullptr;
   MemoryRoom* previous = nullptr;
   MemoryRoom* next = nullptr;

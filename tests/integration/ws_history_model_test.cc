@@ -47,12 +47,14 @@ struct RoomModel {
   Shared shared;
   std::map<uint64_t, Entry> entries;
   std::map<uint32_t, uint64_t> raws;
+  std::map<std::string, uint32_t, std::less<>> excepts;  // by text: whom it leaves out
   uint32_t unknown = 0;
 
   // `act` publishes one message at once, or nothing.
   template <typename Act>
   void publish(Kind kind, std::string text, uint32_t except, uint32_t raw, Act&& act) {
     const std::lock_guard lock(mutex);
+    if (except) excepts[text] = except;
     const uint64_t before = shared.position().offset;
     if (act() != SendStatus::ok) return;
     const uint64_t after = shared.position().offset;
@@ -60,10 +62,20 @@ struct RoomModel {
     if (raw) raws[raw] = after;
     entries.try_emplace(after, Entry{kind, std::move(text), except});
   }
-  std::string check(const HistoryEvent& event) {
+  uint32_t except_of(std::string_view text) const {
+    const auto at = excepts.find(text);
+    return at == excepts.end() ? 0 : at->second;
+  }
+  std::string check(const HistoryEvent& event, const HistoryStretch& stretch) {
     const std::lock_guard lock(mutex);
+    const auto missed = entries.find(event.offset - 1);
+    const bool begun = !stretch.told.empty() || (stretch.begin == HistoryStretch::Begin::known && stretch.after != UINT64_MAX);
+    if (begun && stretch.last && missed != entries.end() && missed->first > stretch.last && missed->second.kind == Kind::event &&
+        missed->second.except != stretch.connection) {
+      return "a hole before it";
+    }
     const Kind kind = event.name == "room:set" ? Kind::set : event.name == "room:remove" ? Kind::remove : Kind::event;
-    const auto [at, is_new] = entries.try_emplace(event.offset, Entry{kind, std::string(event.args)});
+    const auto [at, is_new] = entries.try_emplace(event.offset, Entry{kind, std::string(event.args), except_of(event.args)});
     if (!is_new && (at->second.kind != kind || at->second.text != event.args)) return "not what has this offset: " + at->second.text.substr(0, 60);
     return {};
   }
@@ -80,8 +92,8 @@ class Model {
       const bool slow = i % 4 == 0;
       members_.push_back(std::make_unique<HistoryMember>(server_->port(), "/m/", ConnectOptions{.receive_buffer_bytes = slow ? 4096 : 0}));
       members_.back()->context = this;
-      members_.back()->check = [](void* self, const HistoryEvent& event) {
-        return static_cast<Model*>(self)->models_.at(std::string(event.room)).check(event);
+      members_.back()->check = [](void* self, const HistoryEvent& event, const HistoryStretch& stretch) {
+        return static_cast<Model*>(self)->models_.at(std::string(event.room)).check(event, stretch);
       };
     }
     quiet_.resize(kMembers);
