@@ -188,6 +188,7 @@ class Chat {
     });
     app_.get("/", send_page);
     app_.get("/r/:room", send_page);
+    app_.not_found([](Request&, Response& res) { send_html(res.status(404), missing_page); });
     app_.ws("/ws/:room", {
         .open = [this](WebSocket ws, Request& req) { on_open(ws, req); },
         .message = [this](WebSocket ws, const Message& message) { on_message(ws, message); },
@@ -211,7 +212,8 @@ class Chat {
  private:
   // The page is the same for every URL; its script reads the room from the address. The nonce lets the browser run the
   // page's own style and script, and nothing that somebody might smuggle in.
-  static void send_page(Request&, Response& res) {
+  static void send_page(Request&, Response& res) { send_html(res, chat_page); }
+  static void send_html(Response& res, std::string (*page)(std::string_view nonce)) {
     std::random_device random;
     char nonce[33];
     std::snprintf(nonce, sizeof nonce, "%08x%08x%08x%08x", random(), random(), random(), random());
@@ -219,7 +221,7 @@ class Chat {
     res.set("Content-Security-Policy",
             "default-src 'none'; script-src " + source + "; style-src " + source +
                 "; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
-    res.set("Cache-Control", "no-store").type("html").send(chat_page(nonce));
+    res.set("Cache-Control", "no-store").type("html").send(page(nonce));
   }
 
   // Origin, where there is one, must be the host that the request names. And a name that somebody has pointed at this

@@ -1,28 +1,28 @@
 // chat_page.h: the page of chat.cc, compiled into the program. In this order:
 //     kStyle    colours for light and dark, the door, the chat, what changes on a narrow screen
 //     kBody     the door (a name, a room), the chat (head, messages, people, composer), the dialog for a new name
-//     kScript   the door; the connection; messages; who is here; writing
-//     chat_page() puts them together
+//     chat_page() puts them together with kScript (chat_script.h); missing_page() is what stands where nothing is
 //
-// One document for every room; the script reads the room from the address. Whatever people wrote reaches the document
-// by textContent only, links included, so that no text can become markup; the Content-Security-Policy of chat.cc is the
-// second lock on that door. It works from 320 px of width, by keyboard and with a screen reader.
+// One document for every room; the script reads the room from the address, and nothing that people wrote becomes markup; the
+// Content-Security-Policy of chat.cc is the second lock on that door. It works from 320 px of width, by keyboard and with a screen reader.
 #pragma once
 
 #include <string>
 #include <string_view>
 
+#include "chat_script.h"
+
 inline constexpr std::string_view kStyle = R"css(
 :root {
   color-scheme: light dark;
-  --paper: #f5f2ec; --card: #fffdfa; --ink: #24272c; --soft: #686a70; --line: #e3ddd1;
-  --accent: #2c5f8d; --on-accent: #fff; --mine: #d9e8f5; --mine-ink: #17324b; --warn: #fbeecb; --warn-ink: #5c4400;
+  --paper: #f5f2ec; --card: #fffdfa; --ink: #24272c; --soft: #65676d; --line: #e3ddd1; --edge: #87817a;
+  --accent: #2c5f8d; --on-accent: #fff; --mine: #d9e8f5; --mine-ink: #17324b; --mine-edge: #5f86a8; --warn: #fbeecb; --warn-ink: #5c4400;
   --name: 50% 31%; --face: 45% 88%; --face-ink: 55% 27%; --shade: 0 1px 2px #3a2f1a14;
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --paper: #14171b; --card: #1f242a; --ink: #e6e8eb; --soft: #98a1ab; --line: #2d333b;
-    --accent: #8fbfea; --on-accent: #0e2233; --mine: #24445f; --mine-ink: #e4f0fa; --warn: #3d3316; --warn-ink: #f4dfa0;
+    --paper: #14171b; --card: #1f242a; --ink: #e6e8eb; --soft: #98a1ab; --line: #2d333b; --edge: #737d88;
+    --accent: #8fbfea; --on-accent: #0e2233; --mine: #24445f; --mine-ink: #e4f0fa; --mine-edge: #7ba3c6; --warn: #3d3316; --warn-ink: #f4dfa0;
     --name: 62% 76%; --face: 28% 30%; --face-ink: 65% 86%; --shade: none;
   }
 }
@@ -38,9 +38,7 @@ a { color: inherit; }
 svg { display: block; fill: currentColor; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .main { background: var(--accent); color: var(--on-accent); font-weight: 600; padding: .7rem 1.2rem; }
-.main:hover { filter: brightness(1.07); }
 .plain { color: var(--accent); padding: .45rem .7rem; }
-.plain:hover { background: color-mix(in srgb, var(--accent) 12%, transparent); }
 
 #door { height: 100%; overflow-y: auto; display: grid; place-items: center; padding: 1.25rem; }
 .card { width: min(26rem, 100%); background: var(--card); color: inherit; border: 1px solid var(--line);
@@ -49,15 +47,15 @@ svg { display: block; fill: currentColor; }
 .card h1, .card h2 { font-size: 1.5rem; line-height: 1.2; letter-spacing: -.015em; overflow-wrap: anywhere; }
 .card p { color: var(--soft); margin-top: .4rem; }
 .card label { display: block; font-weight: 600; font-size: .9rem; margin: 1.15rem 0 .35rem; }
-.card input { width: 100%; padding: .7rem .85rem; border: 1px solid var(--line); border-radius: 12px;
+.card input { width: 100%; padding: .7rem .85rem; border: 1px solid var(--edge); border-radius: 12px;
   background: var(--paper); }
 .card .main { width: 100%; margin-top: 1.4rem; border-radius: 12px; }
 .recent { display: flex; flex-wrap: wrap; gap: .4rem; margin-top: .5rem; padding: 0; list-style: none; }
 .recent a { display: block; padding: .25rem .7rem; border-radius: 99px; background: var(--paper); text-decoration: none;
-  border: 1px solid var(--line); font-size: .9rem; max-width: 18rem; overflow: hidden; text-overflow: ellipsis; }
-.recent a:hover { border-color: var(--accent); }
+  border: 1px solid var(--edge); font-size: .9rem; max-width: 18rem; overflow: hidden; text-overflow: ellipsis; }
 dialog.card { margin: auto; }
 dialog::backdrop { background: #0006; }
+a.main { display: block; text-align: center; text-decoration: none; line-height: 1.45; }
 .row { display: flex; gap: .5rem; justify-content: flex-end; align-items: center; margin-top: 1.2rem; }
 .row .main { width: auto; margin: 0; }
 
@@ -82,10 +80,12 @@ header button svg { width: 20px; }
 #scroll { flex: 1; min-height: 0; overflow-y: auto; overscroll-behavior: contain; padding: 1rem .9rem .4rem;
   display: flex; flex-direction: column; }
 #scroll > * { width: min(46rem, 100%); margin-inline: auto; padding: 0; list-style: none; flex: none; }
-#log { margin-top: auto; }
-#empty { text-align: center; color: var(--soft); margin-block: auto; padding: 1rem; }
+#record { margin-top: auto; }
+#log { padding: 0; list-style: none; }
+#empty { text-align: center; text-wrap: balance; color: var(--soft); margin-block: auto; padding: 1rem; }
 #empty .bird { width: 84px; margin: 0 auto 1rem; color: color-mix(in srgb, var(--accent) 45%, var(--paper)); }
 #empty b { display: block; color: var(--ink); font-size: 1.15rem; }
+#empty .main { display: block; margin: 1rem auto 0; border-radius: 12px; }
 .day, .notice { text-align: center; color: var(--soft); font-size: .82rem; margin: 1rem auto .8rem; overflow-wrap: anywhere; }
 .day { display: flex; align-items: center; gap: .8rem; font-weight: 600; }
 .day::before, .day::after { content: ""; flex: 1; border-top: 1px solid var(--line); }
@@ -99,20 +99,23 @@ header button svg { width: 20px; }
   grid-column: 2; }
 .head b { color: hsl(var(--hue) var(--name)); font-size: .92rem; margin-right: .35rem; }
 .bubble { grid-column: 2; width: fit-content; max-width: min(100%, 36rem); padding: .5rem .8rem; margin-bottom: 3px; background: var(--card);
-  border-radius: 6px 16px 16px 6px; box-shadow: var(--shade); white-space: pre-wrap; overflow-wrap: anywhere;
+  border: 1px solid var(--edge); border-radius: 6px 16px 16px 6px; white-space: pre-wrap; overflow-wrap: anywhere;
   unicode-bidi: isolate; overflow: hidden; }
 .head + .bubble { border-top-left-radius: 16px; }
 .bubble:last-child { border-bottom-left-radius: 16px; }
 .bubble a { color: var(--accent); text-underline-offset: 2px; }
 .mine { display: flex; flex-direction: column; align-items: flex-end; padding-left: 12%; }
-.mine .bubble { background: var(--mine); color: var(--mine-ink); border-radius: 16px 6px 6px 16px; }
+.mine .bubble { background: var(--mine); border-color: var(--mine-edge); color: var(--mine-ink); border-radius: 16px 6px 6px 16px; }
 .mine .bubble a { color: inherit; }
 .mine .head + .bubble { border-top-right-radius: 16px; }
 .mine .bubble:last-child { border-bottom-right-radius: 16px; }
-.bubble.big { font-size: 2.6rem; line-height: 1.15; background: none; box-shadow: none; padding: .1rem .2rem; }
+.bubble code { display: block; font: .9em/1.45 ui-monospace, "Cascadia Mono", Menlo, Consolas, monospace; white-space: pre; tab-size: 4;
+  overflow-x: auto; overscroll-behavior-x: contain; overflow-wrap: normal; direction: ltr; text-align: left; }
+.bubble.big { font-size: 2.6rem; line-height: 1.15; background: none; border-color: transparent; padding: .1rem .2rem; }
 #outbox .bubble { opacity: .6; margin-bottom: 3px; }
 #outbox .head::after { content: "sending…"; }
 #outbox.kept .head::after { content: "waits for the connection"; }
+#slow { text-align: right; color: var(--soft); font-size: .82rem; margin-block: .6rem; }
 #latest { position: absolute; left: 50%; bottom: .7rem; transform: translateX(-50%); border-radius: 99px;
   background: var(--accent); color: var(--on-accent); font-weight: 600; font-size: .9rem; padding: .5rem 1rem;
   box-shadow: 0 4px 16px #0004; white-space: nowrap; }
@@ -138,7 +141,7 @@ footer > * { max-width: 46rem; margin-inline: auto; }
 .dots i:nth-child(2) { animation-delay: .15s; }
 .dots i:nth-child(3) { animation-delay: .3s; }
 @keyframes hop { 0%, 60%, 100% { opacity: .35; transform: none; } 30% { opacity: 1; transform: translateY(-3px); } }
-#composer { display: flex; align-items: flex-end; gap: .4rem; background: var(--card); border: 1px solid var(--line);
+#composer { display: flex; align-items: flex-end; gap: .4rem; background: var(--card); border: 1px solid var(--edge);
   border-radius: 22px; padding: .3rem .3rem .3rem 1rem; box-shadow: var(--shade); }
 #composer:focus-within { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
 #composer textarea { flex: 1; min-width: 0; border: 0; outline: 0; background: none; resize: none; padding: .5rem 0;
@@ -150,6 +153,20 @@ footer > * { max-width: 46rem; margin-inline: auto; }
 #send svg { width: 20px; }
 #send:disabled { opacity: .35; cursor: default; }
 
+@media (hover: hover) {
+  .main:hover { filter: brightness(1.07); }
+  .plain:hover { background: color-mix(in srgb, var(--accent) 12%, transparent); }
+  .recent a:hover { border-color: var(--accent); }
+}
+/* What a finger has to hit. */
+@media (pointer: coarse) {
+  button, .recent a { min-height: 44px; min-width: 44px; }
+  .recent a { line-height: 2.1rem; }
+  header .bird { width: 44px; padding: 5px; }
+  #send { width: 44px; height: 44px; }
+  header button, #people .plain { min-height: 44px; }
+  #composer textarea { padding: .7rem 0; }
+}
 @media (max-width: 800px) {
   #chat { grid-template-columns: minmax(0, 1fr); }
   #who { display: flex; }
@@ -217,9 +234,11 @@ inline constexpr std::string_view kBody = R"html(
     <div id="lost" hidden><span id="why"></span><button id="now">Try now</button></div>
     <div id="scroll" tabindex="-1">
       <div id="empty" hidden><svg class="bird" viewBox="0 0 64 64" aria-hidden="true"><use href="#bird"/></svg>
-        <b>Quiet in here</b>Say something, or send somebody the link.</div>
-      <ol id="log" role="log" aria-live="polite" aria-relevant="additions" aria-label="Messages"></ol>
+        <b>Quiet in here</b>Say something, or send somebody the link.
+        <button class="main" id="invite"><span>Copy link</span></button></div>
+      <div id="record" role="log" aria-live="polite" aria-relevant="additions" aria-label="Messages"><ol id="log"></ol></div>
       <ol id="outbox" aria-label="Not sent yet"></ol>
+      <p id="slow" role="status" hidden></p>
     </div>
     <button id="latest" hidden></button>
   </main>
@@ -252,453 +271,39 @@ inline constexpr std::string_view kBody = R"html(
 <noscript>This chat needs JavaScript.</noscript>
 )html";
 
-inline constexpr std::string_view kScript = R"js(
-'use strict';
-const $ = (id) => document.getElementById(id);
-// Text only: nothing in this script ever turns a string into markup.
-const make = (tag, className, ...children) => {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  node.append(...children);
-  return node;
-};
-// Storage may be switched off; then things are remembered for as long as the page is open.
-const keep = (storage, name, value) => {
-  try {
-    if (value !== undefined) window[storage].setItem('martlet-chat.' + name, value);
-    return window[storage].getItem('martlet-chat.' + name);
-  } catch { return null; }
-};
-const random = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join('');
-const hue = (name) => [...name.toLowerCase()].reduce((h, c) => (h * 31 + c.codePointAt(0)) % 360000, 7) * 137.508 % 360;
-const tint = (node, name) => (node.style.setProperty('--hue', hue(name).toFixed(0)), node);
-const face = (name) => {
-  const node = tint(make('span', 'face', [...name][0].toUpperCase()), name);
-  node.setAttribute('aria-hidden', 'true');
-  return node;
-};
-
-// The door: a name, and a room when the address has none ------------------------------------------------------------
-
-const inRoom = location.pathname.startsWith('/r/');
-let room = '';
-try { room = decodeURIComponent(location.pathname.slice(3)); } catch { /* shown as no room */ }
-let wanted = keep('localStorage', 'name') || '';
-
-function recentRooms() {
-  try {
-    const list = JSON.parse(keep('localStorage', 'rooms') || '[]');
-    return Array.isArray(list) ? list.filter((r) => typeof r === 'string' && r).slice(0, 6) : [];
-  } catch { return []; }
-}
-
-function openDoor() {
-  const pick = (words) => words[crypto.getRandomValues(new Uint32Array(1))[0] % words.length];
-  const fresh = pick(['quiet', 'amber', 'misty', 'early', 'green', 'silver', 'sunny', 'windy', 'gentle', 'northern']) + '-' +
-    pick(['harbour', 'meadow', 'orchard', 'lantern', 'river', 'attic', 'island', 'bridge', 'garden', 'valley']) + '-' +
-    pick([...Array(90)].map((_, i) => i + 10));
-  $('door').hidden = false;
-  $('name').value = wanted;
-  $('pick').placeholder = fresh;
-  if (inRoom && room) {
-    $('title').textContent = '#' + room;
-    $('lead').textContent = 'You are about to come in. What is your name?';
-    $('choose').hidden = true;
-  } else {
-    const rooms = recentRooms();
-    $('before').hidden = rooms.length === 0;
-    for (const name of rooms) {
-      const link = make('a', '', '#' + name);
-      link.href = '/r/' + encodeURIComponent(name);
-      $('recent').append(make('li', '', link));
-    }
-  }
-  document.title = inRoom && room ? '#' + room : 'A place to talk';
-  $(wanted ? 'pick' : 'name').focus();
-  $('enter').onsubmit = (event) => {
-    event.preventDefault();
-    wanted = $('name').value.trim();
-    if (!wanted) return $('name').focus();
-    keep('localStorage', 'name', wanted);
-    if (!inRoom || !room) {
-      const slug = $('pick').value.trim().toLowerCase().replace(/[\s/?#]+/g, '-').replace(/^[-.]+|-+$/g, '');
-      location.href = '/r/' + encodeURIComponent(slug || fresh);
-      return;
-    }
-    $('door').hidden = true;
-    enter();
-  };
-}
-
-// The connection: comes back by itself, and tells what was missed ----------------------------------------------------
-
-let key = keep('sessionStorage', 'key') || keep('sessionStorage', 'key', random()) || random();
-let socket = null, online = false, attempt = 0, retryTimer = 0, countdown = 0, overdue = 0;
-let you = 0, last = 0;
-let people = new Map();      // who -> name
-let expected = new Set();    // names that were here when the connection broke: no fuss when they return
-const outbox = [];           // {nonce, text, node}: sent one by one, each kept until the server sends it back
-
-function connect() {
-  clearTimeout(retryTimer);
-  clearInterval(countdown);
-  if (attempt > 0) { $('why').textContent = 'Connecting again…'; $('now').hidden = true; }
-  const ws = socket = new WebSocket(location.origin.replace(/^http/, 'ws') + '/ws/' + encodeURIComponent(room));
-  overdue = setTimeout(() => lost(), 10000);
-  ws.onopen = () => ws.send(`hello ${key} ${last} ${wanted}`);
-  ws.onmessage = (event) => socket === ws && handle(JSON.parse(event.data));
-  ws.onclose = (event) => {
-    if (socket !== ws) return;
-    // A copy of this tab took our place with the same key: become somebody of our own.
-    if (event.code === 4001) keep('sessionStorage', 'key', key = random());
-    lost(event.code === 1008 || event.code === 1013 ? event.reason : '');
-  };
-}
-
-// The delay doubles up to 15 s and varies by half, so that a thousand pages do not knock at the same moment.
-function lost(reason = '') {
-  const ws = socket;
-  socket = null;
-  if (ws) ws.close();
-  online = false;
-  clearTimeout(overdue);
-  const delay = Math.min(15000, 500 * 2 ** attempt++) * (0.5 + Math.random() / 2);
-  const due = Date.now() + delay;
-  const show = () => {
-    $('why').textContent = `${reason ? 'No luck: ' + reason : 'Connection lost'}. Trying again in ${Math.max(1, Math.ceil((due - Date.now()) / 1000))} s.`;
-  };
-  clearTimeout(retryTimer);
-  clearInterval(countdown);
-  retryTimer = setTimeout(connect, delay);
-  countdown = setInterval(show, 500);
-  show();
-  $('now').hidden = false;
-  typists.clear();
-  showTypists();
-  showState();
-}
-const tryNow = () => { if (!socket && !$('chat').hidden) connect(); };
-
-function handle(m) {
-  if (m.t === 'welcome') welcome(m);
-  else if (m.t === 'say') receive(m, true);
-  else if (m.t === 'here') arrive(m);
-  else if (m.t === 'gone') depart(m);
-  else if (m.t === 'typing') { typists.set(m.who, Date.now() + 4000); showTypists(); }
-  else if (m.t === 'slow') { clearTimeout(overdue); overdue = setTimeout(sendNext, 1500); }
-  else if (m.t === 'drop') { taken(m.nonce); }
-}
-
-function welcome(m) {
-  clearTimeout(overdue);
-  you = m.you;
-  online = true;
-  attempt = 0;
-  if (room !== m.room) {   // the server's spelling of it
-    $('room').textContent = '#' + (room = m.room);
-    history.replaceState(null, '', '/r/' + encodeURIComponent(room));
-  }
-  const before = [...people.values()];
-  people = new Map(m.people.map((p) => [p.who, p.name]));
-  expected = new Set(before);
-  for (const name of people.values()) expected.delete(name);
-  $('log').setAttribute('aria-busy', 'true');   // nobody wants fifty messages read aloud
-  for (const line of m.lines) receive(line, false);
-  $('log').removeAttribute('aria-busy');
-  showPeople();
-  showState();
-  sendNext();
-}
-
-function arrive(m) {
-  const before = people.get(m.who);
-  people.set(m.who, m.name);
-  if (before) notice(`${before} is now ${m.name}`);
-  else if (!expected.delete(m.name)) notice(`${m.name} joined`);
-  showPeople();
-}
-
-function depart(m) {
-  if (people.has(m.who)) notice(`${people.get(m.who)} left`);
-  people.delete(m.who);
-  showTypists();
-  showPeople();
-}
-
-function sendNext() {
-  if (!online || !outbox.length) return;
-  clearTimeout(overdue);
-  socket.send(`say ${outbox[0].nonce} ${outbox[0].text}`);
-  overdue = setTimeout(() => lost(), 8000);   // no receipt: the connection is dead, whatever the browser thinks
-}
-
-// The server has it: it is no longer ours to send.
-function taken(nonce) {
-  const i = outbox.findIndex((waiting) => waiting.nonce === nonce);
-  if (i < 0) return;
-  outbox.splice(i, 1)[0].node.remove();
-  if (!outbox.length) $('outbox').replaceChildren();
-  clearTimeout(overdue);
-  sendNext();
-}
-
-// Messages -----------------------------------------------------------------------------------------------------------
-
-let group = null;            // the last one: {who, name, at, node}
-let day = '', unread = 0, stuck = true;
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-const date = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
-const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'medium' });
-
-function nameOfDay(at) {
-  const midnight = (time) => new Date(time).setHours(0, 0, 0, 0);
-  const ago = Math.round((midnight(Date.now()) - midnight(at)) / 86400000);
-  return ago === 0 ? 'Today' : ago === 1 ? 'Yesterday' : date.format(at);
-}
-
-// Text with its links: only http and https, only by property, never by markup.
-function linked(text) {
-  const parts = [];
-  let from = 0;
-  for (const match of text.matchAll(/https?:\/\/[^\s<>"]+/gi)) {
-    const url = match[0].replace(/[.,;:!?'")\]}*]+$/, '');
-    if (!URL.canParse?.(url) && URL.canParse) continue;
-    const link = make('a', '', url);
-    link.href = url;
-    link.target = '_blank';
-    link.rel = 'noopener noreferrer nofollow ugc';
-    parts.push(text.slice(from, match.index), link);
-    from = match.index + url.length;
-  }
-  return [...parts, text.slice(from)];
-}
-
-function bubble(text) {
-  const shown = text.replace(/\n{3,}/g, '\n\n');
-  const big = /^[\p{Extended_Pictographic}\p{Emoji_Modifier}\u200d\ufe0f\s]{1,12}$/u.test(shown);
-  const node = make('div', big ? 'bubble big' : 'bubble', ...linked(shown));
-  node.dir = 'auto';
-  return node;
-}
-
-function receive(line, live) {
-  taken(line.nonce);
-  if (line.at <= last) return;   // a line we have seen
-  last = line.at;
-  typists.delete(line.who);
-  showTypists();
-  const mine = line.who === you;
-  beginDay(line.at);
-  if (!group || group.who !== line.who || group.name !== line.name || line.at - group.at > 300000) {
-    const time = make('time', '', clock.format(line.at));
-    time.dateTime = new Date(line.at).toISOString();
-    const name = make('b', mine ? 'unseen' : '', line.name);
-    const node = tint(make('li', mine ? 'group mine' : 'group', make('div', 'head', name, time)), line.name);
-    if (!mine) node.prepend(face(line.name));
-    group = { who: line.who, name: line.name, node };
-    $('log').append(node);
-  }
-  group.at = line.at;
-  const node = bubble(line.text);
-  node.title = full.format(line.at);
-  if (live && !mine) node.classList.add('fresh');
-  group.node.append(node);
-  if (!mine && (document.hidden || !stuck)) unread += 1;
-  showUnread();
-  settle();
-}
-
-function beginDay(at) {
-  if (nameOfDay(at) === day) return;
-  $('log').append(make('li', 'day', day = nameOfDay(at)));
-  group = null;
-}
-
-function notice(text) {
-  const log = $('log');
-  beginDay(Date.now());
-  if (log.lastChild?.className === 'notice') log.lastChild.append(' · ' + text);
-  else log.append(make('li', 'notice', text));
-  group = null;
-  settle();
-}
-
-function settle() {
-  // A day of a page that stays open is bounded, too.
-  while ($('log').childElementCount > 600) $('log').firstChild.remove();
-  $('empty').hidden = !online || $('log').querySelector('.group') !== null || outbox.length > 0;
-  if (stuck) $('scroll').scrollTop = $('scroll').scrollHeight;
-}
-
-function showUnread() {
-  if (stuck && !document.hidden) unread = 0;
-  document.title = (unread ? `(${unread}) ` : '') + '#' + room;
-  $('latest').hidden = stuck;
-  $('latest').textContent = unread ? `${unread} new message${unread > 1 ? 's' : ''} ↓` : 'To the latest ↓';
-}
-
-// Who is here, who is typing, how the connection is ------------------------------------------------------------------
-
-const typists = new Map();   // who -> when to forget it
-let typistTimer = 0;
-
-function showTypists() {
-  clearTimeout(typistTimer);
-  const now = Date.now();
-  for (const [who, until] of typists) if (until <= now || !people.has(who)) typists.delete(who);
-  const names = [...typists.keys()].map((who) => people.get(who));
-  const text = names.length === 0 ? '' : names.length === 1 ? `${names[0]} is typing` :
-    names.length === 2 ? `${names[0]} and ${names[1]} are typing` : `${names.length} people are typing`;
-  if ($('typing').textContent !== text) {
-    $('typing').replaceChildren(...(text ? [make('span', 'dots', make('i'), make('i'), make('i')), make('span', 'words', text)] : []));
-  }
-  if (names.length) typistTimer = setTimeout(showTypists, Math.min(...typists.values()) - now + 10);
-}
-
-function showPeople() {
-  $('list').replaceChildren(...[...people].sort(([a], [b]) => (b === you) - (a === you)).map(([who, name]) => {
-    const of = make('span', 'of', name);
-    const item = make('li', '', face(name), of);
-    if (who === you) {
-      of.append(make('small', '', 'you'));
-      const edit = make('button', 'plain', 'Rename');
-      edit.onclick = () => { $('new-name').value = name; $('rename').showModal(); $('new-name').select(); };
-      item.append(edit);
-    }
-    return item;
-  }));
-  $('count').textContent = people.size;
-  $('here').textContent = `Here now · ${people.size}`;
-  $('text').placeholder = `Write as ${people.get(you) ?? wanted}`;
-  showState();
-}
-
-function showState() {
-  const others = people.size - 1;
-  $('state').className = online ? 'on' : '';
-  $('state').textContent = !online ? (last || you ? 'Offline' : 'Connecting…') :
-    others < 1 ? 'Only you are here' : others === 1 ? 'You and one other' : `You and ${others} others`;
-  $('people').classList.toggle('stale', !online);
-  $('lost').hidden = online || attempt === 0;
-  $('outbox').className = online ? '' : 'kept';
-  settle();
-}
-
-function openPeople(open) {
-  $('people').classList.toggle('open', open);
-  $('who').setAttribute('aria-expanded', String(open));
-}
-
-// Writing ------------------------------------------------------------------------------------------------------------
-
-let typedAt = 0;
-
-function resize() {
-  const text = $('text');
-  text.style.height = 'auto';
-  text.style.height = text.scrollHeight + 'px';
-  $('send').disabled = !text.value.trim();
-  const left = 1000 - text.value.length;
-  $('left').hidden = left > 100;
-  $('left').textContent = left;
-  settle();
-}
-
-function submit() {
-  const text = $('text').value.trim();
-  if (!text) return;
-  $('text').value = '';
-  typedAt = 0;
-  stuck = true;
-  const first = outbox.length === 0;
-  const node = bubble(text);
-  if (first) $('outbox').append(make('li', 'group mine', make('div', 'head')));
-  $('outbox').firstChild.append(node);
-  outbox.push({ nonce: random().slice(0, 16), text, node });
-  resize();
-  showUnread();
-  if (first) sendNext();
-}
-
-async function copyLink() {
-  let done = true;
-  try {
-    await navigator.clipboard.writeText(location.href);
-  } catch {   // without https there is no clipboard API: the old way
-    const area = make('textarea', 'unseen', location.href);
-    document.body.append(area);
-    area.select();
-    done = document.execCommand('copy');
-    area.remove();
-    $('text').focus();
-  }
-  $('share').lastElementChild.textContent = done ? 'Copied' : 'Copy link';
-  $('state').textContent = done ? 'Link copied' : location.href;
-  setTimeout(() => { $('share').lastElementChild.textContent = 'Copy link'; showState(); }, 2500);
-}
-
-function enter() {
-  $('chat').hidden = false;
-  $('room').textContent = '#' + room;
-  keep('localStorage', 'rooms', JSON.stringify([room, ...recentRooms().filter((r) => r !== room)].slice(0, 6)));
-
-  $('composer').onsubmit = (event) => { event.preventDefault(); submit(); $('text').focus(); };
-  $('text').onkeydown = (event) => {
-    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); submit(); }
-  };
-  $('text').oninput = () => {
-    resize();
-    if (online && $('text').value.trim() && Date.now() - typedAt > 2000) { typedAt = Date.now(); socket.send('typing'); }
-  };
-  $('share').onclick = copyLink;
-  $('now').onclick = tryNow;
-  $('latest').onclick = () => { stuck = true; settle(); showUnread(); };
-  $('who').onclick = (event) => { event.stopPropagation(); openPeople(!$('people').classList.contains('open')); };
-  $('shut').onclick = () => { openPeople(false); $('who').focus(); };
-  $('keep').onclick = () => $('rename').close();
-  $('rename').querySelector('form').onsubmit = () => {
-    const name = $('new-name').value.trim();
-    if (!name) return;
-    keep('localStorage', 'name', wanted = name);
-    if (online) socket.send('name ' + name);
-  };
-  document.addEventListener('click', (event) => { if (!event.target.closest('#people, dialog')) openPeople(false); });
-  document.addEventListener('keydown', (event) => { if (event.key === 'Escape') openPeople(false); });
-
-  const scroll = $('scroll');
-  scroll.onscroll = () => {
-    stuck = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
-    showUnread();
-  };
-  new ResizeObserver(() => { if (stuck) scroll.scrollTop = scroll.scrollHeight; }).observe(scroll);
-  // The on-screen keyboard of iOS covers the page without telling its layout.
-  const view = window.visualViewport;
-  if (view) view.onresize = () => document.documentElement.style.setProperty('--height', Math.round(view.height) + 'px');
-
-  document.addEventListener('visibilitychange', () => { if (!document.hidden) { showUnread(); tryNow(); } });
-  window.addEventListener('online', tryNow);
-  showUnread();
-  if (matchMedia('(pointer: fine)').matches) $('text').focus();
-  connect();
-}
-
-if (inRoom && room && wanted) enter();
-else openDoor();
-)js";
-
-// The whole document. The browser runs only the style and the script that carry the nonce of the response's policy.
-inline std::string chat_page(std::string_view nonce) {
-  const std::string mark = " nonce=\"" + std::string(nonce) + "\">";
-  std::string page = R"html(<!doctype html>
+inline constexpr std::string_view kHead = R"html(<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover, interactive-widget=resizes-content">
 <meta name="theme-color" content="#fffdfa" media="(prefers-color-scheme: light)">
 <meta name="theme-color" content="#1f242a" media="(prefers-color-scheme: dark)">
-<title>A place to talk</title>
+<title>)html";
+inline constexpr std::string_view kHeadEnd = R"html(</title>
 <link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 64 64'%3E%3Cpath fill='%234583b8' d='M4 30c12-2 20-8 25-22 4 7 5 13 4 20 6-4 12-5 17-3l9 3-8 3c-3 8-9 14-18 16-3 5-8 9-16 11l5-7-11 3 9-9c-7-3-12-8-16-15z'/%3E%3C/svg%3E">
 <style)html";
-  page.append(mark).append(kStyle).append("</style>").append(kBody);
-  page.append("<script").append(mark).append(kScript).append("</script>\n</html>\n");
-  return page;
+
+inline constexpr std::string_view kMissing = R"html(
+<svg class="unseen" aria-hidden="true"><symbol id="bird" viewBox="0 0 64 64">
+  <path d="M4 30c12-2 20-8 25-22 4 7 5 13 4 20 6-4 12-5 17-3l9 3-8 3c-3 8-9 14-18 16-3 5-8 9-16 11l5-7-11 3 9-9c-7-3-12-8-16-15z"/>
+</symbol></svg>
+<main id="door">
+  <div class="card">
+    <svg class="bird" viewBox="0 0 64 64" aria-hidden="true"><use href="#bird"/></svg>
+    <h1>Nothing here</h1>
+    <p>Perhaps the address was cut off on its way. Rooms begin with /r/.</p>
+    <a class="main" href="/">To the rooms</a>
+  </div>
+</main>
+)html";
+
+// The browser runs only the style and the script that carry the nonce of the response's policy.
+inline std::string html_document(std::string_view nonce, std::string_view title, std::string_view body, std::string_view script) {
+  const std::string mark = " nonce=\"" + std::string(nonce) + "\">";
+  std::string page(kHead);
+  page.append(title).append(kHeadEnd).append(mark).append(kStyle).append("</style>").append(body);
+  if (!script.empty()) page.append("<script").append(mark).append(script).append("</script>\n");
+  return page + "</html>\n";
 }
+
+inline std::string chat_page(std::string_view nonce) { return html_document(nonce, "A place to talk", kBody, kScript); }
+inline std::string missing_page(std::string_view nonce) { return html_document(nonce, "Nothing here", kMissing, {}); }

@@ -1,6 +1,7 @@
 // api_router.cc: JSON messages that name what they want: a function for each type, and an answer to what is none of them.
 #include "clock.h"
 #include "gallery.h"
+#include "utf8.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -87,7 +88,7 @@ void receive(WebSocket from, const Message& received) {
 
 void gallery::api_router(App&, Router& routes) {
   routes.ws("/api", {.max_message_bytes = 16_KiB}, [](WebSocket ws, Request& req) {
-    if (const auto name = req.query("name")) ws.metadata()["user"] = {{"name", *name}};
+    if (const auto name = req.query("name"); name && gallery::is_utf8(*name)) ws.metadata()["user"] = {{"name", *name}};
     ws.on_message(receive);
   });
 }

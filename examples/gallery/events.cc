@@ -1,6 +1,7 @@
 // events.cc: what happens on a connection, and events that an application names itself.
 #include "clock.h"
 #include "gallery.h"
+#include "utf8.h"
 
 #include <cstddef>
 #include <string>
@@ -55,7 +56,7 @@ void gallery::events(App&, Router& routes) {
   });
 
   routes.ws("/custom", {.max_message_bytes = 4_KiB}, [](WebSocket ws, Request& req) {
-    if (const auto user = req.query("user")) ws.metadata()["user"] = {{"id", *user}};
+    if (const auto user = req.query("user"); user && gallery::is_utf8(*user)) ws.metadata()["user"] = {{"id", *user}};
     ws.on("join-room", join_room);
     ws.on("user-action", [](WebSocket from, std::string_view action, Json data) {
       if (action == "like") handle_like(from, data);

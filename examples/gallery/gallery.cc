@@ -51,6 +51,23 @@ const std::vector<gallery::Application> kApplications{
     {"errors_and_closing", "what handlers throw; closing many at once", gallery::errors_and_closing,
      {{"/ws/rooms/general", R"({"event": "close-room", "args": ["general"]})"}, {"/ws/rooms/lobby?userId=7", "hello"}}},
     {"browser_page", "a page and its chat, which knows few messages and minds none", gallery::browser_page, {{"/ws/chat", R"({"type": "message", "text": "hello"})"}}, "/index.html"},
+    {"reconnect", "a client that comes back has its metadata and rooms", gallery::reconnect,
+     {{"/reconnect?clientId=ann", R"({"type": "join", "room": "lobby"})"}, {"/reconnect-demo?clientId=bob", R"({"type": "set", "name": "color", "value": "red"})"}}},
+    {"offline_queue", "what is sent to a client that is away waits for it", gallery::offline_queue, {{"/ws?clientId=ann", "hello"}}},
+    {"room_chat", "a room for each address, and figures of all of them", gallery::room_chat, {{"/chat/lobby", "hello"}, {"/chat/", "hello"}}},
+    {"room_manager", "one room at a time, and who hears of it", gallery::room_manager,
+     {{"/chat/lobby", R"({"text": "hello"})"}, {"/chat/lobby", R"({"join": "garden"})"}}},
+    {"rooms", "rooms that not everybody may enter", gallery::rooms,
+     {{"/chat?token=ann", R"({"action": "join-room", "room": "staff"})"}, {"/chat", R"({"action": "join-room", "room": "public-garden"})"}}},
+    {"broadcast", "seven ways to say whom a message is for", gallery::broadcast,
+     {{"/broadcast?room=general&room=game-7", R"({"action": "announcement"})"}, {"/broadcast?room=general&room=game-7", R"({"action": "game-event"})"}}},
+    {"resource_aware", "what a connection may use up, and what is left of it", gallery::resource_aware,
+     {{"/resource-aware", R"({"n": 1})"}, {"/resource-aware", R"({"event": "join-room", "args": ["garden"]})"}}},
+    {"realtime_chat", "names, history, typing, mentions, reactions", gallery::realtime_chat,
+     {{"/chat", R"({"type": "join", "username": "Ann"})"}, {"/chat", R"({"type": "message", "text": "hello @Ann"})"}}},
+    {"lobby_chat", "a lobby, rooms, and messages to one person", gallery::lobby_chat,
+     {{"/ws/chat?username=Ann", R"({"type": "chat", "text": "hello"})"}, {"/ws/chat", R"({"type": "private-message", "to": "Ann", "text": "psst"})"}}},
+    {"game", "a game for two and more, on one loop per room", gallery::game, {{"/game", R"({"type": "join-game"})"}}, "/play"},
 };
 
 void add(App& app, const gallery::Application& application, const std::string& prefix) {

@@ -51,5 +51,15 @@ void protected_route(martlet::App& app, martlet::Router& routes);
 void rooms_and_metadata(martlet::App& app, martlet::Router& routes);
 void errors_and_closing(martlet::App& app, martlet::Router& routes);
 void browser_page(martlet::App& app, martlet::Router& routes);
+void reconnect(martlet::App& app, martlet::Router& routes);
+void offline_queue(martlet::App& app, martlet::Router& routes);
+void room_chat(martlet::App& app, martlet::Router& routes);
+void room_manager(martlet::App& app, martlet::Router& routes);
+void rooms(martlet::App& app, martlet::Router& routes);
+void broadcast(martlet::App& app, martlet::Router& routes);
+void resource_aware(martlet::App& app, martlet::Router& routes);
+void realtime_chat(martlet::App& app, martlet::Router& routes);
+void lobby_chat(martlet::App& app, martlet::Router& routes);
+void game(martlet::App& app, martlet::Router& routes);
 
 }  // namespace gallery

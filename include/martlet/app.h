@@ -13,6 +13,7 @@
 #include <martlet/rooms.h>
 #include <martlet/router.h>
 #include <martlet/stats.h>
+#include <martlet/topics.h>
 #include <martlet/websocket.h>
 #include <martlet/ws_changes.h>
 
@@ -28,8 +29,9 @@
 namespace martlet {
 
 struct EventError;  // events.h
+struct MARTLET_LAYOUT SessionOptions;  // sessions.h
 class Shared;       // history.h
-class Presence;     // presence.h
+class MARTLET_LAYOUT Presence;  // presence.h
 struct PresenceOptions;
 struct HistoryOptions;
 
@@ -75,6 +77,21 @@ class App : public Routes<App> {
   //
   //   app.configure({.heartbeat_interval = 20s, .max_connections = 1'000, .origins = {"https://a.example"}});
   App& configure(WsOptions options);
+  // Limits of topics and of who subscribes to them (topics.h); in a Server of each worker. Where it is not called, those that
+  // TopicsOptions has by itself hold.
+  App& topics_options(TopicsOptions options);
+  // Limits of rooms, and what is remembered of them; see RoomsOptions. In a Server every worker's App says the same.
+  //
+  //   app.rooms_options({.history = 32, .max_rooms = 1'000, .max_rooms_per_socket = 10});
+  App& rooms_options(const RoomsOptions& options);
+  // Is asked about each join but those of JoinOptions::trusted, and decides at once or later, from any thread: private rooms.
+  // A second one replaces the first, an empty one is none. It never runs inside join(), which answers a Room whose refusal() is
+  // `undecided`; see Admit. One that throws before it has decided has refused. It may be a coroutine (task.h).
+  //
+  //   app.on_join([](WebSocket ws, std::string_view room, Admit admit) {
+  //     room.starts_with("public-") || may(ws.data<User>(), room) ? admit.yes() : admit.no("Access denied");
+  //   });
+  App& on_join(Function<void(WebSocket, std::string_view, Admit)> decide);
   // Is told of events whose arguments are not those that a listener takes, in place of the answer {"event":"error",…}: see
   // events.h.
   App& on_event_error(Function<void(WebSocket, const EventError&)> handler);
@@ -160,16 +177,53 @@ class App : public Routes<App> {
   // Whom to send to: a room, the connections of a WebSocket route (by its pattern), everybody. Any thread.
   Audience to(std::string_view room) const noexcept;
   Audience to(const Room& room) const noexcept;
+  Audience to(std::initializer_list<std::string_view> rooms) const noexcept;  // each member once
+  Audience to(std::span<const std::string> rooms) const noexcept;
   Audience to_route(std::string_view pattern) const noexcept;
   Audience everybody() const noexcept;
   SendStatus broadcast(std::string_view text) const noexcept;
 
+  // Any thread: sends to all who have subscribed to this topic (topics.h), each once. The message is encoded once on each worker,
+  // and leaves at the end of this turn. ok when there is a receiver, in a Server also when some other worker has subscribers,
+  // of whatever topics; closed when there is none; posted from another thread; dropped when that is no topic, or is above the limits
+  // of topics_options(), or memory is out. Slow receivers are treated as those of a room are (rooms.h).
+  SendStatus publish(std::string_view topic, std::string_view text, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, std::span<const std::byte> bytes, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, const Message& message, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, const SharedFrame& frame, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, const JsonText& json, PublishOptions options = {}) const noexcept;
+  // The same of an event (events.h, which has to be included).
+  template <typename... Args>
+  SendStatus publish_event(std::string_view topic, std::string_view event, const Args&... args) const {
+    return detail::emit(topic_events(topic), event, args...);
+  }
+
   // Any thread: the WebSocket of this name (WebSocket::id), open or not; a handle of no connection when the text is not
   // such a name, or one of another process.
   WebSocket find(std::string_view id) const noexcept;
+  // Any thread: the open WebSockets, on all workers, of which `wanted(ws)` is true, at most so many; told later, or awaited: see
+  // members.h, which has to be included. Each worker asks of its own connections on its own thread, so that queries are allowed,
+  // and several may ask at the same time. One that throws ends the look at those of its worker.
+  template <typename F>
+    requires(std::is_invocable_r_v<bool, std::decay_t<F>&, WebSocket>)
+  MARTLET_THUNK MembersRequest find(F&& wanted, size_t limit = 100) const;
   // find(id).send(…).
   SendStatus send_to(std::string_view id, std::string_view text) const noexcept;
   SendStatus send_to(std::string_view id, std::span<const std::byte> bytes) const noexcept;
+  // Clients are known again by what they say who they are: messages wait for them, and what a connection had is there for the
+  // next one. See sessions.h. Once, before listen(); a second call aborts.
+  App& sessions(SessionOptions options);
+  // Any thread: sends to the client of this identity, on whatever worker it is; while it is away the message waits for it. ok or
+  // backpressure when it was sent at once; posted when it is on its way, or waits; dropped when memory or its limit is spent;
+  // closed when nothing waits for such a client (SessionOptions::queue, queue_unknown), or without App::sessions. Messages for one
+  // client arrive in the order in which they were sent.
+  SendStatus send_to_client(std::string_view client, std::string_view text) const noexcept;
+  SendStatus send_to_client(std::string_view client, std::span<const std::byte> bytes) const noexcept;
+  SendStatus send_to_client(std::string_view client, const SharedFrame& frame) const noexcept;
+  SendStatus send_to_client(std::string_view client, const JsonText& json) const noexcept;
+  // Any thread: drops what waits for the client, and has the store forget it, as when somebody logs out. A connection of it stays; close
+  // that first, or what it has is stored again when it ends.
+  void forget_client(std::string_view client) const noexcept;
   // Any thread: closes all WebSockets, as WebSocket::close() does.
   void close_all(CloseCode code = CloseCode::going_away, std::string_view reason = {});
 
@@ -193,8 +247,10 @@ class App : public Routes<App> {
  private:
   friend struct AppAccess;
   struct Impl;
+  uint32_t first_worker() const noexcept;  // of the group; as handles name it
 
   friend class Routes<App>;
+  detail::TopicEvents topic_events(std::string_view topic) const noexcept;
   void add_use(std::string_view prefix, Step step);
   void add_route(std::string_view method, std::string_view path, const RouteOptions& options, Step* steps, size_t count);
   void add_ws(std::string_view path, WsHandlers&& handlers);

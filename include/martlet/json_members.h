@@ -44,8 +44,8 @@ MARTLET_THUNK bool read_member(JsonReader& in, void* object, bool again) noexcep
   }
 }
 
-consteval MemberInfo make_member(const char* names, size_t begin, size_t end, bool (*read)(JsonReader&, void*, bool)) noexcept {
-  MemberInfo info{names + begin + 1, static_cast<uint32_t>(end - begin - 3), read, 0, 0};
+consteval MemberReader make_member(const char* names, size_t begin, size_t end, bool (*read)(JsonReader&, void*, bool)) noexcept {
+  MemberReader info{names + begin + 1, static_cast<uint32_t>(end - begin - 3), read, 0, 0};
   for (uint32_t i = 0; i < info.size && i < 8; i++) {
     const int shift = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? static_cast<int>(8 * i) : static_cast<int>(56 - 8 * i);
     info.word |= uint64_t{static_cast<uint8_t>(info.name[i])} << shift;
@@ -122,9 +122,9 @@ struct ReadTable<T, Members<T, Pointers...>> {
   template <size_t... I>
   static consteval auto make_list(std::index_sequence<I...>) noexcept {
     struct List {
-      MemberInfo at[Of::kCount + 1];
+      MemberReader at[Of::kCount + 1];
     };
-    return List{{make_member(Of::kNames, Of::kPlaces.at[I], Of::kPlaces.at[I + 1], &read_member<T, Pointers>)..., MemberInfo{"", 0, nullptr, 0, 0}}};
+    return List{{make_member(Of::kNames, Of::kPlaces.at[I], Of::kPlaces.at[I + 1], &read_member<T, Pointers>)..., MemberReader{"", 0, nullptr, 0, 0}}};
   }
   static constexpr auto kList = make_list(std::make_index_sequence<Of::kCount>());
   static constexpr MemberTable kTable{kList.at, Of::kCount, bits_of_false<Of::template kMayBeEmpty<Pointers>...>()};

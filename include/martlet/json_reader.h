@@ -29,7 +29,7 @@ class TextReader;
 struct ReadParts;
 
 // A member of an own type as the reader looks for it.
-struct MemberInfo {
+struct MemberReader {
   const char* name;
   uint32_t size;
   // Into the member of the object; `again`: it has been read before.
@@ -39,7 +39,7 @@ struct MemberInfo {
 };
 
 struct MemberTable {
-  const MemberInfo* members;
+  const MemberReader* members;
   uint32_t count;  // at most 64
   uint64_t required;  // a bit for each member that is not optional
 };

@@ -6,6 +6,7 @@
 #include <martlet/admission.h>
 #include <martlet/app.h>
 #include <martlet/awaiting.h>
+#include <martlet/channels.h>
 #include <martlet/cluster.h>
 #include <martlet/compression.h>
 #include <martlet/connection_info.h>
@@ -31,6 +32,7 @@
 #include <martlet/kept_arguments.h>
 #include <martlet/log.h>
 #include <martlet/loop.h>
+#include <martlet/members.h>
 #include <martlet/message.h>
 #include <martlet/message_writer.h>
 #include <martlet/middleware.h>
@@ -41,12 +43,15 @@
 #include <martlet/reply.h>
 #include <martlet/request.h>
 #include <martlet/response.h>
+#include <martlet/room_records.h>
 #include <martlet/rooms.h>
 #include <martlet/route_server.h>
 #include <martlet/router.h>
 #include <martlet/server.h>
+#include <martlet/sessions.h>
 #include <martlet/stats.h>
 #include <martlet/task.h>
+#include <martlet/topics.h>
 #include <martlet/typed_data.h>
 #include <martlet/websocket.h>
 #include <martlet/websocket_names.h>

@@ -4,7 +4,8 @@
 //   Json all = p.list();                              // {"ws_…": {"name": "Ada"}, …}
 //
 // Every member of such a room is a key of the room's memory (history.h), with what the function says of it. A key is there once
-// for each identity: that of a connection is its id, or what `identify` says, so that several tabs of a user are one. It goes when
+// for each identity: that of a connection is its id; where there are sessions (sessions.h) one name of its client (the identity, or of
+// by_client_id() a text that does not give it away); or what `identify` says, so that several tabs of a user are one. It goes when
 // the last of them has left and none has come back for the grace time, so that who reloads the page neither goes nor comes; on all
 // workers. Members are told:
 //   {"event":"presence:state","args":[{"ws_…":{…}},{"page":0,"more":false}],"room":"lobby","offset":3}    all, when they join

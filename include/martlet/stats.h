@@ -1,4 +1,5 @@
-// martlet/stats.h: counters of one App, or of a Server's workers together. All count from its start, but those named `open_`.
+// martlet/stats.h: counters of one App, or of a Server's workers together. All count from its start, but those named `open_`
+// and those that say "now".
 #pragma once
 
 #include <martlet/config.h>
@@ -17,6 +18,7 @@ struct Stats {
   uint64_t messages_received = 0;   // WebSocket messages given to handlers
   uint64_t messages_sent = 0;       // to one connection each; a room's message counts once per receiver
   uint64_t messages_dropped = 0;    // by drop_newest, drop_oldest, a slow consumer's close, or for want of memory
+  uint64_t messages_conflated = 0;  // replaced by a newer one of their key, for a slow receiver (PublishOptions::conflate)
   uint64_t messages_inflated = 0;   // received compressed (RFC 7692)
   uint64_t messages_deflated = 0;   // compressed; one for many receivers counts once for each class of them
   uint64_t pings_answered = 0;      // by WebSockets: heartbeats and ping()
@@ -32,6 +34,10 @@ struct Stats {
   uint64_t accept_pauses = 0;       // times accepting paused because descriptors or memory ran out
   uint64_t open_rooms = 0;          // now
   uint64_t websocket_routes_off = 0; // that WsOptions::enabled turns off, on each worker
+  uint64_t queued_messages = 0;     // now, for clients who are away or whose worker has yet to turn (sessions.h); of all workers
+  uint64_t queue_dropped = 0;       // of these the ones above a limit
+  uint64_t queue_expired = 0;       // and those that have waited too long
+  uint64_t late_admits = 0;         // decisions of App::on_join about joins that were decided already, or no longer wanted
   uint64_t mail_refused = 0;        // messages from other threads that were dropped as this worker did not turn
 
   // Of all answered pings, in milliseconds; 0 before the first one. See WsOptions::measure_latency.

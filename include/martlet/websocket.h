@@ -7,6 +7,7 @@
 #include <martlet/loop.h>
 #include <martlet/message.h>
 #include <martlet/options.h>
+#include <martlet/topics.h>
 #include <martlet/typed_data.h>
 #include <martlet/websocket_names.h>
 
@@ -29,6 +30,7 @@ namespace martlet {
 class Request;
 class Room;
 class Audience;
+enum class JoinRefusal : uint8_t;
 class ConnectionRequest;
 class MessageWriter;
 struct MARTLET_LAYOUT ConnectionInfo;
@@ -38,7 +40,7 @@ struct MessageAccess;
 class AckRequest;
 struct EventListener;
 
-// What one who joins wants of a room with memory (history.h); of other rooms nothing.
+// What one who joins wants: of a room with memory (history.h), but for `trusted`.
 struct JoinOptions {
   // Of `since`: as the connection was told it.
   std::string_view epoch = {};
@@ -48,6 +50,8 @@ struct JoinOptions {
   bool positions = true;
   // All that was sent behind this offset, which it has been told up to now; or, where that cannot be, a room:gap.
   std::optional<uint64_t> since = {};
+  // The server's own code wants it: App::on_join is not asked.
+  bool trusted = false;
 };
 
 // How a connection ended.
@@ -145,16 +149,26 @@ class WebSocket {
   void cancel(TimerId timer) const noexcept;
 
   // Enters a room, which exists from its first member to its last. Entering twice is the same as once. The handle is
-  // not ok() when the connection is gone or memory is out, and never is on another thread (the join is on its way).
+  // not ok() when the join was refused, and says why (Room::refusal): the connection is gone, a limit is reached
+  // (App::rooms_options), memory is out, or it has yet to be decided (App::on_join). Nor is it on another thread (the join is
+  // on its way).
   Room join(std::string_view room) const noexcept;
-  // The same, and what it missed: see history.h.
+  // The same with wishes, and what it missed: see history.h.
   Room join(std::string_view room, const JoinOptions& options) const noexcept;
-  // Leaves it; a connection that closes leaves all its rooms after its close handler has run.
+  // Enters all of these, as one by one: the answer is the first refusal, none when there is none; others are entered all the same.
+  JoinRefusal join(std::initializer_list<std::string_view> rooms) const noexcept;
+  JoinRefusal join(std::span<const std::string> rooms) const noexcept;
+  // Leaves it, or does not enter it when that has not been decided yet; a connection that closes leaves all its rooms after its
+  // close handler has run.
   void leave(std::string_view room) const noexcept;
   void leave(const Room& room) const noexcept;
   // The members of a room but this connection, which need not be a member itself.
   Audience to(std::string_view room) const noexcept;
   Audience to(const Room& room) const noexcept;
+  // The members of several rooms but this connection: each gets it once, in however many of them it is. (A
+  // room with memory tells its members by itself.)
+  Audience to(std::initializer_list<std::string_view> rooms) const noexcept;
+  Audience to(std::span<const std::string> rooms) const noexcept;
   // The connections of a route but this one, by the pattern that it was registered with.
   Audience to_route(std::string_view pattern) const noexcept;
   // All other connections of the App, on whatever route; in a Server those of all workers.
@@ -162,6 +176,22 @@ class WebSocket {
   SendStatus broadcast(std::span<const std::byte> bytes, Compress compress = Compress::automatic) const noexcept;
   SendStatus broadcast(const Message& message, Compress compress = Compress::automatic) const noexcept;
   SendStatus broadcast(const JsonText& json, Compress compress = Compress::automatic) const noexcept;
+
+  // Subscribes to the topics that this filter matches (topics.h), from the next publish on. Twice is the same as once.
+  SubscribeStatus subscribe(std::string_view filter) const noexcept;
+  // Takes the subscription by this very filter back, if there is one. What has been published still comes.
+  void unsubscribe(std::string_view filter) const noexcept;
+  // App::publish, to all subscribers of the topic but this connection, which need not be one itself.
+  SendStatus publish(std::string_view topic, std::string_view text, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, std::span<const std::byte> bytes, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, const Message& message, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, const SharedFrame& frame, PublishOptions options = {}) const noexcept;
+  SendStatus publish(std::string_view topic, const JsonText& json, PublishOptions options = {}) const noexcept;
+  // The same of an event (events.h, which has to be included).
+  template <typename... Args>
+  SendStatus publish_event(std::string_view topic, std::string_view event, const Args&... args) const {
+    return detail::emit(topic_events(topic), event, args...);
+  }
 
   // Listeners of this connection alone; they run beside the handlers of the route's WsHandlers, after them, in the order in
   // which they were added. Any number: each costs a block of some 100 bytes. What is added while an event is told hears
@@ -280,6 +310,9 @@ class WebSocket {
   // The subprotocol that was chosen (WsOptions::protocols), which costs a lazy block; empty when there is none. As long valid.
   std::string_view protocol() const noexcept;
 
+  // Who its client is (App::sessions, sessions.h); empty when nobody has said. As long valid.
+  std::string_view client_id() const noexcept;
+
   // When the handshake was answered; the epoch when the connection is gone.
   std::chrono::system_clock::time_point connected_at() const noexcept;
   // Whether it is open and its peer shows life: that it was heard from (pongs count) within one and a half heartbeat
@@ -305,6 +338,7 @@ class WebSocket {
     return [fn = std::decay_t<F>(std::forward<F>(fn))](WebSocket) mutable { return fn(); };
   }
   ListenerId add_filter(Function<void(WebSocket, const Message&, bool&)> filter) const;
+  detail::TopicEvents topic_events(std::string_view topic) const noexcept;
   // Where its typed data is; null when it is gone or memory is out.
   detail::DataSlot** data_slots() const noexcept;
   detail::DataSlot* first_data() const noexcept;

@@ -15,6 +15,10 @@ struct App::Impl : realtime::RealtimeWorker {
 };
 
 realtime::RealtimeWorker& AppAccess::worker(App& app) noexcept { return *app.impl_; }
+const realtime::RealtimeWorker& AppAccess::worker(const App& app) noexcept { return *app.impl_; }
+
+uint32_t AppAccess::first(const App& app) noexcept { return app.impl_->first; }
+uint32_t App::first_worker() const noexcept { return impl_->first; }
 
 App::App(AppOptions options) : impl_(new Impl(options)) {}
 App::~App() { delete impl_; }
@@ -187,7 +191,7 @@ void App::cancel(TimerId timer) {
 Room App::room(std::string_view name) const noexcept {
   if (!realtime::here(impl_->number)) return Room();
   const base::SlotId id = impl_->find_room_id(name);
-  return id.generation ? MessageAccess::room(impl_->first, id) : Room();
+  return MessageAccess::room(impl_->first, id.generation ? id : base::SlotId());
 }
 
 Audience App::to(std::string_view room) const noexcept { return MessageAccess::room_audience(impl_->first, room); }

@@ -236,6 +236,7 @@ Stats Server::stats() const noexcept {
   if (!impl_->group) return sum;
   for (uint32_t i = 0; i < impl_->count; i++) impl_->group->add_stats(i, sum);
   sum.open_rooms = impl_->group->directory.rooms();
+  if (const worker::QueueCounts* counts = impl_->group->queue_counts.load(std::memory_order_acquire)) counts->show(sum);
   return sum;
 }
 

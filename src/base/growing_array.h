@@ -27,6 +27,8 @@ class GrowingArray {
     size_++;
     return true;
   }
+  // Whether the next push() finds room.
+  bool make_room() noexcept { return size_ < capacity_ || grow(); }
   // Keeps the memory.
   void clear() noexcept { size_ = 0; }
   void truncate(uint32_t size) noexcept { size_ = size; }

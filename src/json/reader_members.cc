@@ -16,7 +16,7 @@ uint64_t load(const char* at) noexcept {
 }
 
 // `readable`: bytes that may be looked at from where the name begins.
-inline bool same_name(const MemberInfo& member, std::string_view name, size_t readable) noexcept {
+inline bool same_name(const MemberReader& member, std::string_view name, size_t readable) noexcept {
   const size_t size = name.size();
   if (size != member.size) return false;
   if (readable < 8) [[unlikely]] return std::memcmp(name.data(), member.name, size) == 0;
@@ -60,7 +60,7 @@ bool Reader::unknown(size_t place) noexcept {
 bool Reader::check_missing(const MemberTable& table, uint64_t seen, size_t place) noexcept {
   const uint64_t missing = table.required & ~seen;
   if (!options_.require_all || missing == 0) return true;
-  const MemberInfo& member = table.members[std::countr_zero(missing)];
+  const MemberReader& member = table.members[std::countr_zero(missing)];
   missing_ = {member.name, member.size};
   return fail_value(place, "is missing");
 }

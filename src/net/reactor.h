@@ -109,6 +109,8 @@ struct OutputFollower {
   void (*stalled)(void* context, Connection& c) = nullptr;
   // All that waited has been given to it.
   void (*drained)(void* context, Connection& c) = nullptr;
+  // Messages for it were dropped.
+  void (*lost)(void* context, Connection& c) = nullptr;
 };
 
 // What a worker of a group shares with the others.

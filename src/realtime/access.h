@@ -29,6 +29,8 @@ struct MessageAccess {
   static base::SlotId id(const WebSocket& ws) noexcept { return {ws.slot_, ws.generation_}; }
   static RouteServer route_server(realtime::WsRouteEntry& route) noexcept { return RouteServer(route); }
   static Room room(uint32_t worker, base::SlotId id) noexcept { return Room(worker, id.slot, id.generation); }
+  static Admit admit(uint32_t worker, base::SlotId id) noexcept { return Admit(worker, id.slot, id.generation); }
+  static Room refused(uint32_t worker, JoinRefusal why) noexcept { return Room(worker, static_cast<uint32_t>(why), 0); }
   static uint32_t worker(const Room& r) noexcept { return r.worker_; }
   static base::SlotId id(const Room& r) noexcept { return {r.slot_, r.generation_}; }
   static Message message(const session::MessageView& v) noexcept { return Message(v.data, v.size, v.is_text, v.block); }
@@ -49,8 +51,12 @@ struct MessageAccess {
   using Kind = Audience::Kind;
   static Audience audience(Kind kind, uint32_t first, base::SlotId id) noexcept;
   static Audience audience(Kind kind, uint32_t first, std::string_view name) noexcept;
+  static Audience audience(uint32_t first, SharedFrame names, size_t count) noexcept;
   static Audience room_audience(uint32_t first, std::string_view name) noexcept;
   static Audience route_audience(uint32_t first, std::string_view pattern) noexcept;
+  // Of several rooms.
+  static Audience rooms_audience(uint32_t first, std::span<const std::string_view> names) noexcept;
+  static Audience rooms_audience(uint32_t first, std::span<const std::string> names) noexcept;
   static Kind kind(const Audience& a) noexcept { return a.kind_; }
   static uint32_t worker(const Audience& a) noexcept { return a.worker_; }
   static base::SlotId id(const Audience& a) noexcept { return {a.slot_, a.generation_}; }

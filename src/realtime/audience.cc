@@ -11,11 +11,14 @@
 
 #include "base/alloc.h"
 #include "base/short_array.h"
+#include "realtime/many_rooms.h"
 #include "realtime/realtime.h"
 #include "net/reactor.h"
 #include "net/worker_registry.h"
 
 namespace martlet {
+
+constinit std::atomic<realtime::PublishToRooms> realtime::publish_to_rooms = nullptr;
 
 namespace {
 
@@ -149,7 +152,10 @@ SendStatus publish_here(RealtimeWorker& w, const Recipients& to, const Frame& fr
     out[i] = MessageAccess::worker(ws) == w.number ? w.websocket(MessageAccess::id(ws)) : nullptr;
   }
   const bool some_here = target.connections > 0 && (target.connections > out.size() || reaches_any(w, target, out));
-  if (!some_here && !others.any()) return SendStatus::closed;
+  if (!some_here && !others.any()) {
+    if (to.kind != Kind::rooms) return SendStatus::closed;
+    return realtime::publish_to_rooms.load(std::memory_order_relaxed)(w, to.name, to.except, frame, to_others);
+  }
   realtime::PublishedRange range;
   if (!realtime::publish(w, some_here ? target.log : nullptr, frame, out, range)) {
     return SendStatus::dropped;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <string_view>
+#include <utility>
 
 #include "proto/ws_frame.h"
 
@@ -130,6 +131,12 @@ CatchUp::Written CatchUp::write(RoomMemory& room, uint64_t until, const WebSocke
   Out out{to, size, {}};
   // What is gone that its worker has not read yet: it is to read first, as that is the place from which all can be told.
   if (until < room.messages_lost() || until < room.map().forgotten()) return out.written;
+  if (std::exchange(lost_, false)) {
+    gap_ = GapReason::behind;
+    say_joined_ = false;
+    messages_at_ = until;
+    start_over(room, until);
+  }
   while (!out.written.done && step(room, until, member, out)) {
   }
   return out.written;

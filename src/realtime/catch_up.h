@@ -34,6 +34,8 @@ class CatchUp {
   // Of a member that has been given all up to here.
   explicit CatchUp(uint64_t position) noexcept : position_(position), messages_at_(position), until_(position) {}
 
+  // What it was given last may not have come: it is told of a gap, and all from there on.
+  void lose() noexcept { lost_ = true; }
   // The offset behind which messages are still wanted.
   uint64_t needs() const noexcept { return messages_at_ < position_ ? messages_at_ : position_; }
 
@@ -71,6 +73,7 @@ class CatchUp {
   GapReason gap_ = GapReason::none;  // to be said
   bool say_joined_ = false;
   bool recovered_ = false;
+  bool lost_ = false;
 };
 
 }  // namespace martlet::realtime

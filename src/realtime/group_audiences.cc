@@ -4,6 +4,7 @@
 
 #include "base/short_array.h"
 #include "realtime/realtime.h"
+#include "realtime/topic_seam.h"
 #include "session/ws_session.h"
 
 namespace martlet::realtime {
@@ -74,8 +75,10 @@ void RealtimeWorker::let_go_of_entries(WsRouteEntry& route) noexcept {
 // Puts the frames of an item into this worker's log, for its members of that audience.
 void take_item(worker::Worker& worker, const worker::ParcelItem& item, std::span<const worker::ParcelExcept> except) noexcept {
   RealtimeWorker& w = realtime_of(worker);
-  AudienceLog* audience = w.find_audience(item.kind, item.entry);
-  if (!audience) return;  // the last member has left
+  if (item.among != worker::Among::further) w.to_several.published = false;
+  const bool to_topic = item.kind == worker::AudienceKind::topics;
+  AudienceLog* audience = to_topic ? nullptr : w.find_audience(item.kind, item.entry);
+  if (to_topic ? !w.topics : !audience) return;  // the last member has left
   base::ShortArray<net::Connection*, MessageAccess::kFewExcepts> left_out(except.size());
   if (left_out.ok()) {
     for (const worker::ParcelExcept& one : except) {
@@ -83,8 +86,14 @@ void take_item(worker::Worker& worker, const worker::ParcelItem& item, std::span
       if (c) left_out.push(c);
     }
   }
-  if (left_out.ok() &&
-      publish_frames(w, *audience, item.block, item.data, item.size, item.messages, item.compress, left_out.span())) {
+  if (to_topic && left_out.ok()) return w.topics->take(w, item, left_out.span());
+  RealtimeWorker::ToSeveral& several = w.to_several;
+  const bool again = item.among == worker::Among::further && several.published;
+  const bool good = left_out.ok() && (again ? publish_again(w, *audience, several.range, item.compress)
+                                            : publish_frames(w, *audience, {item.block, item.data, item.size, item.messages},
+                                                             item.compress, left_out.span(), several.range));
+  if (good) {
+    several.published = item.among != worker::Among::alone;
     w.list(*audience);
   } else {
     w.stats.messages_dropped += item.messages;
@@ -97,6 +106,10 @@ void lagged(worker::Worker& worker, worker::AudienceKind kind, base::SlotId entr
   const auto treat = [&](net::Connection& c) {
     if (!c.closing && is_let_in(c)) session::treat_as_slow(w.sessions, c, messages);
   };
+  if (kind == worker::AudienceKind::topics) {
+    if (w.topics) w.topics->lagged(w, messages);
+    return;
+  }
   AudienceLog* audience = w.find_audience(kind, entry);
   if (!audience) return;
   if (audience->room) {

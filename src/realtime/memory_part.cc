@@ -25,6 +25,7 @@ const worker::PartHooks MemoryPart::kHooks{
     .turn_ended = [](worker::Part& p) { part_of(p).go_on(); },
     .stalled = [](worker::Part& p, net::Connection& c) { part_of(p).stalled(c); },
     .drained = [](worker::Part& p, net::Connection& c) { part_of(p).drained(c); },
+    .lost = [](worker::Part& p, net::Connection& c) { part_of(p).lost(c); },
 };
 
 uint64_t memory_now_ms() noexcept { return sys::monotonic_ns() / 1'000'000; }
@@ -35,7 +36,8 @@ namespace {
 
 // Whom a message goes to by name, where it is a room with memory.
 MemoryRef memory_of(RealtimeWorker& w, MemoryPart& part, const MemoryTarget& to) noexcept {
-  if (to.room) return to.room->memory ? MemoryRef::to(*to.room->memory->memory) : MemoryRef();
+  if (to.room && to.room->members > 0) return to.room->memory ? MemoryRef::to(*to.room->memory->memory) : MemoryRef();
+  if (to.room) return MemoryRef(part.memories->find_or_make(to.room->name()));  // it stays without members
   if (!to.name.empty() || to.id.generation == 0) return MemoryRef(part.memories->find_or_make(to.name));
   return w.group ? MemoryRef(part.memories->find(w.group->directory.name_of(to.id))) : MemoryRef();
 }
@@ -64,16 +66,16 @@ bool has_memory(RealtimeWorker& w, std::string_view name) noexcept {
 bool enter(RealtimeWorker& w, net::Connection& c, RoomRecord& room) noexcept { return w.parts.find<MemoryPart>()->enter(c, room); }
 void leave(RealtimeWorker& w, net::Connection& c, RoomRecord& room) noexcept { w.parts.find<MemoryPart>()->leave(c, room); }
 
-RoomRecord* enter_with(RealtimeWorker& w, net::Connection& c, std::string_view name, const JoinOptions& options) noexcept {
+Joined enter_with(RealtimeWorker& w, net::Connection& c, std::string_view name, const JoinOptions& options) noexcept {
   MemoryPart& part = *w.parts.find<MemoryPart>();
   const RoomRecord* before = w.rooms.find(name);
   const bool again = before && w.rooms.is_member(c.state<session::WsState>(), *before);
   const CatchUpWish wish{options.since, read_epoch(options.epoch), options.last, options.positions};
   part.wish = &wish;
-  RoomRecord* room = w.enter_room(c, name);
+  const Joined joined = w.enter_room(c, name, options);
   part.wish = nullptr;
-  if (room && again && room->memory) part.begin(c, *room->memory, wish);
-  return room;
+  if (joined.room && again && joined.room->memory) part.begin(c, *joined.room->memory, wish);
+  return joined;
 }
 
 constexpr MemorySeam kSeam{publish_to_memory, has_memory, enter, leave, enter_with};
@@ -283,6 +285,21 @@ void MemoryPart::drained(net::Connection& c) noexcept {
   }
 }
 
+// It cannot be known whether what was dropped was a room's.
+void MemoryPart::lost(net::Connection& c) noexcept {
+  RealtimeWorker& w = realtime();
+  if (writing_ || c.protocol != &session::ws_protocol || c.state<session::WsState>().ready != ReadyState::open) return;
+  for (const Membership* m = c.state<session::WsState>().rooms; m; m = m->next_of_socket) {
+    MemoryRoom* room = w.rooms.find_live(m->room_slot)->memory;
+    if (!room) continue;
+    Behind* behind = find_behind(*room, c);
+    if (!behind) behind = put_behind(*room, c, CatchUp(room->reader.read_to));
+    if (!behind) continue;
+    behind->catch_up.lose();
+    mark_due(*behind);
+  }
+}
+
 void MemoryPart::mark_due(Behind& behind) noexcept {
   worker.reactor.want_turn();
   if (behind.due) return;
@@ -346,7 +363,9 @@ bool MemoryPart::write(Behind& behind, net::Connection& c, bool& done) noexcept 
   SendStatus sent = SendStatus::ok;
   if (written.bytes) {
     take_published(w, c);
+    writing_ = true;
     sent = session::send_frames(w.sessions, c, block, block->data(), written.bytes, written.frames);
+    writing_ = false;
   }
   block->release();
   if (sent != SendStatus::dropped) return true;
@@ -375,7 +394,8 @@ bool MemoryPart::publish(MemoryRoom& room, const MemoryRun& run, const MemoryRun
   AudienceLog& audience = room.record.log;
   if (!gather_excepts(room, run, runs)) return false;
   const std::span<net::Connection* const> out(left_out_.data(), left_out_.size());
-  if (!publish_frames(w, audience, run.block, run.data, run.size, run.messages, run.compress, out)) return false;
+  PublishedRange range;
+  if (!publish_frames(w, audience, {run.block, run.data, run.size, run.messages}, run.compress, out, range)) return false;
   w.list(audience);
   return true;
 }

@@ -104,6 +104,7 @@ struct MemoryPart final : worker::Part {
 
   void stalled(net::Connection& c) noexcept;
   void drained(net::Connection& c) noexcept;
+  void lost(net::Connection& c) noexcept;
   void go_on() noexcept;
   void look() noexcept;
 
@@ -127,6 +128,7 @@ struct MemoryPart final : worker::Part {
 
   MemoryRoom* rooms_ = nullptr;
   Behind* due_ = nullptr;
+  bool writing_ = false;  // what is lost now is written again
   base::GrowingArray<net::Connection*> left_out_;
 };
 

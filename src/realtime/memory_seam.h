@@ -12,6 +12,7 @@
 
 namespace martlet::realtime {
 
+struct Joined;
 struct PublishedMessage;
 struct RealtimeWorker;
 struct RoomRecord;
@@ -34,7 +35,7 @@ struct MemorySeam {
   bool (*enter)(RealtimeWorker& w, net::Connection& c, RoomRecord& room) noexcept;
   void (*leave)(RealtimeWorker& w, net::Connection& c, RoomRecord& room) noexcept;
   // RealtimeWorker::enter_room with these wishes.
-  RoomRecord* (*enter_with)(RealtimeWorker& w, net::Connection& c, std::string_view name, const JoinOptions& options) noexcept;
+  Joined (*enter_with)(RealtimeWorker& w, net::Connection& c, std::string_view name, const JoinOptions& options) noexcept;
 };
 
 }  // namespace martlet::realtime

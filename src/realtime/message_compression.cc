@@ -61,7 +61,7 @@ bool queue_stretch(MessageCompression& self, net::Connection& c, const Published
 
 void published(worker::Part& part, const Publication& what) {
   auto& self = static_cast<MessageCompression&>(part);
-  self.packed.note(realtime_of(self.worker).log, what, self.from);
+  if (!what.again) self.packed.note(realtime_of(self.worker).log, what, self.from);
 }
 
 void turn_ended(worker::Part& part) {

@@ -2,6 +2,7 @@
 #include "realtime/presence.h"
 
 #include "net/reactor.h"
+#include "realtime/client_identity.h"
 #include "realtime/connection_slots.h"
 #include "realtime/key_text.h"
 
@@ -87,10 +88,10 @@ void PresencePart::answer(const Question& question) noexcept {
   const PresenceRule& rule = *rule_of(record->name());
   const WebSocket ws = w.handle(*c);
   Json value;
-  std::string identity;
+  std::string identity = rule.options.identify ? std::string() : public_name_of(*c);
   w.note_call(rule.pattern);
   if (!rule.describe(ws, value) || (rule.options.identify && !rule.options.identify(ws, identity))) return w.report_failure(rule.pattern, ws);
-  if (!rule.options.identify) identity = ws.id();
+  if (!rule.options.identify && identity.empty()) identity = ws.id();
   c = w.websocket(question.connection);  // what it was asked about may be gone by now
   record = w.rooms.find(question.room);
   if (!c || !record || !record->memory || !w.rooms.is_member(c->state<session::WsState>(), *record)) return;

@@ -7,6 +7,7 @@
 #include "net/output.h"
 #include "realtime/message_compression.h"
 #include "realtime/realtime.h"
+#include "realtime/topic_seam.h"
 #include "session/ws_session.h"
 
 namespace martlet::realtime {
@@ -18,6 +19,12 @@ bool AudienceLog::add(const PublishedRange& range) noexcept {
     return true;
   }
   return ranges_.push(range);
+}
+
+const PublishedRange* AudienceLog::first_after(uint64_t position) const noexcept {
+  const auto found = std::partition_point(ranges_.begin(), ranges_.end(),
+                                          [position](const PublishedRange& r) { return r.end <= position; });
+  return found == ranges_.end() ? nullptr : found;
 }
 
 PublishLog::~PublishLog() {
@@ -110,12 +117,17 @@ bool publish(RealtimeWorker& w, AudienceLog* audience, const PublishedMessage& m
   });
 }
 
-bool publish_frames(RealtimeWorker& w, AudienceLog& audience, base::Block* block, uint8_t* data, size_t size,
-                    uint32_t messages, Compress compress, std::span<net::Connection* const> except) noexcept {
-  PublishedRange range;
+bool publish_frames(RealtimeWorker& w, AudienceLog& audience, const FrameRun& run, Compress compress,
+                    std::span<net::Connection* const> except, PublishedRange& range) noexcept {
   return publish_with(w, &audience, compress, except, range, [&](PublishedRange& to) {
-    return w.log.append_frames(w.reactor.blocks, block, data, size, messages, to);
+    return w.log.append_frames(w.reactor.blocks, run.block, run.data, run.size, run.messages, to);
   });
+}
+
+bool publish_again(RealtimeWorker& w, AudienceLog& audience, const PublishedRange& range, Compress compress) noexcept {
+  if (!audience.add(range)) return false;
+  w.parts.published({audience, range, compress, true});
+  return true;
 }
 
 namespace {
@@ -164,25 +176,18 @@ void queue_range(RealtimeWorker& w, net::Connection& c, const PublishedRange& ra
   queue_frames(w, c, {w.log.block_of(range), w.log.data_of(range, begin), static_cast<size_t>(end - begin), messages});
 }
 
-// The next range of an audience at or after a position.
-const PublishedRange* first_after(const AudienceLog& audience, uint64_t position) noexcept {
-  const auto ranges = audience.ranges();
-  const auto found = std::partition_point(ranges.begin(), ranges.end(),
-                                          [position](const PublishedRange& r) { return r.end <= position; });
-  return found == ranges.end() ? nullptr : &*found;
-}
-
 const PublishedRange* earlier(const PublishedRange* a, const PublishedRange* b) noexcept {
   return !b || (a && a->begin <= b->begin) ? a : b;
 }
 
 // The first range, of all audiences this connection belongs to, that has something at or after the position.
 const PublishedRange* next_range(RealtimeWorker& w, const session::WsState& ws, uint64_t position) noexcept {
-  const PublishedRange* next = earlier(first_after(static_cast<const WsRouteEntry*>(ws.route)->log, position),
-                                       first_after(w.everybody, position));
+  const PublishedRange* next = earlier(static_cast<const WsRouteEntry*>(ws.route)->log.first_after(position),
+                                       w.everybody.first_after(position));
   for (const Membership* m = ws.rooms; m; m = m->next_of_socket) {
-    next = earlier(next, first_after(w.rooms.find_live(m->room_slot)->log, position));
+    next = earlier(next, w.rooms.find_live(m->room_slot)->log.first_after(position));
   }
+  if (w.topics && ws.extras) [[unlikely]] next = earlier(next, w.topics->next_range(w, ws, position));
   return next;
 }
 
@@ -190,15 +195,16 @@ const PublishedRange* next_range(RealtimeWorker& w, const session::WsState& ws, 
 
 void queue_run(RealtimeWorker& w, net::Connection& c, const FrameRun& run) noexcept { queue_frames(w, c, run); }
 
-void take_published(RealtimeWorker& w, net::Connection& c) noexcept {
-  session::WsState& ws = c.state<session::WsState>();
-  uint64_t position = ws.published > w.log.begin() ? ws.published : w.log.begin();
-  if (position >= w.log.end()) return;
+namespace {
+
+// Queues what next(position), which answers the first range that has something at or after that, finds one after the other.
+template <typename Next>
+void take_ranges(RealtimeWorker& w, net::Connection& c, uint64_t position, Next&& next) noexcept {
   // Neighbouring stretches, of whatever audience, are queued as one.
   const PublishedRange* open = nullptr;
   uint64_t open_begin = 0;
   uint64_t open_end = 0;
-  while (const PublishedRange* range = next_range(w, ws, position)) {
+  while (const PublishedRange* range = next(position)) {
     const uint64_t begin = range->begin > position ? range->begin : position;
     if (!open || begin != open_end || range->block != open->block) {
       if (open) queue_range(w, c, *open, open_begin, open_end);
@@ -207,8 +213,45 @@ void take_published(RealtimeWorker& w, net::Connection& c) noexcept {
     }
     open_end = position = range->end;
   }
-  ws.published = w.log.end();
+  c.state<session::WsState>().published = w.log.end();
   if (open) queue_range(w, c, *open, open_begin, open_end);
+}
+
+bool is_for(RealtimeWorker& w, const AudienceLog& audience, const session::WsState& ws) noexcept {
+  if (audience.room) return w.rooms.is_member(ws, *audience.room);
+  return !audience.route || audience.route == ws.route;
+}
+
+// For a connection in many rooms: not its rooms are looked at, but those that were sent something in this turn. False when memory
+// is out.
+[[gnu::noinline]] bool take_of_many(RealtimeWorker& w, net::Connection& c, uint64_t position) noexcept {
+  const auto& ws = c.state<session::WsState>();
+  base::GrowingArray<PublishedRange>& found = w.ranges_found;
+  found.clear();
+  for (const AudienceLog* audience = w.dirty_audiences; audience; audience = audience->next) {
+    if (!is_for(w, *audience, ws)) continue;
+    for (const PublishedRange& range : audience->ranges()) {
+      if (range.end > position && !found.push(range)) return false;
+    }
+  }
+  const auto by_begin = [](const PublishedRange& a, const PublishedRange& b) { return a.begin < b.begin; };
+  std::make_heap(found.begin(), found.end(), by_begin);
+  std::sort_heap(found.begin(), found.end(), by_begin);
+  take_ranges(w, c, position, [&found, at = uint32_t{0}](uint64_t from) mutable -> const PublishedRange* {
+    while (at < found.size() && found[at].end <= from) at++;
+    return at < found.size() ? &found[at] : nullptr;
+  });
+  return true;
+}
+
+}  // namespace
+
+void take_published(RealtimeWorker& w, net::Connection& c) noexcept {
+  const session::WsState& ws = c.state<session::WsState>();
+  const uint64_t position = ws.published > w.log.begin() ? ws.published : w.log.begin();
+  if (position >= w.log.end()) return;
+  if (Rooms::is_in_many(ws) && take_of_many(w, c, position)) [[unlikely]] return;
+  take_ranges(w, c, position, [&w, &ws](uint64_t from) { return next_range(w, ws, from); });
 }
 
 namespace {
@@ -225,13 +268,15 @@ void deliver_to_route(RealtimeWorker& w, const WsRouteEntry& route) noexcept {
 
 void deliver_published(RealtimeWorker& w) noexcept {
   w.delivery_due = false;
-  for (const AudienceLog* audience = w.dirty_audiences; audience; audience = audience->next) {
+  for (AudienceLog* audience = w.dirty_audiences; audience; audience = audience->next) {
     if (audience->room) {
       for (const Membership* m = audience->room->first; m; m = m->room_next) {
         take_published(w, *w.reactor.connections.live(m->connection_slot));
       }
     } else if (audience->route) {
       deliver_to_route(w, *audience->route);
+    } else if (audience != &w.everybody) {
+      w.topics->deliver(w, *audience);
     } else {
       for (const auto& route : w.ws_routes) deliver_to_route(w, *route);
     }

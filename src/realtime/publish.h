@@ -60,9 +60,13 @@ class AudienceLog {
   std::span<const PublishedRange> ranges() const noexcept { return {ranges_.data(), ranges_.size()}; }
   // Appends, merging with the last range when they touch. False when memory is out.
   bool add(const PublishedRange& range) noexcept;
+  // Whether the next one finds room.
+  bool make_room() noexcept { return ranges_.make_room(); }
   void clear() noexcept { ranges_.clear(); }
+  // The first range that has something at or after a position; null when there is none.
+  const PublishedRange* first_after(uint64_t position) const noexcept;
 
-  // Whose it is; both null: everybody's.
+  // Whose it is; both null: everybody's, or that of the receivers of topics (topic_cache.h).
   RoomRecord* room = nullptr;
   WsRouteEntry* route = nullptr;
   session::CompressionTrial trial;
@@ -79,6 +83,7 @@ struct Publication {
   AudienceLog& audience;
   const PublishedRange& frames;
   Compress compress;
+  bool again = false;  // another audience has them, too, and that was told already
 };
 
 // Frames that lie one behind the other in a block.
@@ -139,8 +144,11 @@ bool publish(RealtimeWorker& w, AudienceLog* audience, const PublishedMessage& m
              std::span<net::Connection* const> except, PublishedRange& range) noexcept;
 
 // The same with frames that are encoded: they came from another worker.
-bool publish_frames(RealtimeWorker& w, AudienceLog& audience, base::Block* block, uint8_t* data, size_t size, uint32_t messages,
-                    Compress compress, std::span<net::Connection* const> except) noexcept;
+bool publish_frames(RealtimeWorker& w, AudienceLog& audience, const FrameRun& run, Compress compress,
+                    std::span<net::Connection* const> except, PublishedRange& range) noexcept;
+
+// The same frames to a further audience: who belongs to both gets them once.
+bool publish_again(RealtimeWorker& w, AudienceLog& audience, const PublishedRange& range, Compress compress) noexcept;
 
 // Of a connection that its steps have not let through: nothing that is published is for it.
 inline constexpr uint64_t kNothingPublished = UINT64_MAX;

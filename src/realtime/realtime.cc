@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "realtime/admission.h"
 #include "realtime/kept_request.h"
+#include "realtime/topic_seam.h"
 #include "session/ws_session.h"
 
 namespace martlet::realtime {
@@ -45,7 +46,11 @@ void send_notice(worker::Worker& worker, std::string_view text) noexcept {
   });
 }
 
-void before_close(worker::Worker& w, net::Connection& c) noexcept { take_published(realtime_of(w), c); }
+void before_close(worker::Worker& worker, net::Connection& c) noexcept {
+  RealtimeWorker& w = realtime_of(worker);
+  if (w.topics) w.topics->before_close(w, c);
+  take_published(w, c);
+}
 
 constexpr worker::WorkerSeam kSeam{open, parts_changed, deliver, send_notice, before_close, {take_item, lagged}};
 
@@ -136,23 +141,37 @@ bool RealtimeWorker::share_room(RoomRecord& room) noexcept {
   return room.shared != nullptr;
 }
 
-RoomRecord* RealtimeWorker::enter_room(net::Connection& c, std::string_view name) noexcept {
-  auto& ws = c.state<session::WsState>();
-  const session::Membership* before = ws.rooms;
-  RoomRecord* room = rooms.join(reactor.blocks, ws, c.slot, name);
-  stats.open_rooms = rooms.size();
-  if (!room || ws.rooms == before) return room;
-  if (group && !share_room(*room)) {
-    rooms.leave(ws, *room);
-    stats.open_rooms = rooms.size();
-    return nullptr;
+JoinRefusal RealtimeWorker::may_join(net::Connection& c, const Rooms::Sought& sought, const JoinOptions& wishes) noexcept {
+  if (!sought.room && !group && rooms.size() >= joins.most_rooms) return JoinRefusal::too_many_rooms;
+  if (joins.may_have_more) {
+    if (const JoinRefusal why = joins.may_have_more(*this, c); why != JoinRefusal::none) return why;
   }
-  if (memory && !memory->enter(*this, c, *room)) return leave_quietly(c, *room), nullptr;
-  parts.joined(c, name);
-  return room;
+  return joins.ask && !wishes.trusted ? joins.ask(*this, c, sought.name, wishes) : JoinRefusal::none;
 }
 
-// Nobody has heard of its coming.
+Joined RealtimeWorker::enter_room(net::Connection& c, std::string_view name, const JoinOptions& wishes) noexcept {
+  if (name.size() > joins.most_name_bytes) return {nullptr, JoinRefusal::name_too_long};
+  auto& ws = c.state<session::WsState>();
+  const Rooms::Sought sought = rooms.look(name);
+  if (sought.room && rooms.is_member(ws, *sought.room)) return {sought.room, JoinRefusal::none};
+  if (const JoinRefusal why = may_join(c, sought, wishes); why != JoinRefusal::none) return {nullptr, why};
+  RoomRecord* room = rooms.enter(reactor.blocks, ws, c.slot, sought);
+  stats.open_rooms = rooms.size();
+  if (!room) return {nullptr, JoinRefusal::out_of_memory};
+  if (group && !share_room(*room)) {
+    leave_quietly(c, *room);
+    return {nullptr, group->directory.has_room_for_more() ? JoinRefusal::out_of_memory : JoinRefusal::too_many_rooms};
+  }
+  const bool remembered = !memory || memory->enter(*this, c, *room);
+  if (!remembered || (joins.record && !joins.record(*this, c, *room))) {
+    if (remembered && room->memory) memory->leave(*this, c, *room);
+    return leave_quietly(c, *room), Joined{nullptr, JoinRefusal::out_of_memory};
+  }
+  parts.joined(c, name);
+  return {room, JoinRefusal::none};
+}
+
+// Nobody has heard of its coming, or all have heard of its going.
 void RealtimeWorker::leave_quietly(net::Connection& c, RoomRecord& room) noexcept {
   if (room.shared) room.shared->remove_member();
   if (room.members == 1) {

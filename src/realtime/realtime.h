@@ -25,8 +25,10 @@
 
 namespace martlet::realtime {
 
+class ClientDirectory;
 struct MessageCompression;
 struct RouteEvents;
+struct TopicSeam;
 struct WsRouteEntry;
 
 // How steps behind the 101 begin (ws_steps.h).
@@ -34,6 +36,35 @@ struct OpenSteps {
   // Before there is a connection: what they will need. False when memory is out.
   bool (*prepare)(session::WsExtras& extras) noexcept;
   void (*begin)(RealtimeWorker& w, net::Connection& c, WsRouteEntry& route, session::Exchange& e) noexcept;
+};
+
+// How connections of clients that are known again begin (client_sessions.h).
+struct OpenSessions {
+  // Before there is a connection: whose it is. False: it was refused.
+  bool (*admit)(RealtimeWorker& w, const net::Connection& c, WsRouteEntry& route, session::Exchange& e, session::WsExtras*& extras) noexcept;
+  // The open handler is about to be called.
+  void (*begin)(RealtimeWorker& w, net::Connection& c) noexcept;
+};
+
+// What has become of a join.
+struct Joined {
+  RoomRecord* room;  // null when it was refused
+  JoinRefusal refusal;
+};
+
+// What options and hooks say of joins (room_options.cc, join_hook.cc, room_records.cc); null where nothing is said.
+struct JoinRules {
+  uint32_t most_rooms = UINT32_MAX;
+  uint32_t most_name_bytes = kMostRoomNameBytes;
+  // Whether the connection may be in one more room.
+  JoinRefusal (*may_have_more)(RealtimeWorker& w, net::Connection& c) noexcept = nullptr;
+  // Has somebody asked who decides; the answer is a refusal, `undecided` where it will be decided later.
+  JoinRefusal (*ask)(RealtimeWorker& w, net::Connection& c, std::string_view room, const JoinOptions& options) noexcept = nullptr;
+  // What was asked about this connection is not wanted any more.
+  void (*forget)(RealtimeWorker& w, net::Connection& c, std::string_view room) noexcept = nullptr;
+  // Writes a join down, before parts hear of it. False when memory is out.
+  bool (*record)(RealtimeWorker& w, net::Connection& c, RoomRecord& room) noexcept = nullptr;
+  static constexpr uint32_t kMostRoomNameBytes = 1024;
 };
 
 // What App::configure says of the routes that come after it (configure.cc).
@@ -116,8 +147,8 @@ struct RealtimeWorker : routing::RoutedWorker {
   void list(AudienceLog& audience) noexcept;
   void unlist(const AudienceLog& audience) noexcept;
 
-  // Null when memory is out.
-  RoomRecord* enter_room(net::Connection& c, std::string_view name) noexcept;
+  // Of the wishes only whether somebody is to be asked; of the others see MemorySeam.
+  Joined enter_room(net::Connection& c, std::string_view name, const JoinOptions& wishes) noexcept;
   void leave_room(net::Connection& c, RoomRecord& room) noexcept;
   // How a room is named outside this worker.
   base::SlotId id_of(const RoomRecord& room) const noexcept {
@@ -139,15 +170,26 @@ struct RealtimeWorker : routing::RoutedWorker {
 
   Rooms rooms;
   PublishLog log;
+  base::GrowingArray<PublishedRange> ranges_found;  // by take_published()
   MessageCompression* compression = nullptr;  // a part; null when no route compresses
+  const TopicSeam* topics = nullptr;          // of a part; null when nobody has subscribed to one
   AudienceLog everybody;
   AudienceLog* dirty_audiences = nullptr;  // those that were sent something this turn
   worker::DirectoryEntry* all_shared = nullptr;  // of `everybody`
   std::vector<std::unique_ptr<WsRouteEntry>> ws_routes;
+  JoinRules joins;
+  // Frames for several rooms that another worker has sent, while they are taken (Among).
+  struct ToSeveral {
+    bool published = false;  // to the first of these rooms that has members here
+    PublishedRange range;
+  } to_several;
   const RouteDefaults* defaults = nullptr;  // null where nothing is configured
   const MemorySeam* memory = nullptr;       // null where no room has a memory
   // Takes a listener of an event off; null where nobody listens to events.
   void (*off_event)(RealtimeWorker& w, net::Connection& c, uint64_t listener) noexcept = nullptr;
+  // Both null where clients are not known again.
+  const OpenSessions* open_sessions = nullptr;
+  ClientDirectory* clients = nullptr;  // of all workers
   // Null where no route has steps behind the 101.
   const OpenSteps* open_steps = nullptr;
   void (*compile_steps)(RealtimeWorker& w) = nullptr;
@@ -157,6 +199,7 @@ struct RealtimeWorker : routing::RoutedWorker {
   void count_in(WsRouteEntry& route) noexcept;
   void let_go_of_entries(WsRouteEntry& route) noexcept;
   bool share_room(RoomRecord& room) noexcept;
+  JoinRefusal may_join(net::Connection& c, const Rooms::Sought& sought, const JoinOptions& wishes) noexcept;
   void leave_quietly(net::Connection& c, RoomRecord& room) noexcept;
 };
 

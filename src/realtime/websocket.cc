@@ -116,7 +116,7 @@ void WebSocket::close(CloseCode code, std::string_view reason) const noexcept {
   if (RealtimeWorker* w = realtime::here(worker_)) {
     net::Connection* c = w->websocket({slot_, generation_});
     if (!c) return;
-    take_pending(*w, *c);
+    w->seam->before_close(*w, *c);
     return session::close_websocket(w->sessions, *c, number, reason, CloseCause::local_close);
   }
   // Without its reason when that cannot be copied.
@@ -138,12 +138,14 @@ namespace {
 // next must reach the new member.
 void post_join(const WebSocket& ws, std::string_view room, const JoinOptions* options) noexcept {
   const uint32_t number = MessageAccess::worker(ws);
+  const worker::Place& place = worker::place_;
+  const bool same_group = place.group && number - place.group->first < place.group->workers;
+  if (same_group && place.worker && room.size() > static_cast<RealtimeWorker*>(place.worker)->joins.most_name_bytes) return;
   base::KeptText name(room);
   base::KeptText epoch(options ? options->epoch : std::string_view());
   if (!name.ok() || !epoch.ok()) return;
   worker::Expected expected;
-  worker::Group* group = worker::place_.group;
-  if (group && number - group->first < group->workers) expected = worker::Expected(group->directory, room, number - group->first);
+  if (same_group) expected = worker::Expected(place.group->directory, room, number - place.group->first);
   auto join = [ws, name = std::move(name), epoch = std::move(epoch), with = options != nullptr,
                wishes = options ? *options : JoinOptions(), expected = std::move(expected)](RealtimeWorker&) mutable {
     wishes.epoch = epoch.text();
@@ -152,34 +154,35 @@ void post_join(const WebSocket& ws, std::string_view room, const JoinOptions* op
   realtime::post_to(number, std::move(join));
 }
 
-}  // namespace
-
-namespace {
-
 template <typename Enter>
 Room join_here(RealtimeWorker& w, const WebSocket& ws, Enter&& enter) noexcept {
   net::Connection* c = w.websocket(MessageAccess::id(ws));
-  if (!c || c->closing || c->state<session::WsState>().ready == ReadyState::closed) return Room();
+  if (!c || c->closing || c->state<session::WsState>().ready == ReadyState::closed) {
+    return MessageAccess::refused(w.first, JoinRefusal::closed);
+  }
   take_pending(w, *c);
-  realtime::RoomRecord* record = enter(*c);
-  if (!record) return Room();
+  const realtime::Joined joined = enter(*c);
+  if (!joined.room) return MessageAccess::refused(w.first, joined.refusal);
   realtime::skip_published(*c, w.log.end());  // what was published to the room before is not for it
-  return MessageAccess::room(w.first, w.id_of(*record));
+  return MessageAccess::room(w.first, w.id_of(*joined.room));
 }
+
+constexpr JoinOptions kNoWishes;
 
 }  // namespace
 
 Room WebSocket::join(std::string_view room) const noexcept {
   RealtimeWorker* w = realtime::here(worker_);
   if (!w) return post_join(*this, room, {}), Room();
-  return join_here(*w, *this, [&](net::Connection& c) { return w->enter_room(c, room); });
+  return join_here(*w, *this, [&](net::Connection& c) { return w->enter_room(c, room, kNoWishes); });
 }
 
 Room WebSocket::join(std::string_view room, const JoinOptions& options) const noexcept {
   RealtimeWorker* w = realtime::here(worker_);
   if (!w) return post_join(*this, room, &options), Room();
-  if (!w->memory) return join(room);
-  return join_here(*w, *this, [&](net::Connection& c) { return w->memory->enter_with(*w, c, room, options); });
+  return join_here(*w, *this, [&](net::Connection& c) {
+    return w->memory ? w->memory->enter_with(*w, c, room, options) : w->enter_room(c, room, options);
+  });
 }
 
 void WebSocket::leave(std::string_view room) const noexcept {
@@ -187,6 +190,7 @@ void WebSocket::leave(std::string_view room) const noexcept {
     net::Connection* c = w->websocket({slot_, generation_});
     realtime::RoomRecord* record = c ? w->rooms.find(room) : nullptr;
     if (record) w->leave_room(*c, *record);
+    if (c && w->joins.forget) w->joins.forget(*w, *c, room);
     return;
   }
   base::KeptText name(room);

@@ -196,6 +196,7 @@ bool keep(const RealtimeWorker& w, session::Exchange& e, const WsRouteEntry& rou
 
 void call_open(RealtimeWorker& w, net::Connection& c, WsRouteEntry& route, session::Exchange& e) noexcept {
   const WebSocket ws = w.handle(c);
+  if (w.open_sessions) w.open_sessions->begin(w, c);
   auto& handler = route.on_open ? route.on_open : route.handlers.open;
   if (handler && !handler(ws, e.request)) {
     w.report_failure(route.pattern, ws);
@@ -237,6 +238,10 @@ void accept_websocket(routing::RoutedWorker& worker, session::Exchange& e, sessi
     return refuse_handshake(e, 503, "Out of memory.");
   }
   net::Connection& c = *e.connection;
+  if (w.open_sessions && !w.open_sessions->admit(w, c, route, e, extras)) {
+    w.leave_route(route);
+    return base::destroy(extras);
+  }
   session::DeflateDecision decision;
   decide_compression(w, e, route, decision);
   if (e.flags.watched) {

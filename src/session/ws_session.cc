@@ -39,6 +39,7 @@ SendStatus sent(Sessions& s, net::Connection& c, uint32_t messages) noexcept {
 
 SendStatus dropped(Sessions& s, net::Connection& c, uint32_t messages) noexcept {
   s.stats.messages_dropped += messages;
+  if (c.followed) s.reactor.follower.lost(s.reactor.follower.context, c);
   c.state<WsState>().want_drain = true;
   return SendStatus::dropped;
 }
@@ -66,6 +67,7 @@ bool make_room(Sessions& s, net::Connection& c) noexcept {
     case SlowConsumerPolicy::drop_oldest: {
       const size_t over = net::unsent_bytes(s.reactor, c) - static_cast<size_t>(limits.unsent_bytes) + 1;
       s.stats.messages_dropped += net::drop_frames(s.reactor, c, over);
+      if (c.followed) s.reactor.follower.lost(s.reactor.follower.context, c);
       ws.want_drain = true;
       return net::unsent_bytes(s.reactor, c) < limits.unsent_bytes;
     }

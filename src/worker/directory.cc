@@ -119,9 +119,9 @@ void Directory::leave(DirectoryEntry& e, uint32_t seat) noexcept {
   let_go(e);
 }
 
-DirectoryEntry* Directory::expect(std::string_view room, uint32_t seat) noexcept {
+DirectoryEntry* Directory::expect(std::string_view room, uint32_t seat, Kind kind) noexcept {
   const std::lock_guard lock(mutex_);
-  DirectoryEntry* e = find_or_make(Kind::room, room);
+  DirectoryEntry* e = find_or_make(kind, room);
   if (!e) return nullptr;
   e->holders++;
   e->expected++;
@@ -135,6 +135,21 @@ void Directory::settle(DirectoryEntry& e) noexcept {
     for (int i = 0; i < Seats::kWords; i++) e.seats[i].store(e.held.words[i], kRelease);
   }
   let_go(e);
+}
+
+void Directory::hold(DirectoryEntry& e) noexcept {
+  const std::lock_guard lock(mutex_);
+  e.holders++;
+}
+
+void Directory::release(DirectoryEntry& e) noexcept {
+  const std::lock_guard lock(mutex_);
+  let_go(e);
+}
+
+void Directory::limit_rooms(uint32_t most) noexcept {
+  const std::lock_guard lock(mutex_);
+  most_rooms_.store(most, kRelaxed);
 }
 
 // One holder less; without any the entry goes.
@@ -172,6 +187,7 @@ DirectoryEntry* Directory::take_free() noexcept {
 }
 
 DirectoryEntry* Directory::make(Kind kind, std::string_view name, const Key& key) noexcept {
+  if (kind == Kind::room && !has_room_for_more()) return nullptr;
   base::KeptText kept(name);
   DirectoryEntry* e = kept.ok() ? take_free() : nullptr;
   if (!e) return nullptr;

@@ -44,7 +44,8 @@ struct Seats {
   }
 };
 
-enum class AudienceKind : uint8_t { room, route, all };
+// topics: all that are published to; the entry says which workers have subscribers of any.
+enum class AudienceKind : uint8_t { room, route, all, topics };
 
 struct DirectoryEntry {
   std::atomic<uint64_t> key[2] = {};
@@ -100,10 +101,18 @@ class Directory {
   // It has none any more; without any worker the entry goes. Takes the lock.
   void leave(DirectoryEntry& entry, uint32_t seat) noexcept;
 
-  // A join is on its way to this seat, from another worker: what that one sends to the room after it follows it there.
+  // A join (or a subscription) is on its way to this seat, from another worker: what that one sends to the room after it follows
+  // it there.
   // Null when memory is out. settle() when it has arrived, or has got lost. Both take the lock.
-  DirectoryEntry* expect(std::string_view room, uint32_t seat) noexcept;
+  DirectoryEntry* expect(std::string_view room, uint32_t seat, Kind kind = Kind::room) noexcept;
   void settle(DirectoryEntry& entry) noexcept;
+
+  // Somebody wants it to stay, with members or without, until it is released. Both take the lock.
+  void hold(DirectoryEntry& entry) noexcept;
+  void release(DirectoryEntry& entry) noexcept;
+  // No more rooms than these are made, of all workers together. Takes the lock.
+  void limit_rooms(uint32_t most) noexcept;
+  bool has_room_for_more() const noexcept { return rooms() < most_rooms_.load(std::memory_order_relaxed); }
 
   // The entry of this name. No lock.
   Found find(Kind kind, std::string_view name) const noexcept;
@@ -159,6 +168,7 @@ class Directory {
   std::atomic<Buckets*> buckets_{nullptr};
   std::atomic<DirectoryEntry*> chunks_[kChunks] = {};
   std::atomic<uint32_t> rooms_{0};
+  std::atomic<uint32_t> most_rooms_{UINT32_MAX};
   uint32_t size_ = 0;
   uint32_t touched_ = 0;
   uint32_t free_ = 0;  // index + 1
@@ -169,8 +179,8 @@ class Directory {
 class Expected {
  public:
   Expected() noexcept = default;
-  Expected(Directory& directory, std::string_view room, uint32_t seat) noexcept
-      : directory_(&directory), entry_(directory.expect(room, seat)) {}
+  Expected(Directory& directory, std::string_view room, uint32_t seat, AudienceKind kind = AudienceKind::room) noexcept
+      : directory_(&directory), entry_(directory.expect(room, seat, kind)) {}
   Expected(Expected&& other) noexcept : directory_(other.directory_), entry_(std::exchange(other.entry_, nullptr)) {}
   Expected& operator=(Expected&& other) noexcept {
     std::swap(directory_, other.directory_);

@@ -107,6 +107,7 @@ Stats Worker::sum_of_group() const noexcept {
     if (other != seat) group->add_stats(other, sum);
   }
   if (group) sum.open_rooms = group->directory.rooms();
+  if (queue_counts) queue_counts->show(sum);
   return sum;
 }
 

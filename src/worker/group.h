@@ -43,6 +43,18 @@ class ShownStats {
   std::array<std::atomic<uint64_t>, sizeof(Stats) / sizeof(uint64_t)> words_{};
 };
 
+// Messages that wait for clients who are away (realtime/client_directory.h), of all workers together.
+struct QueueCounts {
+  std::atomic<uint64_t> waiting{0};
+  std::atomic<uint64_t> dropped{0};
+  std::atomic<uint64_t> expired{0};
+  void show(Stats& stats) const noexcept {
+    stats.queued_messages = waiting.load(std::memory_order_relaxed);
+    stats.queue_dropped = dropped.load(std::memory_order_relaxed);
+    stats.queue_expired = expired.load(std::memory_order_relaxed);
+  }
+};
+
 // How connections find their worker, beyond what the kernel does.
 enum class Placing : uint8_t {
   stay,   // where they were accepted
@@ -81,6 +93,7 @@ struct Group {
   std::atomic<bool> draining{false};
   std::atomic<uint64_t> cut_at_ns{0};
   std::unique_ptr<Seat[]> seats;
+  std::atomic<const QueueCounts*> queue_counts{nullptr};  // in `common`
   Common common;
   Directory directory;
   std::unique_ptr<net::Lanes> lanes;  // goes first: mail that it drops may look at the others

@@ -26,7 +26,10 @@ struct Parcel {
 
   void release() noexcept {
     if (references.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
-    for (uint32_t i = 0; i < item_count; i++) items[i].block->release();
+    for (uint32_t i = 0; i < item_count; i++) {
+      items[i].block->release();
+      if (items[i].topic) items[i].topic->release();
+    }
     base::deallocate(this);
   }
 };
@@ -66,7 +69,10 @@ Parcel* make_parcel(const base::GrowingArray<ParcelItem>& items, const base::Gro
   if (!excepts.empty()) {
     std::memcpy(static_cast<void*>(parcel->excepts), excepts.data(), excepts.size() * sizeof(ParcelExcept));
   }
-  for (uint32_t i = 0; i < items.size(); i++) items[i].block->retain();
+  for (uint32_t i = 0; i < items.size(); i++) {
+    items[i].block->retain();
+    if (items[i].topic) items[i].topic->retain();
+  }
   return parcel;
 }
 
@@ -83,7 +89,8 @@ bool Outgoing::add(const ParcelItem& item, const Seats& where, std::span<const P
   if (!items_.empty() && except.empty()) {
     ParcelItem& last = items_.back();
     if (last.entry == item.entry && last.kind == item.kind && last.except_count == 0 && last.block == item.block &&
-        last.data + last.size == item.data && last.compress == item.compress) {
+        last.data + last.size == item.data && last.compress == item.compress && last.topic == item.topic &&
+        last.among == item.among && item.among == Among::alone) {
       last.size += item.size;
       last.messages += item.messages;
       return true;
@@ -95,9 +102,20 @@ bool Outgoing::add(const ParcelItem& item, const Seats& where, std::span<const P
   ParcelItem added = item;
   added.except_begin = before;
   added.except_count = static_cast<uint32_t>(except.size());
-  if (good && items_.push(added)) return true;
+  if (good && items_.push(added)) {
+    if (added.topic) added.topic->retain();
+    return true;
+  }
   excepts_.truncate(before);
   return false;
+}
+
+// The frames are the log's until the turn ends; the names of topics may be nobody's by now.
+void Outgoing::forget_items() noexcept {
+  for (const ParcelItem& item : items_) {
+    if (item.topic) item.topic->release();
+  }
+  items_.clear();
 }
 
 void Outgoing::ship(Worker& w) noexcept {
@@ -115,7 +133,7 @@ void Outgoing::ship(Worker& w) noexcept {
     if (posted == net::Posted::full) note_missed(w, seat);
   }
   if (parcel) parcel->release();
-  items_.clear();
+  forget_items();
   excepts_.clear();
   where_ = Seats();
   bytes_ = 0;

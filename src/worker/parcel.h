@@ -24,6 +24,10 @@ namespace martlet::worker {
 
 struct Worker;
 
+// Frames that go to the members of several rooms are an item of each, one behind the other: who is in several of these rooms
+// gets them once.
+enum class Among : uint8_t { alone, first, further };
+
 struct ParcelItem {
   AudienceKind kind;
   base::SlotId entry;
@@ -34,6 +38,10 @@ struct ParcelItem {
   uint32_t except_begin;
   uint32_t except_count;
   Compress compress;
+  Among among = Among::alone;
+  base::Block* topic = nullptr;  // its name, where the audience is one; behind it a NUL and the message's key, where it has one
+  uint32_t topic_bytes = 0;
+  uint32_t key_bytes = 0;
 };
 
 // A connection on another worker that is left out.
@@ -52,6 +60,11 @@ struct ParcelSeam {
 
 class Outgoing {
  public:
+  Outgoing() noexcept = default;
+  Outgoing(const Outgoing&) = delete;
+  Outgoing& operator=(const Outgoing&) = delete;
+  ~Outgoing() { forget_items(); }
+
   // For a worker of a group. False when memory is out.
   bool open(uint32_t seats) noexcept;
   bool empty() const noexcept { return items_.empty(); }
@@ -79,6 +92,7 @@ class Outgoing {
     bool empty() const noexcept { return audiences.empty() && unnamed == 0; }
   };
   void note_missed(Worker& w, uint32_t seat) noexcept;
+  void forget_items() noexcept;
   static bool tell(uint32_t number, MissedThere& missed) noexcept;
 
   base::GrowingArray<ParcelItem> items_;

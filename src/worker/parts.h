@@ -57,10 +57,11 @@ struct PartHooks {
   void (*left)(Part& self, net::Connection& c, std::string_view room) = nullptr;
   // Something was sent to an audience that has members on this worker; a message that came from another worker as well.
   void (*published)(Part& self, const realtime::Publication& what) = nullptr;
-  // Of connections that are `followed` (net/connection.h): the kernel takes no more of its output for now; and all that waited
-  // has been given to it.
+  // Of connections that are `followed` (net/connection.h): the kernel takes no more of its output for now; all that waited
+  // has been given to it; messages for it were dropped. Who wants one of them wants `drained`.
   void (*stalled)(Part& self, net::Connection& c) = nullptr;
   void (*drained)(Part& self, net::Connection& c) = nullptr;
+  void (*lost)(Part& self, net::Connection& c) = nullptr;
   // After the close handlers, before it leaves its rooms. It may run callbacks of the user's.
   void (*closed)(Part& self, net::Connection& c, const CloseInfo& why) = nullptr;
   // All connections are gone; the part is destroyed with its worker. Routes and rooms are still there.
@@ -139,6 +140,7 @@ class Parts {
   HookList<const realtime::Publication&> published;
   HookList<net::Connection&> stalled;
   HookList<net::Connection&> drained;
+  HookList<net::Connection&> lost;
   HookList<net::Connection&, const CloseInfo&> closed;
   HookList<> worker_ends;
 

@@ -103,6 +103,7 @@ struct Worker {
   bool delivery_due = false;  // something was published in this turn
   Retired* retired = nullptr;
   Function<void(const HandlerFailure&)> on_error;
+  const QueueCounts* queue_counts = nullptr;  // null where no messages wait for clients
   Common own_common;  // of one without a group
   Parts parts;
   uint32_t owed = 0;  // what a drain waits for besides connections

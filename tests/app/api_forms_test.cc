@@ -220,6 +220,17 @@ void route_forms(App& app) {
   });
 }
 
+void session_forms(App& app) {
+  app.sessions({.identify = by_client_id(), .queue = 100, .store = memory_store(), .ttl = 2min});
+  app.send_to_client("client-7", "text");
+  app.send_to_client("client-7", {{"type", "notification"}});
+  app.send_to_client("client-7", SharedFrame::text("often"));
+  app.send_to_client("client-7", std::vector<std::byte>(3));
+  app.forget_client("client-7");
+  SessionOptions other{.identify = [](Request& req) { return req.cookie("user").value_or(""); }, .on_restored = [](WebSocket, const SessionData&) {}, .store = {}};
+  other.identify = by_token();
+}
+
 // Everything that a handler may do with its connection.
 void handle_forms(App& app, WebSocket ws, const Message& msg) {
   const std::vector<std::byte> bytes(3);
@@ -257,6 +268,27 @@ void handle_forms(App& app, WebSocket ws, const Message& msg) {
   ws.close(static_cast<CloseCode>(4000), "my own");
 }
 
+void topic_forms(App& app) {
+  app.topics_options({.cache_bytes = 1_MiB, .max_conflated_keys = 10, .max_filters = 100, .max_filters_per_socket = 10, .max_levels = 8, .max_name_bytes = 100});
+  app.ws("/topics", [&app](WebSocket ws) {
+    ws.subscribe("news/+/sport");
+    if (ws.subscribe("news/#") != SubscribeStatus::ok) ws.close();
+    ws.unsubscribe("news/#");
+    ws.on_message([&app](WebSocket from, const Message& msg) {
+      app.publish("news/uk/sport", msg);
+      from.publish("news/uk/sport", msg);
+      app.publish("news/uk/sport", msg.share());
+      app.publish("news/uk/sport", msg.bytes(), {.compress = Compress::yes});
+      app.publish("news/uk/sport", {{"a", 1}});
+      app.publish("news/uk/sport", {{"a", 1}, {"b", {{"c", 2}}}}, {.conflate = "a"});
+      from.publish("news/uk/sport", Json::array({1, 2}));
+      app.publish(std::string("prices"), "1.5", {.conflate = "ACME"});
+      app.publish_event("news/uk/sport", "goal", 1, "two", Json{{"three", 3}});
+      from.publish_event("news/uk/sport", "goal");
+    });
+  });
+}
+
 }  // namespace
 
 TEST_CASE("api_forms: requests and WebSockets without a network") { inject_forms(); }
@@ -269,6 +301,8 @@ TEST_CASE("api_forms: an application with every form of route, handler and optio
   ws_forms(app);
   json_forms(app);
   route_forms(app);
+  session_forms(app);
+  topic_forms(app);
   const TimerId timer = app.every(1s, [] {});
   app.cancel(timer);
   CHECK(bool(timer));

@@ -119,7 +119,7 @@ struct Case {
   size_t per_read;  // requests or frames in one recv()
   size_t size = 0;  // of a frame's payload; of http_routes and http_steps: how many routes there are
   Payload payload = Payload::ascii;
-  std::string_view target = {};  // of http_json; of event, what stands behind its arguments
+  std::string_view target = {};  // of http_json; of event, what stands behind its arguments; of fan_out, the room with a memory
 };
 
 constexpr Case kCases[] = {
@@ -145,6 +145,9 @@ constexpr Case kCases[] = {
     {"event-20-ack", Kind::event, 16, 20, Payload::ascii, ",\"ack\":1234567"},
     {"fan-out-1", Kind::fan_out, 1, 100},
     {"fan-out-32", Kind::fan_out, 32, 100},
+    {"fan-out-1-beside-history", Kind::fan_out, 1, 100, Payload::ascii, "other"},
+    {"fan-out-1-history", Kind::fan_out, 1, 100, Payload::ascii, "room"},
+    {"fan-out-32-history", Kind::fan_out, 32, 100, Payload::ascii, "room"},
 };
 
 const Case* find_case(std::string_view name) {
@@ -278,6 +281,7 @@ uint64_t processor_ns() {
 }
 
 void add_routes_of(App& app, const Case& chosen, const std::string& name) {
+  if (chosen.kind == Kind::fan_out && !chosen.target.empty()) app.history(chosen.target, {});
   switch (chosen.kind) {
     case Kind::http_json: return add_json_routes(app, name);
     case Kind::http_routes: return add_many_routes(app, chosen.size);

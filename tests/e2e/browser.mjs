@@ -25,11 +25,13 @@ afterEach(async () => {
   assert.deepEqual(complaints.splice(0), []);
 });
 
-export function watch(page) {
+// expected: what the console may say, as it belongs to the check.
+export function watch(page, expected = null) {
   page.setDefaultTimeout(15000);
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('dialog', (dialog) => { complaints.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
   page.on('console', (message) => {
+    if (expected?.test(message.text())) return;
     if (message.type() === 'error' && !/WebSocket connection to .* failed/.test(message.text())) complaints.push(message.text());
   });
   page.on('request', (request) => {
@@ -39,8 +41,8 @@ export function watch(page) {
 }
 
 // A page of its own, which has gone nowhere yet.
-export async function newPage(options = desktop) {
+export async function newPage(options = desktop, expected = null) {
   const context = await browser.newContext({ locale: 'en-GB', ...options });
   contexts.push(context);
-  return watch(await context.newPage());
+  return watch(await context.newPage(), expected);
 }

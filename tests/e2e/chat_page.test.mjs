@@ -236,9 +236,151 @@ test('page: many lines at once are all sent, in order, at the pace the server al
   const bob = await enter(room, 'Bob');
   const all = [...Array(18)].map((_, i) => `line ${i}`);
   for (const line of all) await write(ada, line);
+  // What waits is one quiet line, not so many pale ones; and it tells how many are to go.
+  await ada.waitForSelector('#slow:not([hidden])');
+  assert.match(await ada.textContent('#slow'), /^A moment, too fast · \d+ to go$/);
+  assert.equal(await ada.getAttribute('#slow', 'role'), 'status');
+  assert.equal(await ada.isVisible('#outbox'), false);
+  await ada.screenshot({ path: path.join(pictures, 'chat-slow.png') });
   await reads(bob, 'line 17');
   assert.deepEqual(await lines(bob), all);
   await until(async () => String(await lines(ada)) === String(all), 'all receipts');
+  assert.equal(await ada.isVisible('#slow'), false);
+  assert.equal(await ada.$$eval('#outbox .bubble', (nodes) => nodes.length), 0);
+});
+
+test('page: code of several lines stands in a font of one width, fenced or not; a list and a poem do not', async () => {
+  const room = newRoom(), ada = await enter(room, 'Ada');
+  const codes = () => ada.$$eval('#log .bubble', (nodes) => nodes.map((node) => [...node.querySelectorAll('code')].map((code) => code.textContent)));
+  const say = async (text) => {
+    const count = (await lines(ada)).length;
+    await ada.fill('#text', text);
+    await ada.press('#text', 'Enter');
+    await until(async () => (await lines(ada)).length > count, text);
+  };
+  const plain = 'if (a) {\n  b();\n}';
+  await say('See:\n```js\nlet x = "<b>1</b>";\nlet y = https://example.com/a;\n```\nso');
+  await say(plain);
+  await say('Roses are red;\nviolets are blue\n1. one\n2. two');
+  await say('one line { with ; ends }');
+  await say('```\nnever closed');
+  await say('x'.repeat(200) + ' {\n' + ' '.repeat(4) + 'y'.repeat(300) + ';\n}');
+  const found = await codes();
+  assert.deepEqual(found.slice(0, 5), [['let x = "<b>1</b>";\nlet y = https://example.com/a;'], [plain], [], [], []]);
+  assert.deepEqual((await lines(ada)).slice(0, 5), ['See:\nlet x = "<b>1</b>";\nlet y = https://example.com/a;so', plain,
+    'Roses are red;\nviolets are blue\n1. one\n2. two', 'one line { with ; ends }', '```\nnever closed']);
+  assert.equal(await ada.locator('#log b:not(.head b)').count(), 0);
+  const style = await ada.$eval('#log code', (node) => [getComputedStyle(node).fontFamily, getComputedStyle(node).whiteSpace]);
+  assert.match(String(style), /monospace.*,pre$/);
+  for (const width of [320, 1280]) {
+    await ada.setViewportSize({ width, height: 640 });
+    assert.ok(await ada.$eval('#log', (node) => node.scrollWidth <= node.clientWidth), 'what is too wide is scrolled by itself');
+  }
+  assert.ok(await ada.$$eval('#log code', (nodes) => nodes.at(-1).scrollWidth > nodes.at(-1).clientWidth && nodes.at(-1).tabIndex === 0));
+  await ada.screenshot({ path: path.join(pictures, 'chat-code.png') });
+});
+
+test('page: an empty room offers its link at once, and by the sheet of a phone', async () => {
+  const room = newRoom(), ada = await enter(room, 'Ada');
+  await ada.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  await ada.click('#invite');
+  await ada.waitForSelector('#invite:has-text("Copied")');
+  assert.equal(await ada.evaluate(() => navigator.clipboard.readText()), chat.http + room);
+  await ada.waitForSelector('#invite:has-text("Copy link")');
+  await ada.screenshot({ path: path.join(pictures, 'chat-empty.png') });
+  await write(ada, 'not empty any more');
+  await until(async () => !(await ada.isVisible('#invite')), 'it to go');
+  const bob = await enter(newRoom(), 'Bob', phone);
+  await bob.evaluate(() => { navigator.share = async ({ url }) => { window.shared = url; }; });
+  await bob.tap('#invite');
+  assert.equal(await bob.evaluate(() => window.shared), bob.url());
+  await bob.screenshot({ path: path.join(pictures, 'chat-empty-phone.png') });
+});
+
+test('page: where nothing is, a page says so and leads back', async () => {
+  for (const target of ['/nothing', '/r', '/r/a/b']) {
+    const page = await newPage(phone, /status of 404/);
+    const response = await page.goto(chat.http + target);
+    assert.equal(response.status(), 404);
+    assert.match(response.headers()['content-security-policy'], /default-src 'none'/);
+    assert.match(await page.$eval('meta[name=viewport]', (node) => node.content), /width=device-width/);
+    assert.deepEqual([await page.textContent('h1'), await page.title()], ['Nothing here', 'Nothing here']);
+    if (target === '/nothing') await page.screenshot({ path: path.join(pictures, 'chat-missing-phone.png') });
+    const box = await page.locator('a.main').boundingBox();
+    assert.ok(box.height >= 44);
+    await page.tap('a.main');
+    await page.waitForSelector('#enter');
+    assert.equal(new URL(page.url()).pathname, '/');
+  }
+});
+
+test('page: what a finger has to hit is 44 pixels large, and nothing hovers where nothing can', async (t) => {
+  const server = await start('chat', '--port', '0');
+  t.after(() => server.stop('SIGKILL'));
+  const room = `${server.http}/r/harbour`, small = { ...phone, viewport: { width: 320, height: 568 } };
+  const tooSmall = (page) => page.$$eval('button, input, textarea, a:not(.bubble a)', (nodes) => nodes.filter((node) => node.checkVisibility({ visibilityProperty: true })).map((node) => {
+    const box = node.getBoundingClientRect();
+    return box.width >= 44 && box.height >= 44 ? null : `${node.id || node.className || node.textContent} ${box.width} x ${box.height}`;
+  }).filter(Boolean));
+  const ada = await enter(room, 'Ada', small);
+  assert.equal(await ada.textContent('#state'), 'Just you');
+  assert.ok(await ada.$eval('#state', (node) => node.scrollWidth <= node.clientWidth), 'and all of it can be read at 320 pixels');
+  assert.deepEqual(await tooSmall(ada), [], 'an empty room');
+  await write(ada, 'hello');
+  await until(async () => (await lines(ada)).length === 1, 'the line');
+  assert.deepEqual(await tooSmall(ada), []);
+  await ada.tap('#who');
+  await ada.waitForSelector('#people.open');
+  await until(() => ada.$eval('#people', (n) => n.getAnimations().length === 0), 'the drawer to stand still');
+  assert.deepEqual(await tooSmall(ada), [], 'the people');
+  await ada.tap('#shut');
+  const door = await go(await newPage(small), server.http + '/');
+  assert.deepEqual(await tooSmall(door), [], 'the door');
+  await ada.goto(server.http + '/');
+  await ada.waitForSelector('#recent a');
+  assert.deepEqual(await tooSmall(ada), [], 'a door with rooms');
+  await ada.tap('#recent a');
+  await online(ada);
+  await server.stop();
+  await ada.waitForSelector('#now:not([hidden])');
+  assert.deepEqual(await tooSmall(ada), [], 'what is lost');
+
+  // Where fingers are there is no :hover, which would stay after a tap.
+  const hovering = await ada.evaluate(() => [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules])
+    .filter((rule) => rule.cssText.includes(':hover')).map((rule) => rule.conditionText ?? rule.selectorText));
+  assert.deepEqual(hovering, ['(hover: hover)']);
+});
+
+test('page: the edges of fields and of what is said stand out at 3:1, by day and by night', async () => {
+  for (const colorScheme of ['light', 'dark']) {
+    const room = newRoom(), options = { ...desktop, colorScheme };
+    const door = await visit('/', options);
+    const ada = await enter(room, 'Ada', options), bob = await enter(room, 'Bob', options);
+    await write(bob, 'hello');
+    await write(ada, 'hello, you');
+    await reads(ada, 'hello');
+    await reads(ada, 'hello, you');
+    await until(() => ada.evaluate(() => document.getAnimations().length === 0), 'everything to stand still');
+    // Against what lies inside of the edge, and what lies around it.
+    const contrasts = (page, selector) => page.$eval(selector, (node) => {
+      const canvas = document.createElement('canvas').getContext('2d');
+      const light = (colour) => {
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+        const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      const behind = (one) => { const colour = getComputedStyle(one).backgroundColor; return colour === 'rgba(0, 0, 0, 0)' && one.parentElement ? behind(one.parentElement) : colour; };
+      const edge = light(getComputedStyle(node).borderTopColor);
+      return [behind(node), behind(node.parentElement)].map(light).map((other) => (Math.max(edge, other) + 0.05) / (Math.min(edge, other) + 0.05));
+    });
+    for (const [page, selector] of [[door, '#name'], [door, '#pick'], [ada, '#composer'], [ada, '#new-name'], [ada, '.group:not(.mine) .bubble'], [ada, '.mine .bubble']]) {
+      if (selector === '#new-name') await ada.click('text=Rename');
+      const found = await contrasts(page, selector);
+      assert.ok(found.every((ratio) => ratio >= 3), `${selector} ${colorScheme}: ${found}`);
+      if (selector === '#new-name') await ada.click('#keep');
+    }
+  }
 });
 
 test('page: fits 320 pixels and more, and its parts have names', async () => {
@@ -262,7 +404,7 @@ test('page: fits 320 pixels and more, and its parts have names', async () => {
   const nameless = await ada.$$eval('button, textarea, input, a', (nodes) => nodes.filter((n) => n.checkVisibility() &&
     !(n.getAttribute('aria-label') || n.labels?.[0]?.textContent || n.textContent.trim())).map((n) => n.outerHTML));
   assert.deepEqual(nameless, []);
-  assert.equal(await ada.getAttribute('#log', 'role'), 'log');
+  assert.equal(await ada.$eval('#log', (list) => `${list.parentNode.getAttribute('role')} ${list.parentNode.getAttribute('aria-label')} ${list.tagName}`), 'log Messages OL');
   await ada.click('#who');
   await ada.waitForSelector('#people.open');
   await ada.press('body', 'Escape');

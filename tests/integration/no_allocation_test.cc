@@ -450,6 +450,15 @@ void audience_routes(App& app) {
   });
   app.ws("/route", {.message = [&app](WebSocket, const Message& msg) { app.to_route("/route").send(msg); },
                     .options = {.max_unsent_bytes = 64_MiB}});
+  app.ws("/topic", [&app](WebSocket ws, Request&) {
+    ws.subscribe("news/+/sport");
+    ws.subscribe("news/#");
+    ws.on_message([&app](WebSocket, const Message& msg) { app.publish("news/uk/sport", msg); });
+  });
+  app.ws("/topic/others", [](WebSocket ws, Request&) {
+    ws.subscribe("prices");
+    ws.on_message([](WebSocket from, const Message& msg) { from.publish("prices", msg, {.conflate = "ACME"}); });
+  });
   app.ws("/route/others", {.message = [](WebSocket ws, const Message& msg) { ws.broadcast(msg); }});
 }
 
@@ -530,7 +539,8 @@ TEST_CASE("no allocation: audiences of 50") {
     bool sender_too;
   };
   for (const Way& way : {Way{"/room", false}, Way{"/room/whole", true}, Way{"/room/named", false},
-                         Way{"/room/longer", false}, Way{"/route", true}, Way{"/route/others", false}}) {
+                         Way{"/room/longer", false}, Way{"/topic", true},
+                         Way{"/topic/others", false}, Way{"/route", true}, Way{"/route/others", false}}) {
     CAPTURE(way.target);
     std::vector<WsClient> members = open_many(watched, way.target, 50);
     WsClient sender = watched.server.open_websocket(way.target);

@@ -36,6 +36,7 @@ struct Hall {
     for (int i = 0; i < count; i++) add();
   }
   void set_up(App& app, const WsOptions& options) {
+    app.rooms_options({.max_name_bytes = 4 << 20});
     WsHandlers handlers = events.handlers(options);
     handlers.open = [this](WebSocket ws, Request&) {
       sockets.push_back(ws);

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
+#include <iterator>
 #include <optional>
 #include <random>
 #include <shared_mutex>
@@ -55,6 +56,7 @@ struct Storm {
   Bag<Room> rooms;
   Bag<Response> responses;
   Bag<Next> nexts;
+  Bag<Admit> admits;
   // The Apps of the workers, for calls that any thread may make. Locked while a Server starts: the former ones go then.
   Bag<App*> apps;
   std::shared_mutex starting;
@@ -66,12 +68,18 @@ struct Storm {
   void set_up(App& app, uint32_t seed);
   void act(Random& random, App* app);
   void act_on_app(Random& random, App& app);
+  void act_on_rooms(Random& random, WebSocket ws, Room room, App* app);
   void outside(Server& server, uint32_t seed);
   void browse(uint32_t seed);
   void chat(uint32_t seed);
   uint16_t port(Random& random) { return ports[below(random, 2)]; }
 };
 
+std::string topic_name(Random& random) { return "t/" + std::to_string(below(random, 3)) + "/" + std::to_string(below(random, 3)); }
+std::string filter_name(Random& random) {
+  static constexpr const char* kFilters[] = {"#", "t/#", "t/+/1", "t/1/+", "+/0/#", "t/2/2", "t/0/0", "nobody/publishes"};
+  return kFilters[below(random, static_cast<uint32_t>(std::size(kFilters)))];
+}
 std::string room_name(Random& random) { return "room " + std::to_string(below(random, 5)); }
 
 void Storm::set_up(App& app, uint32_t seed) {
@@ -81,10 +89,15 @@ void Storm::set_up(App& app, uint32_t seed) {
   app.get("/next", [](Request&, Response& res) { res.send("let through"); });
   app.get("/defer", [this](Request&, Response& res) { responses.put(res.defer()); });
   app.get("/", [](Request&, Response& res) { res.send("at once"); });
+  app.rooms_options({.history = 4, .keep_empty = milliseconds(20), .max_rooms = 8, .max_rooms_per_socket = 4});
+  app.on_join([this, random](WebSocket, std::string_view, Admit admit) {
+    const uint32_t chance = below(*random, 8);
+    chance == 0 ? admit.no("no") : chance < 6 ? admit.yes() : admits.put(admit);
+  });
   app.ws("/w", {
       .open = [this, random](WebSocket ws, Request&) {
         sockets.put(ws, random.get());
-        rooms.put(ws.join(room_name(*random)), random.get());
+        if (const Room room = ws.join(room_name(*random), {.trusted = true})) rooms.put(room, random.get());
       },
       .message = [this, &app, random](WebSocket ws, const Message& m) {
         ws.send(m);
@@ -101,7 +114,7 @@ void Storm::act(Random& random, App* app) {
   const auto room = rooms.some(random);
   if (!ws || !room) return;
   const std::string text(below(random, 300), 'x');
-  switch (below(random, 28)) {
+  switch (below(random, 34)) {
     case 0: ws->join(room_name(random)); break;
     case 1: ws->leave(room_name(random)); break;
     case 2: ws->leave(*room); break;
@@ -127,7 +140,29 @@ void Storm::act(Random& random, App* app) {
     case 22: ws->post([random = Random(random())](WebSocket self) mutable { self.join(room_name(random)); }); break;
     case 23:
     case 24: if (app) act_on_app(random, *app); break;
+    case 25: ws->subscribe(filter_name(random)); break;
+    case 26: ws->unsubscribe(filter_name(random)); break;
+    case 27: ws->publish(topic_name(random), text); break;
+    case 28: ws->publish(topic_name(random), text, {.conflate = std::string_view("abc", below(random, 4))}); break;
+    case 29: ws->publish(topic_name(random), SharedFrame::text(std::string(20'000, 't')), {.conflate = "large"}); break;
+    case 30: act_on_rooms(random, *ws, *room, app); break;
     default: ws->send(text); break;
+  }
+}
+
+// What there is to do with rooms besides.
+void Storm::act_on_rooms(Random& random, WebSocket ws, Room room, App* app) {
+  switch (below(random, 10)) {
+    case 0: ws.join({room_name(random), room_name(random)}); break;
+    case 1: ws.to({room_name(random), room_name(random), "nowhere"}).send("several"); break;
+    case 2: if (app) app->to({room_name(random), room_name(random)}).except(ws).send("several"); break;
+    case 3: room.update_metadata({{room_name(random), 1}}); break;
+    case 4: if (app && app->room(room_name(random)).info().history.size() > 4) hanging = 4'000'000; break;
+    case 5: room.members(10, [this](MemberList list) { done += list.members.size(); }); break;
+    case 6: if (app) app->find([](WebSocket one) { return one.is_open(); }, 3).timeout(milliseconds(20)).then([this](MemberList) { done++; }); break;
+    case 7: if (below(random, 8) == 0) room.close(); break;
+    case 8: if (const auto admit = admits.some(random)) admit->yes(); break;
+    default: if (const auto admit = admits.some(random)) admit->no(); break;
   }
 }
 
@@ -135,7 +170,7 @@ void Storm::act(Random& random, App* app) {
 void Storm::act_on_app(Random& random, App& app) {
   const auto ws = sockets.some(random);
   const std::string text(below(random, 300), 'x');
-  switch (below(random, 8)) {
+  switch (below(random, 10)) {
     case 0: if (ws) app.send_to(ws->id(), "by name"); break;
     case 1: app.everybody().send(text); break;
     case 2: app.to(room_name(random)).send(text); break;
@@ -143,6 +178,8 @@ void Storm::act_on_app(Random& random, App& app) {
     case 4: if (below(random, 50) == 0) app.close_all(CloseCode::going_away, "all"); break;
     case 5: app.post([this] { done++; }); break;
     case 6: app.broadcast(text); break;
+    case 7: app.publish(topic_name(random), text, {.conflate = "k"}); break;
+    case 8: app.publish(topic_name(random), text); break;
     default: if (ws) app.find(ws->id()).ping("found"); break;
   }
 }

@@ -503,3 +503,19 @@ TEST_CASE("ws deflate rooms: a message that was inflated is sent on, shared and 
     });
   }
 }
+
+TEST_CASE("ws_deflate_rooms: to several rooms, each reads it once, and it is compressed once for each class") {
+  RoomServer rooms;
+  const uint64_t before = rooms.server.stats().messages_deflated;
+  const std::string large = words(20'000, 1);
+  rooms.server.on_thread([&](App& app) {
+    for (size_t i = 0; i < rooms.sockets.size(); i += 2) rooms.sockets[i].join({"another", "third"});
+    app.to({"another", "room", "third"}).send(large);
+    app.to("room").send("small");
+    app.to({"third", "room"}).send(words(8'000, 2));
+  });
+  rooms.all_read(kText, large);
+  rooms.all_read(kText, "small");
+  rooms.all_read(kText, words(8'000, 2));
+  CHECK(rooms.server.stats().messages_deflated - before == 2 * kClasses);
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Compiles the blocks of C++ in a chapter of the guide, those of the README, which are whole programs, and the right columns of
-coming_from.md: what they show works.
+"""Compiles the blocks of C++ in a chapter of the guide, those of the chapters with a file of their own, those of the README, which are
+whole programs, and the right columns of coming_from.md: what they show works.
 
     tests/lint/guide.py COMPILER [ROOT]
 
@@ -13,12 +13,15 @@ import shlex
 import subprocess
 import sys
 
-CHAPTERS = ["Routes", "Requests and responses", "Middleware", "Errors", "JSON", "Coroutines", "WebSockets", "Tests"]
+CHAPTERS = ["Routes", "Requests and responses", "Middleware", "Errors", "JSON", "Coroutines", "WebSockets", "Rooms", "Tests"]
+# Chapters that are files of their own.
+FILES = ["sessions.md", "topics.md"]
 NEEDS = {"Coroutines": "defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)"}
 # What the blocks of a chapter take for granted.
 GIVEN = {"Coroutines": "struct Row { int id = 0; };\nMARTLET_JSON(Row, id)\nstd::vector<Row> query_database(int page);\nvoid note(std::string_view what, std::chrono::nanoseconds took);\n"}
 HEAD = """#include <martlet/martlet.h>
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,7 +36,7 @@ def blocks(guide, chapter):
 
 
 def program(chapter, found):
-    types = [b for b in found if re.search(r"^(?:struct|enum)\b|^Task<.*> \w+\(.*\{", b, re.M)]
+    types = [b for b in found if re.search(r"^(?:struct|enum)\b|^Task<.*> \w+\(.*\{|^SessionStore \w+\(", b, re.M)]
     rest = [b for b in found if b not in types]
     bodies = [f"void block_{i}([[maybe_unused]] App& app, [[maybe_unused]] WebSocket ws) {{\n{b}}}\n" for i, b in enumerate(rest)]
     text = HEAD + GIVEN.get(chapter, "") + "".join(types + bodies)
@@ -62,6 +65,10 @@ def main():
     readme = open(os.path.join(root, "README.md"), encoding="utf-8").read()
     found = {chapter: blocks(guide, chapter) for chapter in CHAPTERS}
     texts = [(chapter, len(found[chapter]), program(chapter, found[chapter])) for chapter in CHAPTERS]
+    for name in FILES:
+        with open(os.path.join(root, "docs", name), encoding="utf-8") as file:
+            found[name] = re.findall(r"```cpp\n(.*?)```", file.read(), re.S)
+        texts.append((name, len(found[name]), program(name, found[name])))
     programs = re.findall(r"```cpp\n(.*?)```", readme, re.S)
     coming = open(os.path.join(root, "docs/coming_from.md"), encoding="utf-8").read()
     texts += [("coming_from.md", *table_program(coming))]

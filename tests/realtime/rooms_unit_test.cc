@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <set>
@@ -107,6 +108,79 @@ TEST_CASE("rooms_unit: random joins and leaves against a model, through growth o
   }
   for (WsState& ws : sockets) leave_all(rooms, ws);
   CHECK(rooms.size() == 0);
+}
+
+TEST_CASE("rooms_unit: a connection in many rooms, against a model, through growth of the table and its gaps") {
+  std::mt19937 random(2);
+  base::BlockPool pool;
+  Rooms rooms;
+  WsState sockets[3];
+  std::set<std::string> model[3];
+  for (int i = 0; i < 100'000; i++) {
+    const uint32_t who = random() % 3;
+    const std::string name = std::to_string(random() % 1500);
+    const bool fills = i / 20'000 % 2 == 0;
+    RoomRecord* room = rooms.find(name);
+    REQUIRE((room && rooms.is_member(sockets[who], *room)) == model[who].contains(name));
+    if (random() % 8 < (fills ? 6u : 2u)) {
+      REQUIRE(rooms.join(pool, sockets[who], who, name));
+      model[who].insert(name);
+    } else if (room) {
+      rooms.leave(sockets[who], *room);
+      model[who].erase(name);
+    }
+  }
+  for (uint32_t who = 0; who < 3; who++) {
+    std::set<std::string> found;
+    const Membership* previous = nullptr;
+    for (const Membership* m = sockets[who].rooms; m; m = m->next_of_socket) {
+      CHECK(m->previous_of_socket == previous);
+      CHECK((!previous || previous->in_table == m->in_table));
+      previous = m;
+      CHECK(found.emplace(rooms.find_live(m->room_slot)->name()).second);
+    }
+    CHECK(found == model[who]);
+    leave_all(rooms, sockets[who]);
+  }
+  CHECK(rooms.size() == 0);
+}
+
+TEST_CASE("rooms_unit: a membership takes at most 64 bytes, with its place in the table") {
+  static_assert(sizeof(Membership) == 40);
+  realtime::Memberships table;
+  std::vector<Membership> all(100'000);
+  size_t most = 0;
+  for (uint32_t i = 0; i < all.size(); i++) {
+    all[i].connection_slot = i;
+    REQUIRE(table.make_room(1));
+    table.insert(all[i]);
+    if (i >= 64) most = std::max(most, table.places() * sizeof(void*) / table.size());
+  }
+  CHECK(most + sizeof(Membership) <= 64);
+  for (uint32_t i = 0; i < all.size(); i++) REQUIRE(table.find(i, 0) == &all[i]);
+  for (const Membership& m : all) table.erase(m);
+  CHECK(table.size() == 0);
+  CHECK(table.find(7, 0) == nullptr);
+}
+
+TEST_CASE("rooms_unit: a room that is held stays without members, and goes when it is let go") {
+  base::BlockPool pool;
+  Rooms rooms;
+  WsState a;
+  RoomRecord* den = rooms.join(pool, a, 1, "den");
+  REQUIRE(den);
+  den->held = 1;
+  rooms.leave(a, *den);
+  CHECK(rooms.find("den") == den);
+  CHECK(den->members == 0);
+  CHECK(rooms.join(pool, a, 1, "den") == den);
+  rooms.let_go(*den);
+  CHECK(rooms.find("den") == den);
+  den->held = 1;
+  rooms.leave(a, *den);
+  rooms.let_go(*den);
+  CHECK(rooms.size() == 0);
+  CHECK(rooms.find("den") == nullptr);
 }
 
 TEST_CASE("rooms_unit: a join that finds no memory changes nothing, at whichever allocation") {

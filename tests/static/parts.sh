@@ -8,8 +8,8 @@ hello=$1
 echo=$2
 # Type of the part, as its symbols begin.
 parts='martlet::realtime::MessageCompression:: martlet::realtime::PackedLog:: martlet::codec::Inflate:: martlet::codec::Deflate::'
-# What neither of them names: JSON, coroutines, events.
-absent='martlet::realtime::Events:: martlet::realtime::EventTable:: martlet::detail::EventWriter:: martlet::json:: martlet::JsonWriter:: martlet::simd::json_kernels martlet::worker::Tasks:: martlet::http::StepTask martlet::realtime::SocketTask martlet::detail::OffloadPool:: martlet::WebSocket::add_filter martlet::realtime::order_changes'
+# What neither of them names: JSON, coroutines, events, topics.
+absent='martlet::realtime::Events:: martlet::realtime::EventTable:: martlet::detail::EventWriter:: martlet::json:: martlet::JsonWriter:: martlet::simd::json_kernels martlet::worker::Tasks:: martlet::http::StepTask martlet::realtime::SocketTask martlet::detail::OffloadPool:: martlet::WebSocket::add_filter martlet::realtime::order_changes martlet::realtime::Topics:: martlet::realtime::TopicIndex:: martlet::realtime::TopicCache:: martlet::realtime::KeptNewest:: martlet::realtime::ClientSessions martlet::realtime::ClientDirectory'
 failed=0
 for name in $absent; do
   for program in "$hello" "$echo"; do
@@ -22,5 +22,5 @@ for part in $parts; do
   [ "$in_echo" -gt 0 ] || { echo "$part is not in the echo: this check looks for a name that is none any more" >&2; failed=1; }
   [ "$in_hello" = 0 ] || { echo "$part is in the hello, which does not use it:" >&2; nm -C "$hello" | grep -F "$part" >&2; failed=1; }
 done
-[ "$failed" = 0 ] && echo "parts: hello has none of $(echo $parts | wc -w), echo has them all; neither has JSON, coroutines or events"
+[ "$failed" = 0 ] && echo "parts: hello has none of $(echo $parts | wc -w), echo has them all; neither has JSON, coroutines, events or topics"
 exit "$failed"
