@@ -36,6 +36,7 @@ class CatchUp {
 
   // What it was given last may not have come: it is told of a gap, and all from there on.
   void lose() noexcept { lost_ = true; }
+  bool is_lost() const noexcept { return lost_; }
   // The offset behind which messages are still wanted.
   uint64_t needs() const noexcept { return messages_at_ < position_ ? messages_at_ : position_; }
 

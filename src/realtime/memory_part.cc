@@ -288,6 +288,7 @@ void MemoryPart::drained(net::Connection& c) noexcept {
 // It cannot be known whether what was dropped was a room's.
 void MemoryPart::lost(net::Connection& c) noexcept {
   RealtimeWorker& w = realtime();
+  lost_while_writing_ = writing_;
   if (writing_ || c.protocol != &session::ws_protocol || c.state<session::WsState>().ready != ReadyState::open) return;
   for (const Membership* m = c.state<session::WsState>().rooms; m; m = m->next_of_socket) {
     MemoryRoom* room = w.rooms.find_live(m->room_slot)->memory;
@@ -359,8 +360,8 @@ bool MemoryPart::write(Behind& behind, net::Connection& c, bool& done) noexcept 
     size = written.wanted;
   }
   if (!block) return true;
-  done = written.done;
   SendStatus sent = SendStatus::ok;
+  lost_while_writing_ = false;
   if (written.bytes) {
     take_published(w, c);
     writing_ = true;
@@ -368,9 +369,13 @@ bool MemoryPart::write(Behind& behind, net::Connection& c, bool& done) noexcept 
     writing_ = false;
   }
   block->release();
-  if (sent != SendStatus::dropped) return true;
-  behind.catch_up = before;
-  return false;
+  const bool is_told = sent != SendStatus::dropped;
+  const bool is_lost = behind.catch_up.is_lost();
+  if (!is_told) behind.catch_up = before;  // which it is told again
+  if (is_lost) behind.catch_up.lose();
+  if (is_told && lost_while_writing_) lost(c);  // what was before it has made way for it
+  done = is_told && written.done && !behind.catch_up.is_lost();
+  return is_told;
 }
 
 // Reading -------------------------------------------------------------------------------------------------------------

@@ -128,7 +128,8 @@ struct MemoryPart final : worker::Part {
 
   MemoryRoom* rooms_ = nullptr;
   Behind* due_ = nullptr;
-  bool writing_ = false;  // what is lost now is written again
+  bool writing_ = false;  // what is lost now is written again, if it is what was written
+  bool lost_while_writing_ = false;
   base::GrowingArray<net::Connection*> left_out_;
 };
 
