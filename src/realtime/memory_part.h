@@ -70,6 +70,7 @@ struct MemoryRoom {
   MemoryRef memory;
   RoomRecord& record;
   MemoryReader reader;
+  uint64_t published_to = 0;  // of what was read: less while that is handed to the members
   Behind* behind = nullptr;
   MemoryRoom* previous = nullptr;
   MemoryRoom* next = nullptr;
@@ -127,7 +128,8 @@ struct MemoryPart final : worker::Part {
 
   MemoryRoom* rooms_ = nullptr;
   Behind* due_ = nullptr;
-  bool writing_ = false;  // what is lost now is written again
+  bool writing_ = false;  // what is lost now is written again, if it is what was written
+  bool lost_while_writing_ = false;
   base::GrowingArray<net::Connection*> left_out_;
 };
 

@@ -47,12 +47,14 @@ struct RoomModel {
   Shared shared;
   std::map<uint64_t, Entry> entries;
   std::map<uint32_t, uint64_t> raws;
+  std::map<std::string, uint32_t, std::less<>> excepts;  // by text: whom it leaves out
   uint32_t unknown = 0;
 
   // `act` publishes one message at once, or nothing.
   template <typename Act>
   void publish(Kind kind, std::string text, uint32_t except, uint32_t raw, Act&& act) {
     const std::lock_guard lock(mutex);
+    if (except) excepts[text] = except;
     const uint64_t before = shared.position().offset;
     if (act() != SendStatus::ok) return;
     const uint64_t after = shared.position().offset;
@@ -60,10 +62,20 @@ struct RoomModel {
     if (raw) raws[raw] = after;
     entries.try_emplace(after, Entry{kind, std::move(text), except});
   }
-  std::string check(const HistoryEvent& event) {
+  uint32_t except_of(std::string_view text) const {
+    const auto at = excepts.find(text);
+    return at == excepts.end() ? 0 : at->second;
+  }
+  std::string check(const HistoryEvent& event, const HistoryStretch& stretch) {
     const std::lock_guard lock(mutex);
+    const auto missed = entries.find(event.offset - 1);
+    const bool begun = !stretch.told.empty() || (stretch.begin == HistoryStretch::Begin::known && stretch.after != UINT64_MAX);
+    if (begun && stretch.last && missed != entries.end() && missed->first > stretch.last && missed->second.kind == Kind::event &&
+        missed->second.except != stretch.connection) {
+      return "a hole before it";
+    }
     const Kind kind = event.name == "room:set" ? Kind::set : event.name == "room:remove" ? Kind::remove : Kind::event;
-    const auto [at, is_new] = entries.try_emplace(event.offset, Entry{kind, std::string(event.args)});
+    const auto [at, is_new] = entries.try_emplace(event.offset, Entry{kind, std::string(event.args), except_of(event.args)});
     if (!is_new && (at->second.kind != kind || at->second.text != event.args)) return "not what has this offset: " + at->second.text.substr(0, 60);
     return {};
   }
@@ -78,10 +90,10 @@ class Model {
     server_ = std::make_unique<MultiServer>(kWorkers, [this](App& app, uint32_t worker) { set_up(app, worker); });
     for (size_t i = 0; i < kMembers; i++) {
       const bool slow = i % 4 == 0;
-      members_.push_back(std::make_unique<HistoryMember>(server_->port(), "/m/", ConnectOptions{.receive_buffer_bytes = slow ? 16 << 10 : 0}));
+      members_.push_back(std::make_unique<HistoryMember>(server_->port(), "/m/", ConnectOptions{.receive_buffer_bytes = slow ? 4096 : 0}));
       members_.back()->context = this;
-      members_.back()->check = [](void* self, const HistoryEvent& event) {
-        return static_cast<Model*>(self)->models_.at(std::string(event.room)).check(event);
+      members_.back()->check = [](void* self, const HistoryEvent& event, const HistoryStretch& stretch) {
+        return static_cast<Model*>(self)->models_.at(std::string(event.room)).check(event, stretch);
       };
     }
     quiet_.resize(kMembers);
@@ -205,7 +217,7 @@ class Model {
     for (size_t i = 0; i < fds.size(); i++) {
       if (!fds[i].revents) continue;
       HistoryMember& member = *members_[whose[i]];
-      const bool open = member.read(200);
+      const bool open = member.read();
       CHECK_MESSAGE(member.wrong.empty(), "member " << whose[i] << ": " << member.wrong);
       CHECK(member.close_code == 0);
       CHECK(open);
@@ -301,7 +313,10 @@ class Model {
       for (auto e = model.entries.upper_bound(last); begun && e != model.entries.end() && e->first < offset; ++e) {
         const bool may_miss = e->second.kind >= RoomModel::Kind::set || e->second.except == stretch.connection ||
                               (stretch.asked_again && e->second.kind == RoomModel::Kind::raw);
-        if (!may_miss) return "a hole at " + std::to_string(e->first) + ", between " + std::to_string(last) + " and " + std::to_string(offset);
+        if (may_miss) continue;
+        return "a hole at " + std::to_string(e->first) + (e->second.kind == RoomModel::Kind::raw ? " (a text)" : "") + ", between " +
+               std::to_string(last) + " and " + std::to_string(offset) + "; the stretch begins at " + std::to_string(stretch.after) + " with " +
+               std::to_string(stretch.told.size()) + (stretch.asked_again ? ", asked again" : "");
       }
       last = offset;
       begun = true;
@@ -314,7 +329,7 @@ class Model {
     return raw == model.raws.end() ? 0 : raw->second;
   }
 
-  SmallSendBuffers buffers_{32 << 10};
+  SmallSendBuffers buffers_{16 << 10};
   std::mt19937_64 random_;
   std::map<std::string, RoomModel> models_;
   App* app_ = nullptr;

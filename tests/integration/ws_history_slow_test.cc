@@ -212,6 +212,51 @@ TEST_CASE("history: a burst above the unsent limit closes no member and drops no
   }
 }
 
+TEST_CASE("history: where other messages make those of a room drop out, its member is told of a gap") {
+  for (const SlowConsumerPolicy policy : {SlowConsumerPolicy::drop_newest, SlowConsumerPolicy::drop_oldest}) {
+    CAPTURE(static_cast<int>(policy));
+    SmallSendBuffers buffers(8 << 10);
+    Shared room;
+    WebSocket socket;
+    TestServer server([&](App& app) {
+      app.history("room", {.messages = 1000});
+      room = app.shared("room");
+      WsHandlers handlers = history_handlers({.max_unsent_bytes = 16 << 10, .slow_consumer = policy});
+      handlers.open = [&](WebSocket ws, Request&) { socket = ws; };
+      app.ws("/", std::move(handlers));
+    });
+    WsClient member(server.port(), "/", "", kNarrow);
+    CHECK(member.send_text("join room"));
+    CHECK(member.echoes("echo 1"));
+    const std::string text(1000, 'x');
+    std::string kinds = " ";  // by offset: t, or s for a key's, of which the newest is enough
+    for (int burst = 0; burst < 5; burst++) {
+      server.on_thread([&](App&) {
+        for (int i = 0; i < 60; i++) {
+          socket.send(text);
+          room.send("told", text);
+          kinds += 't';
+          if (i % 7 == 0) room.set("key" + std::to_string(i), burst), kinds += 's';
+        }
+      });
+    }
+    CHECK(room.send("end") == SendStatus::ok);
+    uint64_t offset = 0;
+    for (bool over = false; !over;) {
+      const WsFrame frame = member.read_frame();
+      REQUIRE(frame.opcode == kText);
+      const HistoryEvent event = HistoryEvent::parse(frame.payload);
+      if (!event) continue;  // one of the others
+      if (event.name == "room:state") continue;
+      CHECK(event.offset > offset);
+      if (event.name != "room:gap") CHECK(kinds.substr(offset + 1, event.offset - offset - 1).find('t') == std::string::npos);
+      offset = event.offset;
+      over = event.name == "end" || offset == room.position().offset;
+    }
+    CHECK(member.echoes("echo 2"));
+  }
+}
+
 // Odd moments ------------------------------------------------------------------------------------------------------------
 
 TEST_CASE("history: what is published inside open and close handlers is told in its place") {
