@@ -155,6 +155,7 @@ const events = {
   'room:gap': ({ reason }) => {
     if (!listed) people = new Map();
     if (reason === 'trimmed' || reason === 'behind') notice('Some messages are missing here');
+    if (reason === 'behind' && !online) events['room:joined']();   // it went while we were told: nothing else follows
   },
   'room:joined': () => {
     clearTimeout(overdue);
