@@ -23,7 +23,7 @@ enum class GapReason : uint8_t { none, epoch, future, trimmed, behind };
 struct CatchUpWish {
   std::optional<uint64_t> since = {};
   uint64_t epoch = 0;    // of that
-  uint32_t last = 0;     // messages, for one who has none
+  uint32_t last = 0;     // messages, for one who has none, or whose are gone
   bool positions = false;  // it is told where it is
 };
 

@@ -131,13 +131,37 @@ TEST_CASE("catch up: the reasons of a gap, which is said behind the keys") {
     CHECK(all_of(CatchUp(*room, room.end(), wish), room) ==
           std::vector<std::string>{state, position(room, "gap", R"("reason":")" + std::string(reason) + "\"", 4)});
   };
-  gap({.since = 4, .epoch = room->epoch() ^ 1, .last = 5, .positions = true}, "epoch");
+  gap({.since = 4, .epoch = room->epoch() ^ 1, .positions = true}, "epoch");
   gap({.since = 4}, "epoch");
   gap(since(room, 5), "future");
   gap(since(room, UINT64_MAX), "future");
   gap(since(room, uint64_t{1} << 53), "future");
   gap(since(room, 0), "trimmed");
   CHECK(all_of(CatchUp(*room, room.end(), since(room, 1)), room).front() == "two");
+}
+
+TEST_CASE("catch up: behind a gap come the last messages that it asked for, and then its position; with that of the gap it comes back for them") {
+  for (const size_t size : {size_t{1}, size_t{60}, size_t{1} << 16}) {
+    CAPTURE(size);
+    TestRoom room({.messages = 3});
+    for (const char* text : {"one", "two", "three"}) room.send(text);
+    room.set("a", "1");
+    room.send("four");
+    room.set("a", "2");
+    const std::string state = R"({"event":"room:state","args":[{"a":2},{"page":0,"more":false}],"room":"r","offset":6})";
+    const std::string joined = position(room, "joined", R"("recovered":false)", 6);
+    const auto texts = [&](uint32_t last, bool positions) {
+      return all_of(CatchUp(*room, room.end(), {.since = 0, .epoch = room->epoch(), .last = last, .positions = positions}), room, size);
+    };
+    const auto gap = [&](uint64_t offset) { return position(room, "gap", R"("reason":"trimmed")", offset); };
+    CHECK(texts(2, true) == std::vector<std::string>{state, gap(2), "three", "four", joined});
+    CHECK(texts(1, false) == std::vector<std::string>{state, gap(4), "four"});
+    CHECK(texts(9, true) == std::vector<std::string>{state, gap(1), "two", "three", "four", joined});
+    CHECK(texts(0, true) == std::vector<std::string>{state, gap(6)});
+    CHECK(all_of(CatchUp(*room, room.end(), since(room, 2)), room, size) ==
+          std::vector<std::string>{"three", "four", told("a", "2", 6), position(room, "joined", R"("recovered":true)", 6)});
+    CHECK(all_of(CatchUp(*room, room.end(), {.since = 5, .epoch = room->epoch(), .last = 9}), room, size) == std::vector<std::string>{told("a", "2", 6)});
+  }
 }
 
 TEST_CASE("catch up: what goes while a member is behind is a gap; with the position that is said it has missed nothing else") {

@@ -116,7 +116,7 @@ class HistoryMember {
   }
   bool say(std::string_view text) { return note("> " + std::string(text)), ws_->send_text(text); }
 
-  // Joins with what it knows; without a position as one who is new, who wants so many of the last messages.
+  // Joins with what it knows; without a position as one who is new. It wants so many of the last messages then, or behind a gap.
   bool come(const std::string& name, uint32_t last) {
     HistoryMirror& room = rooms[name];
     room.pages.clear();
@@ -128,7 +128,7 @@ class HistoryMember {
     }
     room.joined = room.awaits = true;
     if (!room.has_position || room.epoch.empty()) return say("come " + name + " - - " + std::to_string(last));
-    return say("come " + name + " " + std::to_string(room.position) + " " + room.epoch + " 0");
+    return say("come " + name + " " + std::to_string(room.position) + " " + room.epoch + " " + std::to_string(last));
   }
   bool join(const std::string& name) {
     HistoryMirror& room = rooms[name];
