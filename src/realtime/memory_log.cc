@@ -45,8 +45,7 @@ bool MemoryLog::make_place() noexcept {
 uint8_t* MemoryLog::room_for(size_t size) noexcept {
   if (!make_place()) return nullptr;
   if (chunk_ && chunk_->capacity - used_ >= size) return chunk_->data() + used_;
-  const size_t twice = chunk_ ? chunk_->capacity * 2 : kLeastChunk;
-  const size_t wanted = twice < kMostChunk ? twice : kMostChunk;
+  const size_t wanted = bytes_ < kLeastChunk ? kLeastChunk : bytes_ < kMostChunk ? bytes_ : kMostChunk;
   base::Block* chunk = base::Block::make(size > wanted ? size : wanted);
   if (!chunk) return nullptr;
   if (chunk_) chunk_->release();
@@ -71,7 +70,9 @@ void MemoryLog::drop_oldest() noexcept {
   record.block->release();
   base::deallocate(record.more);
   head_ = (head_ + 1) & (room_ - 1);
-  count_--;
+  if (--count_ || chunk_->capacity <= kKeptChunk) return;
+  chunk_->release();
+  chunk_ = nullptr;
 }
 
 }  // namespace martlet::realtime

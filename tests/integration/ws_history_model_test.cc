@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -158,19 +159,28 @@ class Model {
     RoomModel& model = models_.at(room);
     const std::string number = std::to_string(++serial_);
     const std::string told = number + pattern_of(any_size());
-    const std::string key = "k" + std::to_string(pick(room == "deep" ? 60 : 20));
-    switch (pick(8)) {
+    // In one room keys come and go so fast that removals are forgotten.
+    const bool deep = room == "deep";
+    const std::string key = "k" + std::to_string(pick(deep ? 400 : 20));
+    switch (deep ? pick(5) : pick(8)) {
       case 0: return void(app_->to(room).emit("told", told));
       case 1: return model.publish(RoomModel::Kind::event, "\"" + told + "\"", 0, 0, [&] { return model.shared.send("told", told); });
       case 2:
       case 3: return model.publish(RoomModel::Kind::set, "\"" + key + "\",\"" + told + "\"", 0, 0, [&] { return model.shared.set(key, told); });
-      case 4: return model.publish(RoomModel::Kind::remove, "\"" + key + "\"", 0, 0, [&] { return model.shared.remove(key); });
+      case 4: return remove(model, deep ? any_key(model) : key);
       default: break;
     }
     HistoryMember* speaker = somebody();
     const size_t index = speaker ? index_of(*speaker) : 0;
     if (!speaker || quiet_[index]) return;
     speaker->say((pick(3) == 0 ? "raw " : "tell ") + room + " " + number + " " + std::to_string(any_size()) + (pick(2) ? " 1" : " 0"));
+  }
+  static void remove(RoomModel& model, const std::string& key) {
+    model.publish(RoomModel::Kind::remove, "\"" + key + "\"", 0, 0, [&] { return model.shared.remove(key); });
+  }
+  std::string any_key(const RoomModel& model) {
+    const auto keys = keys_of(model);
+    return keys.empty() ? std::string("none") : std::next(keys.begin(), pick(static_cast<uint32_t>(keys.size())))->first;
   }
   size_t index_of(const HistoryMember& member) const {
     size_t i = 0;

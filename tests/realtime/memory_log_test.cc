@@ -68,6 +68,22 @@ TEST_CASE("memory log: frames that were added one after the other lie so, for on
   for (uint32_t i = 1; i < 8; i++) CHECK(log.at(i).data == log.at(i - 1).data + 10);
 }
 
+TEST_CASE("memory log: one that holds little owns little, however much went through it, and an empty one hardly anything") {
+  FailingAlloc memory;
+  MemoryLog log;
+  for (uint64_t i = 1; i <= 5000; i++) {
+    CHECK(add(log, i, std::string(100, 'x')));
+    if (i > 1) log.drop_oldest();
+  }
+  CHECK(FailingAlloc::largest < 1024);
+  CHECK(log.spare() < 1024);
+  for (uint64_t i = 5001; i < 6000; i++) CHECK(add(log, i, std::string(100, 'x')));
+  while (!log.empty()) log.drop_oldest();
+  CHECK(log.spare() <= 4096);
+  CHECK(add(log, 6000, "again"));
+  while (!log.empty()) log.drop_oldest();
+}
+
 TEST_CASE("memory log: those that a message leaves out are counted, as its bytes are") {
   MemoryLog log;
   REQUIRE(log.room_for(5));
