@@ -2,7 +2,9 @@
 #include <doctest/doctest.h>
 #include <martlet/martlet.h>
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/failing_alloc.h"
@@ -95,6 +97,45 @@ TEST_CASE("history: positions that nobody was told are gaps, however large, and 
   for (const std::string& wrong : {epoch + "0", epoch.substr(1), std::string(16, 'g'), std::string(16, 'F'), std::string(100'000, '0'), std::string("\"\\")}) {
     CHECK(reason("0", wrong) == R"(room:gap{"reason":"epoch"})");
   }
+}
+
+TEST_CASE("history: 100,000 rooms have a memory, and one more has when others have gone") {
+  WebSocket socket;
+  SteppedServer server([&](App& app) {
+    app.history("*", {.age = milliseconds(1000)});
+    app.ws("/", {.open = [&](WebSocket ws, Request&) { socket = ws; }});
+  });
+  App& app = server.app();
+  const auto in_a_turn = [&](const std::function<bool()>& act) {
+    bool answer = false;
+    app.post([&] { answer = act(); });
+    server.turn();
+    return answer;
+  };
+  const auto remembers = [&](std::string_view room) { return in_a_turn([&] { return app.to(room).send("text") == SendStatus::ok; }); };
+  CHECK(in_a_turn([&] {
+    int good = 0;
+    for (int i = 0; i < 100'000; i++) good += app.to(std::to_string(i)).send("text") == SendStatus::ok;
+    return good == 100'000;
+  }));
+  CHECK_FALSE(remembers("one more"));
+  CHECK_FALSE(in_a_turn([&] { return app.shared("one more").ok(); }));
+  WsClient client = server.open_websocket("/");
+  const auto is_told = [&](std::string_view room) {
+    in_a_turn([&] { return socket.join(room, {.last = 1}).ok(); });
+    server.turn();
+    SteppedServer::read_what_is_there(client.tcp);
+    int frames = 0;
+    while (client.read_frame(milliseconds(0)).ok()) frames++;
+    return frames;
+  };
+  CHECK(is_told("7") == 2);         // the text, and its position
+  CHECK(is_told("one more") == 0);  // a room as any
+  in_a_turn([&] { return socket.leave("one more"), true; });
+  // A few are looked at every five seconds: all in some minutes.
+  CHECK(server.turn_until([&] { return server.live(milliseconds(5000)), remembers("one more"); }));
+  CHECK(is_told("one more") == 2);
+  CHECK(in_a_turn([&] { return app.shared("one more").ok(); }));
 }
 
 // Other forms -------------------------------------------------------------------------------------------------------------

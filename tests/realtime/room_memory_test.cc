@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "realtime/key_text.h"
-#include "realtime/memories.h"
 #include "support/failing_alloc.h"
 
 using namespace martlet;
@@ -241,28 +240,4 @@ TEST_CASE("room memory: an epoch is 16 letters, and what is none is never a room
                                    std::string(16, '\0'), std::string("0123456789abcde\""), std::string(1'000'000, '1'), std::string(16, '0')}) {
     CHECK(realtime::read_epoch(wrong) == 0);
   }
-}
-
-TEST_CASE("memories: 100,000 rooms have a memory, and one more has when another has gone") {
-  realtime::Memories memories;
-  CHECK(memories.add_pattern("*", {}));
-  for (uint32_t i = 0; i < realtime::Memories::kMostRooms; i++) {
-    RoomMemory* room = memories.find_or_make(std::to_string(i));
-    REQUIRE(room);
-    room->release();
-  }
-  CHECK(memories.is_full());
-  CHECK(memories.find_or_make("one more") == nullptr);
-  CHECK(memories.pin("one more") == nullptr);
-  CHECK(memories.covers("one more"));
-  RoomMemory* kept = memories.find_or_make("7");
-  REQUIRE(kept);
-  for (int i = 0; i < 1000 && memories.size() > 1; i++) memories.sweep(0);
-  CHECK(memories.size() == 1);
-  kept->release();
-  RoomMemory* pinned = memories.pin("one more");
-  REQUIRE(pinned);
-  pinned->release();
-  for (int i = 0; i < 1000; i++) memories.sweep(0);
-  CHECK(memories.size() == 1);
 }
