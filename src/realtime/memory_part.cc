@@ -110,6 +110,7 @@ bool MemoryPart::attach(RoomRecord& record, MemoryRef memory) noexcept {
   record.memory = room;
   const std::lock_guard lock(room->memory->mutex);
   room->memory->add(room->reader);
+  room->given = room->reader.read_to;
   return true;
 }
 
@@ -134,6 +135,7 @@ bool MemoryPart::enter(net::Connection& c, RoomRecord& record) noexcept {
   }
   MemoryRoom& room = *record.memory;
   c.followed = true;
+  if (auto* list = find_slot<BehindList>(c)) list->lost = false;
   if (!members || members->entered(realtime(), c, room)) {
     if (tell(c, room)) return true;
     if (members) members->left(realtime(), c, room);
@@ -176,30 +178,24 @@ void MemoryPart::adopt(RoomMemory& memory) noexcept {
 
 Behind* MemoryPart::find_behind(const MemoryRoom& room, net::Connection& c) noexcept {
   const BehindList* list = room.behind ? find_slot<BehindList>(c) : nullptr;
-  Behind* behind = list ? list->first : nullptr;
-  while (behind && &behind->room != &room) behind = behind->next_of_connection;
-  return behind;
+  return list ? find_of_both(room.behind, list->first, room, c.id()) : nullptr;
 }
 
 Behind* MemoryPart::put_behind(MemoryRoom& room, net::Connection& c, const CatchUp& what) noexcept {
   auto* list = slot_for<BehindList>(c);
   auto* behind = list ? base::create<Behind>(room, c.id(), what) : nullptr;
   if (!behind) return nullptr;
-  behind->next_of_connection = std::exchange(list->first, behind);
-  behind->next = room.behind;
-  if (room.behind) room.behind->previous = behind;
-  room.behind = behind;
+  link_to_both(*behind, room.behind, list->first);
+  list->lost = false;
   return behind;
 }
 
 // It is where its room is, or has left.
 void MemoryPart::catch_up_with(Behind& behind) noexcept {
   MemoryRoom& room = behind.room;
-  Behind** link = &find_slot<BehindList>(*worker.reactor.connections.live(behind.connection.slot))->first;
-  while (*link != &behind) link = &(*link)->next_of_connection;
-  *link = behind.next_of_connection;
-  (behind.previous ? behind.previous->next : room.behind) = behind.next;
-  if (behind.next) behind.next->previous = behind.previous;
+  BehindList& list = *find_slot<BehindList>(*worker.reactor.connections.live(behind.connection.slot));
+  unlink_from_both(behind, room.behind, list.first);
+  list.lost = false;
   if (!room.behind) {
     const std::lock_guard lock(room.memory->mutex);
     room.reader.needed_from = UINT64_MAX;
@@ -268,7 +264,7 @@ void MemoryPart::stalled(net::Connection& c) noexcept {
   for (const Membership* m = c.state<session::WsState>().rooms; m; m = m->next_of_socket) {
     MemoryRoom* room = w.rooms.find_live(m->room_slot)->memory;
     if (!room || find_behind(*room, c)) continue;
-    const uint64_t position = room->reader.read_to;
+    const uint64_t position = room->given;  // it may be in the middle of what was read
     if (!put_behind(*room, c, CatchUp(position))) continue;
     const std::lock_guard lock(room->memory->mutex);
     if (position < room->reader.needed_from) room->reader.needed_from = position;
@@ -276,27 +272,27 @@ void MemoryPart::stalled(net::Connection& c) noexcept {
 }
 
 void MemoryPart::drained(net::Connection& c) noexcept {
-  RealtimeWorker& w = realtime();
   if (c.protocol != &session::ws_protocol) return;
-  for (const Membership* m = c.state<session::WsState>().rooms; m; m = m->next_of_socket) {
-    const MemoryRoom* room = w.rooms.find_live(m->room_slot)->memory;
-    if (Behind* behind = room ? find_behind(*room, c) : nullptr) mark_due(*behind);
-  }
+  const BehindList* list = find_slot<BehindList>(c);
+  for (Behind* behind = list ? list->first : nullptr; behind; behind = behind->next_of_connection) mark_due(*behind);
 }
 
 // It cannot be known whether what was dropped was a room's.
 void MemoryPart::lost(net::Connection& c) noexcept {
   RealtimeWorker& w = realtime();
   if (writing_ || c.protocol != &session::ws_protocol || c.state<session::WsState>().ready != ReadyState::open) return;
+  const BehindList* known = find_slot<BehindList>(c);
+  if (known && known->lost) return;  // many may be lost one after the other
   for (const Membership* m = c.state<session::WsState>().rooms; m; m = m->next_of_socket) {
     MemoryRoom* room = w.rooms.find_live(m->room_slot)->memory;
     if (!room) continue;
     Behind* behind = find_behind(*room, c);
-    if (!behind) behind = put_behind(*room, c, CatchUp(room->reader.read_to));
+    if (!behind) behind = put_behind(*room, c, CatchUp(room->given));
     if (!behind) continue;
     behind->catch_up.lose();
     mark_due(*behind);
   }
+  if (auto* list = find_slot<BehindList>(c)) list->lost = true;
 }
 
 void MemoryPart::mark_due(Behind& behind) noexcept {
@@ -325,14 +321,16 @@ void MemoryPart::step(Behind& behind) noexcept {
   net::Connection& c = *worker.reactor.connections.live(behind.connection.slot);
   const session::WsState& ws = c.state<session::WsState>();
   if (!takes_more(c) || ws.ready != ReadyState::open || !is_let_in(c)) return;
-  if (net::unsent_bytes(worker.reactor, c) >= ws.route->limits.unsent_bytes) return mark_due(behind);
   read(behind.room);
+  take_published(realtime(), c);
+  if (!takes_more(c)) return;
+  if (net::unsent_bytes(worker.reactor, c) >= ws.route->limits.unsent_bytes) return mark_due(behind);
   bool done = false;
   if (!write(behind, c, done)) return;  // looked at again
-  if (done) {
-    catch_up_with(behind);
-  } else {
+  if (!done) {
     mark_due(behind);
+  } else if (takes_more(c)) {  // or it would not be noticed that it stands still
+    catch_up_with(behind);
   }
 }
 
@@ -361,7 +359,7 @@ bool MemoryPart::write(Behind& behind, net::Connection& c, bool& done) noexcept 
   done = written.done;
   SendStatus sent = SendStatus::ok;
   if (written.bytes) {
-    take_published(w, c);
+    find_slot<BehindList>(c)->lost = false;
     writing_ = true;
     sent = session::send_frames(w.sessions, c, block, block->data(), written.bytes, written.frames);
     writing_ = false;
@@ -419,9 +417,10 @@ void MemoryPart::read(MemoryRoom& room) noexcept {
       const uint64_t turn = w.log.end() - w.log.begin() + run.size;
       if (whole && turn > least_limit(w) / 2) put_back(room, from, &run);
       whole = whole && publish(room, run, runs);
-      if (whole) from = run.last;
+      if (whole) from = room.given = run.last;
       run.block->release();
     }
+    room.given = room.reader.read_to;
     if (!whole) put_back(room, from, nullptr);
   }
 }

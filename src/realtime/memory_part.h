@@ -43,6 +43,34 @@ class MemoryRef {
 };
 
 struct MemoryRoom;
+struct Held;
+
+// What there is of one connection in one room stands in a list of each: either may be long, so that it is looked for in both at
+// once, until the shorter one ends.
+template <typename T>
+T* find_of_both(T* of_room, T* of_connection, const MemoryRoom& room, base::SlotId connection) noexcept {
+  for (; of_room && of_connection; of_room = of_room->next, of_connection = of_connection->next_of_connection) {
+    if (of_room->connection == connection) return of_room;
+    if (&of_connection->room == &room) return of_connection;
+  }
+  return nullptr;
+}
+template <typename T>
+void link_to_both(T& one, T*& of_room, T*& of_connection) noexcept {
+  one.next = of_room;
+  if (of_room) of_room->previous = &one;
+  of_room = &one;
+  one.next_of_connection = of_connection;
+  if (of_connection) of_connection->previous_of_connection = &one;
+  of_connection = &one;
+}
+template <typename T>
+void unlink_from_both(T& one, T*& of_room, T*& of_connection) noexcept {
+  (one.previous ? one.previous->next : of_room) = one.next;
+  if (one.next) one.next->previous = one.previous;
+  (one.previous_of_connection ? one.previous_of_connection->next_of_connection : of_connection) = one.next_of_connection;
+  if (one.next_of_connection) one.next_of_connection->previous_of_connection = one.previous_of_connection;
+}
 
 // A member that is behind.
 struct Behind {
@@ -52,6 +80,7 @@ struct Behind {
   CatchUp catch_up;
   Behind* previous = nullptr;  // of its room
   Behind* next = nullptr;
+  Behind* previous_of_connection = nullptr;
   Behind* next_of_connection = nullptr;
   Behind* next_due = nullptr;
   bool due = false;   // on the list of those that may go on
@@ -62,6 +91,7 @@ struct Behind {
 struct BehindList {
   static constexpr worker::PartKey kKey{};
   Behind* first = nullptr;
+  bool lost = false;  // all of its rooms know that, and nothing was written since
 };
 
 // A room with memory that has members here.
@@ -70,7 +100,9 @@ struct MemoryRoom {
   MemoryRef memory;
   RoomRecord& record;
   MemoryReader reader;
+  uint64_t given = 0;  // what was read up to here is in the room's audience
   Behind* behind = nullptr;
+  Held* held = nullptr;  // presence.h
   MemoryRoom* previous = nullptr;
   MemoryRoom* next = nullptr;
 };
