@@ -46,13 +46,16 @@ bool publish_to_memory(RealtimeWorker& w, const MemoryTarget& to, const Publishe
   MemoryPart* part = w.parts.find<MemoryPart>();
   const MemoryRef memory = memory_of(w, *part, to);
   if (!memory) return false;
-  if (!to.for_all && w.number != w.first) return true;  // the first worker writes it down for all
+  if (!to.for_all && !part->by_mail && w.number != w.first) return true;  // the first worker writes it down for all
   const RoomMemory::Sent sent{message.opcode, {static_cast<const char*>(message.data), message.size}, message.is_event,
                               message.compress, to.except};
   {
     const std::lock_guard lock(memory->mutex);
-    answer = memory->send(sent, memory_now_ms()) ? SendStatus::ok : SendStatus::dropped;
-    tell_readers(*memory, w.number);
+    const bool is_written = !to.for_all && part->by_mail && std::exchange(*part->by_mail, true);
+    if (!is_written) {
+      answer = memory->send(sent, memory_now_ms()) ? SendStatus::ok : SendStatus::dropped;
+      tell_readers(*memory, &w);
+    }
   }
   if (answer == SendStatus::dropped) w.stats.messages_dropped++;
   part->read_if_here(*memory);
@@ -78,7 +81,9 @@ Joined enter_with(RealtimeWorker& w, net::Connection& c, std::string_view name, 
   return joined;
 }
 
-constexpr MemorySeam kSeam{publish_to_memory, has_memory, enter, leave, enter_with};
+void by_mail(RealtimeWorker& w, bool* written) noexcept { w.parts.find<MemoryPart>()->by_mail = written; }
+
+constexpr MemorySeam kSeam{publish_to_memory, has_memory, enter, leave, enter_with, by_mail};
 
 }  // namespace
 
@@ -405,7 +410,8 @@ void MemoryPart::read(MemoryRoom& room) noexcept {
     bool whole;
     {
       const std::lock_guard lock(room.memory->mutex);
-      room.reader.told = false;
+      room.reader.told = {};
+      room.reader.told_from_outside = false;
       from = room.reader.read_to;
       if (from == room.memory->end()) return;
       whole = room.memory->read(room.reader, runs);
@@ -448,13 +454,15 @@ void MemoryPart::look() noexcept {
 
 // Telling -------------------------------------------------------------------------------------------------------------
 
-void tell_readers(RoomMemory& memory, uint32_t here) noexcept {
+void tell_readers(RoomMemory& memory, const worker::Worker* here) noexcept {
   for (MemoryReader* reader = memory.readers(); reader; reader = reader->next) {
-    if (reader->worker == here || reader->told) continue;
+    if (here && reader->worker == here->number) continue;
+    if (here ? reader->told.has(here->seat) : reader->told_from_outside) continue;
     auto read = [ref = MemoryRef::to(memory)](RealtimeWorker& w) {
       if (MemoryPart* part = w.parts.find<MemoryPart>()) part->read_if_here(*ref);
     };
-    reader->told = post_to(reader->worker, std::move(read)) == SendStatus::posted;
+    if (post_to(reader->worker, std::move(read)) != SendStatus::posted) continue;
+    here ? reader->told.add(here->seat) : void(reader->told_from_outside = true);
   }
 }
 

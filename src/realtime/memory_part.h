@@ -141,6 +141,7 @@ struct MemoryPart final : worker::Part {
 
   Memories* memories = nullptr;
   const CatchUpWish* wish = nullptr;    // of the join under way
+  bool* by_mail = nullptr;              // MemorySeam
   const MemberSeam* members = nullptr;  // null where nobody wants to
 
  private:
@@ -163,8 +164,9 @@ struct MemoryPart final : worker::Part {
   base::GrowingArray<net::Connection*> left_out_;
 };
 
-// Tells the workers that have members of it, but this one. Under its lock.
-void tell_readers(RoomMemory& memory, uint32_t here) noexcept;
+// Tells the workers that have members of it, but this one; null: from outside. Each of them is told by every one that writes: so
+// that it reads before it comes to what that one sends there next. Under its lock.
+void tell_readers(RoomMemory& memory, const worker::Worker* here) noexcept;
 // In milliseconds; for all workers.
 uint64_t memory_now_ms() noexcept;
 

@@ -125,7 +125,7 @@ void PresencePart::show(net::Connection& c, MemoryRoom& room, PresenceRule& rule
       entry->leaves_ms = 0;
       entry->holders += is_new;
     }
-    if (!same) tell_readers(*room.memory, w.number);
+    if (!same) tell_readers(*room.memory, &w);
   }
   if (is_new && shown) {
     link_to_both(*held, room.held, list->first);
@@ -200,7 +200,7 @@ bool PresencePart::remove(Held& held) noexcept {
     const MemoryEntry* entry = memory.map().find(KeyKind::presence, held.key.text());
     if (!entry || entry->gone || entry->holders > 0 || entry->leaves_ms > held.until_ms) return true;
     if (memory.remove(KeyKind::presence, held.key.text(), told.told(), memory_now_ms()) == RoomMemory::Changed::no_memory) return false;
-    tell_readers(memory, worker.number);
+    tell_readers(memory, &worker);
   }
   realtime_of(worker).parts.find<MemoryPart>()->read_if_here(memory);
   return true;

@@ -22,7 +22,7 @@ auto change(RoomMemory& memory, uint32_t first, Act&& act) noexcept {
   const auto answer = [&] {
     const std::lock_guard lock(memory.mutex);
     auto changed = act();
-    realtime::tell_readers(memory, w ? w->number : 0);
+    realtime::tell_readers(memory, w);
     return changed;
   }();
   realtime::MemoryPart* part = w ? w->parts.find<realtime::MemoryPart>() : nullptr;

@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -156,4 +158,69 @@ TEST_CASE("history and presence: a connection in very many rooms comes, stands s
     CHECK(longest < 2'000);
   }
   CHECK(server.wait_for_connections(0));
+}
+
+TEST_CASE("history: what a thread sends to a member after it sent to the room comes after it, on all workers and from outside") {
+  constexpr int kTimes = 300;
+  std::mutex mutex;
+  std::map<uint32_t, WebSocket> sockets;
+  Room room;
+  std::vector<Shared> shared;
+  MultiServer server(3, [&](App& app, uint32_t worker) {
+    {
+      const std::lock_guard lock(mutex);
+      shared.push_back(app.shared("r"));
+    }
+    app.ws("/w", {.open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); },
+                  .message = [&, worker](WebSocket from, const Message& m) {
+                    if (m.text() == "join") {
+                      const std::lock_guard lock(mutex);
+                      sockets[worker] = from;
+                      room = from.join("r");
+                      from.send("joined");
+                      return;
+                    }
+                    for (int i = 0; i < kTimes; i++) {
+                      shared[0].send("told", "room");
+                      for (const auto& [at, ws] : sockets) ws.send("direct");
+                    }
+                  }});
+  });
+  std::vector<WsClient> clients;
+  for (uint32_t worker = 0; worker < 3; worker++) {
+    clients.push_back(server.client_of(worker, "/w"));
+    CHECK(clients.back().send_text("join"));
+    CHECK(clients.back().reads("joined"));
+  }
+  const auto is_in_order = [&](WsClient& client, int senders) {
+    int of_room = 0, direct = 0;
+    bool good = true;
+    while (direct < senders * kTimes || of_room < senders * kTimes) {
+      const std::string text = client.read_frame().payload;
+      if (text.empty()) return false;
+      text == "direct" ? direct++ : of_room++;
+      good = good && (senders > 1 || of_room >= direct);
+    }
+    return good;
+  };
+  SUBCASE("by the room, from outside") {
+    for (int i = 0; i < kTimes; i++) {
+      CHECK(room.send("room") != SendStatus::dropped);
+      for (const auto& [at, ws] : sockets) ws.send("direct");
+    }
+    for (WsClient& client : clients) CHECK(is_in_order(client, 1));
+  }
+  SUBCASE("by Shared, from outside") {
+    for (int i = 0; i < kTimes; i++) {
+      CHECK(shared[1].send("told", "room") == SendStatus::ok);
+      for (const auto& [at, ws] : sockets) ws.send("direct");
+    }
+    for (WsClient& client : clients) CHECK(is_in_order(client, 1));
+  }
+  SUBCASE("by Shared, on a worker") {
+    CHECK(clients[1].send_text("go"));
+    for (WsClient& client : clients) CHECK(is_in_order(client, 1));
+  }
+  clients.clear();
+  server.stop();
 }
