@@ -198,16 +198,17 @@ struct Travelling {
 SendStatus post_publish(const Recipients& to, const SharedFrame& frame, Compress compress, bool is_event) noexcept {
   if (!frame || (to.kind == Kind::room && to.id.generation == 0 && !to.name.data())) return SendStatus::dropped;
   SendStatus answer = SendStatus::closed;
+  const auto once = realtime::WrittenOnce::make(to.kind == Kind::room && realtime::any_memory.load(std::memory_order_relaxed));
   for (uint32_t worker = to.first; worker < to.first + net::members_of(to.first); worker++) {
     Travelling kept(to, frame);
     if (!kept.ok()) return SendStatus::dropped;
-    auto run = [kept = std::move(kept), compress, is_event](RealtimeWorker& w) {
+    auto run = [kept = std::move(kept), compress, is_event, once](RealtimeWorker& w) {
       Frame message = frame_of(kept.frame, compress);
       message.is_event = is_event;
+      const realtime::ByMail mail(w, w.memory, once);
       publish_here(w, kept.recipients(), message, false);
     };
-    const size_t bytes = frame.payload().size() + kept.more.text().size() + 1;
-    const SendStatus posted = realtime::post_to(worker, std::move(run), bytes);
+    const SendStatus posted = realtime::post_to(worker, std::move(run), frame.payload().size() + kept.more.text().size() + 1);
     if (answer == SendStatus::closed || posted == SendStatus::dropped) answer = posted;
   }
   return answer;

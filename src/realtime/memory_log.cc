@@ -29,9 +29,7 @@ uint32_t MemoryLog::first_after(uint64_t offset) const noexcept {
   return low;
 }
 
-bool MemoryLog::make_place() noexcept {
-  if (count_ < room_) return true;
-  const uint32_t room = room_ ? room_ * 2 : 8;
+bool MemoryLog::move_records(uint32_t room) noexcept {
   auto* records = static_cast<MemoryRecord*>(base::allocate(room * sizeof(MemoryRecord)));
   if (!records) return false;
   for (uint32_t i = 0; i < count_; i++) new (records + i) MemoryRecord(at(i));
@@ -42,10 +40,16 @@ bool MemoryLog::make_place() noexcept {
   return true;
 }
 
+size_t MemoryLog::next_chunk() const noexcept {
+  const size_t twice = chunk_ ? chunk_->capacity * 2 : kLeastChunk;
+  const size_t most = bytes_ < kLeastChunk * 8 ? kLeastChunk * 8 : bytes_ < kMostChunk ? bytes_ : kMostChunk;
+  return twice < most ? twice : most;
+}
+
 uint8_t* MemoryLog::room_for(size_t size) noexcept {
-  if (!make_place()) return nullptr;
+  if (count_ == room_ && !move_records(room_ ? room_ * 2 : kLeastRecords)) return nullptr;
   if (chunk_ && chunk_->capacity - used_ >= size) return chunk_->data() + used_;
-  const size_t wanted = bytes_ < kLeastChunk ? kLeastChunk : bytes_ < kMostChunk ? bytes_ : kMostChunk;
+  const size_t wanted = next_chunk();
   base::Block* chunk = base::Block::make(size > wanted ? size : wanted);
   if (!chunk) return nullptr;
   if (chunk_) chunk_->release();
@@ -70,7 +74,9 @@ void MemoryLog::drop_oldest() noexcept {
   record.block->release();
   base::deallocate(record.more);
   head_ = (head_ + 1) & (room_ - 1);
-  if (--count_ || chunk_->capacity <= kKeptChunk) return;
+  count_--;
+  if (room_ > kSpareRecords && count_ <= room_ / 8) move_records(room_ / 4);  // what a burst took; it may fail
+  if (count_ || chunk_->capacity <= kKeptChunk) return;
   chunk_->release();
   chunk_ = nullptr;
 }

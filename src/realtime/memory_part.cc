@@ -46,13 +46,16 @@ bool publish_to_memory(RealtimeWorker& w, const MemoryTarget& to, const Publishe
   MemoryPart* part = w.parts.find<MemoryPart>();
   const MemoryRef memory = memory_of(w, *part, to);
   if (!memory) return false;
-  if (!to.for_all && w.number != w.first) return true;  // the first worker writes it down for all
+  if (!to.for_all && !part->by_mail && w.number != w.first) return true;  // the first worker writes it down for all
   const RoomMemory::Sent sent{message.opcode, {static_cast<const char*>(message.data), message.size}, message.is_event,
                               message.compress, to.except};
   {
     const std::lock_guard lock(memory->mutex);
-    answer = memory->send(sent, memory_now_ms()) ? SendStatus::ok : SendStatus::dropped;
-    tell_readers(*memory, w.number);
+    const bool is_written = !to.for_all && part->by_mail && std::exchange(*part->by_mail, true);
+    if (!is_written) {
+      answer = memory->send(sent, memory_now_ms()) ? SendStatus::ok : SendStatus::dropped;
+      tell_readers(*memory, &w);
+    }
   }
   if (answer == SendStatus::dropped) w.stats.messages_dropped++;
   part->read_if_here(*memory);
@@ -78,7 +81,9 @@ Joined enter_with(RealtimeWorker& w, net::Connection& c, std::string_view name, 
   return joined;
 }
 
-constexpr MemorySeam kSeam{publish_to_memory, has_memory, enter, leave, enter_with};
+void by_mail(RealtimeWorker& w, bool* written) noexcept { w.parts.find<MemoryPart>()->by_mail = written; }
+
+constexpr MemorySeam kSeam{publish_to_memory, has_memory, enter, leave, enter_with, by_mail};
 
 }  // namespace
 
@@ -135,6 +140,7 @@ bool MemoryPart::enter(net::Connection& c, RoomRecord& record) noexcept {
   }
   MemoryRoom& room = *record.memory;
   c.followed = true;
+  if (auto* list = find_slot<BehindList>(c)) list->lost = false;
   if (!members || members->entered(realtime(), c, room)) {
     if (tell(c, room)) return true;
     if (members) members->left(realtime(), c, room);
@@ -177,30 +183,24 @@ void MemoryPart::adopt(RoomMemory& memory) noexcept {
 
 Behind* MemoryPart::find_behind(const MemoryRoom& room, net::Connection& c) noexcept {
   const BehindList* list = room.behind ? find_slot<BehindList>(c) : nullptr;
-  Behind* behind = list ? list->first : nullptr;
-  while (behind && &behind->room != &room) behind = behind->next_of_connection;
-  return behind;
+  return list ? find_of_both(room.behind, list->first, room, c.id()) : nullptr;
 }
 
 Behind* MemoryPart::put_behind(MemoryRoom& room, net::Connection& c, const CatchUp& what) noexcept {
   auto* list = slot_for<BehindList>(c);
   auto* behind = list ? base::create<Behind>(room, c.id(), what) : nullptr;
   if (!behind) return nullptr;
-  behind->next_of_connection = std::exchange(list->first, behind);
-  behind->next = room.behind;
-  if (room.behind) room.behind->previous = behind;
-  room.behind = behind;
+  link_to_both(*behind, room.behind, list->first);
+  list->lost = false;
   return behind;
 }
 
 // It is where its room is, or has left.
 void MemoryPart::catch_up_with(Behind& behind) noexcept {
   MemoryRoom& room = behind.room;
-  Behind** link = &find_slot<BehindList>(*worker.reactor.connections.live(behind.connection.slot))->first;
-  while (*link != &behind) link = &(*link)->next_of_connection;
-  *link = behind.next_of_connection;
-  (behind.previous ? behind.previous->next : room.behind) = behind.next;
-  if (behind.next) behind.next->previous = behind.previous;
+  BehindList& list = *find_slot<BehindList>(*worker.reactor.connections.live(behind.connection.slot));
+  unlink_from_both(behind, room.behind, list.first);
+  list.lost = false;
   if (!room.behind) {
     const std::lock_guard lock(room.memory->mutex);
     room.reader.needed_from = UINT64_MAX;
@@ -277,12 +277,9 @@ void MemoryPart::stalled(net::Connection& c) noexcept {
 }
 
 void MemoryPart::drained(net::Connection& c) noexcept {
-  RealtimeWorker& w = realtime();
   if (c.protocol != &session::ws_protocol) return;
-  for (const Membership* m = c.state<session::WsState>().rooms; m; m = m->next_of_socket) {
-    const MemoryRoom* room = w.rooms.find_live(m->room_slot)->memory;
-    if (Behind* behind = room ? find_behind(*room, c) : nullptr) mark_due(*behind);
-  }
+  const BehindList* list = find_slot<BehindList>(c);
+  for (Behind* behind = list ? list->first : nullptr; behind; behind = behind->next_of_connection) mark_due(*behind);
 }
 
 // It cannot be known whether what was dropped was a room's.
@@ -290,15 +287,18 @@ void MemoryPart::lost(net::Connection& c) noexcept {
   RealtimeWorker& w = realtime();
   lost_while_writing_ = writing_;
   if (writing_ || c.protocol != &session::ws_protocol || c.state<session::WsState>().ready != ReadyState::open) return;
+  const BehindList* known = find_slot<BehindList>(c);
+  if (known && known->lost) return;  // many may be lost one after the other
   for (const Membership* m = c.state<session::WsState>().rooms; m; m = m->next_of_socket) {
     MemoryRoom* room = w.rooms.find_live(m->room_slot)->memory;
     if (!room) continue;
     Behind* behind = find_behind(*room, c);
-    if (!behind) behind = put_behind(*room, c, CatchUp(room->reader.read_to));
+    if (!behind) behind = put_behind(*room, c, CatchUp(room->published_to));
     if (!behind) continue;
     behind->catch_up.lose();
     mark_due(*behind);
   }
+  if (auto* list = find_slot<BehindList>(c)) list->lost = true;
 }
 
 void MemoryPart::mark_due(Behind& behind) noexcept {
@@ -327,14 +327,16 @@ void MemoryPart::step(Behind& behind) noexcept {
   net::Connection& c = *worker.reactor.connections.live(behind.connection.slot);
   const session::WsState& ws = c.state<session::WsState>();
   if (!takes_more(c) || ws.ready != ReadyState::open || !is_let_in(c)) return;
-  if (net::unsent_bytes(worker.reactor, c) >= ws.route->limits.unsent_bytes) return mark_due(behind);
   read(behind.room);
+  take_published(realtime(), c);
+  if (!takes_more(c)) return;
+  if (net::unsent_bytes(worker.reactor, c) >= ws.route->limits.unsent_bytes) return mark_due(behind);
   bool done = false;
   if (!write(behind, c, done)) return;  // looked at again
-  if (done) {
-    catch_up_with(behind);
-  } else {
+  if (!done) {
     mark_due(behind);
+  } else if (takes_more(c)) {  // or it would not be noticed that it stands still
+    catch_up_with(behind);
   }
 }
 
@@ -363,7 +365,7 @@ bool MemoryPart::write(Behind& behind, net::Connection& c, bool& done) noexcept 
   SendStatus sent = SendStatus::ok;
   lost_while_writing_ = false;
   if (written.bytes) {
-    take_published(w, c);
+    find_slot<BehindList>(c)->lost = false;
     writing_ = true;
     sent = session::send_frames(w.sessions, c, block, block->data(), written.bytes, written.frames);
     writing_ = false;
@@ -413,7 +415,8 @@ void MemoryPart::read(MemoryRoom& room) noexcept {
     bool whole;
     {
       const std::lock_guard lock(room.memory->mutex);
-      room.reader.told = false;
+      room.reader.told = {};
+      room.reader.told_from_outside = false;
       from = room.reader.read_to;
       if (from == room.memory->end()) return;
       whole = room.memory->read(room.reader, runs);
@@ -456,13 +459,15 @@ void MemoryPart::look() noexcept {
 
 // Telling -------------------------------------------------------------------------------------------------------------
 
-void tell_readers(RoomMemory& memory, uint32_t here) noexcept {
+void tell_readers(RoomMemory& memory, const worker::Worker* here) noexcept {
   for (MemoryReader* reader = memory.readers(); reader; reader = reader->next) {
-    if (reader->worker == here || reader->told) continue;
+    if (here && reader->worker == here->number) continue;
+    if (here ? reader->told.has(here->seat) : reader->told_from_outside) continue;
     auto read = [ref = MemoryRef::to(memory)](RealtimeWorker& w) {
       if (MemoryPart* part = w.parts.find<MemoryPart>()) part->read_if_here(*ref);
     };
-    reader->told = post_to(reader->worker, std::move(read)) == SendStatus::posted;
+    if (post_to(reader->worker, std::move(read)) != SendStatus::posted) continue;
+    here ? reader->told.add(here->seat) : void(reader->told_from_outside = true);
   }
 }
 

@@ -43,6 +43,34 @@ class MemoryRef {
 };
 
 struct MemoryRoom;
+struct Held;
+
+// What there is of one connection in one room stands in a list of each: either may be long, so that it is looked for in both at
+// once, until the shorter one ends.
+template <typename T>
+T* find_of_both(T* of_room, T* of_connection, const MemoryRoom& room, base::SlotId connection) noexcept {
+  for (; of_room && of_connection; of_room = of_room->next, of_connection = of_connection->next_of_connection) {
+    if (of_room->connection == connection) return of_room;
+    if (&of_connection->room == &room) return of_connection;
+  }
+  return nullptr;
+}
+template <typename T>
+void link_to_both(T& one, T*& of_room, T*& of_connection) noexcept {
+  one.next = of_room;
+  if (of_room) of_room->previous = &one;
+  of_room = &one;
+  one.next_of_connection = of_connection;
+  if (of_connection) of_connection->previous_of_connection = &one;
+  of_connection = &one;
+}
+template <typename T>
+void unlink_from_both(T& one, T*& of_room, T*& of_connection) noexcept {
+  (one.previous ? one.previous->next : of_room) = one.next;
+  if (one.next) one.next->previous = one.previous;
+  (one.previous_of_connection ? one.previous_of_connection->next_of_connection : of_connection) = one.next_of_connection;
+  if (one.next_of_connection) one.next_of_connection->previous_of_connection = one.previous_of_connection;
+}
 
 // A member that is behind.
 struct Behind {
@@ -52,6 +80,7 @@ struct Behind {
   CatchUp catch_up;
   Behind* previous = nullptr;  // of its room
   Behind* next = nullptr;
+  Behind* previous_of_connection = nullptr;
   Behind* next_of_connection = nullptr;
   Behind* next_due = nullptr;
   bool due = false;   // on the list of those that may go on
@@ -62,6 +91,7 @@ struct Behind {
 struct BehindList {
   static constexpr worker::PartKey kKey{};
   Behind* first = nullptr;
+  bool lost = false;  // all of its rooms know that, and nothing was written since
 };
 
 // A room with memory that has members here.
@@ -72,6 +102,7 @@ struct MemoryRoom {
   MemoryReader reader;
   uint64_t published_to = 0;  // of what was read: less while that is handed to the members
   Behind* behind = nullptr;
+  Held* held = nullptr;  // presence.h
   MemoryRoom* previous = nullptr;
   MemoryRoom* next = nullptr;
 };
@@ -110,6 +141,7 @@ struct MemoryPart final : worker::Part {
 
   Memories* memories = nullptr;
   const CatchUpWish* wish = nullptr;    // of the join under way
+  bool* by_mail = nullptr;              // MemorySeam
   const MemberSeam* members = nullptr;  // null where nobody wants to
 
  private:
@@ -133,8 +165,9 @@ struct MemoryPart final : worker::Part {
   base::GrowingArray<net::Connection*> left_out_;
 };
 
-// Tells the workers that have members of it, but this one. Under its lock.
-void tell_readers(RoomMemory& memory, uint32_t here) noexcept;
+// Tells the workers that have members of it, but this one; null: from outside. Each of them is told by every one that writes: so
+// that it reads before it comes to what that one sends there next. Under its lock.
+void tell_readers(RoomMemory& memory, const worker::Worker* here) noexcept;
 // In milliseconds; for all workers.
 uint64_t memory_now_ms() noexcept;
 

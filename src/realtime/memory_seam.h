@@ -1,12 +1,14 @@
 // Where rooms with memory (memory_part.h) come in, in programs that have some: a worker without any has none of it.
 #pragma once
 
+#include <martlet/function.h>
 #include <martlet/websocket.h>
 
 #include <cstdint>
 #include <span>
 #include <string_view>
 
+#include "base/alloc.h"
 #include "base/slot_table.h"
 #include "net/connection.h"
 
@@ -36,6 +38,46 @@ struct MemorySeam {
   void (*leave)(RealtimeWorker& w, net::Connection& c, RoomRecord& room) noexcept;
   // RealtimeWorker::enter_room with these wishes.
   Joined (*enter_with)(RealtimeWorker& w, net::Connection& c, std::string_view name, const JoinOptions& options) noexcept;
+  // What is published until this is null again came to all workers by mail: who finds it false writes it down. Under the room's lock.
+  void (*by_mail)(RealtimeWorker& w, bool* written) noexcept;
+};
+
+// Of a message from outside that goes to all workers, so that it keeps its place before what the thread sends there next: the first one
+// that comes to it writes it down, for all.
+class WrittenOnce {
+ public:
+  // Empty when it is not wanted, or memory is out: then the first worker writes it down.
+  static WrittenOnce make(bool wanted) noexcept {
+    WrittenOnce made;
+    One* one = wanted ? base::create<One>() : nullptr;
+    if (one) made.one_ = detail::CountedPointer(one);
+    return made;
+  }
+  bool* get() const noexcept { return one_.get() ? &static_cast<One*>(one_.get())->written : nullptr; }
+
+ private:
+  struct One final : detail::Counted {
+    One() noexcept : Counted([](Counted* self) noexcept { base::destroy(static_cast<One*>(self)); }) {}
+    bool written = false;
+  };
+  detail::CountedPointer one_;
+};
+
+// While it is published on one of them.
+class ByMail {
+ public:
+  ByMail(RealtimeWorker& w, const MemorySeam* seam, const WrittenOnce& once) noexcept : worker_(w), seam_(seam) {
+    if (seam_) seam_->by_mail(worker_, once.get());
+  }
+  ByMail(const ByMail&) = delete;
+  ByMail& operator=(const ByMail&) = delete;
+  ~ByMail() {
+    if (seam_) seam_->by_mail(worker_, nullptr);
+  }
+
+ private:
+  RealtimeWorker& worker_;
+  const MemorySeam* seam_;
 };
 
 }  // namespace martlet::realtime

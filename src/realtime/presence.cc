@@ -1,6 +1,7 @@
 // See presence.h.
 #include "realtime/presence.h"
 
+#include "base/limits.h"
 #include "net/reactor.h"
 #include "realtime/client_identity.h"
 #include "realtime/connection_slots.h"
@@ -15,23 +16,13 @@ PresencePart& part_of(worker::Part& part) noexcept { return static_cast<Presence
 // The keys of a connection: its slot.
 struct HeldList {
   static constexpr worker::PartKey kKey{};
-  HeldList() noexcept = default;
-  HeldList(const HeldList&) = delete;
-  HeldList& operator=(const HeldList&) = delete;
-  ~HeldList() {
-    while (Held* held = first) {
-      first = held->next;
-      base::destroy(held);
-    }
-  }
-  // The link of the one of this room; one of null when there is none.
-  Held** link_of(const RoomMemory& memory) noexcept {
-    Held** link = &first;
-    while (*link && &*(*link)->memory != &memory) link = &(*link)->next;
-    return link;
-  }
-  Held* first = nullptr;
+  Held* first = nullptr;  // none any more when it has left its rooms
 };
+
+Held* find_held(net::Connection& c, const MemoryRoom& room) noexcept {
+  const auto* list = room.held ? find_slot<HeldList>(c) : nullptr;
+  return list ? find_of_both(room.held, list->first, room, c.id()) : nullptr;
+}
 
 bool type_data(const RoomMemory& memory) noexcept { return memory.type_data.load(std::memory_order_relaxed); }
 
@@ -43,14 +34,16 @@ const worker::PartHooks PresencePart::kHooks{
 };
 
 PresencePart::~PresencePart() {
-  while (Held* held = leaving_) {
-    leaving_ = held->next;
-    base::destroy(held);
+  for (const auto& rule : rules) {
+    while (Held* held = rule->leaving) {
+      rule->leaving = held->next;
+      base::destroy(held);
+    }
   }
 }
 
-const PresenceRule* PresencePart::rule_of(std::string_view room) const noexcept {
-  const PresenceRule* best = nullptr;
+PresenceRule* PresencePart::rule_of(std::string_view room) const noexcept {
+  PresenceRule* best = nullptr;
   for (const auto& rule : rules) {
     if (pattern_fits(rule->pattern, room) && (!best || rule->pattern.size() > best->pattern.size())) best = rule.get();
   }
@@ -73,11 +66,14 @@ void PresencePart::ask_again(net::Connection& c) noexcept {
   }
 }
 
-// The functions of the program may bring further questions.
+// The functions of the program may bring further questions: they are for the next turn, however often they do.
 void PresencePart::ask_all() noexcept {
-  if (questions_.empty()) return;
-  for (uint32_t i = 0; i < questions_.size(); i++) answer(Question(questions_[i]));
-  questions_.clear();
+  const uint32_t count = questions_.size();
+  if (count == 0) return;
+  for (uint32_t i = 0; i < count; i++) answer(Question(questions_[i]));
+  const uint32_t further = questions_.size() - count;
+  for (uint32_t i = 0; i < further; i++) questions_[i] = questions_[count + i];
+  questions_.truncate(further);
 }
 
 void PresencePart::answer(const Question& question) noexcept {
@@ -85,7 +81,7 @@ void PresencePart::answer(const Question& question) noexcept {
   net::Connection* c = w.websocket(question.connection);
   RoomRecord* record = w.rooms.find(question.room);
   if (!c || c->closing || !record || !record->memory || !w.rooms.is_member(c->state<session::WsState>(), *record)) return;
-  const PresenceRule& rule = *rule_of(record->name());
+  PresenceRule& rule = *rule_of(record->name());
   const WebSocket ws = w.handle(*c);
   Json value;
   std::string identity = rule.options.identify ? std::string() : public_name_of(*c);
@@ -102,17 +98,19 @@ void PresencePart::answer(const Question& question) noexcept {
 }
 
 // One that is there already is another than before, or the same.
-void PresencePart::show(net::Connection& c, MemoryRoom& room, const PresenceRule& rule, std::string_view identity, std::string_view value) noexcept {
+void PresencePart::show(net::Connection& c, MemoryRoom& room, PresenceRule& rule, std::string_view identity, std::string_view value) noexcept {
   RealtimeWorker& w = realtime_of(worker);
   auto* list = slot_for<HeldList>(c);
   if (!list) return;
-  Held** const link = list->link_of(*room.memory);
-  if (*link && (*link)->key.text() != identity) left(c, room);
-  Held* held = *link;
+  Held* held = find_held(c, room);
+  if (held && held->key.text() != identity) {
+    left(c, room);
+    held = nullptr;
+  }
   const bool is_new = !held;
   if (is_new) {
     base::KeptText kept(identity);
-    held = kept.ok() ? base::create<Held>(MemoryRef::to(*room.memory), rule, std::move(kept)) : nullptr;
+    held = kept.ok() ? base::create<Held>(room, c, rule, std::move(kept)) : nullptr;
     if (!held) return;
   }
   const KeyText told("presence:join", identity, value, type_data(*room.memory));
@@ -127,11 +125,10 @@ void PresencePart::show(net::Connection& c, MemoryRoom& room, const PresenceRule
       entry->leaves_ms = 0;
       entry->holders += is_new;
     }
-    if (!same) tell_readers(*room.memory, w.number);
+    if (!same) tell_readers(*room.memory, &w);
   }
   if (is_new && shown) {
-    held->next = list->first;
-    list->first = held;
+    link_to_both(*held, room.held, list->first);
   } else if (is_new) {
     base::destroy(held);
   }
@@ -140,61 +137,57 @@ void PresencePart::show(net::Connection& c, MemoryRoom& room, const PresenceRule
 
 // Going ---------------------------------------------------------------------------------------------------------------
 
-void PresencePart::left(net::Connection& c, const MemoryRoom& room) noexcept {
-  auto* list = find_slot<HeldList>(c);
-  Held** const link = list ? list->link_of(*room.memory) : nullptr;
-  if (!link || !*link) return;
-  Held& held = **link;
-  *link = held.next;
+void PresencePart::left(net::Connection& c, MemoryRoom& room) noexcept {
+  Held* const held = find_held(c, room);
+  if (!held) return;
+  unlink_from_both(*held, room.held, find_slot<HeldList>(c)->first);
+  PresenceRule& rule = held->rule;
   const uint64_t now_ms = memory_now_ms();
-  held.until_ms = now_ms + static_cast<uint64_t>(held.rule.options.grace.count());
+  held->until_ms = now_ms + base::to_ms(rule.options.grace);
   {
-    const std::lock_guard lock(held.memory->mutex);
-    MemoryEntry* entry = held.memory->map().find(KeyKind::presence, held.key.text());
-    if (entry && --entry->holders == 0) entry->leaves_ms = held.until_ms;
+    const std::lock_guard lock(held->memory->mutex);
+    MemoryEntry* entry = held->memory->map().find(KeyKind::presence, held->key.text());
+    if (entry && --entry->holders == 0) entry->leaves_ms = held->until_ms;
   }
-  queue(held);
-  if (held.rule.options.grace.count() == 0) {
-    let_go(now_ms);
-  } else {
-    arm(now_ms);
-  }
+  held->next = nullptr;
+  (rule.leaving ? rule.last_leaving->next : rule.leaving) = held;
+  rule.last_leaving = held;
+  if (held->until_ms == now_ms) return let_go(now_ms);
+  arm(now_ms);
 }
 
-void PresencePart::queue(Held& held) noexcept {
-  Held** link = &leaving_;
-  while (*link && (*link)->until_ms <= held.until_ms) link = &(*link)->next;
-  held.next = *link;
-  *link = &held;
-}
-
+// For the next one of all.
 void PresencePart::arm(uint64_t now_ms) noexcept {
-  if (armed_ || !leaving_) return;
-  const uint64_t in_ms = leaving_->until_ms > now_ms ? leaving_->until_ms - now_ms : 0;
+  uint64_t next_ms = UINT64_MAX;
+  for (const auto& rule : rules) {
+    if (rule->leaving && rule->leaving->until_ms < next_ms) next_ms = rule->leaving->until_ms;
+  }
+  if (next_ms >= armed_for_ms_) return;
   const auto run = [](void* self) {
     auto& part = *static_cast<PresencePart*>(self);
-    part.armed_ = false;
+    part.armed_for_ms_ = UINT64_MAX;
     part.let_go(memory_now_ms());
   };
-  armed_ = worker.reactor.timers.after(worker.reactor.now_ns(), in_ms, {run, nullptr, this}).generation != 0;
+  worker.reactor.timers.cancel(timer_);
+  timer_ = worker.reactor.timers.after(worker.reactor.now_ns(), next_ms > now_ms ? next_ms - now_ms : 0, {run, nullptr, this});
+  armed_for_ms_ = timer_.generation ? next_ms : UINT64_MAX;
 }
 
 void PresencePart::let_go(uint64_t now_ms) noexcept {
-  while (leaving_ && leaving_->until_ms <= now_ms) {
-    Held& held = *leaving_;
-    if (!remove(held)) {
-      held.until_ms = now_ms + 1'000;  // memory is out
-      leaving_ = held.next;
-      if (now_ms != UINT64_MAX) {
-        queue(held);
-        continue;
-      }
-    } else {
-      leaving_ = held.next;
+  for (const auto& rule : rules) let_go(*rule, now_ms);
+  if (now_ms != UINT64_MAX) arm(now_ms);
+}
+
+void PresencePart::let_go(PresenceRule& rule, uint64_t now_ms) noexcept {
+  while (rule.leaving && rule.leaving->until_ms <= now_ms) {
+    Held& held = *rule.leaving;
+    if (!remove(held) && now_ms != UINT64_MAX) {
+      held.until_ms = now_ms + 1'000;  // memory is out, and the others wait with it
+      return;
     }
+    rule.leaving = held.next;
     base::destroy(&held);
   }
-  if (now_ms != UINT64_MAX) arm(now_ms);
 }
 
 // False when memory is out. Nothing is removed while somebody else holds the key, or did so later than this one.
@@ -207,7 +200,7 @@ bool PresencePart::remove(Held& held) noexcept {
     const MemoryEntry* entry = memory.map().find(KeyKind::presence, held.key.text());
     if (!entry || entry->gone || entry->holders > 0 || entry->leaves_ms > held.until_ms) return true;
     if (memory.remove(KeyKind::presence, held.key.text(), told.told(), memory_now_ms()) == RoomMemory::Changed::no_memory) return false;
-    tell_readers(memory, worker.number);
+    tell_readers(memory, &worker);
   }
   realtime_of(worker).parts.find<MemoryPart>()->read_if_here(memory);
   return true;

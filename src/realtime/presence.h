@@ -14,20 +14,30 @@
 
 namespace martlet::realtime {
 
+struct Held;
+
 struct PresenceRule {
   std::string pattern;
   Decision<Json(WebSocket)> describe;
   PresenceOptions options;
+  Held* leaving = nullptr;  // their time is the same, so that the first one to leave is the first to go
+  Held* last_leaving = nullptr;
 };
 
 // A connection that has a key in a room, or that has left and may come back until then.
 struct Held {
-  Held(MemoryRef m, const PresenceRule& r, base::KeptText&& k) noexcept : memory(std::move(m)), rule(r), key(std::move(k)) {}
+  Held(MemoryRoom& where, net::Connection& c, PresenceRule& r, base::KeptText&& k) noexcept
+      : room(where), connection(c.id()), memory(MemoryRef::to(*where.memory)), rule(r), key(std::move(k)) {}
+  MemoryRoom& room;  // while it is there
+  base::SlotId connection;
   MemoryRef memory;
-  const PresenceRule& rule;
+  PresenceRule& rule;
   base::KeptText key;
   uint64_t until_ms = 0;
-  Held* next = nullptr;
+  Held* previous = nullptr;  // of its room
+  Held* next = nullptr;      // or of those that leave
+  Held* previous_of_connection = nullptr;
+  Held* next_of_connection = nullptr;
 };
 
 struct PresencePart final : worker::Part {
@@ -39,7 +49,7 @@ struct PresencePart final : worker::Part {
   // It is to be asked about, at the end of the turn. False when memory is out.
   bool ask(net::Connection& c, const MemoryRoom& room) noexcept;
   void ask_again(net::Connection& c) noexcept;
-  void left(net::Connection& c, const MemoryRoom& room) noexcept;
+  void left(net::Connection& c, MemoryRoom& room) noexcept;
   void ask_all() noexcept;
   // Lets go of those whose time is over; of all, when the worker ends.
   void let_go(uint64_t now_ms) noexcept;
@@ -51,16 +61,16 @@ struct PresencePart final : worker::Part {
     base::SlotId connection;
     base::SlotId room;
   };
-  const PresenceRule* rule_of(std::string_view room) const noexcept;
+  PresenceRule* rule_of(std::string_view room) const noexcept;
   void answer(const Question& question) noexcept;
-  void show(net::Connection& c, MemoryRoom& room, const PresenceRule& rule, std::string_view identity, std::string_view value) noexcept;
+  void show(net::Connection& c, MemoryRoom& room, PresenceRule& rule, std::string_view identity, std::string_view value) noexcept;
   bool remove(Held& held) noexcept;
-  void queue(Held& held) noexcept;
+  void let_go(PresenceRule& rule, uint64_t now_ms) noexcept;
   void arm(uint64_t now_ms) noexcept;
 
   base::GrowingArray<Question> questions_;
-  Held* leaving_ = nullptr;  // the next one first
-  bool armed_ = false;
+  net::UserTimers::Id timer_;
+  uint64_t armed_for_ms_ = UINT64_MAX;
 };
 
 }  // namespace martlet::realtime

@@ -160,7 +160,8 @@ void RoomMemory::trim(uint64_t now_ms) noexcept {
   }
   while (!changes_.empty() && changes_.oldest().offset <= read) drop_change();
   const auto is_past = [&](const MemoryRecord& oldest) {
-    return messages_.size() > limits.messages || (limits.age_ms && now_ms - oldest.time_ms > limits.age_ms);
+    const bool is_older = now_ms > oldest.time_ms;  // another thread may have looked at the clock earlier, and come here later
+    return messages_.size() > limits.messages || (limits.age_ms && is_older && now_ms - oldest.time_ms > limits.age_ms);
   };
   while (!messages_.empty() && messages_.oldest().offset <= needed && is_past(messages_.oldest())) drop_message();
   note_use();

@@ -25,6 +25,7 @@
 #include "base/kept_text.h"
 #include "realtime/memory_log.h"
 #include "realtime/memory_map.h"
+#include "worker/directory.h"
 
 namespace martlet::realtime {
 
@@ -47,7 +48,8 @@ struct MemoryReader {
   uint32_t worker = 0;
   uint64_t read_to = 0;
   uint64_t needed_from = 0;  // what was sent behind this is still needed by a member
-  bool told = false;         // that there is something to read
+  worker::Seats told;        // by whom, that there is something to read
+  bool told_from_outside = false;
   MemoryReader* next = nullptr;
 };
 

@@ -22,7 +22,7 @@ auto change(RoomMemory& memory, uint32_t first, Act&& act) noexcept {
   const auto answer = [&] {
     const std::lock_guard lock(memory.mutex);
     auto changed = act();
-    realtime::tell_readers(memory, w ? w->number : 0);
+    realtime::tell_readers(memory, w);
     return changed;
   }();
   realtime::MemoryPart* part = w ? w->parts.find<realtime::MemoryPart>() : nullptr;
@@ -81,7 +81,7 @@ SendStatus Shared::set(std::string_view key, const Json& value) const {
 
 SendStatus Shared::set_text(std::string_view key, const JsonWriter& value) const noexcept {
   if (!memory_) return SendStatus::closed;
-  if (key.size() > kMaxKeyBytes || !value.ok()) return SendStatus::dropped;
+  if (key.size() > kMaxKeyBytes || !value.ok() || value.text().empty()) return SendStatus::dropped;
   const realtime::KeyText told("room:set", key, value.text(), memory_->type_data.load(std::memory_order_relaxed));
   if (!told.ok()) return SendStatus::dropped;
   return status_of(change(*memory_, first_, [&] { return memory_->set(KeyKind::state, key, told.told(), realtime::memory_now_ms()); }));

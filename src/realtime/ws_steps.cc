@@ -106,6 +106,7 @@ void let_in(RealtimeWorker& w, net::Connection& c, WsRouteEntry& route, PendingS
   open_websocket(w, c, route, e);
   let_go(&e);
   session::resume_websocket(w.sessions, c, net::kPauseSteps);
+  if (c.followed && !c.closing) w.reactor.follower.drained(w.reactor.follower.context, c);  // it takes what it did not until now
 }
 
 // False when memory is out.
