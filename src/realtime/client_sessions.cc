@@ -252,7 +252,17 @@ void displace(RealtimeWorker& w, net::Connection& c, ClientOfSocket& own, const 
   const SessionAnswer answer = SessionAccess::answer(w.handle(c), own.question);
   if (RealtimeWorker* other = here(older.worker)) return hand_over(*other, older.id, answer, answer_nothing);
   const auto act = [id = older.id, answer](RealtimeWorker& there) { hand_over(there, id, answer, answer_nothing); };
+  own.asked_worker = older.worker;
   if (post_to(older.worker, act) != SendStatus::posted) answer_nothing(answer);
+}
+
+// Its end comes before its answer. What the older connection has is stored when that gives it away, for nobody: its worker sends
+// the heir to the store, behind that.
+void send_heir_to_store(ClientOfSocket& own) noexcept {
+  const SessionAnswer answer = *std::exchange(own.heir, std::nullopt);
+  const auto act = [answer](RealtimeWorker&) { answer_nothing(answer); };
+  const bool behind = own.waiting && !own.asked_store && own.asked_worker;
+  if (!behind || post_to(own.asked_worker, act) != SendStatus::posted) answer_nothing(answer);
 }
 
 void begin(RealtimeWorker& w, net::Connection& c) noexcept {
@@ -345,7 +355,7 @@ void closed(worker::Part& self, net::Connection& c, const CloseInfo&) {
   auto* own = find_slot<ClientOfSocket>(c);
   if (!own) return;
   RealtimeWorker& w = realtime_of(self.worker);
-  if (own->heir) answer_nothing(*std::exchange(own->heir, std::nullopt));
+  if (own->heir) send_heir_to_store(*own);
   if (own->live && !own->handed_over && own->part->directory->is_last(own->link)) {
     save(w, c, *own, collect(w, c, own->part->options.max_rooms));
   }

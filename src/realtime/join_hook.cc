@@ -54,10 +54,11 @@ struct JoinHook final : worker::Part {
   static constexpr worker::PartKey kKey{};
   static const worker::PartHooks kHooks;
 
+  // One that is not wanted any more is none, though the program's function may be at it.
   Asked* find(const AskedOfSocket& socket, std::string_view room) const noexcept {
     for (const base::SlotId id : socket.all) {
       Asked* one = asked.find(id);
-      if (one && one->room.text() == room) return one;
+      if (one && one->decision != Decision::forgotten && one->room.text() == room) return one;
     }
     return nullptr;
   }

@@ -127,8 +127,10 @@ void RealtimeWorker::list(AudienceLog& audience) noexcept {
   reactor.want_turn();
 }
 
-void RealtimeWorker::unlist(const AudienceLog& audience) noexcept {
-  if (!audience.listed) return;
+// Of a room without members, which may stay, and be sent to again in this turn.
+void RealtimeWorker::unlist(AudienceLog& audience) noexcept {
+  audience.clear();
+  if (!std::exchange(audience.listed, false)) return;
   AudienceLog** link = &dirty_audiences;
   while (*link != &audience) link = &(*link)->next;
   *link = audience.next;

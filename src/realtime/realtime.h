@@ -145,7 +145,7 @@ struct RealtimeWorker : routing::RoutedWorker {
 
   // Audiences with something to deliver.
   void list(AudienceLog& audience) noexcept;
-  void unlist(const AudienceLog& audience) noexcept;
+  void unlist(AudienceLog& audience) noexcept;
 
   // Of the wishes only whether somebody is to be asked; of the others see MemorySeam.
   Joined enter_room(net::Connection& c, std::string_view name, const JoinOptions& wishes) noexcept;

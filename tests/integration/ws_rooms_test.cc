@@ -143,6 +143,19 @@ TEST_CASE("ws rooms: to several rooms over three workers, from a worker and from
   all_hear({1, 2, 3}, "outside");
 }
 
+TEST_CASE("ws rooms: names by the ten thousand, and the same ones again, cost what they are and no more") {
+  RoomHall hall;
+  hall.add(1);
+  std::vector<std::string> names;
+  for (int i = 0; i < 60'000; i++) names.push_back(std::to_string(1'000'000 + i % 50'000));
+  names.push_back("den");
+  hall.act([](App&, auto& ws) { ws[0].join("den"), ws[0].join("1000007"); });
+  const auto begin = Clock::now();
+  hall.act([&](App& app, auto&) { CHECK(app.to(names).send("once") == SendStatus::ok); });
+  CHECK(Clock::now() - begin < milliseconds(3'000));  // with a look at all names for each of them it were a minute
+  CHECK(hall.heard() == Heard{{"once"}});
+}
+
 TEST_CASE("ws rooms: where memory is out for several rooms, nobody is sent anything") {
   FailingAlloc memory;
   RoomHall hall;

@@ -620,34 +620,45 @@ TEST_CASE("sessions: what a client had goes on from worker to worker, whether th
   }
 }
 
-TEST_CASE("sessions: an older connection on a worker that stands still is waited for so long; then the client is served without it") {
-  Gate gate;
-  MultiServer server(2, [&](App& app, uint32_t number) {
-    app.sessions({.store_timeout = 50ms});
-    WsHandlers handlers = known_handlers();
-    handlers.open = [number](WebSocket ws, Request&) { MultiServer::tell(ws, number); };
-    app.ws("/w", std::move(handlers));
-    app.get("/number", [number](Request&) { return std::to_string(number); });
-  });
+namespace {
+
+// Sessions on workers that tell their numbers.
+struct Numbered : MultiServer {
+  Numbered(uint32_t workers, milliseconds store_timeout)
+      : MultiServer(workers, [=](App& app, uint32_t number) {
+          app.sessions({.store_timeout = store_timeout});
+          WsHandlers handlers = known_handlers();
+          handlers.open = [number](WebSocket ws, Request&) { tell(ws, number); };
+          app.ws("/w", std::move(handlers));
+          app.get("/number", [number](Request&) { return std::to_string(number); });
+        }) {}
   // A connection that is on that worker already, before it says who it is.
-  const auto wait_on = [&](uint32_t worker) {
+  Client wait_on(uint32_t worker) {
     for (;;) {
-      Client tcp(server.port());
+      Client tcp(port());
       REQUIRE(tcp.send("GET /number HTTP/1.1\r\nHost: test\r\n\r\n"));
       if (tcp.read_response().body == std::to_string(worker)) return tcp;
     }
-  };
-  const auto come = [&](Client&& tcp, std::string_view identity) {
-    REQUIRE(tcp.send(ws_request("/w", client_field(identity))));
-    WsClient client(std::move(tcp));
-    REQUIRE(client.read_handshake());
-    return client;
-  };
-  WsClient older = come(wait_on(0), "ann");
+  }
+};
+
+WsClient come(Client&& tcp, std::string_view identity) {
+  REQUIRE(tcp.send(ws_request("/w", client_field(identity))));
+  WsClient client(std::move(tcp));
+  REQUIRE(client.read_handshake());
+  return client;
+}
+
+}  // namespace
+
+TEST_CASE("sessions: an older connection on a worker that stands still is waited for so long; then the client is served without it") {
+  Gate gate;
+  Numbered server(2, 50ms);
+  WsClient older = come(server.wait_on(0), "ann");
   REQUIRE(older.reads("worker 0"));
   REQUIRE(older.send_text("join hall"));
   REQUIRE(older.echoes("there"));
-  Client other = wait_on(1);
+  Client other = server.wait_on(1);
   server.server().post(0, [&](App&) { gate.wait(); });
   REQUIRE(gate.wait_for_one());
   WsClient newer = come(std::move(other), "ann");
@@ -657,6 +668,32 @@ TEST_CASE("sessions: an older connection on a worker that stands still is waited
   gate.open();
   CHECK(older.read_close() == 4001);
   CHECK(newer.echoes("still here"));
+}
+
+TEST_CASE("sessions: what a client had on a worker that stands still is for the newest connection, though the one between has gone") {
+  Gate gate;
+  Numbered server(3, 5s);
+  WsClient older = come(server.wait_on(0), "ann");
+  REQUIRE(older.reads("worker 0"));
+  REQUIRE(older.send_text("join hall"));
+  REQUIRE(older.echoes("there"));
+  Client second = server.wait_on(1);
+  Client third = server.wait_on(2);
+  server.server().post(0, [&](App&) { gate.wait(); });
+  REQUIRE(gate.wait_for_one());
+  WsClient between = come(std::move(second), "ann");
+  CHECK(between.reads("worker 1"));
+  WsClient newest = come(std::move(third), "ann");
+  CHECK(newest.reads("worker 2"));
+  CHECK(between.read_close() == 4001);
+  between.send_close(4001);
+  CHECK(between.ended());
+  for (const uint32_t worker : {1u, 2u}) server.on_worker(worker, [](App&) {});
+  gate.open();
+  CHECK(older.read_close() == 4001);
+  CHECK(read_event(newest, "session-restored")["rooms"].size() == 1);
+  REQUIRE(newest.send_text("state"));
+  CHECK(newest.reads("ann {} hall"));
 }
 
 // A state that moves ------------------------------------------------------------------------------------------------------

@@ -313,6 +313,24 @@ TEST_CASE("ws topics: who has subscribed to everything gets a thousand topics of
   }
 }
 
+TEST_CASE("ws topics: a connection in many rooms gets of topics what it has subscribed to, in order with its rooms, and nothing else") {
+  Hall hall(3);
+  hall.act([](App& app, auto& ws) {
+    for (int i = 0; i < 30; i++) ws[0].join(std::to_string(i)), ws[1].join(std::to_string(i));
+    REQUIRE(ws[1].subscribe("news/+") == SubscribeStatus::ok);
+    REQUIRE(ws[2].subscribe("#") == SubscribeStatus::ok);
+    CHECK(app.publish("secret", "for one") == SendStatus::ok);
+    CHECK(app.publish("news/a", "1") == SendStatus::ok);
+    app.room("3").send("2");
+    CHECK(app.publish("news/b", "3") == SendStatus::ok);
+    CHECK(app.publish("secret", "for one") == SendStatus::ok);
+    app.room("7").send("4");
+    CHECK(ws[1].publish("news/a", "not for the sender") == SendStatus::ok);
+    app.broadcast("5");
+  });
+  CHECK(hall.heard() == Heard{{"2", "4", "5"}, {"1", "2", "3", "4", "5"}, {"for one", "1", "3", "for one", "not for the sender", "5"}});
+}
+
 TEST_CASE("ws topics: handlers subscribe, unsubscribe and publish; a close handler, too, and then the subscriptions are over") {
   std::mutex mutex;
   std::vector<SubscribeStatus> late;
