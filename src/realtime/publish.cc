@@ -240,9 +240,11 @@ bool find_of_topics(RealtimeWorker& w, const session::WsState& ws, uint64_t posi
   base::GrowingArray<PublishedRange>& found = w.ranges_found;
   found.clear();
   for (const AudienceLog* audience = w.dirty_audiences; audience; audience = audience->next) {
+    const PublishedRange* range = audience->first_after(position);
+    if (!range) break;  // nor do those behind it have any, but sets of topics
     if (!is_for(w, *audience, ws)) continue;
-    for (const PublishedRange& range : audience->ranges()) {
-      if (range.end > position && !found.push(range)) return false;
+    for (const PublishedRange* end = audience->ranges().data() + audience->ranges().size(); range != end; range++) {
+      if (!found.push(*range)) return false;
     }
   }
   if (!find_of_topics(w, ws, position)) return false;

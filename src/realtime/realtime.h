@@ -174,7 +174,7 @@ struct RealtimeWorker : routing::RoutedWorker {
   MessageCompression* compression = nullptr;  // a part; null when no route compresses
   const TopicSeam* topics = nullptr;          // of a part; null when nobody has subscribed to one
   AudienceLog everybody;
-  AudienceLog* dirty_audiences = nullptr;  // those that were sent something this turn
+  AudienceLog* dirty_audiences = nullptr;  // those that were sent something this turn, the last one first
   worker::DirectoryEntry* all_shared = nullptr;  // of `everybody`
   std::vector<std::unique_ptr<WsRouteEntry>> ws_routes;
   JoinRules joins;
@@ -196,6 +196,7 @@ struct RealtimeWorker : routing::RoutedWorker {
   uint32_t type_data_routes = 0;  // whose WsOptions::envelope says so
 
  private:
+  static void take_off(AudienceLog& audience) noexcept;
   void count_in(WsRouteEntry& route) noexcept;
   void let_go_of_entries(WsRouteEntry& route) noexcept;
   bool share_room(RoomRecord& room) noexcept;

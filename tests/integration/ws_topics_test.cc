@@ -234,6 +234,11 @@ TEST_CASE("ws topics: topics, rooms, routes and direct sends arrive in the order
   std::vector<std::set<std::string>> has(kClients);
   std::vector<bool> in_room(kClients);
   int number = 0;
+  hall.act([](App&, auto& ws) {  // every second one is in many rooms
+    for (size_t i = 0; i < kClients; i += 2) {
+      for (int many = 0; many < 20; many++) ws[i].join(std::to_string(many));
+    }
+  });
   for (int round = 0; round < 60; round++) {
     Heard wanted(kClients);
     hall.act([&](App& app, auto& ws) {
@@ -241,7 +246,7 @@ TEST_CASE("ws topics: topics, rooms, routes and direct sends arrive in the order
         const size_t who = random() % kClients;
         const std::string text = std::to_string(number++);
         const std::string filter = kFilters[random() % std::size(kFilters)];
-        switch (random() % 12) {
+        switch (random() % 13) {
           case 0:
             CHECK(ws[who].subscribe(filter) == SubscribeStatus::ok);
             has[who].insert(filter);
@@ -265,6 +270,10 @@ TEST_CASE("ws topics: topics, rooms, routes and direct sends arrive in the order
           case 5:
             ws[who].broadcast(text);
             for (size_t i = 0; i < kClients; i++) if (i != who) wanted[i].push_back(text);
+            break;
+          case 6:
+            app.to(std::to_string(random() % 20)).send(text);
+            for (size_t i = 0; i < kClients; i += 2) wanted[i].push_back(text);
             break;
           default: {
             const bool but_one = random() % 2;
