@@ -100,7 +100,7 @@ JoinRefusal ask(RealtimeWorker& w, net::Connection& c, std::string_view room, co
   if (socket->all.size() >= kMostAsked) return JoinRefusal::too_many_rooms_of_socket;
   if (!socket->all.make_room() || !hook.due.make_room()) return JoinRefusal::out_of_memory;
   base::KeptText kept(room);
-  base::KeptText epoch(options.epoch);
+  base::KeptText epoch(options.epoch.substr(0, JoinRules::kMostEpochBytes));
   Asked* one = kept.ok() && epoch.ok() ? hook.asked.create() : nullptr;
   if (!one) return JoinRefusal::out_of_memory;
   one->connection = c.id();

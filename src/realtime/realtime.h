@@ -65,6 +65,7 @@ struct JoinRules {
   // Writes a join down, before parts hear of it. False when memory is out.
   bool (*record)(RealtimeWorker& w, net::Connection& c, RoomRecord& room) noexcept = nullptr;
   static constexpr uint32_t kMostRoomNameBytes = 1024;
+  static constexpr size_t kMostEpochBytes = 64;  // of JoinOptions that are kept; what is longer is no epoch, cut or not
 };
 
 // What App::configure says of the routes that come after it (configure.cc).

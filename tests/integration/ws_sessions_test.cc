@@ -7,11 +7,13 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "support/failing_alloc.h"
+#include "support/fake_kernel.h"
 #include "support/gate.h"
 #include "support/known_clients.h"
 #include "support/multi_server.h"
@@ -283,6 +285,22 @@ TEST_CASE("sessions: while a client is heard of it is stored now and then, for p
   REQUIRE(ann.send_text("join hall"));
   CHECK(eventually([&] { return book.called().back() == R"(save ann {"name":"Ann"}["hall"] 120000)"; }));
   CHECK(book.called().size() > calls);
+}
+
+TEST_CASE("sessions: however many clients there are, each is stored as often as the options say") {
+  constexpr int kClients = 2'000;
+  FakeKernel kernel;
+  std::set<std::string> saved;
+  App app;
+  app.sessions({.save_interval = 80ms, .store = {.save = [&](std::string_view client, const SessionData&, milliseconds) { saved.emplace(client); }}});
+  app.ws("/w", known_handlers());
+  REQUIRE(app.listen("127.0.0.1", 9001).ok());
+  for (int i = 1; i <= kClients; i++) kernel.connect(i).sends = ws_request("/w", client_field(std::to_string(i)));
+  while (app.stats().open_websockets < kClients) app.poll_once(milliseconds(0));
+  CHECK(saved.empty());
+  const uint64_t until = kernel.now_ms() + 125;
+  while (kernel.now_ms() < until) app.poll_once(milliseconds(until - kernel.now_ms()));
+  CHECK(saved.size() == kClients);
 }
 
 TEST_CASE("sessions: a client that is forgotten comes as a new one") {
