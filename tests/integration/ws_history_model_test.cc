@@ -245,7 +245,8 @@ class Model {
     }
     wait_until([](HistoryMember& m) { return m.is_heard(); });
     for (uint32_t worker = 0; worker < kWorkers; worker++) server_->on_worker(worker, [](App&) {});
-    for (auto& [name, model] : models_) {
+    for (auto& entry : models_) {
+      RoomModel& model = entry.second;
       model.publish(RoomModel::Kind::event, "\"all\"", 0, 0, [&] { return model.shared.send("end", "all"); });
     }
     wait_until([](HistoryMember& m) {
@@ -271,7 +272,9 @@ class Model {
     std::map<std::string, uint64_t> gaps;
     uint64_t told = 0, stretches = 0;
     for (size_t i = 0; i < kMembers; i++) {
-      for (const auto& [name, room] : members_[i]->rooms) {
+      for (const auto& entry : members_[i]->rooms) {
+        const std::string& name = entry.first;
+        const auto& room = entry.second;
         RoomModel& model = models_.at(name);
         CAPTURE(i);
         CAPTURE(name);
@@ -355,7 +358,7 @@ class Model {
 
 TEST_CASE("history: when all rests, all members of 200 on three workers know what their rooms know, or were told of a gap") {
   const uint64_t seed = number_from("MARTLET_MODEL_SEED", std::random_device{}());
-  const uint64_t seconds = number_from("MARTLET_MODEL_SECONDS", 10);
+  const uint64_t seconds = number_from("MARTLET_MODEL_SECONDS", 5);
   MESSAGE("seed " << seed);
   CAPTURE(seed);
   Model model(seed);
