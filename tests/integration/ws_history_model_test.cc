@@ -48,6 +48,7 @@ struct RoomModel {
   std::map<uint64_t, Entry> entries;
   std::map<uint32_t, uint64_t> raws;
   uint32_t unknown = 0;
+  std::map<std::string, uint32_t> excepts;  // of those whose offset is not known: by their text, which is there once
 
   // `act` publishes one message at once, or nothing.
   template <typename Act>
@@ -56,14 +57,19 @@ struct RoomModel {
     const uint64_t before = shared.position().offset;
     if (act() != SendStatus::ok) return;
     const uint64_t after = shared.position().offset;
-    if (after != before + 1) return void(unknown++);
+    if (after != before + 1) {  // a foreign thread's came between
+      if (except) excepts[text] = except;
+      return void(unknown++);
+    }
     if (raw) raws[raw] = after;
     entries.try_emplace(after, Entry{kind, std::move(text), except});
   }
   std::string check(const HistoryEvent& event) {
     const std::lock_guard lock(mutex);
     const Kind kind = event.name == "room:set" ? Kind::set : event.name == "room:remove" ? Kind::remove : Kind::event;
-    const auto [at, is_new] = entries.try_emplace(event.offset, Entry{kind, std::string(event.args)});
+    const auto except = excepts.find(std::string(event.args));
+    const Entry entry{kind, std::string(event.args), except != excepts.end() ? except->second : 0};
+    const auto [at, is_new] = entries.try_emplace(event.offset, entry);
     if (!is_new && (at->second.kind != kind || at->second.text != event.args)) return "not what has this offset: " + at->second.text.substr(0, 60);
     return {};
   }
