@@ -3,33 +3,37 @@
 // Rooms by URL, names, who is here, who is typing, and what was said before one came. The page is compiled in
 // (chat_page.h); nothing is stored on disk, nothing is fetched from elsewhere.
 //
+// What a room remembers, who is in it, and what somebody missed who comes back, are the library's: see martlet/history.h and
+// martlet/presence.h.
+//
 // What travels. The page sends words, one command per message, so that nothing here has to parse a structure that a
 // stranger wrote:
-//     hello KEY SINCE NAME     first; KEY is the page's secret, SINCE the last message it has seen (0: none)
-//     say NONCE TEXT           the message comes back to its sender too, with the nonce: that is the receipt
+//     hello KEY SINCE EPOCH NAME     first; KEY is the page's secret, SINCE and EPOCH where it stood (- and - where it is new)
+//     say NONCE TEXT                 the message comes back to its sender too, with the nonce: that is the receipt
 //     typing
 //     name NAME
 // What begins with another word is passed over: one that is unknown here closes nothing, but counts against the rate.
-// The server answers in JSON, one object per message, told apart by "t": welcome, here, gone, say, typing, slow, drop.
+// The server answers with events, {"event":"say","args":[…]}: those of the room (room:joined, room:gap, presence:state,
+// presence:join, presence:leave), and
+//     welcome WHO, typing WHO        WHO names somebody, as in presence
+//     say {at, who, name, nonce, text}
+//     slow NONCE, drop NONCE         say it again later; do not
 //
 // Everything runs on the thread of App::run, so there is not one lock. Every text of a stranger passes clean() on its
-// way in, what goes out is written by Json, and every collection has a limit.
+// way in, what goes out is written by the library, and every collection has a limit.
 #include <martlet/martlet.h>
 
 #include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <deque>
 #include <initializer_list>
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "chat_page.h"
 
@@ -40,13 +44,13 @@ using Clock = std::chrono::steady_clock;
 namespace {
 
 constexpr size_t kKeyChars = 64, kNameChars = 24, kNonceChars = 32, kRoomChars = 40, kTextChars = 1000;
-constexpr size_t kLinesKept = 100;   // per room
-constexpr size_t kLinesShown = 50;   // of them, to somebody new
-constexpr size_t kMaxPeople = 200;   // per room
-constexpr size_t kMaxRooms = 256;    // with kLinesKept lines of up to 6,000 bytes each: 150 MB if somebody wants to be nasty
-constexpr auto kGrace = 2s;          // a reload takes less: nobody is told that its reader left and came
-constexpr auto kHelloTimeout = 10s;  // for connections that never say who they are
-constexpr auto kRemember = 1h;       // what was said in a room that everybody has left
+constexpr uint32_t kLinesKept = 100;  // per room
+constexpr uint32_t kLinesShown = 50;  // of them, to somebody new
+constexpr size_t kMaxPeople = 200;    // per room
+constexpr uint32_t kMaxRooms = 256;   // that somebody is in
+constexpr auto kRemember = 24h;       // what was said; but all rooms together hold no more than 256 MiB (set_history_bytes)
+constexpr auto kGrace = 2s;           // a reload takes less: nobody is told that its reader left and came
+constexpr auto kHelloTimeout = 10s;   // for connections that never say who they are
 constexpr auto kReplaced = static_cast<CloseCode>(4001);  // the same page has connected again
 
 // Text of strangers, in -----------------------------------------------------------------------------------------------
@@ -112,6 +116,13 @@ std::string_view take_word(std::string_view& rest) {
   return word;
 }
 
+template <typename Number>
+std::optional<Number> parse(std::string_view text) {
+  Number number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+}
+
 // The chat ------------------------------------------------------------------------------------------------------------
 
 // How much a connection may say: `kBurst` at once, then `kPerSecond`. Nobody can type that fast.
@@ -131,47 +142,18 @@ struct Allowance {
   }
 };
 
-// Somebody in a room; for kGrace also somebody whose connection has just ended.
-struct Person {
-  uint64_t who;     // names them in messages; the same whenever they come with the same key
-  std::string key;  // their page's secret: who knows it is the same person
-  std::string name;
-  WebSocket socket;  // of no connection while they are away
-  uint32_t visit = 0;
-};
-
-struct Line {
-  int64_t at;  // milliseconds since 1970, one more than the line before at least: a name and a time stamp in one
-  std::string json;  // what was sent
-};
-
-// (Room is martlet's word for who gets a message. This is what the chat remembers beside it, under the same name.)
-struct Parlour {
-  std::string name;
-  std::vector<Person> people;
-  std::deque<Line> lines;
-  Clock::time_point empty_since = {};
-
-  Person* find(uint64_t who) {
-    const auto found = std::find_if(people.begin(), people.end(), [&](const Person& p) { return p.who == who; });
-    return found == people.end() ? nullptr : &*found;
-  }
-
-  // The wanted name, with a number when somebody else has it.
-  std::string free_name(std::string_view wanted, uint64_t who) const {
-    const std::string base = wanted.empty() ? "Guest" : std::string(wanted);
-    std::string free = base;
-    const auto taken = [&](const Person& p) { return p.who != who && lower(p.name) == lower(free); };
-    for (int n = 2; std::any_of(people.begin(), people.end(), taken); ++n) free = base + " " + std::to_string(n);
-    return free;
-  }
-};
-
-// A connection. It is nobody, and in no room, before its hello.
+// A connection, and who it is: nobody, and in no room, before its hello.
 struct Guest {
-  std::string parlour;
-  uint64_t who = 0;
+  std::string room;    // as martlet knows it: "chat/garden"
+  std::string who;     // names the person in messages; the same whenever they come with the same key
+  std::string key;     // their page's secret: who knows it is the same person
+  std::string wanted;  // the name that they ask for
+  std::string name;    // the name that they have, once presence has asked for it: see describe()
   Allowance allowance = {};
+
+  std::string seat() const { return room + "/" + who; }
+  // Who types is told in a room beside, which does not remember it.
+  std::string typing_room() const { return "typing/" + room; }
 };
 
 class Chat {
@@ -195,7 +177,10 @@ class Chat {
         .close = [this](WebSocket ws, const CloseInfo&) { on_close(ws); },
         .options = {.max_connections = 10'000, .max_message_bytes = 8_KiB},
     });
-    app_.every(1min, [this] { forget_parlours(); });
+    app_.rooms_options({.max_rooms = 2 * kMaxRooms});  // with those for typing
+    app_.history("chat/*", {.age = kRemember, .messages = kLinesKept});
+    people_ = app_.presence("chat/*", [this](WebSocket ws) { return describe(ws); },
+                            {.grace = kGrace, .identify = [](WebSocket ws) { return ws.data<Guest>().who; }});
   }
 
   int run(std::string_view host, uint16_t port) {
@@ -243,181 +228,112 @@ class Chat {
     // Percent-decoded, a parameter can be any bytes. "Garden" and "garden" are the same room.
     const std::string room = lower(clean(req.param("room"), kRoomChars, true));
     if (room.empty()) return ws.close(CloseCode::policy_violation, "a room needs a name");
-    guests_[ws].parlour = room;
-    app_.after(kHelloTimeout, [this, ws] {
-      const auto guest = guests_.find(ws);
-      if (guest != guests_.end() && guest->second.who == 0) ws.close(CloseCode::policy_violation, "no hello");
+    ws.data<Guest>().room = "chat/" + room;
+    ws.after(kHelloTimeout, [](WebSocket late) {
+      if (late.data<Guest>().who.empty()) late.close(CloseCode::policy_violation, "no hello");
     });
   }
 
   void on_message(WebSocket ws, const Message& message) {
-    const auto found = guests_.find(ws);
-    if (found == guests_.end()) return;  // replaced by a newer connection of the same page
-    Guest& guest = found->second;
     if (!message.is_text()) return ws.close(CloseCode::unsupported, "text only");
-
+    Guest& guest = ws.data<Guest>();
     std::string_view rest = message.text();
     const std::string_view verb = take_word(rest);
-    if (guest.who == 0 && verb == "hello") return hello(ws, guest, rest);
+    if (guest.who.empty() && verb == "hello") return hello(ws, guest, rest);
     const bool allowed = guest.allowance.take();
     if (guest.allowance.refused > 100) return ws.close(CloseCode::policy_violation, "too fast");
     if (!is_command(verb)) return;  // of a page that knows more than this server does, or of another chat's
-    if (guest.who == 0) return ws.close(CloseCode::policy_violation, "say hello first");
+    if (guest.who.empty()) return ws.close(CloseCode::policy_violation, "say hello first");
     if (verb == "hello") return ws.close(CloseCode::policy_violation, "said hello already");
-    Parlour& parlour = parlours_.at(guest.parlour);  // it stays as long as this person is in it
-    Person& person = *parlour.find(guest.who);
-    if (verb == "say") return say(ws, parlour, person, rest, allowed);
+    if (verb == "say") return say(ws, guest, rest, allowed);
     if (!allowed) return;
-    if (verb == "typing") ws.to(parlour.name).send({{"t", "typing"}, {"who", person.who}});
-    if (verb == "name") rename(parlour, person, rest);
+    if (verb == "typing") ws.to(guest.typing_room()).emit("typing", guest.who);
+    if (verb == "name") rename(ws, guest, rest);
   }
 
   static bool is_command(std::string_view verb) { return verb == "hello" || verb == "say" || verb == "typing" || verb == "name"; }
 
   void on_close(WebSocket ws) {
-    const auto guest = guests_.extract(ws);
-    if (guest.empty() || guest.mapped().who == 0) return;
-    Parlour& parlour = parlours_.at(guest.mapped().parlour);
-    Person& person = *parlour.find(guest.mapped().who);
-    person.socket = WebSocket();
-    app_.after(kGrace, [this, room = parlour.name, who = person.who, visit = person.visit] {
-      const auto found = parlours_.find(room);
-      Person* gone = found == parlours_.end() ? nullptr : found->second.find(who);
-      if (gone && gone->visit == visit) leave(found->second, *gone);
-    });
+    const auto seat = seats_.find(ws.data<Guest>().seat());
+    if (seat != seats_.end() && seat->second == ws) seats_.erase(seat);
   }
 
   void hello(WebSocket ws, Guest& guest, std::string_view rest) {
-    const std::string key = clean(take_word(rest), kKeyChars, true);
-    const std::string_view since_text = take_word(rest);
-    int64_t since = 0;
-    std::from_chars(since_text.data(), since_text.data() + since_text.size(), since);
-    // A hash of the secret under our own salt is the same for the same page and tells nobody the secret. 53 bits are
-    // what a number of JavaScript holds.
-    const uint64_t who = (std::hash<std::string>()(salt_ + guest.parlour + "/" + key) & ((uint64_t{1} << 53) - 1)) | 1;
+    guest.key = clean(take_word(rest), kKeyChars, true);
+    const auto since = parse<uint64_t>(take_word(rest));
+    const std::string_view epoch = take_word(rest);
+    guest.wanted = clean(rest, kNameChars, true);
+    if (guest.key.empty()) return ws.close(CloseCode::policy_violation, "no key");
+    // A hash of the secret under our own salt is the same for the same page and tells nobody the secret.
+    guest.who = std::to_string(std::hash<std::string>()(salt_ + guest.room + "/" + guest.key));
 
-    Parlour* parlour = find_parlour(guest.parlour);
-    if (!parlour) return ws.close(CloseCode::try_again, "no more rooms");
-    Person* person = parlour->find(who);
-    if (key.empty() || (person && person->key != key)) return ws.close(CloseCode::policy_violation, "no key");
-    if (!person && parlour->people.size() >= kMaxPeople) return ws.close(CloseCode::try_again, "the room is full");
-    if (!person) {
-      parlour->people.push_back({.who = who, .key = key, .name = {}, .socket = {}});
-      person = &parlour->people.back();
-    } else if (guests_.erase(person->socket)) {
-      person->socket.close(kReplaced, "opened elsewhere");
-      person->socket.leave(parlour->name);
-    }
-    person->socket = ws;
-    person->visit += 1;
-    guest.who = who;
-    rename(*parlour, *person, rest);
-    if (!ws.join(parlour->name)) return ws.close(CloseCode::try_again, "out of memory");
-    welcome(ws, *parlour, *person, since);
+    WebSocket& seat = seats_[guest.seat()];
+    if (seat.is_open() && seat.data<Guest>().key != guest.key) return ws.close(CloseCode::policy_violation, "no key");
+    seat.leave(guest.room);
+    seat.close(kReplaced, "opened elsewhere");
+    seat = ws;
+    if (app_.room(guest.room).size() >= kMaxPeople) return ws.close(CloseCode::try_again, "the room is full");
+    ws.emit("welcome", guest.who);
+    // Somebody who comes back gets what was missed, as far as it is there still; somebody new what was said last.
+    const JoinOptions wish = {.epoch = epoch, .last = since ? kLinesKept : kLinesShown, .since = since};
+    if (!ws.join(guest.typing_room()) || !ws.join(guest.room, wish)) ws.close(CloseCode::try_again, "no more rooms");
   }
 
-  void welcome(WebSocket ws, const Parlour& parlour, const Person& person, int64_t since) const {
-    JsonWriter out;
-    out.object([&] {
-      out.member("t", "welcome");
-      out.member("you", person.who);
-      out.member("room", parlour.name);
-      out.key("people");
-      out.array([&] {
-        for (const Person& p : parlour.people) out.value(Json{{"t", "here"}, {"who", p.who}, {"name", p.name}});
-      });
-      // Somebody who comes back gets what was missed, somebody new what was said last.
-      size_t first = parlour.lines.size() - std::min(parlour.lines.size(), since > 0 ? kLinesKept : kLinesShown);
-      while (first < parlour.lines.size() && parlour.lines[first].at <= since) ++first;
-      out.key("lines");
-      out.array([&] {
-        for (; first < parlour.lines.size(); ++first) out.raw(parlour.lines[first].json);
-      });
-    });
-    ws.send(out);
-  }
-
-  void say(WebSocket ws, Parlour& parlour, const Person& person, std::string_view rest, bool allowed) {
+  void say(WebSocket ws, const Guest& guest, std::string_view rest, bool allowed) {
     const std::string nonce = clean(take_word(rest), kNonceChars, true);
-    if (!allowed) return void(ws.send({{"t", "slow"}, {"nonce", nonce}}));  // the page tries again later
+    if (!allowed || guest.name.empty()) return void(ws.emit("slow", nonce));
     const std::string text = clean(rest, kTextChars, false);
-    if (text.empty()) return void(ws.send({{"t", "drop"}, {"nonce", nonce}}));
+    if (text.empty()) return void(ws.emit("drop", nonce));
+    // Milliseconds since 1970, one more than before at least: also the mark of a line for a page that has some of them already.
     const auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
-    const int64_t now = std::chrono::duration_cast<milliseconds>(since_1970).count();
-    last_at_ = std::max(now, last_at_ + 1);
-    const Json line = {{"t", "say"}, {"at", last_at_}, {"who", person.who}, {"name", person.name}, {"nonce", nonce}, {"text", text}};
-    parlour.lines.push_back({last_at_, line.dump()});
-    if (parlour.lines.size() > kLinesKept) parlour.lines.pop_front();
-    app_.to(parlour.name).send(parlour.lines.back().json);
+    last_at_ = std::max<int64_t>(std::chrono::duration_cast<milliseconds>(since_1970).count(), last_at_ + 1);
+    app_.to(guest.room).emit("say", {{"at", last_at_}, {"who", guest.who}, {"name", guest.name}, {"nonce", nonce}, {"text", text}});
   }
 
-  // Also how somebody new is announced: the first name is a change from none.
-  void rename(Parlour& parlour, Person& person, std::string_view wanted) {
-    const std::string name = parlour.free_name(clean(wanted, kNameChars, true), person.who);
-    if (name == person.name) return;
-    person.name = name;
-    app_.to(parlour.name).send({{"t", "here"}, {"who", person.who}, {"name", name}});
+  void rename(WebSocket ws, Guest& guest, std::string_view rest) {
+    guest.wanted = clean(rest, kNameChars, true);
+    people_.update(ws);
   }
 
-  void leave(Parlour& parlour, const Person& person) {
-    app_.to(parlour.name).send({{"t", "gone"}, {"who", person.who}});
-    parlour.people.erase(parlour.people.begin() + (&person - parlour.people.data()));
-    parlour.empty_since = Clock::now();
-    if (parlour.people.empty() && parlour.lines.empty()) parlours_.erase(parlours_.find(parlour.name));
-  }
-
-  // Finds it or makes it, in place of the one that has been empty for longest; null when all are in use.
-  Parlour* find_parlour(const std::string& name) {
-    const auto found = parlours_.find(name);
-    if (found != parlours_.end()) return &found->second;
-    if (parlours_.size() >= kMaxRooms) {
-      const auto rank = [](const auto& entry) {
-        return entry.second.people.empty() ? entry.second.empty_since : Clock::time_point::max();
-      };
-      const auto oldest = std::min_element(parlours_.begin(), parlours_.end(),
-                                           [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
-      if (!oldest->second.people.empty()) return nullptr;
-      parlours_.erase(oldest);
-    }
-    Parlour& parlour = parlours_[name];
-    parlour.name = name;
-    return &parlour;
-  }
-
-  void forget_parlours() {
-    const Clock::time_point long_ago = Clock::now() - kRemember;
-    std::erase_if(parlours_, [&](const auto& entry) {
-      return entry.second.people.empty() && entry.second.empty_since < long_ago;
-    });
+  // What presence says of somebody: the wanted name, with a number when somebody else has it. It asks this for one after the
+  // other, so that two who come at once are told apart as well.
+  Json describe(WebSocket ws) {
+    Guest& guest = ws.data<Guest>();
+    const Json people = people_.list(guest.room);
+    const auto is_taken = [&](const std::string& name) {
+      for (const auto& [who, person] : people.members()) {
+        if (who != guest.who && lower(person["name"].text_or("")) == lower(name)) return true;
+      }
+      return false;
+    };
+    const std::string base = guest.wanted.empty() ? "Guest" : guest.wanted;
+    guest.name = base;
+    for (int n = 2; is_taken(guest.name); ++n) guest.name = base + " " + std::to_string(n);
+    return {{"name", guest.name}};
   }
 
   std::string salt_ = std::to_string(std::random_device()()) + std::to_string(std::random_device()());
   int64_t last_at_ = 0;
   bool local_ = false;  // nobody but this machine can connect
-  std::map<std::string, Parlour> parlours_;
-  std::unordered_map<WebSocket, Guest> guests_;
+  Presence people_;
+  std::map<std::string, WebSocket> seats_;  // the connection of each person in each room
   App app_;  // last, so that it goes first: its handlers use what stands above
 };
-
-bool parse_port(std::string_view text, uint16_t& port) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  return error == std::errc() && end == text.data() + text.size();
-}
 
 }  // namespace
 
 int main(int argc, char** argv) {
   std::string_view host = "127.0.0.1";  // nobody else's business unless --host says so
-  uint16_t port = 3000;
+  std::optional<uint16_t> port = 3000;
   for (int i = 1; i < argc; i += 2) {
     const std::string_view option = argv[i], value = i + 1 < argc ? argv[i + 1] : "";
     if (option == "--host" && !value.empty()) {
       host = value;
-    } else if (option != "--port" || !parse_port(value, port)) {
+    } else if (option != "--port" || !(port = parse<uint16_t>(value))) {
       std::fputs("usage: chat [--host 127.0.0.1] [--port 3000]   (port 0: any that is free)\n", stderr);
       return 2;
     }
   }
   Chat chat;
-  return chat.run(host, port);
+  return chat.run(host, *port);
 }

@@ -88,8 +88,9 @@ function openDoor() {
 
 let key = keep('sessionStorage', 'key') || keep('sessionStorage', 'key', random()) || random();
 let socket = null, online = false, attempt = 0, retryTimer = 0, countdown = 0, overdue = 0;
-let you = 0, last = 0;
+let you = '', since = '-', epoch = '-';   // who we are; where we stand in the room: what comes behind that is still to come
 let people = new Map();      // who -> name
+let listed = false;          // whether this connection was told all of them
 let expected = new Set();    // names that were here when the connection broke: no fuss when they return
 let slow = false;            // whether the server has asked for patience
 const outbox = [];           // {nonce, text, node}: sent one by one, each kept until the server sends it back
@@ -100,7 +101,7 @@ function connect() {
   if (attempt > 0) { $('why').textContent = 'Connecting again…'; $('now').hidden = true; }
   const ws = socket = new WebSocket(location.origin.replace(/^http/, 'ws') + '/ws/' + encodeURIComponent(room));
   overdue = setTimeout(() => lost(), 10000);
-  ws.onopen = () => ws.send(`hello ${key} ${last} ${wanted}`);
+  ws.onopen = () => ws.send(`hello ${key} ${since} ${epoch} ${wanted}`);
   ws.onmessage = (event) => socket === ws && handle(JSON.parse(event.data));
   ws.onclose = (event) => {
     if (socket !== ws) return;
@@ -135,50 +136,69 @@ function lost(reason = '') {
 }
 const tryNow = () => { if (!socket && !$('chat').hidden) connect(); };
 
+// What the server tells, by its name. Those of the room come in its order: when one joins, what there is or what was missed, then
+// room:joined, then all the rest as it happens; see martlet/history.h.
+const events = {
+  welcome: (who) => {
+    you = who;
+    listed = false;
+    expected = new Set(people.values());
+    $('record').setAttribute('aria-busy', 'true');   // nobody wants fifty messages read aloud
+  },
+  'presence:state': (all, { page }) => {
+    if (page === 0) people = new Map();
+    for (const [who, { name }] of Object.entries(all)) people.set(who, name);
+    listed = true;
+    if (online) showPeople();
+  },
+  // Not all that was missed is there still, or nothing is known of us; what is comes now.
+  'room:gap': ({ reason }) => {
+    if (!listed) people = new Map();
+    if (reason === 'trimmed' || reason === 'behind') notice('Some messages are missing here');
+    if (reason === 'behind' && !online) events['room:joined']();   // it went while we were told: nothing else follows
+  },
+  'room:joined': () => {
+    clearTimeout(overdue);
+    online = true;
+    attempt = 0;
+    for (const name of people.values()) expected.delete(name);
+    $('record').removeAttribute('aria-busy');
+    showPeople();
+    sendNext();
+  },
+  'presence:join': (who, { name }) => {
+    const before = people.get(who);
+    people.set(who, name);
+    if (!online || before === name) return;
+    if (before) notice(`${before} is now ${name}`);
+    else if (!expected.delete(name) && who !== you) notice(`${name} joined`);
+    showPeople();
+  },
+  'presence:leave': (who) => {
+    if (online && people.has(who)) notice(`${people.get(who)} left`);
+    people.delete(who);
+    if (!online) return;
+    showTypists();
+    showPeople();
+  },
+  say: (line) => receive(line, online),
+  typing: (who) => { typists.set(who, Date.now() + 4000); showTypists(); },
+  slow: () => { clearTimeout(overdue); overdue = setTimeout(sendNext, 1500); showSlow(true); },
+  drop: (nonce) => taken(nonce),
+};
+
 function handle(m) {
-  if (m.t === 'welcome') welcome(m);
-  else if (m.t === 'say') receive(m, true);
-  else if (m.t === 'here') arrive(m);
-  else if (m.t === 'gone') depart(m);
-  else if (m.t === 'typing') { typists.set(m.who, Date.now() + 4000); showTypists(); }
-  else if (m.t === 'slow') { clearTimeout(overdue); overdue = setTimeout(sendNext, 1500); showSlow(true); }
-  else if (m.t === 'drop') { taken(m.nonce); }
+  if (m.room) spell(m.room.slice('chat/'.length));
+  if (m.epoch) epoch = m.epoch;
+  if (m.offset !== undefined && m.event !== 'presence:state') since = m.offset;   // the list is as of later than what follows it
+  events[m.event]?.(...m.args);
 }
 
-function welcome(m) {
-  clearTimeout(overdue);
-  you = m.you;
-  online = true;
-  attempt = 0;
-  if (room !== m.room) {   // the server's spelling of it
-    $('room').textContent = '#' + (room = m.room);
-    history.replaceState(null, '', '/r/' + encodeURIComponent(room));
-  }
-  const before = [...people.values()];
-  people = new Map(m.people.map((p) => [p.who, p.name]));
-  expected = new Set(before);
-  for (const name of people.values()) expected.delete(name);
-  $('record').setAttribute('aria-busy', 'true');   // nobody wants fifty messages read aloud
-  for (const line of m.lines) receive(line, false);
-  $('record').removeAttribute('aria-busy');
-  showPeople();
-  showState();
-  sendNext();
-}
-
-function arrive(m) {
-  const before = people.get(m.who);
-  people.set(m.who, m.name);
-  if (before) notice(`${before} is now ${m.name}`);
-  else if (!expected.delete(m.name)) notice(`${m.name} joined`);
-  showPeople();
-}
-
-function depart(m) {
-  if (people.has(m.who)) notice(`${people.get(m.who)} left`);
-  people.delete(m.who);
-  showTypists();
-  showPeople();
+// The server's spelling of the room.
+function spell(name) {
+  if (room === name) return;
+  $('room').textContent = '#' + (room = name);
+  history.replaceState(null, '', '/r/' + encodeURIComponent(room));
 }
 
 function sendNext() {
@@ -210,6 +230,7 @@ function taken(nonce) {
 // Messages -----------------------------------------------------------------------------------------------------------
 
 let group = null;            // the last one: {who, name, at, node}
+let last = 0;                // when it was said; each line has a time of its own
 let day = '', unread = 0, stuck = true;
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const date = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
@@ -353,7 +374,7 @@ function showPeople() {
 function showState() {
   const others = people.size - 1;
   $('state').className = online ? 'on' : '';
-  $('state').textContent = !online ? (last || you ? 'Offline' : 'Connecting…') :
+  $('state').textContent = !online ? (you ? 'Offline' : 'Connecting…') :
     others < 1 ? 'Just you' : others === 1 ? 'You and one other' : `You and ${others} others`;
   $('people').classList.toggle('stale', !online);
   $('lost').hidden = online || attempt === 0;

@@ -2,7 +2,7 @@
 //
 //   app.history("chat/*", {.age = 10min, .messages = 100});        // which rooms have a memory, and how much it may hold
 //   ws.join("chat/1", {.since = offset, .epoch = epoch});          // what was missed, then live: in order, each once
-//   ws.join("chat/1", {.last = 50});                               // or the last fifty, for one who is new
+//   ws.join("chat/1", {.last = 50});                               // or the last fifty, for one who is new; or both
 //
 //   Shared prices = app.shared("prices");
 //   prices.set("ACME", quote);                                     // members are told; one who comes is told all keys first
@@ -25,7 +25,8 @@
 // position from which on all will come:
 //   {"event":"room:gap","args":[{"reason":"trimmed"}],"room":"chat/1","offset":9,"epoch":"9f3c…"}
 // with the reason "epoch" (it is of another life), "future" (no such offset yet), "trimmed" (too old), or "behind": to a member
-// whose connection took nothing for so long that what it was still to get is gone.
+// whose connection took nothing for so long that what it was still to get is gone. With JoinOptions::last the last messages follow
+// (the position that was said is before them), then a room:joined that has not recovered.
 // Envelope::type_data changes "event" and "args" as it does everywhere. Texts and bytes that are sent as they are take an offset,
 // too, but do not tell it: a client that comes back with `since` gets its offsets from events and from room:joined.
 //

@@ -123,7 +123,8 @@ enum class DuplicateClient : uint8_t {
   refuse,       // the new one gets 409 before the 101, also while the older one only seems to be there
 };
 
-// Of App::sessions. In a Server, `identify`, `on_restored` and `routes` are each worker's own; all else is what the first worker says.
+// Of App::sessions. In a Server every worker says the same: `identify`, `max_rooms`, `on_restored`, `refuse_bad_identities`, `routes`
+// and `save_interval` are each worker's own; all else is what the first worker says.
 struct MARTLET_LAYOUT SessionOptions {
   DuplicateClient duplicate = DuplicateClient::newest_wins;
   Identify identify = by_client_id();

@@ -44,7 +44,7 @@ struct EventListener;
 struct JoinOptions {
   // Of `since`: as the connection was told it.
   std::string_view epoch = {};
-  // Where `since` is not said: so many of the last messages, oldest first.
+  // So many of the last messages, oldest first: where `since` is not said, and behind the room:gap where that cannot be.
   uint32_t last = 0;
   // It is told where it stands (room:joined), once it has been told what it missed.
   bool positions = true;

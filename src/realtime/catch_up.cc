@@ -108,9 +108,9 @@ CatchUp::CatchUp(const RoomMemory& room, uint64_t until, const CatchUpWish& wish
     return;
   }
   gap_ = judge(room, until, wish);
-  say_joined_ = say_joined_ && gap_ == GapReason::none;
   recovered_ = gap_ == GapReason::none;
-  messages_at_ = recovered_ ? *wish.since : until;
+  say_joined_ = say_joined_ && (recovered_ || wish.last > 0);
+  messages_at_ = recovered_ ? *wish.since : before_last(room.messages(), until, wish.last);
   position_ = messages_at_;
   until_ = until;
   if (!recovered_ || position_ < room.map().forgotten()) start_over(room, until);
@@ -240,9 +240,10 @@ bool CatchUp::lose_messages(const RoomMemory& room, uint64_t until) noexcept {
   return true;
 }
 
-// What was sent before the pages' place. A gap is said here, when it knows the keys: with the position that is said it may come back.
+// What was sent before the pages' place. A gap is said here, when it knows the keys: with the position that is said it may come back,
+// which is before the last messages, where it has asked for these in place of what is gone.
 bool CatchUp::step_messages(RoomMemory& room, uint64_t until, const WebSocket& member, Out& out) noexcept {
-  if (gap_ != GapReason::none) return say_position(room, until_, out);
+  if (gap_ != GapReason::none) return say_position(room, messages_at_, out);
   if (messages_at_ < until_ && messages_at_ < room.messages_lost()) return lose_messages(room, until);
   const MemoryLog& messages = room.messages();
   const uint32_t index = messages.first_after(messages_at_);

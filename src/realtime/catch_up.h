@@ -21,9 +21,9 @@ namespace martlet::realtime {
 enum class GapReason : uint8_t { none, epoch, future, trimmed, behind };
 
 struct CatchUpWish {
-  std::optional<uint64_t> since;
+  std::optional<uint64_t> since = {};
   uint64_t epoch = 0;    // of that
-  uint32_t last = 0;     // messages, for one who has none
+  uint32_t last = 0;     // messages, for one who has none, or whose are gone
   bool positions = false;  // it is told where it is
 };
 
@@ -36,6 +36,7 @@ class CatchUp {
 
   // What it was given last may not have come: it is told of a gap, and all from there on.
   void lose() noexcept { lost_ = true; }
+  bool is_lost() const noexcept { return lost_; }
   // The offset behind which messages are still wanted.
   uint64_t needs() const noexcept { return messages_at_ < position_ ? messages_at_ : position_; }
 

@@ -22,11 +22,10 @@ ClientMessage* message_of(ByTimeHook* hook) noexcept { return static_cast<Client
 
 bool is_served(const ClientLink& link) noexcept { return link.state == LinkState::live || link.state == LinkState::restoring; }
 
-bool any_live(const ClientRecord& record) noexcept {
-  for (const ClientLink* link = record.links; link; link = link->next) {
-    if (link->state == LinkState::live) return true;
-  }
-  return false;
+ClientLink* find_live(const ClientRecord& record) noexcept {
+  ClientLink* link = record.links;
+  while (link && link->state != LinkState::live) link = link->next;
+  return link;
 }
 
 // Signatures of tokens; HMAC takes a key of any length.
@@ -94,7 +93,6 @@ ClientDirectory::Began ClientDirectory::begin(ClientLink& link) noexcept {
     began.alone = false;
     if (limits_.duplicate == DuplicateClient::both) continue;
     began.displaced = {other->worker, other->id};
-    began.was_live = other->state == LinkState::live;
     move_to_queue(*other);
     other->state = LinkState::displaced;
   }
@@ -131,15 +129,15 @@ void ClientDirectory::leave(ClientLink& link, uint64_t now_ns) noexcept {
   *to = link.next;
   record.link_count--;
   link.state = LinkState::none;
-  if (any_live(record)) {
+  if (find_live(record)) {
     while (QueueHook* oldest = link.pending.front()) drop(*message_of(oldest));  // the others have it
   } else {
     move_to_queue(link);
   }
   link.client = nullptr;
   if (record.links) return;
+  if (is_idle(record)) return destroy_record(record);  // and makes nobody go in its place
   touch(record, now_ns);
-  drop_if_idle(record);
 }
 
 // Of a record without a connection: from now on it counts as away; the one that has been so for longest makes room.
@@ -157,9 +155,9 @@ void ClientDirectory::touch(ClientRecord& record, uint64_t now_ns) noexcept {
   destroy_record(oldest);
 }
 
-void ClientDirectory::drop_if_idle(ClientRecord& record) noexcept {
-  if (record.links || !record.queue.empty()) return;
-  if (limits_.unknown || !record.was_here) destroy_record(record);
+// Nothing waits for it, and nothing is to be known of it.
+bool ClientDirectory::is_idle(const ClientRecord& record) const noexcept {
+  return record.queue.empty() && (limits_.unknown || !record.was_here);
 }
 
 void ClientDirectory::destroy_record(ClientRecord& record) noexcept {
@@ -246,7 +244,7 @@ SendStatus ClientDirectory::put(std::string_view client, const SharedFrame& fram
   const std::lock_guard lock(mutex_);
   expire_some(now_ns, 16);
   ClientRecord* record = records_.find(client);
-  if (record && any_live(*record)) {
+  if (record && find_live(*record)) {
     bool any = false;
     for (ClientLink* link = record->links; link; link = link->next) {
       if (link->state == LinkState::live) any |= put_pending(*link, frame, now_ns, told);
@@ -256,8 +254,10 @@ SendStatus ClientDirectory::put(std::string_view client, const SharedFrame& fram
   if (limits_.messages == 0 || (!limits_.unknown && (!record || !record->was_here))) return SendStatus::closed;
   if (!record) record = find_or_make(client);
   if (!record) return counts.dropped.fetch_add(1, kRelaxed), SendStatus::dropped;
+  const bool good = put_queue(*record, frame, now_ns);
+  if (!record->links && is_idle(*record)) return destroy_record(*record), SendStatus::dropped;
   touch(*record, now_ns);
-  return put_queue(*record, frame, now_ns) ? SendStatus::posted : SendStatus::dropped;
+  return good ? SendStatus::posted : SendStatus::dropped;
 }
 
 base::SlotId ClientDirectory::find_direct(std::string_view client, uint32_t worker) noexcept {
@@ -306,20 +306,28 @@ void ClientDirectory::take(ClientLink& link, ClientMessages& to) noexcept {
   link.mailed = false;
 }
 
+// Of one that has been displaced meanwhile they are its successor's, which looks for itself.
 void ClientDirectory::give_back(ClientLink& link, ClientMessages& rest) noexcept {
   const std::lock_guard lock(mutex_);
+  ClientRecord& record = *link.client;
+  ClientLink* to = link.state == LinkState::displaced ? find_live(record) : &link;
+  ClientMessages& waiting = to ? to->pending : record.queue;
   ClientMessages newer;
-  while (QueueHook* hook = link.pending.pop_front()) newer.push_back(hook);
+  while (QueueHook* hook = waiting.pop_front()) newer.push_back(hook);
   while (QueueHook* hook = rest.pop_front()) {
     ClientMessage& message = *message_of(hook);
     by_time_.push_back(&message);
     all_bytes_ += message.bytes + kMessageBytes;
     counts.waiting.fetch_add(1, kRelaxed);
-    message.link = &link;
-    link.pending.push_back(hook);
-    link.pending_bytes += message.bytes;
+    message.link = to;
+    waiting.push_back(hook);
+    (to ? to->pending_bytes : record.queue_bytes) += message.bytes;
+    record.queued += !to;
   }
-  while (QueueHook* hook = newer.pop_front()) link.pending.push_back(hook);
+  while (QueueHook* hook = newer.pop_front()) waiting.push_back(hook);
+  if (!to || to == &link) return;
+  to->mailed = false;
+  untold_.fetch_add(1, kRelaxed);
 }
 
 void ClientDirectory::note_untold(std::string_view client, const LinkName& name) noexcept {

@@ -124,11 +124,10 @@ class ClientDirectory final : public worker::CommonObject {
   static constexpr uint32_t kMostLinks = 64;
   enum class Admitted : uint8_t { yes, refused, no_memory };
   Admitted admit(std::string_view identity, ClientLink& link) noexcept;
-  // Its handler is about to run: from here on it is the client's. Whom it displaces is answered; worker 0: nobody. `was_live`: that one
-  // has what the client had; `alone`: the client has no other connection, so that the store knows what it had.
+  // Its handler is about to run: from here on it is the client's. Whom it displaces is answered; worker 0: nobody. `alone`: the
+  // client has no other connection, so that the store knows what it had.
   struct Began {
     LinkName displaced = {};
-    bool was_live = false;
     bool alone = true;
   };
   Began begin(ClientLink& link) noexcept;
@@ -165,7 +164,7 @@ class ClientDirectory final : public worker::CommonObject {
  private:
   ClientRecord* find_or_make(std::string_view client) noexcept;
   void destroy_record(ClientRecord& record) noexcept;
-  void drop_if_idle(ClientRecord& record) noexcept;
+  bool is_idle(const ClientRecord& record) const noexcept;
   void touch(ClientRecord& record, uint64_t now_ns) noexcept;
   ClientMessage* make(const SharedFrame& frame, ClientRecord& record, uint64_t now_ns) noexcept;
   bool make_room(size_t bytes) noexcept;

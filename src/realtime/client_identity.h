@@ -39,7 +39,8 @@ struct ClientOfSocket final : SaveHook {
   std::optional<SessionAnswer> heir;  // who has displaced it, and is to have what it is waiting for
   uint64_t saved_ns = 0;         // when it was looked at whether it is to be stored,
   uint32_t saved_ms = 0;         // and when it was, by the loop's clock
-  uint32_t question = 0;         // that it waits to be answered
+  uint32_t question = 0;         // that it waits to be answered,
+  uint32_t asked_worker = 0;     // and by which other worker, where that has the older connection
   TimerId timer = {};            // until when
   bool waiting = false;
   bool asked_store = false;

@@ -252,7 +252,17 @@ void displace(RealtimeWorker& w, net::Connection& c, ClientOfSocket& own, const 
   const SessionAnswer answer = SessionAccess::answer(w.handle(c), own.question);
   if (RealtimeWorker* other = here(older.worker)) return hand_over(*other, older.id, answer, answer_nothing);
   const auto act = [id = older.id, answer](RealtimeWorker& there) { hand_over(there, id, answer, answer_nothing); };
+  own.asked_worker = older.worker;
   if (post_to(older.worker, act) != SendStatus::posted) answer_nothing(answer);
+}
+
+// Its end comes before its answer. What the older connection has is stored when that gives it away, for nobody: its worker sends
+// the heir to the store, behind that.
+void send_heir_to_store(ClientOfSocket& own) noexcept {
+  const SessionAnswer answer = *std::exchange(own.heir, std::nullopt);
+  const auto act = [answer](RealtimeWorker&) { answer_nothing(answer); };
+  const bool behind = own.waiting && !own.asked_store && own.asked_worker;
+  if (!behind || post_to(own.asked_worker, act) != SendStatus::posted) answer_nothing(answer);
 }
 
 void begin(RealtimeWorker& w, net::Connection& c) noexcept {
@@ -260,6 +270,7 @@ void begin(RealtimeWorker& w, net::Connection& c) noexcept {
   if (!own) return;
   ClientSessions& part = *own->part;
   part.open.push_back(own);
+  part.open_count++;
   own->saved_ns = sys::monotonic_ns();
   own->saved_ms = c.last_seen_ms;
   const ClientDirectory::Began began = part.directory->begin(own->link);
@@ -304,14 +315,23 @@ void deliver_untold(RealtimeWorker& w, ClientSessions& part) noexcept {
   }
 }
 
+// How often to look, so that what has a short life does not outlive it by much.
+uint64_t tick_ms(const ClientSessions& part) noexcept {
+  uint64_t shortest = part.directory->limits().message_ns / 1'000'000;
+  if (const uint32_t save_ms = base::to_ms(part.options.save_interval)) shortest = std::min<uint64_t>(shortest, save_ms);
+  return std::clamp<uint64_t>(shortest / 4, 20, 1'000);
+}
+
 // In the same millisecond counts, as it may have been later.
 bool heard_since(const net::Connection& c, uint32_t then_ms) noexcept { return static_cast<int32_t>(c.last_seen_ms - then_ms) >= 0; }
 
 void save_some(RealtimeWorker& w, ClientSessions& part) noexcept {
-  const uint64_t every_ns = uint64_t{base::to_ms(part.options.save_interval)} * 1'000'000;
+  const uint64_t every_ms = base::to_ms(part.options.save_interval);
+  const uint64_t every_ns = every_ms * 1'000'000;
   const uint64_t now_ns = sys::monotonic_ns();
   if (every_ns == 0) return;
-  for (int budget = 256; budget > 0; budget--) {
+  // Of those who all came in the same moment only some at a time, but as many as it takes.
+  for (uint64_t budget = 256 + part.open_count * tick_ms(part) / every_ms; budget > 0; budget--) {
     SaveHook* hook = part.open.front();
     auto* own = static_cast<ClientOfSocket*>(hook);
     if (!hook || own->saved_ns + every_ns > now_ns) return;
@@ -332,20 +352,13 @@ void tick(void* context) {
   save_some(w, part);
 }
 
-// How often to look, so that what has a short life does not outlive it by much.
-uint64_t tick_ms(const ClientSessions& part) noexcept {
-  uint64_t shortest = part.directory->limits().message_ns / 1'000'000;
-  if (const uint32_t save_ms = base::to_ms(part.options.save_interval)) shortest = std::min<uint64_t>(shortest, save_ms);
-  return std::clamp<uint64_t>(shortest / 4, 20, 1'000);
-}
-
 // Its end -------------------------------------------------------------------------------------------------------------
 
 void closed(worker::Part& self, net::Connection& c, const CloseInfo&) {
   auto* own = find_slot<ClientOfSocket>(c);
   if (!own) return;
   RealtimeWorker& w = realtime_of(self.worker);
-  if (own->heir) answer_nothing(*std::exchange(own->heir, std::nullopt));
+  if (own->heir) send_heir_to_store(*own);
   if (own->live && !own->handed_over && own->part->directory->is_last(own->link)) {
     save(w, c, *own, collect(w, c, own->part->options.max_rooms));
   }
@@ -355,7 +368,10 @@ void closed(worker::Part& self, net::Connection& c, const CloseInfo&) {
 
 // It has left its rooms, so that whoever goes by identities could still know it.
 ClientOfSocket::~ClientOfSocket() {
-  if (linked()) base::IntrusiveList<SaveHook>::unlink(this);
+  if (linked()) {
+    base::IntrusiveList<SaveHook>::unlink(this);
+    part->open_count--;
+  }
   if (link.client) part->directory->leave(link, sys::monotonic_ns());
 }
 

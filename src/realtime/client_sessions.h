@@ -20,6 +20,7 @@ struct ClientSessions final : worker::Part {
   ClientDirectory* directory = nullptr;
   SessionOptions options;                // less what the directory has taken
   base::IntrusiveList<SaveHook> open;    // the connections that have begun, the one that was saved longest ago first
+  uint32_t open_count = 0;
   uint32_t questions = 0;
   uint32_t untold_seen = 0;
 };

@@ -54,10 +54,11 @@ struct JoinHook final : worker::Part {
   static constexpr worker::PartKey kKey{};
   static const worker::PartHooks kHooks;
 
+  // One that is not wanted any more is none, though the program's function may be at it.
   Asked* find(const AskedOfSocket& socket, std::string_view room) const noexcept {
     for (const base::SlotId id : socket.all) {
       Asked* one = asked.find(id);
-      if (one && one->room.text() == room) return one;
+      if (one && one->decision != Decision::forgotten && one->room.text() == room) return one;
     }
     return nullptr;
   }
@@ -99,7 +100,7 @@ JoinRefusal ask(RealtimeWorker& w, net::Connection& c, std::string_view room, co
   if (socket->all.size() >= kMostAsked) return JoinRefusal::too_many_rooms_of_socket;
   if (!socket->all.make_room() || !hook.due.make_room()) return JoinRefusal::out_of_memory;
   base::KeptText kept(room);
-  base::KeptText epoch(options.epoch);
+  base::KeptText epoch(options.epoch.substr(0, JoinRules::kMostEpochBytes));
   Asked* one = kept.ok() && epoch.ok() ? hook.asked.create() : nullptr;
   if (!one) return JoinRefusal::out_of_memory;
   one->connection = c.id();

@@ -61,24 +61,29 @@ bool is_told_by_itself(RealtimeWorker& w, const Target& target, std::string_view
   return true;
 }
 
-bool is_first(std::string_view packed, std::string_view name) noexcept {
-  for (std::string_view before = next_name(packed); before.data() != name.data(); before = next_name(packed)) {
-    if (before == name) return false;
-  }
-  return true;
+// In order, each once: as a peer may have said them, there may be many, and many times the same.
+size_t sort_names(std::string_view packed, std::string_view* names) noexcept {
+  std::string_view* end = names;
+  while (!packed.empty()) *end++ = next_name(packed);
+  std::make_heap(names, end);
+  std::sort_heap(names, end);
+  return static_cast<size_t>(std::unique(names, end) - names);
 }
 
-// Rooms that exist, each once.
-void resolve(RealtimeWorker& w, const Sending& sending, Targets& targets, SendStatus& answer) noexcept {
-  for (std::string_view packed = sending.names; !packed.empty();) {
-    const std::string_view name = next_name(packed);
-    if (!is_first(sending.names, name)) continue;
+// Rooms that exist, each once. False when memory is out.
+bool resolve(RealtimeWorker& w, const Sending& sending, size_t count, Targets& targets, SendStatus& answer) noexcept {
+  base::ShortArray<std::string_view, kFew> names(count);
+  if (!names.ok()) return false;
+  const size_t different = sort_names(sending.names, names.data());
+  for (size_t i = 0; i < different; i++) {
+    const std::string_view name = names.data()[i];
     Target target{w.rooms.find(name), {}, false};
     if (w.group && target.room) target.shared = {target.room->shared, w.id_of(*target.room)};
     if (w.group && !target.room) target.shared = w.group->directory.find(worker::AudienceKind::room, name);
     if (is_told_by_itself(w, target, name, sending, answer)) continue;
     if (target.room || target.shared) targets.push(target);
   }
+  return true;
 }
 
 // In order, and each once, so that members among them can be counted.
@@ -151,11 +156,12 @@ bool note_for_others(RealtimeWorker& w, std::span<const Target> targets, std::sp
 
 SendStatus publish_to_all(RealtimeWorker& w, std::string_view names, std::span<const WebSocket> except,
                           const PublishedMessage& message, bool to_others) noexcept {
-  Targets targets(count_names(names));
+  const size_t count = count_names(names);
+  Targets targets(count);
   LeftOut out(except.size());
   if (!targets.ok() || !out.ok()) return SendStatus::dropped;
   SendStatus answer = SendStatus::closed;
-  resolve(w, {names, except, message, to_others}, targets, answer);
+  if (!resolve(w, {names, except, message, to_others}, count, targets, answer)) return SendStatus::dropped;
   resolve(w, except, out);
   bool any_here = false;
   bool any_elsewhere = false;

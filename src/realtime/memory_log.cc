@@ -76,6 +76,9 @@ void MemoryLog::drop_oldest() noexcept {
   head_ = (head_ + 1) & (room_ - 1);
   count_--;
   if (room_ > kSpareRecords && count_ <= room_ / 8) move_records(room_ / 4);  // what a burst took; it may fail
+  if (count_ || chunk_->capacity <= kKeptChunk) return;
+  chunk_->release();
+  chunk_ = nullptr;
 }
 
 }  // namespace martlet::realtime

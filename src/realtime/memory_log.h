@@ -1,6 +1,7 @@
 // Frames that a room keeps, each with its offset: what is read by the workers that have members, and by members that were away.
 // They lie one behind the other in chunks, so that a stretch of them is sent as one piece; a chunk goes with its last frame.
-// Chunks begin small and double up to about what the log holds, so that a room that keeps little owns little. Whoever uses it holds the room's lock.
+// Chunks begin small and double, up to about what the log holds, so that a room that keeps little owns little. Whoever uses it holds
+// the room's lock.
 #pragma once
 
 #include <martlet/compression.h>
@@ -48,6 +49,7 @@ class MemoryLog {
   bool empty() const noexcept { return count_ == 0; }
   uint32_t size() const noexcept { return count_; }
   size_t bytes() const noexcept { return bytes_; }  // of frames and records
+  size_t spare() const noexcept { return chunk_ ? chunk_->capacity - used_ : 0; }  // what its chunk has for those to come
   const MemoryRecord& at(uint32_t index) const noexcept { return records_[(head_ + index) & (room_ - 1)]; }
   const MemoryRecord& oldest() const noexcept { return at(0); }
   const MemoryRecord& newest() const noexcept { return at(count_ - 1); }
@@ -66,6 +68,7 @@ class MemoryLog {
   static constexpr uint32_t kSpareRecords = 64;  // so many are never given back
   static constexpr size_t kLeastChunk = 512;
   static constexpr size_t kMostChunk = size_t{64} << 10;
+  static constexpr size_t kKeptChunk = 4096;  // by an empty log
   bool move_records(uint32_t room) noexcept;
   size_t next_chunk() const noexcept;
 

@@ -115,7 +115,7 @@ bool MemoryPart::attach(RoomRecord& record, MemoryRef memory) noexcept {
   record.memory = room;
   const std::lock_guard lock(room->memory->mutex);
   room->memory->add(room->reader);
-  room->given = room->reader.read_to;
+  room->published_to = room->reader.read_to;
   return true;
 }
 
@@ -269,7 +269,7 @@ void MemoryPart::stalled(net::Connection& c) noexcept {
   for (const Membership* m = c.state<session::WsState>().rooms; m; m = m->next_of_socket) {
     MemoryRoom* room = w.rooms.find_live(m->room_slot)->memory;
     if (!room || find_behind(*room, c)) continue;
-    const uint64_t position = room->given;  // it may be in the middle of what was read
+    const uint64_t position = room->published_to;
     if (!put_behind(*room, c, CatchUp(position))) continue;
     const std::lock_guard lock(room->memory->mutex);
     if (position < room->reader.needed_from) room->reader.needed_from = position;
@@ -285,6 +285,7 @@ void MemoryPart::drained(net::Connection& c) noexcept {
 // It cannot be known whether what was dropped was a room's.
 void MemoryPart::lost(net::Connection& c) noexcept {
   RealtimeWorker& w = realtime();
+  lost_while_writing_ = writing_;
   if (writing_ || c.protocol != &session::ws_protocol || c.state<session::WsState>().ready != ReadyState::open) return;
   const BehindList* known = find_slot<BehindList>(c);
   if (known && known->lost) return;  // many may be lost one after the other
@@ -292,7 +293,7 @@ void MemoryPart::lost(net::Connection& c) noexcept {
     MemoryRoom* room = w.rooms.find_live(m->room_slot)->memory;
     if (!room) continue;
     Behind* behind = find_behind(*room, c);
-    if (!behind) behind = put_behind(*room, c, CatchUp(room->given));
+    if (!behind) behind = put_behind(*room, c, CatchUp(room->published_to));
     if (!behind) continue;
     behind->catch_up.lose();
     mark_due(*behind);
@@ -361,8 +362,8 @@ bool MemoryPart::write(Behind& behind, net::Connection& c, bool& done) noexcept 
     size = written.wanted;
   }
   if (!block) return true;
-  done = written.done;
   SendStatus sent = SendStatus::ok;
+  lost_while_writing_ = false;
   if (written.bytes) {
     find_slot<BehindList>(c)->lost = false;
     writing_ = true;
@@ -370,9 +371,13 @@ bool MemoryPart::write(Behind& behind, net::Connection& c, bool& done) noexcept 
     writing_ = false;
   }
   block->release();
-  if (sent != SendStatus::dropped) return true;
-  behind.catch_up = before;
-  return false;
+  const bool is_told = sent != SendStatus::dropped;
+  const bool is_lost = behind.catch_up.is_lost();
+  if (!is_told) behind.catch_up = before;  // which it is told again
+  if (is_lost) behind.catch_up.lose();
+  if (is_told && lost_while_writing_) lost(c);  // what was before it has made way for it
+  done = is_told && written.done && !behind.catch_up.is_lost();
+  return is_told;
 }
 
 // Reading -------------------------------------------------------------------------------------------------------------
@@ -423,11 +428,11 @@ void MemoryPart::read(MemoryRoom& room) noexcept {
       const uint64_t turn = w.log.end() - w.log.begin() + run.size;
       if (whole && turn > least_limit(w) / 2) put_back(room, from, &run);
       whole = whole && publish(room, run, runs);
-      if (whole) from = room.given = run.last;
+      if (whole) from = room.published_to = run.last;
       run.block->release();
     }
-    room.given = room.reader.read_to;
     if (!whole) put_back(room, from, nullptr);
+    room.published_to = room.reader.read_to;
   }
 }
 

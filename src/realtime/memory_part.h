@@ -100,7 +100,7 @@ struct MemoryRoom {
   MemoryRef memory;
   RoomRecord& record;
   MemoryReader reader;
-  uint64_t given = 0;  // what was read up to here is in the room's audience
+  uint64_t published_to = 0;  // of what was read: less while that is handed to the members
   Behind* behind = nullptr;
   Held* held = nullptr;  // presence.h
   MemoryRoom* previous = nullptr;
@@ -160,7 +160,8 @@ struct MemoryPart final : worker::Part {
 
   MemoryRoom* rooms_ = nullptr;
   Behind* due_ = nullptr;
-  bool writing_ = false;  // what is lost now is written again
+  bool writing_ = false;  // what is lost now is written again, if it is what was written
+  bool lost_while_writing_ = false;
   base::GrowingArray<net::Connection*> left_out_;
 };
 

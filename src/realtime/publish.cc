@@ -217,9 +217,20 @@ void take_ranges(RealtimeWorker& w, net::Connection& c, uint64_t position, Next&
   if (open) queue_range(w, c, *open, open_begin, open_end);
 }
 
+// Of those that are not the receivers of topics.
 bool is_for(RealtimeWorker& w, const AudienceLog& audience, const session::WsState& ws) noexcept {
   if (audience.room) return w.rooms.is_member(ws, *audience.room);
-  return !audience.route || audience.route == ws.route;
+  return audience.route ? audience.route == ws.route : &audience == &w.everybody;
+}
+
+// Pushes what topics have for it. False when memory is out.
+bool find_of_topics(RealtimeWorker& w, const session::WsState& ws, uint64_t position) noexcept {
+  if (!w.topics || !ws.extras) return true;
+  while (const PublishedRange* range = w.topics->next_range(w, ws, position)) {
+    if (!w.ranges_found.push(*range)) return false;
+    position = range->end;
+  }
+  return true;
 }
 
 // For a connection in many rooms: not its rooms are looked at, but those that were sent something in this turn. False when memory
@@ -229,11 +240,14 @@ bool is_for(RealtimeWorker& w, const AudienceLog& audience, const session::WsSta
   base::GrowingArray<PublishedRange>& found = w.ranges_found;
   found.clear();
   for (const AudienceLog* audience = w.dirty_audiences; audience; audience = audience->next) {
+    const PublishedRange* range = audience->first_after(position);
+    if (!range) break;  // nor do those behind it have any, but sets of topics
     if (!is_for(w, *audience, ws)) continue;
-    for (const PublishedRange& range : audience->ranges()) {
-      if (range.end > position && !found.push(range)) return false;
+    for (const PublishedRange* end = audience->ranges().data() + audience->ranges().size(); range != end; range++) {
+      if (!found.push(*range)) return false;
     }
   }
+  if (!find_of_topics(w, ws, position)) return false;
   const auto by_begin = [](const PublishedRange& a, const PublishedRange& b) { return a.begin < b.begin; };
   std::make_heap(found.begin(), found.end(), by_begin);
   std::sort_heap(found.begin(), found.end(), by_begin);

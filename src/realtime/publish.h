@@ -70,8 +70,9 @@ class AudienceLog {
   RoomRecord* room = nullptr;
   WsRouteEntry* route = nullptr;
   session::CompressionTrial trial;
-  // On the worker's list of audiences with something to deliver.
+  // On the worker's list of audiences with something to deliver, and what points to it there.
   AudienceLog* next = nullptr;
+  AudienceLog** link = nullptr;
   bool listed = false;
 
  private:

@@ -119,19 +119,30 @@ bool RealtimeWorker::observe(net::Connection& c, const session::MessageView& mes
   return !std::exchange(message_refused, false) && !c.closing && c.state<session::WsState>().ready == ReadyState::open;
 }
 
+// The one that was sent to last stands first, so that who looks for what is new need not walk over all (publish.cc). The sets of
+// topics stay where they began (topics.cc).
 void RealtimeWorker::list(AudienceLog& audience) noexcept {
-  if (audience.listed) return;
-  audience.listed = true;
+  if (dirty_audiences == &audience) return;
+  if (std::exchange(audience.listed, true)) {
+    take_off(audience);
+  } else {
+    reactor.want_turn();
+  }
   audience.next = dirty_audiences;
+  audience.link = &dirty_audiences;
+  if (audience.next) audience.next->link = &audience.next;
   dirty_audiences = &audience;
-  reactor.want_turn();
 }
 
-void RealtimeWorker::unlist(const AudienceLog& audience) noexcept {
-  if (!audience.listed) return;
-  AudienceLog** link = &dirty_audiences;
-  while (*link != &audience) link = &(*link)->next;
-  *link = audience.next;
+void RealtimeWorker::take_off(AudienceLog& audience) noexcept {
+  *audience.link = audience.next;
+  if (audience.next) audience.next->link = audience.link;
+}
+
+// Of a room without members, which may stay, and be sent to again in this turn.
+void RealtimeWorker::unlist(AudienceLog& audience) noexcept {
+  audience.clear();
+  if (std::exchange(audience.listed, false)) take_off(audience);
 }
 
 // True when the group knows of one member more.

@@ -65,6 +65,7 @@ struct JoinRules {
   // Writes a join down, before parts hear of it. False when memory is out.
   bool (*record)(RealtimeWorker& w, net::Connection& c, RoomRecord& room) noexcept = nullptr;
   static constexpr uint32_t kMostRoomNameBytes = 1024;
+  static constexpr size_t kMostEpochBytes = 64;  // of JoinOptions that are kept; what is longer is no epoch, cut or not
 };
 
 // What App::configure says of the routes that come after it (configure.cc).
@@ -145,7 +146,7 @@ struct RealtimeWorker : routing::RoutedWorker {
 
   // Audiences with something to deliver.
   void list(AudienceLog& audience) noexcept;
-  void unlist(const AudienceLog& audience) noexcept;
+  void unlist(AudienceLog& audience) noexcept;
 
   // Of the wishes only whether somebody is to be asked; of the others see MemorySeam.
   Joined enter_room(net::Connection& c, std::string_view name, const JoinOptions& wishes) noexcept;
@@ -174,7 +175,7 @@ struct RealtimeWorker : routing::RoutedWorker {
   MessageCompression* compression = nullptr;  // a part; null when no route compresses
   const TopicSeam* topics = nullptr;          // of a part; null when nobody has subscribed to one
   AudienceLog everybody;
-  AudienceLog* dirty_audiences = nullptr;  // those that were sent something this turn
+  AudienceLog* dirty_audiences = nullptr;  // those that were sent something this turn, the last one first
   worker::DirectoryEntry* all_shared = nullptr;  // of `everybody`
   std::vector<std::unique_ptr<WsRouteEntry>> ws_routes;
   JoinRules joins;
@@ -196,6 +197,7 @@ struct RealtimeWorker : routing::RoutedWorker {
   uint32_t type_data_routes = 0;  // whose WsOptions::envelope says so
 
  private:
+  static void take_off(AudienceLog& audience) noexcept;
   void count_in(WsRouteEntry& route) noexcept;
   void let_go_of_entries(WsRouteEntry& route) noexcept;
   bool share_room(RoomRecord& room) noexcept;

@@ -120,7 +120,9 @@ class RoomMemory {
   const MemoryLog& messages() const noexcept { return messages_; }
   MemoryMap& map() noexcept { return map_; }
   const MemoryMap& map() const noexcept { return map_; }
-  size_t bytes() const noexcept { return messages_.bytes() + changes_.bytes() + map_.bytes(); }
+  size_t bytes() const noexcept {
+    return messages_.bytes() + messages_.spare() + changes_.bytes() + changes_.spare() + map_.bytes();
+  }
 
   void add(MemoryReader& reader) noexcept;
   void remove(MemoryReader& reader) noexcept;

@@ -192,6 +192,7 @@ const PublishedRange* Topics::next_range(TopicSubscriber& subscriber, const sess
     sorted_end_ = end;
   }
   if (!sorted_for_) return first_of(due, position);
+  while (sorted_at_ > 0 && sorted_[sorted_at_ - 1]->end > position) sorted_at_--;  // it begins again
   while (sorted_at_ < sorted_.size() && sorted_[sorted_at_]->end <= position) sorted_at_++;
   return sorted_at_ < sorted_.size() ? sorted_[sorted_at_] : nullptr;
 }

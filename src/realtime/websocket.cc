@@ -142,7 +142,7 @@ void post_join(const WebSocket& ws, std::string_view room, const JoinOptions* op
   const bool same_group = place.group && number - place.group->first < place.group->workers;
   if (same_group && place.worker && room.size() > static_cast<RealtimeWorker*>(place.worker)->joins.most_name_bytes) return;
   base::KeptText name(room);
-  base::KeptText epoch(options ? options->epoch : std::string_view());
+  base::KeptText epoch(options ? options->epoch.substr(0, realtime::JoinRules::kMostEpochBytes) : std::string_view());
   if (!name.ok() || !epoch.ok()) return;
   worker::Expected expected;
   if (same_group) expected = worker::Expected(place.group->directory, room, number - place.group->first);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { desktop, newPage, phone, pictures, watch } from './browser.mjs';
-import { start, until } from './harness.mjs';
+import { connect, start, until } from './harness.mjs';
 
 let chat, rooms = 0;
 
@@ -228,6 +228,57 @@ test('page: comes back after a restart of the server; what was typed meanwhile a
   }
   assert.equal(await ada.$$eval('#outbox .bubble', (nodes) => nodes.length), 0);
   await server.stop('SIGKILL');
+});
+
+test('page: what is said while the connection is away comes once, silently, and where too much was said a line tells it', async () => {
+  const room = newRoom();
+  const ada = await enter(room, 'Ada');
+  const bob = await newPage();
+  let away = false, line;
+  await bob.routeWebSocket(/\/ws\//, (ws) => {
+    if (away) return ws.close();
+    line = ws;
+    ws.connectToServer();
+  });
+  const leave = async () => {
+    away = true;
+    await line.close();
+    await bob.waitForSelector('#lost:not([hidden])');
+  };
+  const comeBack = async () => { away = false; await bob.evaluate(() => tryNow()); await online(bob); };
+  await go(bob, room);
+  await bob.fill('#name', 'Bob');
+  await bob.click('#enter button');
+  await online(bob);
+  await write(ada, 'before');
+  await reads(bob, 'before');
+  await leave();
+  for (const text of ['one', 'two']) await write(ada, text);
+  await reads(ada, 'two');
+  const cleo = await enter(room, 'Cleo');
+  await comeBack();
+  await write(ada, 'three');
+  await reads(bob, 'three');
+  assert.deepEqual(await lines(bob), ['before', 'one', 'two', 'three']);
+  await sees(bob, 'Ada', 'Bob', 'Cleo');
+  assert.equal(await notices(bob), '');
+
+  await leave();
+  const all = [...Array(110)].map((_, i) => `line ${i}`);
+  for (let i = 0; i < all.length; i += 10) {   // nobody may say more than twelve at once
+    const writer = await connect(`${chat.ws}/ws/${room.slice(3)}`);
+    writer.ws.send(`hello writer-${i} - - Writer`);
+    for (const text of await until(() => writer.messages.some((m) => m.text.includes('room:joined')) && all.slice(i, i + 10), 'a writer')) writer.ws.send(`say n-${text.slice(5)} ${text}`);
+    await reads(ada, all[i + 9]);
+    writer.ws.terminate();
+  }
+  await comeBack();
+  await reads(bob, 'line 109');
+  assert.deepEqual(await lines(bob), ['before', 'one', 'two', 'three', ...all.slice(10)]);
+  assert.match(await notices(bob), /^Some messages are missing here/);
+  await write(ada, 'and on');
+  await reads(bob, 'and on');
+  await cleo.close();
 });
 
 test('page: many lines at once are all sent, in order, at the pace the server allows', async () => {

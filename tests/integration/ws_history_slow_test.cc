@@ -1,5 +1,5 @@
 // Rooms with memory on bad days: members that read slowly or not at all, bursts above the unsent limit, joins at odd moments, rooms
-// that get their memory late, hostile names and positions.
+// that get their memory late.
 #include <doctest/doctest.h>
 #include <martlet/martlet.h>
 
@@ -15,7 +15,6 @@
 #include "support/server.h"
 #include "support/small_buffers.h"
 #include "support/ws_client.h"
-#include "support/ws_deflate_client.h"
 #include "support/ws_events.h"
 
 using namespace martlet;
@@ -50,6 +49,13 @@ bool flood(WsClient& client, TestServer& server) {
   return true;
 }
 bool reads_flood(WsClient& client) { return client.reads(pattern(kFlood)); }
+
+// A sanitizer keeps for a while what was given back.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kCountsMemory = false;
+#else
+constexpr bool kCountsMemory = true;
+#endif
 
 size_t resident_bytes() {
   size_t pages = 0, resident = 0;
@@ -139,7 +145,7 @@ TEST_CASE("history: 100 MB go to a room whose member does not read, and the proc
     most = std::max(most, history_bytes_used() - used_before);
   }
   CHECK(most <= (size_t{1} << 20) + large.size() + 4096);
-  CHECK(resident_bytes() < before + (size_t{24} << 20));
+  if (kCountsMemory) CHECK(resident_bytes() < before + (size_t{24} << 20));
   CHECK(room.send("told", "last") == SendStatus::ok);
   CHECK(reads_flood(slow));
   const WsFrame gap = slow.read_frame();
@@ -207,6 +213,51 @@ TEST_CASE("history: a burst above the unsent limit closes no member and drops no
     for (bool good = true; good && offset < 500; offset++) {
       good = member.reads(told(text, "room", offset + 1));
       CHECK(good);
+    }
+    CHECK(member.echoes("echo 2"));
+  }
+}
+
+TEST_CASE("history: where other messages make those of a room drop out, its member is told of a gap") {
+  for (const SlowConsumerPolicy policy : {SlowConsumerPolicy::drop_newest, SlowConsumerPolicy::drop_oldest}) {
+    CAPTURE(static_cast<int>(policy));
+    SmallSendBuffers buffers(8 << 10);
+    Shared room;
+    WebSocket socket;
+    TestServer server([&](App& app) {
+      app.history("room", {.messages = 1000});
+      room = app.shared("room");
+      WsHandlers handlers = history_handlers({.max_unsent_bytes = 16 << 10, .slow_consumer = policy});
+      handlers.open = [&](WebSocket ws, Request&) { socket = ws; };
+      app.ws("/", std::move(handlers));
+    });
+    WsClient member(server.port(), "/", "", kNarrow);
+    CHECK(member.send_text("join room"));
+    CHECK(member.echoes("echo 1"));
+    const std::string text(1000, 'x');
+    std::string kinds = " ";  // by offset: t, or s for a key's, of which the newest is enough
+    for (int burst = 0; burst < 5; burst++) {
+      server.on_thread([&](App&) {
+        for (int i = 0; i < 60; i++) {
+          socket.send(text);
+          room.send("told", text);
+          kinds += 't';
+          if (i % 7 == 0) room.set("key" + std::to_string(i), burst), kinds += 's';
+        }
+      });
+    }
+    CHECK(room.send("end") == SendStatus::ok);
+    uint64_t offset = 0;
+    for (bool over = false; !over;) {
+      const WsFrame frame = member.read_frame();
+      REQUIRE(frame.opcode == kText);
+      const HistoryEvent event = HistoryEvent::parse(frame.payload);
+      if (!event) continue;  // one of the others
+      if (event.name == "room:state") continue;
+      CHECK(event.offset > offset);
+      if (event.name != "room:gap") CHECK(kinds.substr(offset + 1, event.offset - offset - 1).find('t') == std::string::npos);
+      offset = event.offset;
+      over = event.name == "end" || offset == room.position().offset;
     }
     CHECK(member.echoes("echo 2"));
   }
@@ -357,122 +408,4 @@ TEST_CASE("history: a Shared outlives its Server, and goes on without members") 
   CHECK(room.name() == "room");
   CHECK(room.messages(1).size() == 1);
   CHECK(room.position().offset == 3);
-}
-
-// Names, patterns, positions ----------------------------------------------------------------------------------------------
-
-TEST_CASE("history: of patterns that fit a name, the longest counts; names may be anything") {
-  const std::string hostile = "a/\"\\\n\x01{}],\"offset\":7,";
-  const std::string huge(size_t{1} << 20, 'h');
-  TestServer server([&](App& app) {
-    app.history("*", {.messages = 1});
-    app.history("a/b/*", {.messages = 3});
-    app.history("a/*", {.messages = 2});
-    app.history("a/b/c", {.messages = 4});
-    app.ws("/", {.message = [&](WebSocket ws, const Message& m) {
-      const std::string name = m.text() == "hostile" ? hostile : m.text() == "huge" ? huge : m.text() == "empty" ? "" : std::string(m.text());
-      for (int i = 0; i < 9; i++) app.to(name).emit("told", i);
-      ws.join(name, {.last = 100});
-      ws.leave(name);
-      ws.send("done");
-    }});
-  });
-  WsClient a(server.port());
-  const auto count = [&](std::string_view name) {
-    CHECK(a.send_text(name));
-    int events = 0;
-    for (;;) {
-      const WsFrame frame = a.read_frame();
-      if (frame.payload == "done") return events;
-      const auto json = Json::parse(frame.payload);
-      REQUIRE(json);
-      if ((*json)["event"] == "told") events++;
-      if (name == "hostile") CHECK((*json)["room"] == hostile);
-      if (name == "huge") CHECK((*json)["room"] == huge);
-    }
-  };
-  CHECK(count("x") == 1);
-  CHECK(count("empty") == 1);
-  CHECK(count("huge") == 0);  // with its name each is more than the room may keep
-  CHECK(count("a/x") == 2);
-  CHECK(count("hostile") == 2);
-  CHECK(count("a/b/x") == 3);
-  CHECK(count("a/b/c") == 4);
-  CHECK(count("a/b/cd") == 3);
-}
-
-TEST_CASE("history: positions that nobody was told are gaps, however large, and epochs may be anything") {
-  TestServer server([&](App& app) {
-    app.history("room", {});
-    app.ws("/", history_handlers());
-  });
-  WsClient a(server.port());
-  CHECK(a.send_text("come room - - 0"));
-  const std::string epoch(HistoryEvent::parse(a.read_frame().payload).epoch);
-  const auto reason = [&](std::string_view since, std::string_view of) {
-    WsClient b(server.port());
-    CHECK(b.send_text("come room " + std::string(since) + " " + std::string(of) + " 0"));
-    const WsFrame frame = b.read_frame();
-    const HistoryEvent event = HistoryEvent::parse(frame.payload);
-    CHECK(event.epoch == epoch);
-    return std::string(event.name) + std::string(event.args);
-  };
-  CHECK(reason("0", epoch) == R"(room:joined{"recovered":true})");
-  for (const char* since : {"1", "9007199254740992", "9223372036854775808", "18446744073709551615"}) {
-    CHECK(reason(since, epoch) == R"(room:gap{"reason":"future"})");
-    CHECK(reason(since, "0000000000000000") == R"(room:gap{"reason":"epoch"})");
-  }
-  for (const std::string& wrong : {epoch + "0", epoch.substr(1), std::string(16, 'g'), std::string(16, 'F'), std::string(100'000, '0'), std::string("\"\\")}) {
-    CHECK(reason("0", wrong) == R"(room:gap{"reason":"epoch"})");
-  }
-}
-
-// Other forms -------------------------------------------------------------------------------------------------------------
-
-TEST_CASE("history: where events look otherwise, so do those of rooms with memory") {
-  Shared room;
-  TestServer server([&](App& app) {
-    room = app.shared("room");
-    app.ws("/", history_handlers({.envelope = Envelope::type_data}));
-  });
-  CHECK(room.set("a", 1) == SendStatus::ok);
-  CHECK(room.send("told", "early") == SendStatus::ok);
-  WsClient a(server.port());
-  CHECK(a.send_text("come room - - 1"));
-  CHECK(a.reads(R"({"type":"room:state","data":[{"a":1},{"page":0,"more":false}],"room":"room","offset":2})"));
-  CHECK(a.reads(R"({"type":"told","data":"early","room":"room","offset":2})"));
-  const std::string joined = a.read_frame().payload;
-  CHECK(joined.starts_with(R"({"type":"room:joined","data":{"recovered":false},"room":"room","offset":2,"epoch":")"));
-  CHECK(room.set("a", 2) == SendStatus::ok);
-  CHECK(room.remove("a") == SendStatus::ok);
-  CHECK(room.send("told", "one") == SendStatus::ok);
-  CHECK(room.send("told", 1, 2) == SendStatus::ok);
-  CHECK(room.send("told") == SendStatus::ok);
-  CHECK(a.reads(R"({"type":"room:set","data":["a",2],"room":"room","offset":3})"));
-  CHECK(a.reads(R"({"type":"room:remove","data":"a","room":"room","offset":4})"));
-  CHECK(a.reads(R"({"type":"told","data":"one","room":"room","offset":5})"));
-  CHECK(a.reads(R"({"type":"told","data":[1,2],"room":"room","offset":6})"));
-  CHECK(a.reads(R"({"type":"told","room":"room","offset":7})"));
-  CHECK(a.send_text("come room 9 - 0"));
-  CHECK(a.reads(R"({"type":"room:state","data":[{},{"page":0,"more":false}],"room":"room","offset":7})"));
-  CHECK(a.read_frame().payload.starts_with(R"({"type":"room:gap","data":{"reason":"epoch"},"room":"room","offset":7,"epoch":")"));
-}
-
-TEST_CASE("history: members whose messages are compressed are told the same") {
-  Shared room;
-  TestServer server([&](App& app) {
-    room = app.shared("room");
-    app.ws("/", history_handlers({.compression = Deflate{.threshold = 1}}));
-  });
-  const std::string text(5000, 'x');
-  for (int i = 0; i < 3; i++) CHECK(room.send("told", text) == SendStatus::ok);
-  DeflateClient a(server.port(), "/", "permessage-deflate");
-  CHECK(a.send_packed(kText, "come room - - 2"));
-  CHECK(a.read().is(kText, told(text, "room", 2)));
-  CHECK(a.read().is(kText, told(text, "room", 3)));
-  CHECK(HistoryEvent::parse(a.read().text).name == "room:joined");
-  for (uint64_t i = 4; i < 8; i++) {
-    CHECK(room.send("told", text) == SendStatus::ok);
-    CHECK(a.read().is(kText, told(text, "room", i)));
-  }
 }

@@ -100,15 +100,57 @@ TEST_CASE("history: events say where they stand, and who comes back is told what
                              Wrong{3, "", "epoch"}}) {
     CAPTURE(wrong.reason);
     Member e(server.port());
-    CHECK(e.come("chat/1", wrong.since, wrong.epoch, 50));
-    const Json gap = e.next();
+    CHECK(e.come("chat/1", wrong.since, wrong.epoch, 0));
+    Json gap = e.next();
     CHECK(gap["event"] == "room:gap");
     CHECK(gap["args"][0]["reason"].text_or("") == wrong.reason);
     CHECK(gap["offset"] == 4);
     CHECK(gap["epoch"].text_or("") == epoch);
     CHECK(e.send_text("x"));
     CHECK(e.close_nicely());
+    // One who would have the last ones then is given them, behind the position that is said.
+    Member f(server.port());
+    CHECK(f.come("chat/1", wrong.since, wrong.epoch, 2));
+    gap = f.next();
+    CHECK(gap["event"] == "room:gap");
+    CHECK(gap["args"][0]["reason"].text_or("") == wrong.reason);
+    CHECK(gap["offset"] == 2);
+    CHECK(f.reads(told("three", "chat/1", 3)));
+    CHECK(f.reads("as it is"));
+    joined = f.next();
+    CHECK(joined["event"] == "room:joined");
+    CHECK(joined["args"][0]["recovered"] == false);
+    CHECK(joined["offset"] == 4);
+    Member g(server.port());
+    CHECK(g.come("chat/1", 2, epoch, 2));
+    CHECK(g.reads(told("three", "chat/1", 3)));
+    CHECK(g.reads("as it is"));
+    CHECK(g.next()["args"][0]["recovered"] == true);
   }
+}
+
+TEST_CASE("history: after a gap one who asked for the last messages is told the keys first, then these, then all that comes") {
+  TestServer server([](App& app) {
+    app.history("chat/*", {.messages = 100});
+    app.presence("chat/*", [](WebSocket) { return Json{{"name", "A"}}; }, {.identify = [](WebSocket) { return std::string("a"); }});
+    serve_rooms(app);
+  });
+  Member a(server.port());
+  CHECK(a.come("chat/1", std::nullopt, "", 0));
+  CHECK(a.next()["event"] == "room:joined");
+  CHECK(a.next()["event"] == "presence:join");
+  Member b(server.port());
+  for (const char* text : {"one", "two", "three"}) CHECK(b.tell("chat/1", text));
+  for (uint64_t i = 2; i <= 4; i++) CHECK(a.next()["offset"] == i);
+  Member c(server.port());
+  CHECK(c.come("chat/1", 7, "0123456789abcdef", 2));
+  CHECK(c.reads(R"({"event":"presence:state","args":[{"a":{"name":"A"}},{"page":0,"more":false}],"room":"chat/1","offset":4})"));
+  CHECK(b.tell("chat/1", "four"));
+  CHECK(c.next()["event"] == "room:gap");
+  CHECK(c.reads(told("two", "chat/1", 3)));
+  CHECK(c.reads(told("three", "chat/1", 4)));
+  CHECK(c.next()["event"] == "room:joined");
+  CHECK(c.reads(told("four", "chat/1", 5)));
 }
 
 TEST_CASE("history: keys are told to who comes, in pages, and then as they change") {

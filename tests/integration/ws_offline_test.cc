@@ -169,6 +169,18 @@ TEST_CASE("offline: a flood of unknown identities is bounded, and the ones that 
   CHECK(read_waiting(beyond).empty());
 }
 
+TEST_CASE("offline: who comes and goes, or is sent what is too large, is nobody to make room for") {
+  Post server({.max_clients = 1, .queue_bytes = 1'000});
+  CHECK(server.put("ann", "x") == SendStatus::posted);
+  REQUIRE(server.client("bob").open());
+  REQUIRE(server.wait_for_connections(0));
+  CHECK(server.put("cat", std::string(1'001, 'x')) == SendStatus::dropped);
+  CHECK(server.waiting() == 1);
+  CHECK(server.stats().queue_dropped == 1);
+  WsClient ann = server.client("ann");
+  CHECK(read_waiting(ann) == std::vector<std::string>{"x"});
+}
+
 TEST_CASE("offline: a flood of clients that come and go under new names leaves nothing") {
   Post server;
   for (int i = 0; i < 300; i++) REQUIRE(server.client("client " + std::to_string(i)).open());

@@ -200,6 +200,27 @@ TEST_CASE("ws rooms join: the function leaves, joins, closes, throws") {
   });
 }
 
+TEST_CASE("ws rooms join: one that the function itself leaves may be asked for again at once, and is decided anew") {
+  int asked = 0;
+  RoomHall hall({}, [&asked](App& app) {
+    app.on_join([&asked](WebSocket ws, std::string_view room, Admit admit) {
+      if (asked++ == 0) {
+        ws.leave(room);
+        CHECK(ws.join(room).refusal() == JoinRefusal::undecided);
+        admit.no("of the first");
+      } else {
+        admit.yes();
+      }
+    });
+  });
+  hall.add(1);
+  hall.act([](App&, auto& ws) { ws[0].join("den"); });
+  CHECK(eventually([&] { return hall.act([](App&, auto& ws) { return ws[0].in_room("den"); }); }));
+  CHECK(asked == 2);
+  CHECK(hall.server.stats().late_admits == 1);
+  CHECK(hall.heard() == Heard{{}});
+}
+
 TEST_CASE("ws rooms join: limits hold when it is decided, too") {
   Door door;
   RoomHall hall({.max_rooms_per_socket = 2}, with_door(door));

@@ -149,6 +149,25 @@ TEST_CASE("ws rooms records: an empty room stays for keep_empty, with what was k
   CHECK(again.info().history.size() == 1);
 }
 
+TEST_CASE("ws rooms records: a room that stays when it is left in the turn in which it was sent to is sent to again") {
+  RoomHall hall({.keep_empty = 10s});
+  hall.add(2);
+  hall.act([](App& app, auto& ws) {
+    ws[0].join("den");
+    app.room("den").send("to the first");
+    ws[0].leave("den");
+    ws[1].join("den");
+    app.room("den").send("to the second");
+    ws[1].leave("den");
+  });
+  CHECK(hall.heard() == Heard{{"to the first"}, {"to the second"}});
+  hall.act([](App& app, auto& ws) {
+    ws[0].join("den"), ws[1].join("den");
+    CHECK(app.room("den").send("to both") == SendStatus::ok);
+  });
+  for (WsClient& client : hall.clients) CHECK(client.reads("to both"));
+}
+
 TEST_CASE("ws rooms records: empty rooms that are kept count against max_rooms, and above 65,536 the oldest go") {
   RoomHall hall({.keep_empty = milliseconds(600'000), .max_rooms = 70'000});
   hall.add(1);

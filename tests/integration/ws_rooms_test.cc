@@ -143,6 +143,38 @@ TEST_CASE("ws rooms: to several rooms over three workers, from a worker and from
   all_hear({1, 2, 3}, "outside");
 }
 
+TEST_CASE("ws rooms: names by the ten thousand, and the same ones again, cost what they are and no more") {
+  RoomHall hall;
+  hall.add(1);
+  std::vector<std::string> names;
+  for (int i = 0; i < 60'000; i++) names.push_back(std::to_string(1'000'000 + i % 50'000));
+  names.push_back("den");
+  hall.act([](App&, auto& ws) { ws[0].join("den"), ws[0].join("1000007"); });
+  const auto begin = Clock::now();
+  hall.act([&](App& app, auto&) { CHECK(app.to(names).send("once") == SendStatus::ok); });
+  CHECK(Clock::now() - begin < milliseconds(3'000));  // with a look at all names for each of them it were a minute
+  CHECK(hall.heard() == Heard{{"once"}});
+}
+
+TEST_CASE("ws rooms: a turn of a connection in ten thousand rooms costs what it does: each sent to, answered, and left") {
+  constexpr int kRooms = 10'000;
+  RoomHall hall;
+  hall.add(1);
+  hall.act([](App&, auto& ws) {
+    for (int i = 0; i < kRooms; i++) ws[0].join(std::to_string(i));
+  });
+  const auto begin = Clock::now();
+  hall.act([](App& app, auto& ws) {
+    for (int i = 0; i < kRooms; i++) app.room(std::to_string(i)).send("to a room"), ws[0].send("an answer");
+    for (int i = 0; i < kRooms; i++) ws[0].leave(std::to_string(i));
+  });
+  CHECK(Clock::now() - begin < milliseconds(3'000));  // with a walk over all rooms for each it were half a minute
+  const Heard heard = hall.heard();
+  REQUIRE(heard[0].size() == 2 * kRooms);
+  CHECK(heard[0][0] == "to a room");
+  CHECK(heard[0].back() == "an answer");
+}
+
 TEST_CASE("ws rooms: where memory is out for several rooms, nobody is sent anything") {
   FailingAlloc memory;
   RoomHall hall;

@@ -7,11 +7,13 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "support/failing_alloc.h"
+#include "support/fake_kernel.h"
 #include "support/gate.h"
 #include "support/known_clients.h"
 #include "support/multi_server.h"
@@ -283,6 +285,22 @@ TEST_CASE("sessions: while a client is heard of it is stored now and then, for p
   REQUIRE(ann.send_text("join hall"));
   CHECK(eventually([&] { return book.called().back() == R"(save ann {"name":"Ann"}["hall"] 120000)"; }));
   CHECK(book.called().size() > calls);
+}
+
+TEST_CASE("sessions: however many clients there are, each is stored as often as the options say") {
+  constexpr int kClients = 2'000;
+  FakeKernel kernel;
+  std::set<std::string> saved;
+  App app;
+  app.sessions({.save_interval = 80ms, .store = {.save = [&](std::string_view client, const SessionData&, milliseconds) { saved.emplace(client); }}});
+  app.ws("/w", known_handlers());
+  REQUIRE(app.listen("127.0.0.1", 9001).ok());
+  for (int i = 1; i <= kClients; i++) kernel.connect(i).sends = ws_request("/w", client_field(std::to_string(i)));
+  while (app.stats().open_websockets < kClients) app.poll_once(milliseconds(0));
+  CHECK(saved.empty());
+  const uint64_t until = kernel.now_ms() + 125;
+  while (kernel.now_ms() < until) app.poll_once(milliseconds(until - kernel.now_ms()));
+  CHECK(saved.size() == kClients);
 }
 
 TEST_CASE("sessions: a client that is forgotten comes as a new one") {
@@ -620,34 +638,45 @@ TEST_CASE("sessions: what a client had goes on from worker to worker, whether th
   }
 }
 
-TEST_CASE("sessions: an older connection on a worker that stands still is waited for so long; then the client is served without it") {
-  Gate gate;
-  MultiServer server(2, [&](App& app, uint32_t number) {
-    app.sessions({.store_timeout = 50ms});
-    WsHandlers handlers = known_handlers();
-    handlers.open = [number](WebSocket ws, Request&) { MultiServer::tell(ws, number); };
-    app.ws("/w", std::move(handlers));
-    app.get("/number", [number](Request&) { return std::to_string(number); });
-  });
+namespace {
+
+// Sessions on workers that tell their numbers.
+struct Numbered : MultiServer {
+  Numbered(uint32_t workers, milliseconds store_timeout)
+      : MultiServer(workers, [=](App& app, uint32_t number) {
+          app.sessions({.store_timeout = store_timeout});
+          WsHandlers handlers = known_handlers();
+          handlers.open = [number](WebSocket ws, Request&) { tell(ws, number); };
+          app.ws("/w", std::move(handlers));
+          app.get("/number", [number](Request&) { return std::to_string(number); });
+        }) {}
   // A connection that is on that worker already, before it says who it is.
-  const auto wait_on = [&](uint32_t worker) {
+  Client wait_on(uint32_t worker) {
     for (;;) {
-      Client tcp(server.port());
+      Client tcp(port());
       REQUIRE(tcp.send("GET /number HTTP/1.1\r\nHost: test\r\n\r\n"));
       if (tcp.read_response().body == std::to_string(worker)) return tcp;
     }
-  };
-  const auto come = [&](Client&& tcp, std::string_view identity) {
-    REQUIRE(tcp.send(ws_request("/w", client_field(identity))));
-    WsClient client(std::move(tcp));
-    REQUIRE(client.read_handshake());
-    return client;
-  };
-  WsClient older = come(wait_on(0), "ann");
+  }
+};
+
+WsClient come(Client&& tcp, std::string_view identity) {
+  REQUIRE(tcp.send(ws_request("/w", client_field(identity))));
+  WsClient client(std::move(tcp));
+  REQUIRE(client.read_handshake());
+  return client;
+}
+
+}  // namespace
+
+TEST_CASE("sessions: an older connection on a worker that stands still is waited for so long; then the client is served without it") {
+  Gate gate;
+  Numbered server(2, 50ms);
+  WsClient older = come(server.wait_on(0), "ann");
   REQUIRE(older.reads("worker 0"));
   REQUIRE(older.send_text("join hall"));
   REQUIRE(older.echoes("there"));
-  Client other = wait_on(1);
+  Client other = server.wait_on(1);
   server.server().post(0, [&](App&) { gate.wait(); });
   REQUIRE(gate.wait_for_one());
   WsClient newer = come(std::move(other), "ann");
@@ -657,6 +686,32 @@ TEST_CASE("sessions: an older connection on a worker that stands still is waited
   gate.open();
   CHECK(older.read_close() == 4001);
   CHECK(newer.echoes("still here"));
+}
+
+TEST_CASE("sessions: what a client had on a worker that stands still is for the newest connection, though the one between has gone") {
+  Gate gate;
+  Numbered server(3, 5s);
+  WsClient older = come(server.wait_on(0), "ann");
+  REQUIRE(older.reads("worker 0"));
+  REQUIRE(older.send_text("join hall"));
+  REQUIRE(older.echoes("there"));
+  Client second = server.wait_on(1);
+  Client third = server.wait_on(2);
+  server.server().post(0, [&](App&) { gate.wait(); });
+  REQUIRE(gate.wait_for_one());
+  WsClient between = come(std::move(second), "ann");
+  CHECK(between.reads("worker 1"));
+  WsClient newest = come(std::move(third), "ann");
+  CHECK(newest.reads("worker 2"));
+  CHECK(between.read_close() == 4001);
+  between.send_close(4001);
+  CHECK(between.ended());
+  for (const uint32_t worker : {1u, 2u}) server.on_worker(worker, [](App&) {});
+  gate.open();
+  CHECK(older.read_close() == 4001);
+  CHECK(read_event(newest, "session-restored")["rooms"].size() == 1);
+  REQUIRE(newest.send_text("state"));
+  CHECK(newest.reads("ann {} hall"));
 }
 
 // A state that moves ------------------------------------------------------------------------------------------------------

@@ -234,6 +234,11 @@ TEST_CASE("ws topics: topics, rooms, routes and direct sends arrive in the order
   std::vector<std::set<std::string>> has(kClients);
   std::vector<bool> in_room(kClients);
   int number = 0;
+  hall.act([](App&, auto& ws) {  // every second one is in many rooms
+    for (size_t i = 0; i < kClients; i += 2) {
+      for (int many = 0; many < 20; many++) ws[i].join(std::to_string(many));
+    }
+  });
   for (int round = 0; round < 60; round++) {
     Heard wanted(kClients);
     hall.act([&](App& app, auto& ws) {
@@ -241,7 +246,7 @@ TEST_CASE("ws topics: topics, rooms, routes and direct sends arrive in the order
         const size_t who = random() % kClients;
         const std::string text = std::to_string(number++);
         const std::string filter = kFilters[random() % std::size(kFilters)];
-        switch (random() % 12) {
+        switch (random() % 13) {
           case 0:
             CHECK(ws[who].subscribe(filter) == SubscribeStatus::ok);
             has[who].insert(filter);
@@ -265,6 +270,10 @@ TEST_CASE("ws topics: topics, rooms, routes and direct sends arrive in the order
           case 5:
             ws[who].broadcast(text);
             for (size_t i = 0; i < kClients; i++) if (i != who) wanted[i].push_back(text);
+            break;
+          case 6:
+            app.to(std::to_string(random() % 20)).send(text);
+            for (size_t i = 0; i < kClients; i += 2) wanted[i].push_back(text);
             break;
           default: {
             const bool but_one = random() % 2;
@@ -311,6 +320,24 @@ TEST_CASE("ws topics: who has subscribed to everything gets a thousand topics of
     }
     CHECK(heard[2 + bit] == wanted);
   }
+}
+
+TEST_CASE("ws topics: a connection in many rooms gets of topics what it has subscribed to, in order with its rooms, and nothing else") {
+  Hall hall(3);
+  hall.act([](App& app, auto& ws) {
+    for (int i = 0; i < 30; i++) ws[0].join(std::to_string(i)), ws[1].join(std::to_string(i));
+    REQUIRE(ws[1].subscribe("news/+") == SubscribeStatus::ok);
+    REQUIRE(ws[2].subscribe("#") == SubscribeStatus::ok);
+    CHECK(app.publish("secret", "for one") == SendStatus::ok);
+    CHECK(app.publish("news/a", "1") == SendStatus::ok);
+    app.room("3").send("2");
+    CHECK(app.publish("news/b", "3") == SendStatus::ok);
+    CHECK(app.publish("secret", "for one") == SendStatus::ok);
+    app.room("7").send("4");
+    CHECK(ws[1].publish("news/a", "not for the sender") == SendStatus::ok);
+    app.broadcast("5");
+  });
+  CHECK(hall.heard() == Heard{{"2", "4", "5"}, {"1", "2", "3", "4", "5"}, {"for one", "1", "3", "for one", "not for the sender", "5"}});
 }
 
 TEST_CASE("ws topics: handlers subscribe, unsubscribe and publish; a close handler, too, and then the subscriptions are over") {

@@ -15,7 +15,7 @@ import sys
 
 CHAPTERS = ["Routes", "Requests and responses", "Middleware", "Errors", "JSON", "Coroutines", "WebSockets", "Rooms", "Tests"]
 # Chapters that are files of their own.
-FILES = ["sessions.md", "topics.md"]
+FILES = ["history.md", "sessions.md", "topics.md"]
 NEEDS = {"Coroutines": "defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)"}
 # What the blocks of a chapter take for granted.
 GIVEN = {"Coroutines": "struct Row { int id = 0; };\nMARTLET_JSON(Row, id)\nstd::vector<Row> query_database(int page);\nvoid note(std::string_view what, std::chrono::nanoseconds took);\n"}

@@ -82,7 +82,7 @@ with_room=$(feature room "$http $room")
 with_deflate=$(feature deflate "$http ${room%\}*}, .options = {.compression = true}});")
 mkdir -p "$build/pageless"
 cp examples/chat.cc "$build/pageless/"
-printf '#pragma once\n#include <string>\n#include <string_view>\ninline std::string chat_page(std::string_view) { return {}; }\n' >"$build/pageless/chat_page.h"
+printf '#pragma once\n#include <string>\n#include <string_view>\ninline std::string chat_page(std::string_view) { return {}; }\ninline std::string missing_page(std::string_view) { return {}; }\n' >"$build/pageless/chat_page.h"
 chat=$(program chat examples/chat.cc $small)
 pageless=$(program pageless/chat "$build/pageless/chat.cc" $small)
 

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -113,9 +114,9 @@ class HistoryMember {
     ws_.reset();
     for (auto& [name, room] : rooms) room.joined = room.awaits = room.asked_again = false;
   }
-  bool say(std::string_view text) { return ws_->send_text(text); }
+  bool say(std::string_view text) { return note("> " + std::string(text)), ws_->send_text(text); }
 
-  // Joins with what it knows; without a position as one who is new, who wants so many of the last messages.
+  // Joins with what it knows; without a position as one who is new. It wants so many of the last messages then, or behind a gap.
   bool come(const std::string& name, uint32_t last) {
     HistoryMirror& room = rooms[name];
     room.pages.clear();
@@ -127,7 +128,7 @@ class HistoryMember {
     }
     room.joined = room.awaits = true;
     if (!room.has_position || room.epoch.empty()) return say("come " + name + " - - " + std::to_string(last));
-    return say("come " + name + " " + std::to_string(room.position) + " " + room.epoch + " 0");
+    return say("come " + name + " " + std::to_string(room.position) + " " + room.epoch + " " + std::to_string(last));
   }
   bool join(const std::string& name) {
     HistoryMirror& room = rooms[name];
@@ -149,9 +150,9 @@ class HistoryMember {
   bool ask_echo() { return say("echo " + std::to_string(++asked_)); }
   bool is_heard() const { return echoed == asked_; }
 
-  // Takes what is there, at most so many messages. False when the connection ended.
-  bool read(int most = 1'000'000) {
-    while (most-- > 0) {
+  // Takes all that is there. False when the connection ended.
+  bool read() {
+    for (;;) {
       const WsFrame frame = ws_->read_frame(milliseconds(0));
       if (!frame.wrong.empty()) wrong = frame.wrong;
       if (frame.opcode == kClose) close_code = frame.close_code();
@@ -166,8 +167,8 @@ class HistoryMember {
   std::string wrong;  // what the server did against the rules; empty: nothing
   uint16_t close_code = 0;
   uint64_t messages = 0;
-  // Called with each event that has an offset; what is wrong with it, or "".
-  std::string (*check)(void* context, const HistoryEvent& event) = nullptr;
+  // Called with each event that has an offset and what was told before it; what is wrong with it, or "".
+  std::string (*check)(void* context, const HistoryEvent& event, const HistoryStretch& stretch) = nullptr;
   void* context = nullptr;
 
  private:
@@ -181,10 +182,18 @@ class HistoryMember {
     room.stretches.push_back(std::move(stretch));
   }
   void fail(std::string_view what, std::string_view text) {
-    if (wrong.empty()) wrong = std::string(what) + ": " + std::string(text.substr(0, 300));
+    if (!wrong.empty()) return;
+    wrong = std::string(what) + ": " + std::string(text.substr(0, 300)) + "; before that";
+    for (const std::string& line : trace_) wrong += "\n  " + line;
+  }
+  // The last things that were said and heard, for who looks why something went wrong.
+  void note(std::string line) {
+    trace_.push_back(std::move(line));
+    if (trace_.size() > 40) trace_.pop_front();
   }
   void take(std::string_view text) {
     messages++;
+    note(text.size() <= 120 ? std::string(text) : std::string(text.substr(0, 50)) + "…" + std::string(text.substr(text.size() - 60)));
     if (text.starts_with("raw ")) return take_raw(text);
     if (text.starts_with("echo ")) return void(echoed = std::strtoull(text.data() + 5, nullptr, 10));
     const HistoryEvent event = HistoryEvent::parse(text);
@@ -243,6 +252,7 @@ class HistoryMember {
     }
     HistoryStretch& stretch = room.stretches.back();
     if (event.offset <= stretch.last) return fail("an offset that does not rise above " + std::to_string(stretch.last), text);
+    if (std::string what = check ? check(context, event, stretch) : std::string(); !what.empty()) fail(what, text);
     stretch.last = event.offset;
     stretch.told.push_back({event.offset, 0});
     room.position = event.offset;
@@ -251,7 +261,6 @@ class HistoryMember {
     if (event.name == "room:set") room.keys[std::string(event.args.substr(1, key_end - 1))] = event.args.substr(key_end + 3, event.args.size() - key_end - 4);
     if (event.name == "room:remove") room.keys.erase(std::string(event.args.substr(1, key_end - 1)));
     if (event.name == "end") room.at_the_end = true;
-    if (std::string what = check ? check(context, event) : std::string(); !what.empty()) fail(what, text);
   }
   void stand(HistoryMirror& room, uint64_t offset, std::string_view epoch) {
     room.position = offset;
@@ -259,6 +268,7 @@ class HistoryMember {
     room.has_position = true;
   }
 
+  std::deque<std::string> trace_;
   uint64_t asked_ = 0;
   uint64_t echoed = 0;
   uint16_t port_;

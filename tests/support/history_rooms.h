@@ -29,7 +29,7 @@ inline void obey_history(WebSocket ws, std::string_view text) {
   if (words[0] == "join") ws.join(words[1]);
   if (words[0] == "leave") ws.leave(words[1]);
   if (words[0] == "come" && words[2] == "-") ws.join(words[1], {.last = static_cast<uint32_t>(std::stoul(words[4]))});
-  if (words[0] == "come" && words[2] != "-") ws.join(words[1], {.epoch = words[3], .since = std::stoull(words[2])});
+  if (words[0] == "come" && words[2] != "-") ws.join(words[1], {.epoch = words[3], .last = static_cast<uint32_t>(std::stoul(words[4])), .since = std::stoull(words[2])});
   if (words[0] == "sleep") std::this_thread::sleep_for(milliseconds(std::stoul(words[1])));
   if (words[0] == "tell") ws.to(words[1]).emit("told", words[2]);
   if (words[0] == "raw") ws.to(words[1]).send(words[2]);
