@@ -40,16 +40,10 @@ bool MemoryLog::move_records(uint32_t room) noexcept {
   return true;
 }
 
-size_t MemoryLog::next_chunk() const noexcept {
-  const size_t twice = chunk_ ? chunk_->capacity * 2 : kLeastChunk;
-  const size_t most = bytes_ < kLeastChunk * 8 ? kLeastChunk * 8 : bytes_ < kMostChunk ? bytes_ : kMostChunk;
-  return twice < most ? twice : most;
-}
-
 uint8_t* MemoryLog::room_for(size_t size) noexcept {
   if (count_ == room_ && !move_records(room_ ? room_ * 2 : kLeastRecords)) return nullptr;
   if (chunk_ && chunk_->capacity - used_ >= size) return chunk_->data() + used_;
-  const size_t wanted = next_chunk();
+  const size_t wanted = bytes_ < kLeastChunk ? kLeastChunk : bytes_ < kMostChunk ? bytes_ : kMostChunk;
   base::Block* chunk = base::Block::make(size > wanted ? size : wanted);
   if (!chunk) return nullptr;
   if (chunk_) chunk_->release();

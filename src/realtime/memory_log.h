@@ -1,7 +1,7 @@
 // Frames that a room keeps, each with its offset: what is read by the workers that have members, and by members that were away.
 // They lie one behind the other in chunks, so that a stretch of them is sent as one piece; a chunk goes with its last frame.
-// Chunks begin small and double, up to about what the log holds, so that a room that keeps little owns little. Whoever uses it holds
-// the room's lock.
+// A chunk is as large as what the log holds when it is made, so that a room that keeps little owns little. Whoever uses it holds the
+// room's lock.
 #pragma once
 
 #include <martlet/compression.h>
@@ -70,7 +70,6 @@ class MemoryLog {
   static constexpr size_t kMostChunk = size_t{64} << 10;
   static constexpr size_t kKeptChunk = 4096;  // by an empty log
   bool move_records(uint32_t room) noexcept;
-  size_t next_chunk() const noexcept;
 
   MemoryRecord* records_ = nullptr;  // a ring
   uint32_t room_ = 0;
