@@ -26,6 +26,11 @@ namespace martlet {
 class MARTLET_LAYOUT Channels {
  public:
   explicit Channels(App& app, std::string_view prefix = "channel:") : app_(&app), prefix_(prefix) {}
+  Channels(const Channels&) = default;
+  Channels(Channels&&) = default;
+  Channels& operator=(const Channels&) = default;
+  Channels& operator=(Channels&&) = default;
+  ~Channels() = default;
 
   // As WebSocket::join() answers; App::on_join is not asked, as the program itself wants this.
   Room subscribe(std::string_view channel, WebSocket ws) const { return ws.join(room_of(channel), {.trusted = true}); }
