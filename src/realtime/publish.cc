@@ -233,9 +233,11 @@ bool find_of_topics(RealtimeWorker& w, const session::WsState& ws, uint64_t posi
   return true;
 }
 
+}  // namespace
+
 // For a connection in many rooms: not its rooms are looked at, but those that were sent something in this turn. False when memory
 // is out.
-[[gnu::noinline]] bool take_of_many(RealtimeWorker& w, net::Connection& c, uint64_t position) noexcept {
+bool take_of_many(RealtimeWorker& w, net::Connection& c, uint64_t position) noexcept {
   const auto& ws = c.state<session::WsState>();
   base::GrowingArray<PublishedRange>& found = w.ranges_found;
   found.clear();
@@ -258,13 +260,11 @@ bool find_of_topics(RealtimeWorker& w, const session::WsState& ws, uint64_t posi
   return true;
 }
 
-}  // namespace
-
 void take_published(RealtimeWorker& w, net::Connection& c) noexcept {
   const session::WsState& ws = c.state<session::WsState>();
   const uint64_t position = ws.published > w.log.begin() ? ws.published : w.log.begin();
   if (position >= w.log.end()) return;
-  if (Rooms::is_in_many(ws) && take_of_many(w, c, position)) [[unlikely]] return;
+  if (Rooms::is_in_many(ws) && w.in_rooms->take_of_many(w, c, position)) [[unlikely]] return;
   take_ranges(w, c, position, [&w, &ws](uint64_t from) { return next_range(w, ws, from); });
 }
 

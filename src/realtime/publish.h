@@ -159,6 +159,8 @@ inline void skip_published(net::Connection& c, uint64_t position) noexcept {
   uint64_t& published = c.state<session::WsState>().published;
   if (published < position) published = position;
 }
+// The same as the next one, for a connection in many rooms, from this position on. False when memory is out.
+bool take_of_many(RealtimeWorker& w, net::Connection& c, uint64_t position) noexcept;
 // Queues everything this connection has not taken yet of what was published to its audiences.
 void take_published(RealtimeWorker& w, net::Connection& c) noexcept;
 

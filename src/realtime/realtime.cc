@@ -160,12 +160,24 @@ JoinRefusal RealtimeWorker::may_join(net::Connection& c, const Rooms::Sought& so
   return joins.ask && !wishes.trusted ? joins.ask(*this, c, sought.name, wishes) : JoinRefusal::none;
 }
 
+namespace {
+
+void leave_all(RealtimeWorker& w, net::Connection& c) noexcept {
+  const auto& ws = c.state<session::WsState>();
+  while (const session::Membership* m = ws.rooms) w.leave_room(c, *w.rooms.find_live(m->room_slot));
+}
+
+constexpr InRooms kInRooms{leave_all, take_of_many};
+
+}  // namespace
+
 Joined RealtimeWorker::enter_room(net::Connection& c, std::string_view name, const JoinOptions& wishes) noexcept {
   if (name.size() > joins.most_name_bytes) return {nullptr, JoinRefusal::name_too_long};
   auto& ws = c.state<session::WsState>();
   const Rooms::Sought sought = rooms.look(name);
   if (sought.room && rooms.is_member(ws, *sought.room)) return {sought.room, JoinRefusal::none};
   if (const JoinRefusal why = may_join(c, sought, wishes); why != JoinRefusal::none) return {nullptr, why};
+  in_rooms = &kInRooms;
   RoomRecord* room = rooms.enter(reactor.blocks, ws, c.slot, sought);
   stats.open_rooms = rooms.size();
   if (!room) return {nullptr, JoinRefusal::out_of_memory};

@@ -68,6 +68,12 @@ struct JoinRules {
   static constexpr size_t kMostEpochBytes = 64;  // of JoinOptions that are kept; what is longer is no epoch, cut or not
 };
 
+// What happens to connections that are in rooms, apart: a worker whose connections join none has none of it.
+struct InRooms {
+  void (*leave_all)(RealtimeWorker& w, net::Connection& c) noexcept;
+  bool (*take_of_many)(RealtimeWorker& w, net::Connection& c, uint64_t position) noexcept;
+};
+
 // What App::configure says of the routes that come after it (configure.cc).
 struct RouteDefaults {
   void (*fill_in)(RealtimeWorker& w, WsOptions& options);
@@ -185,6 +191,7 @@ struct RealtimeWorker : routing::RoutedWorker {
     PublishedRange range;
   } to_several;
   const RouteDefaults* defaults = nullptr;  // null where nothing is configured
+  const InRooms* in_rooms = nullptr;        // null until the first has joined one
   const MemorySeam* memory = nullptr;       // null where no room has a memory
   // Takes a listener of an event off; null where nobody listens to events.
   void (*off_event)(RealtimeWorker& w, net::Connection& c, uint64_t listener) noexcept = nullptr;

@@ -117,7 +117,7 @@ void on_close(session::WsRoute& route, net::Connection& c, const CloseInfo& why)
   run_handlers(entry, c, opened ? entry.handlers.close : none, Event::close, why);
   w.parts.closed(c, why);
   auto& ws = c.state<session::WsState>();
-  while (session::Membership* m = ws.rooms) w.leave_room(c, *w.rooms.find_live(m->room_slot));
+  if (ws.rooms) w.in_rooms->leave_all(w, c);
   if (opened) unlink(w, entry, c);
   w.leave_route(entry);
   release_extras(w, std::exchange(ws.extras, nullptr));  // what a destructor of the program's asks for is not there any more
