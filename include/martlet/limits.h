@@ -54,7 +54,7 @@ enum class Limit : uint8_t {
   // A token bucket (the generic cell rate algorithm is one, counted by a single time) that holds one unless `burst` says more:
   // they come evenly spaced, `per` / `max` apart.
   gcra,
-  // Exactly: never more than `max` within any time of `per`. The time of each is kept, so it takes 4 × max bytes for each key; max
+  // Exactly, to the millisecond: never more than `max` within any time of `per`. The time of each is kept, so it takes 4 × max bytes for each key; max
   // up to 1,024, per up to 24 days.
   sliding_log,
   // The same nearly: those of the present window, and of the one before it as many as its part that lies within `per` would have had
@@ -107,8 +107,7 @@ class RateLimiter {
   RateLimiter& operator=(const RateLimiter&) = delete;
   ~RateLimiter();
 
-  // Whether this may be done, which then counts as `cost` of them. More than the limit is refused always. A cost of 0 is allowed
-  // where another one would be.
+  // Whether this may be done, which then counts as `cost` of them. More than the limit is refused always.
   RateDecision allow(std::string_view key, uint32_t cost = 1) noexcept;
   // The same without counting.
   RateDecision peek(std::string_view key, uint32_t cost = 1) noexcept;

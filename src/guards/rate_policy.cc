@@ -43,7 +43,7 @@ Windows windows_of(const RatePolicy& p, uint64_t state, uint64_t now) noexcept {
   const uint64_t here = part(state, 0, 20);
   const uint64_t elapsed = now % p.per_ms;
   if (passed == 1) return {here, 0, elapsed};
-  if (passed == 0 || passed >= 0x80'0000) return {part(state, 20, 20), here, elapsed};  // that far behind: the clock went back
+  if (passed == 0 || passed >= 0xff'f000) return {part(state, 20, 20), here, elapsed};  // a little behind: the clock went back
   return {0, 0, elapsed};
 }
 
@@ -64,7 +64,7 @@ RateDecision in_sliding_window(const RatePolicy& p, uint64_t& state, uint64_t no
   Windows w = windows_of(p, state, now);
   uint64_t used = estimate(p, w);
   const bool allowed = used + cost <= p.max;
-  const uint64_t wait = allowed ? 0 : time_until(p, w, cost > p.max ? 0 : p.max - cost);
+  const uint64_t wait = allowed ? 0 : cost > p.max ? p.per_ms : time_until(p, w, p.max - cost);
   if (allowed && counts) w.here += cost, used += cost;
   if (counts) state = number_of(p, now) << 40 | w.before << 20 | w.here;
   const uint64_t left = used > p.max ? 0 : p.max - used;  // a clock that went back has the windows weigh more
