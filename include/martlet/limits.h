@@ -22,13 +22,13 @@
 // has, but nobody gets rid of a count by having others come, and a flood of new keys drives itself out. Of max_keys that count
 // at the same time about one in eighty shares its place.
 //
-// Clocks: monotonic ones are asked. One that jumps ahead lets counts run out; one that jumps back makes nobody wait longer than
-// `per`. Mistakes in options (a max of 0, …) abort with a message when the limiter is made.
+// Clocks are monotonic: that of the system, or turn_time() (loop.h) for the steps below. One that jumps ahead lets counts run out;
+// one that jumps back makes nobody wait longer than twice `per`. Mistakes in options (a max of 0, …) abort with a message when the limiter is made.
 #pragma once
 
 #include <martlet/config.h>
 #include <martlet/function.h>
-#include <martlet/message.h>
+#include <martlet/loop.h>
 #include <martlet/middleware.h>
 #include <martlet/options.h>
 #include <martlet/request.h>
@@ -39,6 +39,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -64,9 +66,6 @@ enum class Limit : uint8_t {
   token_bucket,
 };
 
-// A monotonic clock, from whatever beginning: for tests. It is asked by any thread.
-using LimitClock = std::chrono::nanoseconds (*)() noexcept;
-
 // What a limiter says.
 struct RateDecision {
   bool allowed = false;
@@ -81,8 +80,8 @@ struct RateLimiterOptions {
   Limit algorithm = Limit::sliding_window;
   // Of token_bucket and gcra: how many may come at once. 0: `max` and 1. At most what `per` / `max` times it is a century.
   uint32_t burst = 0;
-  // Null: std::chrono::steady_clock.
-  LimitClock clock = nullptr;
+  // Null: std::chrono::steady_clock. In handlers turn_time (loop.h) is cheaper.
+  MonotonicClock clock = nullptr;
   // So many in each `per`. Not 0.
   uint32_t max = 100;
   // How many keys are counted apart; see above. 1 to 268,435,456.
@@ -109,6 +108,9 @@ class RateLimiter {
 
   // Whether this may be done, which then counts as `cost` of them. More than the limit is refused always.
   RateDecision allow(std::string_view key, uint32_t cost = 1) noexcept;
+  // The same of several, in their order and at one time, for who has many at once: the processor fetches the counts of the next ones
+  // meanwhile, so that of large tables it is several times as fast. As many as the shorter of the two has.
+  void allow(std::span<const std::string_view> keys, std::span<RateDecision> decisions) noexcept;
   // The same without counting.
   RateDecision peek(std::string_view key, uint32_t cost = 1) noexcept;
   // Nothing counts for it any more: who has logged in, say.
@@ -206,7 +208,7 @@ struct MARTLET_LAYOUT RateLimitOptions {
   // As in RateLimiterOptions; so are burst, clock, max, max_keys and per.
   Limit algorithm = Limit::sliding_window;
   uint32_t burst = 0;
-  LimitClock clock = nullptr;
+  MonotonicClock clock = turn_time;
   LimitFields fields = LimitFields::standard;
   LimitKey key = by_ip();
   uint32_t max = 100;
@@ -243,7 +245,7 @@ struct MARTLET_LAYOUT ConnectionLimitOptions {
   // As in RateLimiterOptions; so are burst, clock, max, max_keys and per.
   Limit algorithm = Limit::sliding_log;
   uint32_t burst = 0;
-  LimitClock clock = nullptr;
+  MonotonicClock clock = turn_time;
   LimitKey key = by_ip();
   uint32_t max = 5;
   uint32_t max_keys = 100'000;
@@ -299,7 +301,7 @@ struct MARTLET_LAYOUT MessageLimitOptions {
   std::optional<Limit> algorithm = {};
   // As in RateLimiterOptions; so are clock, max, max_keys and per.
   uint32_t burst = 0;
-  LimitClock clock = nullptr;
+  MonotonicClock clock = nullptr;
   // by_socket(): each connection by itself, for which it keeps some 150 bytes (and 4 × max of a sliding_log). With other keys
   // the connections of an address, a user, or all of them have one count.
   LimitKey key = by_socket();
@@ -331,7 +333,7 @@ MessageLimitStep message_limit(MessageLimitOptions options = {});
 //   app.ws("/chat", route_limit({.max = 100, .per = 60s}), handler);
 struct RouteLimitOptions {
   Limit algorithm = Limit::fixed_window;
-  LimitClock clock = nullptr;
+  MonotonicClock clock = turn_time;
   uint32_t max = 100;
   uint32_t max_keys = 100'000;
   milliseconds per = std::chrono::seconds(60);

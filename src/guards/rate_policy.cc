@@ -32,19 +32,21 @@ RateDecision in_fixed_window(const RatePolicy& p, uint64_t& state, uint64_t now,
 // sliding_window ------------------------------------------------------------------------------------------------------
 
 struct Windows {
+  uint64_t number;        // of this one
   uint64_t before, here;  // how many
   uint64_t elapsed;       // of this one, in ms
 };
 
-uint64_t number_of(const RatePolicy& p, uint64_t now) noexcept { return now / p.per_ms & 0xff'ffff; }
-
+// One that is a window behind, as workers' clocks may be for a moment, counts at the beginning of the window that the state is in; one
+// that has gone back further, in its own.
 Windows windows_of(const RatePolicy& p, uint64_t state, uint64_t now) noexcept {
-  const uint64_t passed = (number_of(p, now) - (state >> 40)) & 0xff'ffff;
-  const uint64_t here = part(state, 0, 20);
-  const uint64_t elapsed = now % p.per_ms;
-  if (passed == 1) return {here, 0, elapsed};
-  if (passed == 0 || passed >= 0xff'f000) return {part(state, 20, 20), here, elapsed};  // a little behind: the clock went back
-  return {0, 0, elapsed};
+  const uint64_t number = now / p.per_ms & 0xff'ffff;
+  const uint64_t passed = (number - (state >> 40)) & 0xff'ffff;
+  const uint64_t before = part(state, 20, 20), here = part(state, 0, 20), elapsed = now % p.per_ms;
+  if (passed == 0 || (passed >= 0xff'f000 && passed < 0xff'ffff)) return {number, before, here, elapsed};
+  if (passed == 1) return {number, here, 0, elapsed};
+  if (passed == 0xff'ffff) return {state >> 40, before, here, 0};
+  return {number, 0, 0, elapsed};
 }
 
 uint64_t estimate(const RatePolicy& p, const Windows& w) noexcept { return w.before * (p.per_ms - w.elapsed) / p.per_ms + w.here; }
@@ -66,7 +68,7 @@ RateDecision in_sliding_window(const RatePolicy& p, uint64_t& state, uint64_t no
   const bool allowed = used + cost <= p.max;
   const uint64_t wait = allowed ? 0 : cost > p.max ? p.per_ms : time_until(p, w, p.max - cost);
   if (allowed && counts) w.here += cost, used += cost;
-  if (counts) state = number_of(p, now) << 40 | w.before << 20 | w.here;
+  if (counts) state = w.number << 40 | w.before << 20 | w.here;
   const uint64_t left = used > p.max ? 0 : p.max - used;  // a clock that went back has the windows weigh more
   return {allowed, p.max, static_cast<uint32_t>(left), ms(used ? time_until(p, w, used - 1) : 0), ms(wait)};
 }
@@ -86,12 +88,15 @@ struct Log {
   uint64_t state() const noexcept { return newest << 24 | uint64_t{count} << 12 | oldest; }
 };
 
-void drop_old(const RatePolicy& p, Log& log, uint64_t now) noexcept {
-  if (log.count && now >= log.newest + p.per_ms) log.count = 0;
-  if (log.count && now < log.newest) {
+// A clock that is a little behind the newest stands still until it is not; all have come now when it is far behind.
+void drop_old(const RatePolicy& p, Log& log, uint64_t& now) noexcept {
+  if (log.count == 0) return;
+  if (now >= log.newest + p.per_ms) return void(log.count = 0);
+  if (now + p.per_ms < log.newest) {
     for (uint32_t i = 0; i < log.count; i++) log.times[log.at(p, i)] = static_cast<uint32_t>(now);
     log.newest = now;
   }
+  now = std::max(now, log.newest);
   while (log.count && log.age(p, 0, now) >= p.per_ms) {
     log.oldest = log.at(p, 1);
     log.count--;

@@ -47,7 +47,7 @@ void* zeroed(size_t count, size_t size) {
   return memory;
 }
 
-int64_t read(LimitClock clock) noexcept {
+int64_t read(MonotonicClock clock) noexcept {
   return (clock ? clock() : std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch())).count();
 }
 
@@ -58,7 +58,7 @@ uint32_t tag_of(uint64_t hash) noexcept {
 
 }  // namespace
 
-RateTable::RateTable(const guards::RatePolicy& policy, uint32_t max_keys, LimitClock clock)
+RateTable::RateTable(const guards::RatePolicy& policy, uint32_t max_keys, MonotonicClock clock)
     : policy_(policy), clock_(clock), key_(guards::random_key()), sets_(sets_for(max_keys)), memory_(nullptr), born_ns_(read(clock)) {
   guards::check_option(max_keys > 0 && max_keys <= 1u << 28, "limits", "max_keys is not from 1 to 268,435,456");
   memory_ = zeroed(sets_ + 1, sizeof(Set));
@@ -117,12 +117,14 @@ uint32_t RateTable::least_place(Set& set, uint64_t now_ns) noexcept {
   return least;
 }
 
-// The set is on its way from memory while the clock is read.
-RateDecision RateTable::decide(uint64_t hash, uint32_t cost, bool counts) noexcept {
-  Set& set = set_of(hash);
+void RateTable::expect(uint64_t hash) const noexcept {
+  const Set& set = set_of(hash);
   __builtin_prefetch(&set, 1);
   __builtin_prefetch(&set.states[kWays - 1], 1);
-  const uint64_t now = now_ns();
+}
+
+RateDecision RateTable::decide_at(uint64_t now, uint64_t hash, uint32_t cost, bool counts) noexcept {
+  Set& set = set_of(hash);
   const Held held(set);
   if (!counts && !places_of(set.tags, tag_of(hash))) {
     uint64_t nothing = 0;

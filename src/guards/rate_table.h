@@ -20,7 +20,7 @@ namespace martlet::detail {
 
 class RateTable {
  public:
-  RateTable(const guards::RatePolicy& policy, uint32_t max_keys, LimitClock clock);
+  RateTable(const guards::RatePolicy& policy, uint32_t max_keys, MonotonicClock clock);
   RateTable(const RateTable&) = delete;
   RateTable& operator=(const RateTable&) = delete;
   ~RateTable();
@@ -29,10 +29,17 @@ class RateTable {
   uint64_t hash(std::string_view key, uint64_t kind = 0) const noexcept {
     return base::sip_hash(key, {key_.first ^ kind, key_.second});
   }
-  RateDecision decide(uint64_t hash, uint32_t cost, bool counts) noexcept;
+  // The set is on its way from memory from here on.
+  void expect(uint64_t hash) const noexcept;
+  RateDecision decide(uint64_t hash, uint32_t cost, bool counts) noexcept {
+    expect(hash);
+    return decide_at(now_ns(), hash, cost, counts);
+  }
+  RateDecision decide_at(uint64_t now_ns, uint64_t hash, uint32_t cost, bool counts) noexcept;
   void forget(uint64_t hash) noexcept;
 
   const guards::RatePolicy& policy() const noexcept { return policy_; }
+  const base::SipKey& secret() const noexcept { return key_; }
   uint64_t now_ns() const noexcept;
   size_t bytes() const noexcept;
   uint64_t shared() const noexcept { return shared_.load(std::memory_order_relaxed); }
@@ -48,7 +55,7 @@ class RateTable {
   uint32_t least_place(Set& set, uint64_t now_ns) noexcept;
 
   const guards::RatePolicy policy_;
-  const LimitClock clock_;
+  const MonotonicClock clock_;
   const base::SipKey key_;
   const uint64_t sets_;
   void* memory_;
