@@ -7,7 +7,7 @@
 #include <mutex>
 #include <utility>
 
-#include "guards/mistake.h"
+#include "guards/check_option.h"
 
 namespace martlet {
 

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "guards/mistake.h"
+#include "guards/check_option.h"
 
 namespace martlet {
 

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "codec/ip_address.h"
-#include "guards/mistake.h"
+#include "guards/check_option.h"
 
 namespace martlet {
 

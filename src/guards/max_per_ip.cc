@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "base/hash_index.h"
 #include "guards/limit_key.h"
-#include "guards/mistake.h"
+#include "guards/check_option.h"
 #include "guards/random_key.h"
 
 namespace martlet {

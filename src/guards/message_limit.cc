@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "guards/connection_limit.h"
-#include "guards/mistake.h"
+#include "guards/check_option.h"
 
 namespace martlet {
 

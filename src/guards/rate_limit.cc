@@ -8,7 +8,7 @@
 #include <string>
 
 #include "guards/limit_key.h"
-#include "guards/mistake.h"
+#include "guards/check_option.h"
 #include "guards/rate_table.h"
 
 namespace martlet {

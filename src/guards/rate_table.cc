@@ -7,7 +7,7 @@
 #include <new>
 #include <thread>
 
-#include "guards/mistake.h"
+#include "guards/check_option.h"
 #include "guards/random_key.h"
 
 namespace martlet::detail {
@@ -43,7 +43,7 @@ uint64_t sets_for(uint32_t max_keys) noexcept { return (uint64_t{max_keys} + 5) 
 // Zeroed, which the system does as the pages are used.
 void* zeroed(size_t count, size_t size) {
   void* memory = std::calloc(count, size);
-  if (!memory) guards::mistake("limits", "no memory for a table of max_keys");
+  guards::check_option(memory, "limits", "no memory for a table of max_keys");
   return memory;
 }
 
