@@ -109,7 +109,7 @@ class ClientDirectory final : public worker::CommonObject {
   static constexpr size_t kMessageBytes = 160;  // that a message counts beside its own
 
   ClientDirectory() noexcept = default;
-  ~ClientDirectory() override;
+  ~ClientDirectory();
 
   // What the first worker says; what others say is for nobody.
   void open(SessionOptions& options) noexcept;

@@ -22,8 +22,8 @@ class Memories final : public worker::CommonObject {
   static constexpr uint32_t kMostRooms = 100'000;
 
   Memories() noexcept;
-  ~Memories() override;
-  bool worker_opens(worker::Worker& w) noexcept override;
+  ~Memories();
+  bool worker_opens(worker::Worker& w) noexcept;
 
   // Rooms of this name, or whose names begin as a pattern that ends with '*' does, have a memory of these bounds. Said again, the
   // bounds of before stay. False when memory is out.

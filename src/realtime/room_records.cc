@@ -60,7 +60,7 @@ struct Record {
 // Of all workers.
 struct RoomRecords final : worker::CommonObject {
   static constexpr worker::PartKey kKey{};
-  ~RoomRecords() override {
+  ~RoomRecords() {
     for (Record* record : by_number) base::destroy(record);
   }
 
