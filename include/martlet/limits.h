@@ -185,13 +185,19 @@ LimitKey by_route();
 // Of message_limit() alone: each connection by itself.
 LimitKey by_socket();
 
-// Who a guard before this one has found the client to be, by the `id` that it has left in Request::data<AuthUser>() (auth.h). Of another
-// type: by_user<Account>().
+// Who a guard before this one has found the client to be: the `id` of auth_user(req) (auth_user.h, which has to be included). Of a type of
+// the program's own the `id` of Request::data<User>(): by_user<Account>(). Who is nobody, or has no id, counts by address.
 struct MARTLET_LAYOUT AuthUser;
+const AuthUser* auth_user(const Request& req) noexcept;
 template <typename User = AuthUser>
 LimitKey by_user() {
   return LimitKey([](const Request& req) {
-    const User* user = req.find_data<User>();
+    const User* user;
+    if constexpr (std::is_same_v<User, AuthUser>) {
+      user = auth_user(req);
+    } else {
+      user = req.find_data<User>();
+    }
     return user ? std::string_view(user->id) : std::string_view();
   });
 }
@@ -240,7 +246,7 @@ class RateLimitStep {
 };
 RateLimitStep rate_limit(RateLimitOptions options = {});
 
-// New WebSocket connections. By default what the seed of a public chat wants: five of an address within any minute.
+// New WebSocket connections. By default five of an address within any minute.
 struct MARTLET_LAYOUT ConnectionLimitOptions {
   // As in RateLimiterOptions; so are burst, clock, max, max_keys and per.
   Limit algorithm = Limit::sliding_log;
