@@ -1,3 +1,4 @@
+// See random_key.h. By std::random_device: src/sys, which has random bytes, is not for guards.
 #include "guards/random_key.h"
 
 #include <cstdint>
