@@ -73,7 +73,7 @@ const std::string kSecret = "a secret of thirty-two bytes, or";
 
 // 200 bytes: a header of 36 characters, 119 of claims, a signature of 43, and two dots.
 std::string make_token() {
-  const auto token = jwt::sign({{"sub", "user-1234567"}, {"role", "editor"}, {"name", "Ann B."}}, kSecret, 24h * 365);
+  const auto token = jwt::sign({{"sub", "user-1234567"}, {"role", "editor"}, {"name", "Ann Bee"}}, kSecret, 24h * 365);
   must(token.ok(), "a token is not signed");
   return *token;
 }

@@ -175,7 +175,7 @@ void check_signed(std::string_view text, uint8_t choice) {
   // What was believed is believed again when it is signed here.
   const auto again = jwt::sign(*claims, kSecret);
   FUZZ_CHECK(again.ok());
-  const jwt::Verified back = verify_exactly(*again, secret, {.any_audience = true, .max_bytes = 1 << 20});
+  const jwt::Verified back = verify_exactly(*again, secret, {.any_audience = true, .leeway = std::chrono::seconds::max(), .max_bytes = 1 << 20});
   FUZZ_CHECK(back.ok() && back->size() == claims->size() + !claims->contains("iat"));
 }
 
