@@ -18,6 +18,7 @@ uint32_t MemoryLog::first_after(uint64_t offset) const noexcept {
   uint32_t low = 0;
   uint32_t high = count_;
   if (high && newest().offset <= offset) return high;  // mostly
+  if (high > 1 && at(high - 2).offset <= offset) return high - 1;
   while (low < high) {
     const uint32_t middle = low + (high - low) / 2;
     if (at(middle).offset <= offset) {

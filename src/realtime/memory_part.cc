@@ -16,6 +16,7 @@ MemoryPart& part_of(worker::Part& part) noexcept { return static_cast<MemoryPart
 
 constexpr uint64_t kLookMs = 5'000;
 constexpr size_t kStepBytes = size_t{64} << 10;
+constexpr size_t kMostUnread = size_t{16} << 10;  // bytes
 
 bool takes_more(const net::Connection& c) noexcept { return !c.closing && !(c.out && c.out->blocked); }
 
@@ -34,9 +35,9 @@ uint64_t memory_now_ms() noexcept { return sys::monotonic_ns() / 1'000'000; }
 
 namespace {
 
-// Whom a message goes to by name, where it is a room with memory.
-MemoryRef memory_of(RealtimeWorker& w, MemoryPart& part, const MemoryTarget& to) noexcept {
-  if (to.room && to.room->members > 0) return to.room->memory ? MemoryRef::to(*to.room->memory->memory) : MemoryRef();
+// Whom a message goes to by name, where that is a room with memory which has no members here.
+MemoryRef memory_of(MemoryPart& part, const RealtimeWorker& w, const MemoryTarget& to) noexcept {
+  if (to.room && to.room->members > 0) return MemoryRef();
   if (to.room) return MemoryRef(part.memories->find_or_make(to.room->name()));  // it stays without members
   if (!to.name.empty() || to.id.generation == 0) return MemoryRef(part.memories->find_or_make(to.name));
   return w.group ? MemoryRef(part.memories->find(w.group->directory.name_of(to.id))) : MemoryRef();
@@ -44,21 +45,23 @@ MemoryRef memory_of(RealtimeWorker& w, MemoryPart& part, const MemoryTarget& to)
 
 bool publish_to_memory(RealtimeWorker& w, const MemoryTarget& to, const PublishedMessage& message, SendStatus& answer) noexcept {
   MemoryPart* part = w.parts.find<MemoryPart>();
-  const MemoryRef memory = memory_of(w, *part, to);
-  if (!memory) return false;
+  MemoryRoom* const here = to.room ? to.room->memory : nullptr;
+  const MemoryRef elsewhere = here ? MemoryRef() : memory_of(*part, w, to);
+  if (!here && !elsewhere) return false;
   if (!to.for_all && !part->by_mail && w.number != w.first) return true;  // the first worker writes it down for all
+  RoomMemory& memory = here ? *here->memory : *elsewhere;
   const RoomMemory::Sent sent{message.opcode, {static_cast<const char*>(message.data), message.size}, message.is_event,
                               message.compress, to.except};
   {
-    const std::lock_guard lock(memory->mutex);
+    const std::lock_guard lock(memory.mutex);
     const bool is_written = !to.for_all && part->by_mail && std::exchange(*part->by_mail, true);
     if (!is_written) {
-      answer = memory->send(sent, memory_now_ms()) ? SendStatus::ok : SendStatus::dropped;
-      tell_readers(*memory, &w);
+      answer = memory.send(sent, w.reactor.now_ns() / 1'000'000) ? SendStatus::ok : SendStatus::dropped;
+      tell_readers(memory, &w);
     }
   }
   if (answer == SendStatus::dropped) w.stats.messages_dropped++;
-  part->read_if_here(*memory);
+  if (here) part->note_unread(*here, message.size);
   return true;
 }
 
@@ -83,7 +86,9 @@ Joined enter_with(RealtimeWorker& w, net::Connection& c, std::string_view name, 
 
 void by_mail(RealtimeWorker& w, bool* written) noexcept { w.parts.find<MemoryPart>()->by_mail = written; }
 
-constexpr MemorySeam kSeam{publish_to_memory, has_memory, enter, leave, enter_with, by_mail};
+void read_unread(RealtimeWorker& w) noexcept { w.parts.find<MemoryPart>()->read(*w.unread); }
+
+constexpr MemorySeam kSeam{publish_to_memory, read_unread, has_memory, enter, leave, enter_with, by_mail};
 
 }  // namespace
 
@@ -120,6 +125,7 @@ bool MemoryPart::attach(RoomRecord& record, MemoryRef memory) noexcept {
 }
 
 void MemoryPart::detach(MemoryRoom& room) noexcept {
+  if (realtime().unread == &room) realtime().unread = nullptr;  // nobody is left who would be told
   {
     const std::lock_guard lock(room.memory->mutex);
     room.memory->remove(room.reader);
@@ -382,42 +388,47 @@ bool MemoryPart::write(Behind& behind, net::Connection& c, bool& done) noexcept 
 
 // Reading -------------------------------------------------------------------------------------------------------------
 
-bool MemoryPart::gather_excepts(MemoryRoom& room, const MemoryRun& run, const MemoryRuns& runs) noexcept {
+bool MemoryPart::gather_excepts(const MemoryRoom& room, std::span<const WebSocket> except) noexcept {
   RealtimeWorker& w = realtime();
   left_out_.clear();
   for (const Behind* behind = room.behind; behind; behind = behind->next) {
     if (!left_out_.push(w.reactor.connections.live(behind->connection.slot))) return false;
   }
-  for (uint32_t i = 0; i < run.except_count; i++) {
-    const WebSocket& ws = runs.excepts[run.except_begin + i];
+  for (const WebSocket& ws : except) {
     net::Connection* c = MessageAccess::worker(ws) == w.number ? w.websocket(MessageAccess::id(ws)) : nullptr;
     if (c && !left_out_.push(c)) return false;
   }
   return true;
 }
 
-bool MemoryPart::publish(MemoryRoom& room, const MemoryRun& run, const MemoryRuns& runs) noexcept {
+// Gives a run to the members that are not behind, and takes what the run holds of its block. False when memory is out.
+bool MemoryPart::publish(MemoryRoom& room, const MemoryRun& run, std::span<const WebSocket> except) noexcept {
   RealtimeWorker& w = realtime();
   AudienceLog& audience = room.record.log;
-  if (!gather_excepts(room, run, runs)) return false;
-  const std::span<net::Connection* const> out(left_out_.data(), left_out_.size());
+  const uint64_t turn = w.log.end() - w.log.begin() + run.size;
+  if (turn > least_limit(w) / 2) put_back(room, room.published_to, &run);
   PublishedRange range;
-  if (!publish_frames(w, audience, {run.block, run.data, run.size, run.messages}, run.compress, out, range)) return false;
+  const bool published = gather_excepts(room, except) &&
+                         publish_frames(w, audience, {run.block, run.data, run.size, run.messages}, run.compress,
+                                        {left_out_.data(), left_out_.size()}, range);
+  run.block->release();
+  if (!published) return false;
   w.list(audience);
+  room.published_to = run.last;
   return true;
 }
 
 void MemoryPart::read(MemoryRoom& room) noexcept {
-  const RealtimeWorker& w = realtime();
+  MemoryRoom* const before = std::exchange(realtime().unread, nullptr);
+  if (before && before != &room) read(*before);
   for (bool more = true; more;) {
     MemoryRuns runs;
-    uint64_t from;
     bool whole;
     {
       const std::lock_guard lock(room.memory->mutex);
       room.reader.told = {};
       room.reader.told_from_outside = false;
-      from = room.reader.read_to;
+      const uint64_t from = room.reader.read_to;
       if (from == room.memory->end()) return;
       whole = room.memory->read(room.reader, runs);
       more = room.reader.read_to < room.memory->end();
@@ -425,15 +436,26 @@ void MemoryPart::read(MemoryRoom& room) noexcept {
     }
     for (uint32_t i = 0; i < runs.count; i++) {
       const MemoryRun& run = runs.runs[i];
-      const uint64_t turn = w.log.end() - w.log.begin() + run.size;
-      if (whole && turn > least_limit(w) / 2) put_back(room, from, &run);
-      whole = whole && publish(room, run, runs);
-      if (whole) from = room.published_to = run.last;
-      run.block->release();
+      const std::span<const WebSocket> except(runs.excepts.data() + run.except_begin, run.except_count);
+      whole ? void(whole = publish(room, run, except)) : run.block->release();
     }
-    if (!whole) put_back(room, from, nullptr);
+    if (!whole) put_back(room, room.published_to, nullptr);
     room.published_to = room.reader.read_to;
   }
+}
+
+// What is sent to one room in a turn is read as one. Not so much of it waits that the room might forget some for want of space.
+void MemoryPart::note_unread(MemoryRoom& room, size_t bytes) noexcept {
+  RealtimeWorker& w = realtime();
+  if (w.unread != &room) {
+    if (w.unread) read(*w.unread);
+    w.unread = &room;
+    w.delivery_due = true;
+    w.log.expect();
+    unread_bytes_ = 0;
+  }
+  unread_bytes_ += bytes + sizeof(MemoryRecord);
+  if (unread_bytes_ > kMostUnread || unread_bytes_ > room.memory->limits.bytes / 4 || MemoryBudget::is_spent()) read(room);
 }
 
 void MemoryPart::read_if_here(RoomMemory& memory) noexcept {

@@ -100,7 +100,7 @@ struct MemoryRoom {
   MemoryRef memory;
   RoomRecord& record;
   MemoryReader reader;
-  uint64_t published_to = 0;  // of what was read: less while that is handed to the members
+  uint64_t published_to = 0;  // read_to; less while what was read is handed to the members
   Behind* behind = nullptr;
   Held* held = nullptr;  // presence.h
   MemoryRoom* previous = nullptr;
@@ -132,6 +132,8 @@ struct MemoryPart final : worker::Part {
   // Gives the members what they have not been given yet.
   void read(MemoryRoom& room) noexcept;
   void read_if_here(RoomMemory& memory) noexcept;
+  // What has just been written down for a room is read before anything else is published or sent here, or when the turn ends.
+  void note_unread(MemoryRoom& room, size_t bytes) noexcept;
 
   void stalled(net::Connection& c) noexcept;
   void drained(net::Connection& c) noexcept;
@@ -155,11 +157,12 @@ struct MemoryPart final : worker::Part {
   void mark_due(Behind& behind) noexcept;
   void step(Behind& behind) noexcept;
   bool write(Behind& behind, net::Connection& c, bool& done) noexcept;
-  bool publish(MemoryRoom& room, const MemoryRun& run, const MemoryRuns& runs) noexcept;
-  bool gather_excepts(MemoryRoom& room, const MemoryRun& run, const MemoryRuns& runs) noexcept;
+  bool publish(MemoryRoom& room, const MemoryRun& run, std::span<const WebSocket> except) noexcept;
+  bool gather_excepts(const MemoryRoom& room, std::span<const WebSocket> except) noexcept;
 
   MemoryRoom* rooms_ = nullptr;
   Behind* due_ = nullptr;
+  size_t unread_bytes_ = 0;  // of RealtimeWorker::unread
   bool writing_ = false;  // what is lost now is written again, if it is what was written
   bool lost_while_writing_ = false;
   base::GrowingArray<net::Connection*> left_out_;

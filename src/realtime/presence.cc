@@ -113,6 +113,7 @@ void PresencePart::show(net::Connection& c, MemoryRoom& room, PresenceRule& rule
     held = kept.ok() ? base::create<Held>(room, c, rule, std::move(kept)) : nullptr;
     if (!held) return;
   }
+  read_unread(w);
   const KeyText told("presence:join", identity, value, type_data(*room.memory));
   bool shown = told.ok();
   if (shown) {
@@ -195,6 +196,7 @@ bool PresencePart::remove(Held& held) noexcept {
   RoomMemory& memory = *held.memory;
   const KeyText told("presence:leave", held.key.text(), {}, type_data(memory));
   if (!told.ok()) return false;
+  read_unread(realtime_of(worker));
   {
     const std::lock_guard lock(memory.mutex);
     const MemoryEntry* entry = memory.map().find(KeyKind::presence, held.key.text());

@@ -47,7 +47,7 @@ void RoomMemory::release() noexcept {
 // The frame of what comes next, at the end of a log. Null data when memory is out.
 RoomMemory::Frame RoomMemory::build(MemoryLog& log, proto::Opcode opcode, std::string_view text, bool is_event) noexcept {
   char digits[24];
-  const auto digit_count = static_cast<size_t>(json::write_natural(digits, end_ + 1) - digits);
+  const auto digit_count = static_cast<size_t>(is_event ? json::write_natural(digits, end_ + 1) - digits : 0);
   const size_t beside = is_event ? kRoom.size() + name_text().size() + kOffset.size() + digit_count : 0;
   const size_t payload = text.size() + beside;
   if (payload > MemoryLog::kMaxFrameBytes) return {};
@@ -188,14 +188,15 @@ void RoomMemory::remove(MemoryReader& reader) noexcept {
 
 namespace {
 
-bool goes_on(const MemoryRun& run, const MemoryRecord& next) noexcept {
-  return run.block == next.block && run.data + run.size == next.data && run.compress == next.compress && run.except_count == 0 &&
-         next.except_count == 0;
+bool goes_on(const MemoryRuns& runs, const MemoryRun& run, const MemoryRecord& next) noexcept {
+  const bool same_excepts = run.except_count == next.except_count &&
+                            (run.except_count == 0 || (run.except_count == 1 && runs.excepts[run.except_begin] == next.except));
+  return run.block == next.block && run.data + run.size == next.data && run.compress == next.compress && same_excepts;
 }
 
 // False when there is no place for it.
 bool add_to(MemoryRuns& runs, const MemoryRecord& record) noexcept {
-  if (runs.count > 0 && goes_on(runs.runs[runs.count - 1], record)) {
+  if (runs.count > 0 && goes_on(runs, runs.runs[runs.count - 1], record)) {
     MemoryRun& run = runs.runs[runs.count - 1];
     run.size += record.size;
     run.messages++;

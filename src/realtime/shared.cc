@@ -19,6 +19,7 @@ using realtime::RoomMemory;
 template <typename Act>
 auto change(RoomMemory& memory, uint32_t first, Act&& act) noexcept {
   RealtimeWorker* w = realtime::here_among(first);
+  if (w) realtime::read_unread(*w);
   const auto answer = [&] {
     const std::lock_guard lock(memory.mutex);
     auto changed = act();
