@@ -16,6 +16,7 @@ MemoryPart& part_of(worker::Part& part) noexcept { return static_cast<MemoryPart
 
 constexpr uint64_t kLookMs = 5'000;
 constexpr size_t kStepBytes = size_t{64} << 10;
+constexpr size_t kPagesBytes = size_t{256} << 10;  // in a step, of what lies where it is for several
 constexpr size_t kMostUnread = size_t{16} << 10;  // bytes
 
 bool takes_more(const net::Connection& c) noexcept { return !c.closing && !(c.out && c.out->blocked); }
@@ -336,53 +337,63 @@ void MemoryPart::step(Behind& behind) noexcept {
   read(behind.room);
   take_published(realtime(), c);
   if (!takes_more(c)) return;
-  if (net::unsent_bytes(worker.reactor, c) >= ws.route->limits.unsent_bytes) return mark_due(behind);
-  bool done = false;
-  if (!write(behind, c, done)) return;  // looked at again
-  if (!done) {
+  Told told{.more = true};
+  for (size_t pages = 0; told.more && pages < kPagesBytes; pages += told.shared) {
+    told = {};
+    if (net::unsent_bytes(worker.reactor, c) >= ws.route->limits.unsent_bytes) break;
+    if (!write(behind, c, told)) return;  // looked at again
+  }
+  if (!told.done) {
     mark_due(behind);
   } else if (takes_more(c)) {  // or it would not be noticed that it stands still
     catch_up_with(behind);
   }
 }
 
-// False when memory was out: it is where it was.
-bool MemoryPart::write(Behind& behind, net::Connection& c, bool& done) noexcept {
+// The next of what it is told, in a block of its own or where it lies for several. Without a block memory is out.
+FrameRun MemoryPart::next_frames(Behind& behind, net::Connection& c, Told& told) noexcept {
   RealtimeWorker& w = realtime();
   RoomMemory& memory = *behind.room.memory;
-  const CatchUp before = behind.catch_up;
   const uint64_t space = c.state<session::WsState>().route->limits.unsent_bytes - net::unsent_bytes(w.reactor, c);
   size_t size = space < kStepBytes ? static_cast<size_t>(space) : kStepBytes;
-  CatchUp::Written written;
-  base::Block* block = nullptr;
-  for (int attempt = 0; attempt < 2; attempt++) {
-    block = w.reactor.blocks.acquire(size);
-    if (!block) return false;
+  while (base::Block* block = w.reactor.blocks.acquire(size)) {
+    CatchUp::Written written;
     {
       const std::lock_guard lock(memory.mutex);
       written = behind.catch_up.write(memory, behind.room.reader.read_to, w.handle(c), block->data(), size);
     }
-    if (!written.wanted) break;
-    block->release();  // for one that is larger: it may go alone
-    block = nullptr;
-    size = written.wanted;
+    told.done = written.done;
+    told.shared = written.shared.size;
+    if (!written.wanted && !told.shared) return {block, block->data(), written.bytes, written.frames};
+    block->release();
+    if (told.shared) return {written.shared.block, written.shared.data, written.shared.size, 1};
+    size = written.wanted;  // for one that is larger: it may go alone
   }
-  if (!block) return true;
+  return {};
+}
+
+// False when memory was out: it is where it was.
+bool MemoryPart::write(Behind& behind, net::Connection& c, Told& told) noexcept {
+  RealtimeWorker& w = realtime();
+  const CatchUp before = behind.catch_up;
+  const FrameRun run = next_frames(behind, c, told);
+  if (!run.block) return false;
   SendStatus sent = SendStatus::ok;
   lost_while_writing_ = false;
-  if (written.bytes) {
+  if (run.size) {
     find_slot<BehindList>(c)->lost = false;
     writing_ = true;
-    sent = session::send_frames(w.sessions, c, block, block->data(), written.bytes, written.frames);
+    sent = session::send_frames(w.sessions, c, run.block, run.data, run.size, run.messages);
     writing_ = false;
   }
-  block->release();
+  run.block->release();
   const bool is_told = sent != SendStatus::dropped;
   const bool is_lost = behind.catch_up.is_lost();
   if (!is_told) behind.catch_up = before;  // which it is told again
   if (is_lost) behind.catch_up.lose();
   if (is_told && lost_while_writing_) lost(c);  // what was before it has made way for it
-  done = is_told && written.done && !behind.catch_up.is_lost();
+  told.done = is_told && told.done && !behind.catch_up.is_lost();
+  told.more = is_told && told.shared > 0 && takes_more(c);
   return is_told;
 }
 
@@ -475,21 +486,7 @@ void MemoryPart::look() noexcept {
     }
     const std::lock_guard lock(room->memory->mutex);
     room->reader.needed_from = needed;
-    room->memory->trim(memory_now_ms());
-  }
-}
-
-// Telling -------------------------------------------------------------------------------------------------------------
-
-void tell_readers(RoomMemory& memory, const worker::Worker* here) noexcept {
-  for (MemoryReader* reader = memory.readers(); reader; reader = reader->next) {
-    if (here && reader->worker == here->number) continue;
-    if (here ? reader->told.has(here->seat) : reader->told_from_outside) continue;
-    auto read = [ref = MemoryRef::to(memory)](RealtimeWorker& w) {
-      if (MemoryPart* part = w.parts.find<MemoryPart>()) part->read_if_here(*ref);
-    };
-    if (post_to(reader->worker, std::move(read)) != SendStatus::posted) continue;
-    here ? reader->told.add(here->seat) : void(reader->told_from_outside = true);
+    room->memory->tidy(memory_now_ms());
   }
 }
 

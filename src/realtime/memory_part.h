@@ -156,7 +156,13 @@ struct MemoryPart final : worker::Part {
   void put_back(MemoryRoom& room, uint64_t from, const MemoryRun* run) noexcept;
   void mark_due(Behind& behind) noexcept;
   void step(Behind& behind) noexcept;
-  bool write(Behind& behind, net::Connection& c, bool& done) noexcept;
+  struct Told {
+    bool done = false;
+    bool more = false;  // at once
+    size_t shared = 0;  // bytes, of what is where it was
+  };
+  bool write(Behind& behind, net::Connection& c, Told& told) noexcept;
+  FrameRun next_frames(Behind& behind, net::Connection& c, Told& told) noexcept;
   bool publish(MemoryRoom& room, const MemoryRun& run, std::span<const WebSocket> except) noexcept;
   bool gather_excepts(const MemoryRoom& room, std::span<const WebSocket> except) noexcept;
 

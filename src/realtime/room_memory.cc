@@ -165,10 +165,28 @@ void RoomMemory::trim(uint64_t now_ms) noexcept {
   };
   while (!messages_.empty() && messages_.oldest().offset <= needed && is_past(messages_.oldest())) drop_message();
   note_use();
+  if (MemoryBudget::is_spent() && map_.drop_pages()) note_use();
   while (too_much() && may_drop(read)) {
     changes_.empty() ? drop_message() : drop_change();
     note_use();
   }
+}
+
+void RoomMemory::tidy(uint64_t now_ms) noexcept {
+  map_.age_pages(now_ms);
+  trim(now_ms);
+}
+
+void RoomMemory::keep_page(KeyKind kind, uint32_t index, base::Block* page) noexcept {
+  if (MemoryBudget::is_spent()) return;
+  map_.live_list(kind).keep_page(index, page);
+  note_use();
+}
+
+void RoomMemory::set_type_data(bool is) noexcept {
+  type_data.store(is, std::memory_order_relaxed);
+  map_.drop_pages();
+  note_use();
 }
 
 // Reading -------------------------------------------------------------------------------------------------------------

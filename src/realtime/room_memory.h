@@ -133,11 +133,16 @@ class RoomMemory {
 
   // Forgets what is too old or too much.
   void trim(uint64_t now_ms) noexcept;
+  // The same, and pages that nobody wants; every few seconds.
+  void tidy(uint64_t now_ms) noexcept;
+  // A page of keys that is written is kept for those who come next, if there is memory to spare.
+  void keep_page(KeyKind kind, uint32_t index, base::Block* page) noexcept;
+  void set_type_data(bool is) noexcept;
   bool is_empty() const noexcept { return messages_.empty() && map_.live() == 0 && !readers_; }
 
   MemoryLimits limits;
   bool pinned = false;  // the program holds it: it stays when it is empty
-  std::atomic<bool> type_data{false};  // how its events look
+  std::atomic<bool> type_data{false};  // how its events look: read without the lock, see set_type_data()
 
  private:
   ~RoomMemory();

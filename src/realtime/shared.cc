@@ -147,8 +147,7 @@ Json Shared::entries(RoomPosition* position) const {
     const std::lock_guard lock(memory_->mutex);
     if (position) *position = position_of(*memory_);
     out.object([&] {
-      for (const realtime::MemoryEntry* e = memory_->map().first_live_after(0); e; e = e->newer) {
-        if (e->kind != KeyKind::state) continue;
+      for (const realtime::MemoryEntry* e = memory_->map().live_list(KeyKind::state).oldest(); e; e = e->newer) {
         out.key(e->key());
         out.raw(e->value_text());
       }
