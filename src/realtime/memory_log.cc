@@ -41,7 +41,7 @@ bool MemoryLog::move_records(uint32_t room) noexcept {
   return true;
 }
 
-uint8_t* MemoryLog::room_for(size_t size) noexcept {
+uint8_t* MemoryLog::make_room_for(size_t size) noexcept {
   if (count_ == room_ && !move_records(room_ ? room_ * 2 : kLeastRecords)) return nullptr;
   if (chunk_ && chunk_->capacity - used_ >= size) return chunk_->data() + used_;
   const size_t wanted = bytes_ < kLeastChunk ? kLeastChunk : bytes_ < kMostChunk ? bytes_ : kMostChunk;
@@ -51,16 +51,6 @@ uint8_t* MemoryLog::room_for(size_t size) noexcept {
   chunk_ = chunk;
   used_ = 0;
   return chunk->data();
-}
-
-MemoryRecord& MemoryLog::append(const MemoryRecord& record) noexcept {
-  MemoryRecord& place = *new (&records_[(head_ + count_++) & (room_ - 1)]) MemoryRecord(record);
-  place.block = chunk_;
-  place.data = chunk_->data() + used_;
-  chunk_->retain();
-  used_ += record.size;
-  bytes_ += record.bytes();
-  return place;
 }
 
 void MemoryLog::drop_oldest() noexcept {

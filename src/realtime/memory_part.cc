@@ -58,7 +58,7 @@ bool publish_to_memory(RealtimeWorker& w, const MemoryTarget& to, const Publishe
     const bool is_written = !to.for_all && part->by_mail && std::exchange(*part->by_mail, true);
     if (!is_written) {
       answer = memory.send(sent, w.reactor.now_ns() / 1'000'000) ? SendStatus::ok : SendStatus::dropped;
-      tell_readers(memory, &w);
+      if (!here || !memory.is_only(here->reader)) tell_readers(memory, &w);
     }
   }
   if (answer == SendStatus::dropped) w.stats.messages_dropped++;

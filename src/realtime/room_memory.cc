@@ -128,8 +128,6 @@ void RoomMemory::note_use() noexcept {
   counted_ = now;
 }
 
-bool MemoryBudget::is_spent() noexcept { return used.load(std::memory_order_relaxed) > most.load(std::memory_order_relaxed); }
-
 bool RoomMemory::too_much() const noexcept {
   return messages_.bytes() + changes_.bytes() > limits.bytes || MemoryBudget::is_spent();
 }
@@ -165,6 +163,7 @@ void RoomMemory::trim(uint64_t now_ms) noexcept {
   };
   while (!messages_.empty() && messages_.oldest().offset <= needed && is_past(messages_.oldest())) drop_message();
   note_use();
+  if (!too_much()) [[likely]] return;
   if (MemoryBudget::is_spent() && map_.drop_pages()) note_use();
   while (too_much() && may_drop(read)) {
     changes_.empty() ? drop_message() : drop_change();

@@ -40,7 +40,7 @@ struct MemoryLimits {
 struct MemoryBudget {
   static inline std::atomic<size_t> used{0};
   static inline std::atomic<size_t> most{size_t{256} << 20};
-  static bool is_spent() noexcept;
+  static bool is_spent() noexcept { return used.load(std::memory_order_relaxed) > most.load(std::memory_order_relaxed); }
 };
 
 // A worker that has members. Under the room's lock.
@@ -127,6 +127,7 @@ class RoomMemory {
   void add(MemoryReader& reader) noexcept;
   void remove(MemoryReader& reader) noexcept;
   MemoryReader* readers() const noexcept { return readers_; }
+  bool is_only(const MemoryReader& reader) const noexcept { return readers_ == &reader && !reader.next; }
   // What this reader has not read yet, as far as there is place for it; it has read it then. False when some of it is gone:
   // it has read all then, and has been given nothing.
   bool read(MemoryReader& reader, MemoryRuns& runs) noexcept;

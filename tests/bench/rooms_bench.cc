@@ -6,6 +6,7 @@
 //   own-join-N   the hundred do so: more rooms are more of their own, too, as each passes from one room to ten thousand
 //   publish-N    a message to one of N rooms
 //   one-join-N   a connection joins the only room, which has N members, and leaves it
+//   told-N       a connection joins a room with N keys, is told of all of them, and leaves it; one key has come and one has gone since
 //
 //   rooms_bench CASE COUNT     rooms_bench without arguments lists the cases
 //   rooms_bench memory ROOMS   bytes for each membership, rooms apart
@@ -34,12 +35,12 @@ constexpr size_t kSockets = 100;
 constexpr size_t kMovers = 10;
 constexpr size_t kRoomsOfMover = 10;
 
-enum class Kind : uint8_t { join, join_own, publish, join_one };
+enum class Kind : uint8_t { join, join_own, publish, join_one, told };
 
 struct Case {
   std::string_view name;
   Kind kind;
-  size_t rooms;  // of join_one: members
+  size_t rooms;  // of join_one: members; of told: keys
 };
 
 constexpr Case kCases[] = {
@@ -47,6 +48,7 @@ constexpr Case kCases[] = {
     {"own-join-10", Kind::join_own, 10}, {"own-join-1000", Kind::join_own, 1'000}, {"own-join-100000", Kind::join_own, 100'000},
     {"publish-10", Kind::publish, 10},   {"publish-1000", Kind::publish, 1'000}, {"publish-100000", Kind::publish, 100'000},
     {"one-join-10", Kind::join_one, 10}, {"one-join-1000", Kind::join_one, 1'000},
+    {"told-100", Kind::told, 100},       {"told-10000", Kind::told, 10'000},
 };
 
 bool canned = false;
@@ -158,6 +160,33 @@ void leave_and_join_one(Bench& bench, size_t members, size_t count) {
   }
 }
 
+uint64_t processor_ns() {
+  timespec time;
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
+}
+
+std::string key_of(size_t i) { return "ws_" + std::to_string(1'000'000 + i) + "0123456789abcdefghi"; }
+
+void join_and_be_told(Bench& bench, size_t keys, size_t count) {
+  bench.connect(1);
+  const Shared room = bench.app.shared("room");
+  const auto set = [&](size_t i) {
+    if (room.set(key_of(i), Json{{"name", "Ann Example"}}) != SendStatus::ok) std::abort();
+  };
+  for (size_t i = 0; i < keys; i++) set(i);
+  canned = true;
+  const uint64_t begin_ns = processor_ns();
+  for (size_t i = 0; i < count; i++, clock_ns += 1000) {
+    room.remove(key_of(i));
+    set(keys + i);
+    if (!bench.sockets[0].join("room").ok()) std::abort();
+    for (int turn = 0; turn < 4; turn++) bench.app.poll_once(milliseconds(0));
+    bench.sockets[0].leave("room");
+  }
+  std::printf("%.1f ns for each that comes, goes and is told\n", static_cast<double>(processor_ns() - begin_ns) / static_cast<double>(count));
+}
+
 size_t bytes_in_use() { return ::mallinfo2().uordblks; }
 
 int measure_memory(size_t rooms) {
@@ -178,12 +207,6 @@ int usage() {
   return 2;
 }
 
-uint64_t processor_ns() {
-  timespec time;
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -198,7 +221,7 @@ int main(int argc, char** argv) {
   sys::syscalls.sendmsg = canned_sendmsg;
   sys::syscalls.clock_gettime = canned_clock;
   Bench bench;
-  if (chosen->kind != Kind::join_one) bench.fill(chosen->rooms);
+  if (chosen->kind <= Kind::publish) bench.fill(chosen->rooms);
   if (chosen->kind == Kind::join) bring_movers(bench);
   canned = true;
   const uint64_t begin_ns = processor_ns();
@@ -206,6 +229,7 @@ int main(int argc, char** argv) {
     case Kind::join: leave_and_join(bench, count); break;
     case Kind::join_own: leave_and_join_own(bench, count); break;
     case Kind::publish: publish(bench, count); break;
+    case Kind::told: canned = false, join_and_be_told(bench, chosen->rooms, count); break;
     default: canned = false, leave_and_join_one(bench, chosen->rooms, count);
   }
   std::printf("%s: %zu, %.1f ns each\n", argv[1], count, static_cast<double>(processor_ns() - begin_ns) / static_cast<double>(count));

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "realtime/access.h"
 #include "realtime/key_text.h"
 #include "support/failing_alloc.h"
 
