@@ -463,6 +463,7 @@ void MemoryPart::note_unread(MemoryRoom& room, size_t bytes) noexcept {
     w.unread = &room;
     w.delivery_due = true;
     w.log.expect();
+    w.reactor.want_turn();
     unread_bytes_ = 0;
   }
   unread_bytes_ += bytes + sizeof(MemoryRecord);
