@@ -50,6 +50,7 @@ bool publish_to_memory(RealtimeWorker& w, const MemoryTarget& to, const Publishe
   const MemoryRef elsewhere = here ? MemoryRef() : memory_of(*part, w, to);
   if (!here && !elsewhere) return false;
   if (!to.for_all && !part->by_mail && w.number != w.first) return true;  // the first worker writes it down for all
+  if (here) part->read_before(*here, message.size);
   RoomMemory& memory = here ? *here->memory : *elsewhere;
   const RoomMemory::Sent sent{message.opcode, {static_cast<const char*>(message.data), message.size}, message.is_event,
                               message.compress, to.except};
@@ -176,14 +177,6 @@ void MemoryPart::leave(net::Connection& c, RoomRecord& record) noexcept {
   if (members) members->left(realtime(), c, room);
   if (Behind* behind = find_behind(room, c)) catch_up_with(*behind);
   if (record.members == 1) detach(room);
-}
-
-// Those that have members already: they are told all since it began, which may have been on another worker.
-void MemoryPart::adopt(RoomMemory& memory) noexcept {
-  RoomRecord* record = realtime().rooms.find(memory.name());
-  if (!record || record->memory || !attach(*record, MemoryRef::to(memory))) return;
-  for (const Membership* m = record->first; m; m = m->room_next) worker.reactor.connections.live(m->connection_slot)->followed = true;
-  put_back(*record->memory, 0, nullptr);
 }
 
 // Those that are behind -----------------------------------------------------------------------------------------------
@@ -455,7 +448,15 @@ void MemoryPart::read(MemoryRoom& room) noexcept {
   }
 }
 
-// What is sent to one room in a turn is read as one. Not so much of it waits that the room might forget some for want of space.
+// What is sent to one room in a turn is read as one, unless it is so much that the room may forget some of it for want of space.
+bool MemoryPart::is_much(const MemoryRoom& room, size_t bytes) noexcept {
+  return bytes > kMostUnread || bytes > room.memory->limits.bytes / 4 || MemoryBudget::is_spent();
+}
+
+void MemoryPart::read_before(MemoryRoom& room, size_t bytes) noexcept {
+  if (realtime().unread == &room && is_much(room, unread_bytes_ + bytes)) read(room);
+}
+
 void MemoryPart::note_unread(MemoryRoom& room, size_t bytes) noexcept {
   RealtimeWorker& w = realtime();
   if (w.unread != &room) {
@@ -467,12 +468,7 @@ void MemoryPart::note_unread(MemoryRoom& room, size_t bytes) noexcept {
     unread_bytes_ = 0;
   }
   unread_bytes_ += bytes + sizeof(MemoryRecord);
-  if (unread_bytes_ > kMostUnread || unread_bytes_ > room.memory->limits.bytes / 4 || MemoryBudget::is_spent()) read(room);
-}
-
-void MemoryPart::read_if_here(RoomMemory& memory) noexcept {
-  const RoomRecord* record = realtime().rooms.find(memory.name());
-  if (record && record->memory) read(*record->memory);
+  if (is_much(room, unread_bytes_)) read(room);
 }
 
 // Every few seconds: what should have been told, but was not; and what memory was out for.

@@ -132,7 +132,9 @@ struct MemoryPart final : worker::Part {
   // Gives the members what they have not been given yet.
   void read(MemoryRoom& room) noexcept;
   void read_if_here(RoomMemory& memory) noexcept;
-  // What has just been written down for a room is read before anything else is published or sent here, or when the turn ends.
+  // What has just been written down for a room is read before anything else is published or sent here, or when the turn ends. Before
+  // so much is written down, the room is read if it would be too much with what is unread.
+  void read_before(MemoryRoom& room, size_t bytes) noexcept;
   void note_unread(MemoryRoom& room, size_t bytes) noexcept;
 
   void stalled(net::Connection& c) noexcept;
@@ -147,6 +149,7 @@ struct MemoryPart final : worker::Part {
   const MemberSeam* members = nullptr;  // null where nobody wants to
 
  private:
+  static bool is_much(const MemoryRoom& room, size_t bytes) noexcept;
   bool attach(RoomRecord& record, MemoryRef memory) noexcept;
   bool tell(net::Connection& c, MemoryRoom& room) noexcept;
   void detach(MemoryRoom& room) noexcept;
