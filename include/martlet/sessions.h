@@ -73,8 +73,12 @@ struct SessionStore {
   Function<void(std::string_view client, const SessionData& data, milliseconds ttl)> save = {};
 };
 
+// Above its limits that session goes which is worth least, so that a flood of strangers who come and go drives out none but
+// strangers' sessions: first those that hold nothing, neither metadata nor rooms; then those that were saved once only, as long as they
+// are more than a quarter of all; then those that were saved again, of a client that has come back or stayed for longer than
+// SessionOptions::save_interval. Of each kind the one that was saved longest ago. One that holds nothing makes none go that does.
 struct MemoryStoreOptions {
-  // All sessions together, with 256 bytes for each beside its texts. Above it the one that was saved longest ago goes.
+  // All sessions together, with 256 bytes for each beside its texts. What is larger on its own is not kept.
   size_t max_bytes = size_t{64} << 20;
   size_t max_sessions = 10'000;
 };

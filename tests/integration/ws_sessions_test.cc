@@ -417,6 +417,40 @@ TEST_CASE("sessions: the store in memory keeps so many, and so many bytes") {
   CHECK(server.client("large").reads("open large {} "));
 }
 
+TEST_CASE("sessions: a flood of strangers drives nobody out of the store in memory who has something there") {
+  for (const bool with_something : {false, true}) {
+    Known server({.save_interval = 0ms, .store = memory_store({.max_sessions = 20})});
+    server.visit("ann", {"name Ann", "join hall"});
+    server.visit("ann", {});  // she has come back
+    for (int i = 0; i < 60; i++) {
+      if (with_something) {
+        server.visit("stranger " + std::to_string(i), {"name Nobody"});
+      } else {
+        server.visit("stranger " + std::to_string(i), {});
+      }
+    }
+    WsClient ann = server.client("ann");
+    CHECK(read_event(ann, "session-restored")["rooms"] == Json::array({"hall"}));
+    WsClient last = server.client("stranger 59");  // where there is room they are known, too
+    CHECK_FALSE(read_event(last, "session-restored").is_null());
+  }
+}
+
+TEST_CASE("sessions: the store in memory is not closed to new clients by those who stay") {
+  Known server({.store = memory_store({.max_sessions = 8})});
+  for (int i = 0; i < 8; i++) {
+    for (int times = 0; times < 2; times++) server.visit("old " + std::to_string(i), {"name Old"});
+  }
+  server.visit("empty", {});  // makes nobody go
+  server.visit("new", {"name New"});
+  WsClient now = server.client("new");
+  CHECK_FALSE(read_event(now, "session-restored").is_null());
+  CHECK(server.client("empty").reads("open empty {} "));
+  CHECK(server.client("old 0").reads("open old 0 {} "));  // the one that was saved longest ago
+  WsClient second = server.client("old 1");
+  CHECK_FALSE(read_event(second, "session-restored").is_null());
+}
+
 // Tokens --------------------------------------------------------------------------------------------------------------
 
 TEST_CASE("sessions: a token of ours is given to a new client, and brings its session back") {
