@@ -48,7 +48,7 @@ struct SessionData {
 };
 
 // How a store answers SessionStore::load: a small value, to be copied and called on any thread, at once or later. What a second
-// call says, one that comes after SessionOptions::store_timeout, or after the client has gone, is for nobody. On the
+// call says, or one after the client has gone, is for nobody; of one that comes after SessionOptions::store_timeout see there. On the
 // connection's own thread it takes effect, and SessionOptions::on_restored runs, before the call returns; from elsewhere it
 // is carried there.
 class SessionAnswer {
@@ -65,7 +65,7 @@ class SessionAnswer {
 
 // Where sessions are kept: functions, called on the threads of all workers, also at the same time. They do not wait for
 // anything; who has to ask a database answers later. The texts and data are valid until they return. One that throws is reported
-// (App::on_error), and has kept or found nothing. Any of them may be empty.
+// (App::on_error): a `save` has kept nothing, a `load` has not answered. Any of them may be empty.
 struct SessionStore {
   Function<void(std::string_view client, SessionAnswer answer)> load = {};
   Function<void(std::string_view client)> remove = {};
@@ -162,7 +162,11 @@ struct MARTLET_LAYOUT SessionOptions {
   milliseconds save_interval = std::chrono::minutes(1);
   // {}: nothing is stored, and nothing restored.
   SessionStore store = memory_store();
-  // How long an answer of the store, or of the worker that has the older connection, is waited for. Then the client is a new one.
+  // How long an answer of the store, or of the worker that has the older connection, is waited for. Then the client is served as a new
+  // one; but what may be stored of it is not stored over. As long as the store has not answered, nothing of this connection is stored;
+  // when it answers late, the client gets nothing of it, and what is stored from then on is what it has now with what it had: members
+  // of metadata with a name that it does not have, and rooms, as far as both together are allowed. With DuplicateClient::both a late
+  // answer that is a session stays stored as it is, until all connections of the client have gone.
   milliseconds store_timeout = std::chrono::seconds(5);
   // What tokens are signed with: any text that is secret, the same on all hosts. Empty: random, so that tokens end with the program.
   std::string token_key = {};

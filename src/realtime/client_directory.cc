@@ -113,10 +113,16 @@ bool ClientDirectory::make_live(ClientLink& link, uint64_t now_ns) noexcept {
   return true;
 }
 
+void ClientDirectory::note_unknown(const ClientLink& link, bool unknown) noexcept {
+  if (limits_.duplicate != DuplicateClient::both) return;
+  const std::lock_guard lock(mutex_);
+  link.client->unknown = unknown;
+}
+
 bool ClientDirectory::is_last(const ClientLink& link) noexcept {
   if (limits_.duplicate != DuplicateClient::both) return true;
   const std::lock_guard lock(mutex_);
-  bool last = true;
+  bool last = !link.client->unknown;
   for (const ClientLink* other = link.client->links; other; other = other->next) last = last && (other == &link || !is_served(*other));
   return last;
 }

@@ -83,6 +83,7 @@ struct ClientRecord final : base::ListHook {
   size_t queued = 0;
   uint64_t away_since_ns = 0;
   bool was_here = false;
+  bool unknown = false;  // what is stored of it
 };
 
 // Another worker's, or another connection of this one's: by name.
@@ -133,6 +134,8 @@ class ClientDirectory final : public worker::CommonObject {
   Began begin(ClientLink& link) noexcept;
   // It has been restored: what has waited is its own now. False when it was displaced meanwhile.
   bool make_live(ClientLink& link, uint64_t now_ns) noexcept;
+  // Of a client with several connections: whether what is stored is known to none of them yet, which nobody stores over then.
+  void note_unknown(const ClientLink& link, bool unknown) noexcept;
   // Whether its end is the client's: what it had is to be stored.
   bool is_last(const ClientLink& link) noexcept;
   void leave(ClientLink& link, uint64_t now_ns) noexcept;
