@@ -132,8 +132,9 @@ enum class DuplicateClient : uint8_t {
 struct MARTLET_LAYOUT SessionOptions {
   DuplicateClient duplicate = DuplicateClient::newest_wins;
   Identify identify = by_client_id();
-  // Clients that are away and have something waiting. Above it the one that was longest untouched is forgotten, and what waits
-  // for it dropped.
+  // Clients that are away and have something waiting, or are known to have been here (queue_unknown). Above it one is forgotten, and
+  // what waits for it dropped: of those for whom nothing waits and who were here once, as long as they are more than a quarter
+  // of all, else of the others; the one that was longest untouched.
   size_t max_clients = 10'000;
   // What waits for all clients together, with 160 bytes for each message. Above it the oldest of all is dropped.
   size_t max_queue_bytes = size_t{64} << 20;
@@ -146,11 +147,12 @@ struct MARTLET_LAYOUT SessionOptions {
   Function<void(WebSocket, const SessionData&)> on_restored = {};
   // Messages that wait for one client. Above it the oldest is dropped. 0: nothing waits.
   size_t queue = 100;
-  // And their bytes. What is larger on its own is not taken. While a client is connected, so much may be on its way from other threads. Well
-  // below WsOptions::max_unsent_bytes, so that what has waited makes no slow consumer.
+  // And their bytes. What is larger on its own is not taken. While a client is connected, so much may be on its way from other threads, and
+  // of small messages as many as that has place for at 160 bytes each; what is sent above it is dropped. Well below
+  // WsOptions::max_unsent_bytes, so that what has waited makes no slow consumer.
   size_t queue_bytes = size_t{512} << 10;
-  // Whether messages wait for identities that have never been here, or were forgotten. False: for those that were connected
-  // within `ttl`.
+  // Whether messages wait for identities that have never been here, or were forgotten. False: for those whose last connection
+  // ended within `ttl`, however often they are sent something; to others it is SendStatus::closed.
   bool queue_unknown = true;
   // Whether who says an identity that is none (too long, a control character) is refused: 400. False: it has no session.
   bool refuse_bad_identities = false;
