@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <future>
+#include <new>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,6 +24,24 @@
 using namespace martlet;
 using namespace martlet::literals;
 using namespace martlet::test;
+
+namespace {
+
+// No large array of a standard container's while it fails.
+struct LargeNews {
+  static inline std::atomic<bool> fail = false;
+  static constexpr size_t kLarge = 8'000;
+};
+
+}  // namespace
+
+void* operator new(size_t bytes) {
+  void* memory = LargeNews::fail && bytes >= LargeNews::kLarge ? nullptr : std::malloc(bytes ? bytes : 1);
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -405,6 +425,38 @@ TEST_CASE("ws rooms members: without memory it is told nothing at all, or what t
     CHECK(eventually([&] { return told == asked; }));
   }
   CHECK_FALSE(failed);
+}
+
+TEST_CASE("ws rooms members: without memory on the asked workers and for the list it is told what there is, and that it is not all") {
+  FailingAlloc memory;
+  RoomHall hall;
+  hall.add(100);
+  hall.act([](App&, auto& ws) {
+    for (WebSocket one : ws) one.join("den"), one.metadata()["n"] = 1;
+  });
+  const auto ask = [&](auto&& prepare) {
+    auto answer = std::make_shared<std::promise<MemberList>>();
+    auto all = std::make_shared<std::promise<size_t>>();
+    hall.act([&](App& app, auto&) {
+      app.room("den").members(1'000).then([answer](MemberList list) { answer->set_value(std::move(list)); });
+      app.find([](WebSocket) { return true; }, 1'000).then([answer](MemberList) {});
+      app.room("den").members(1'000, [all](std::vector<MemberInfo> list) { all->set_value(list.size()); });
+      prepare();
+    });
+    MemberList list = answer->get_future().get();
+    CHECK(all->get_future().get() <= 100);
+    LargeNews::fail = false;
+    FailingAlloc::left = SIZE_MAX;
+    return list;
+  };
+  CHECK(ask([] {}).members.size() == 100);
+  const MemberList none = ask([] { LargeNews::fail = true; });
+  CHECK(none.members.empty());
+  CHECK_FALSE(none.complete);
+  const MemberList some = ask([] { FailingAlloc::left = 50; });
+  CHECK(some.members.size() < 100);
+  CHECK_FALSE(some.complete);
+  CHECK(ask([] {}).complete);
 }
 
 #if defined(__cpp_impl_coroutine)
