@@ -10,6 +10,7 @@
 
 #include "support/multi_server.h"
 #include "support/server.h"
+#include "support/stepped_server.h"
 #include "support/ws_client.h"
 
 using namespace martlet;
@@ -89,4 +90,70 @@ TEST_CASE("presence: who comes when there is no place is counted and told of, an
   REQUIRE(clients[0].close_nicely());  // one that was not shown goes without a trace
   CHECK(eventually([&] { return state().starts_with("2 0 "); }));
   set_log_sink({});
+}
+
+// Age, and the look at all rooms ------------------------------------------------------------------------------------------
+
+namespace {
+
+struct Stepped : SteppedServer {
+  WebSocket socket;
+  explicit Stepped(const HistoryOptions& options)
+      : SteppedServer([this, options](App& app) {
+          app.history("*", options);
+          app.ws("/", {.open = [this](WebSocket ws, Request&) { socket = ws; }});
+        }) {}
+  template <typename F>
+  void in_a_turn(F act) {
+    app().post([&] { act(); });
+    turn();
+  }
+  std::vector<std::string> told(WsClient& client) {
+    turn();
+    read_what_is_there(client.tcp);
+    std::vector<std::string> all;
+    for (WsFrame frame = client.read_frame(milliseconds(0)); frame.ok(); frame = client.read_frame(milliseconds(0))) all.push_back(frame.payload);
+    return all;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("history: what is too old is not read any more, by the program or by a member that asks again") {
+  Stepped server({.age = 1s});
+  WsClient client = server.open_websocket("/");
+  Shared room = server.app().shared("den");
+  server.in_a_turn([&] { server.socket.join("den"); });
+  server.in_a_turn([&] { room.send("say", "old"); });
+  CHECK(server.told(client).size() == 1);
+  CHECK(room.messages(10).size() == 1);
+  SteppedServer::advance(milliseconds(1'100));  // and no look at it
+  server.in_a_turn([&] { server.socket.join("den", {.last = 5}); });
+  const std::vector<std::string> told = server.told(client);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].starts_with(R"({"event":"room:joined")"));
+  server.in_a_turn([&] { room.send("say", "older"); });
+  SteppedServer::advance(milliseconds(1'100));
+  CHECK(room.messages(10).empty());
+}
+
+TEST_CASE("history: however many rooms there are, they are looked at in pieces, and all within some seconds") {
+  constexpr int kRooms = 2'000;
+  Stepped server({.age = 1s});
+  WsClient client = server.open_websocket("/");
+  const size_t before = history_bytes_used();
+  server.in_a_turn([&] {
+    const std::string text(3'000, 'x');
+    for (int i = 0; i < kRooms; i++) {
+      server.socket.join(std::to_string(i));
+      server.socket.to(std::to_string(i)).send(text);
+    }
+  });
+  const size_t all = history_bytes_used() - before;
+  REQUIRE(all > kRooms * 3'000u);
+  SteppedServer::advance(milliseconds(5'001));
+  server.turn();
+  CHECK(history_bytes_used() - before > all / 2);  // of two thousand some hundred
+  server.live(milliseconds(5'000));
+  CHECK(history_bytes_used() - before < all / 100);
 }
