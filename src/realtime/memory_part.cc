@@ -15,6 +15,8 @@ namespace {
 MemoryPart& part_of(worker::Part& part) noexcept { return static_cast<MemoryPart&>(part); }
 
 constexpr uint64_t kLookMs = 5'000;
+constexpr uint64_t kPieceMs = 10;  // of a look: with 100,000 rooms it takes four seconds
+constexpr uint32_t kPieceRooms = 256, kSweeps = 4;
 constexpr size_t kStepBytes = size_t{64} << 10;
 
 bool takes_more(const net::Connection& c) noexcept { return !c.closing && !(c.out && c.out->blocked); }
@@ -37,8 +39,12 @@ namespace {
 // Whom a message goes to by name, where it is a room with memory.
 MemoryRef memory_of(RealtimeWorker& w, MemoryPart& part, const MemoryTarget& to) noexcept {
   if (to.room && to.room->members > 0) return to.room->memory ? MemoryRef::to(*to.room->memory->memory) : MemoryRef();
-  if (to.room) return MemoryRef(part.memories->find_or_make(to.room->name()));  // it stays without members
-  if (!to.name.empty() || to.id.generation == 0) return MemoryRef(part.memories->find_or_make(to.name));
+  const auto find_or_make = [&](std::string_view name) {
+    Memories::Why why;
+    return MemoryRef(part.memories->find_or_make(name, w.group ? &w.group->directory : nullptr, Memories::For::message, why));
+  };
+  if (to.room) return find_or_make(to.room->name());  // it stays without members
+  if (!to.name.empty() || to.id.generation == 0) return find_or_make(to.name);
   return w.group ? MemoryRef(part.memories->find(w.group->directory.name_of(to.id))) : MemoryRef();
 }
 
@@ -125,6 +131,7 @@ void MemoryPart::detach(MemoryRoom& room) noexcept {
     room.memory->remove(room.reader);
     room.memory->trim(memory_now_ms());
   }
+  if (looked_to_ == &room) looked_to_ = room.next;
   (room.previous ? room.previous->next : rooms_) = room.next;
   if (room.next) room.next->previous = room.previous;
   room.record.memory = nullptr;
@@ -134,8 +141,10 @@ void MemoryPart::detach(MemoryRoom& room) noexcept {
 bool MemoryPart::enter(net::Connection& c, RoomRecord& record) noexcept {
   if (!record.memory) {
     if (record.members > 1) return true;
-    MemoryRef memory(memories->find_or_make(record.name()));
-    if (!memory) return memories->is_full() || !memories->covers(record.name());
+    const worker::Directory* directory = worker.group ? &worker.group->directory : nullptr;
+    Memories::Why why;
+    MemoryRef memory(memories->find_or_make(record.name(), directory, Memories::For::member, why));
+    if (!memory) return why == Memories::Why::plain;
     if (!attach(record, std::move(memory))) return false;
   }
   MemoryRoom& room = *record.memory;
@@ -216,6 +225,7 @@ void MemoryPart::begin(net::Connection& c, MemoryRoom& room, const CatchUpWish& 
   if (!behind) return;
   {
     const std::lock_guard lock(room.memory->mutex);
+    room.memory->trim(memory_now_ms());
     behind->catch_up = CatchUp(*room.memory, room.reader.read_to, what);
     if (behind->catch_up.needs() < room.reader.needed_from) room.reader.needed_from = behind->catch_up.needs();
   }
@@ -441,20 +451,36 @@ void MemoryPart::read_if_here(RoomMemory& memory) noexcept {
   if (record && record->memory) read(*record->memory);
 }
 
-// Every few seconds: what should have been told, but was not; and what memory was out for.
+// Every few seconds: what should have been told, but was not; and what memory was out for. In pieces, so that however many rooms
+// there are, no turn is long; those that come while it goes on are for the next one.
 void MemoryPart::look() noexcept {
-  memories->sweep(memory_now_ms());
-  for (MemoryRoom* room = rooms_; room; room = room->next) {
-    read(*room);
-    uint64_t needed = UINT64_MAX;
-    for (Behind* behind = room->behind; behind; behind = behind->next) {
-      if (behind->catch_up.needs() < needed) needed = behind->catch_up.needs();
-      if (takes_more(*worker.reactor.connections.live(behind->connection.slot))) mark_due(*behind);
-    }
-    const std::lock_guard lock(room->memory->mutex);
-    room->reader.needed_from = needed;
-    room->memory->trim(memory_now_ms());
+  if (looked_to_ || sweeps_left_) return;
+  looked_to_ = rooms_;
+  sweeps_left_ = kSweeps;
+  look_at_some();
+}
+
+void MemoryPart::look_at_some() noexcept {
+  if (sweeps_left_ > 0) memories->sweep(memory_now_ms());
+  sweeps_left_ -= sweeps_left_ > 0;
+  for (uint32_t i = 0; i < kPieceRooms && looked_to_; i++) look_at(*std::exchange(looked_to_, looked_to_->next));
+  if (!looked_to_ && !sweeps_left_) return;
+  const auto run = [](void* p) { static_cast<MemoryPart*>(p)->look_at_some(); };
+  if (worker.reactor.timers.after(worker.reactor.now_ns(), kPieceMs, {run, nullptr, this}).generation) return;
+  looked_to_ = nullptr;  // memory is out: the next one begins anew
+  sweeps_left_ = 0;
+}
+
+void MemoryPart::look_at(MemoryRoom& room) noexcept {
+  read(room);
+  uint64_t needed = UINT64_MAX;
+  for (Behind* behind = room.behind; behind; behind = behind->next) {
+    if (behind->catch_up.needs() < needed) needed = behind->catch_up.needs();
+    if (takes_more(*worker.reactor.connections.live(behind->connection.slot))) mark_due(*behind);
   }
+  const std::lock_guard lock(room.memory->mutex);
+  room.reader.needed_from = needed;
+  room.memory->trim(memory_now_ms());
 }
 
 // Telling -------------------------------------------------------------------------------------------------------------

@@ -157,9 +157,13 @@ struct MemoryPart final : worker::Part {
   bool write(Behind& behind, net::Connection& c, bool& done) noexcept;
   bool publish(MemoryRoom& room, const MemoryRun& run, const MemoryRuns& runs) noexcept;
   bool gather_excepts(MemoryRoom& room, const MemoryRun& run, const MemoryRuns& runs) noexcept;
+  void look_at(MemoryRoom& room) noexcept;
+  void look_at_some() noexcept;
 
   MemoryRoom* rooms_ = nullptr;
   Behind* due_ = nullptr;
+  MemoryRoom* looked_to_ = nullptr;  // of the look under way: the next room
+  uint32_t sweeps_left_ = 0;         // of it
   bool writing_ = false;  // what is lost now is written again, if it is what was written
   bool lost_while_writing_ = false;
   base::GrowingArray<net::Connection*> left_out_;
