@@ -156,7 +156,10 @@ void Memories::set_type_data(bool type_data) noexcept {
   const std::lock_guard lock(mutex_);
   type_data_ = type_data;
   for (uint32_t i = 0; i < bucket_count_; i++) {
-    for (const Cell* cell = buckets_[i]; cell; cell = cell->next) cell->room->type_data.store(type_data, std::memory_order_relaxed);
+    for (const Cell* cell = buckets_[i]; cell; cell = cell->next) {
+      const std::lock_guard room_lock(cell->room->mutex);
+      cell->room->set_type_data(type_data);
+    }
   }
 }
 
@@ -174,7 +177,7 @@ void Memories::sweep_bucket(Cell*& first, uint64_t now_ms) noexcept {
     bool goes;
     {
       const std::lock_guard lock(cell->room->mutex);
-      cell->room->trim(now_ms);
+      cell->room->tidy(now_ms);
       goes = cell->room->is_empty() && !cell->room->pinned && !cell->room->is_shared();
     }
     if (!goes) {

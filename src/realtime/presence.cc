@@ -141,6 +141,7 @@ bool PresencePart::put(Held& held, std::string_view value) noexcept {
   const std::string_view identity = held.key.text();
   const KeyText told("presence:join", identity, value, type_data(memory));
   if (!told.ok()) return false;
+  read_unread(realtime_of(worker));
   const std::lock_guard lock(memory.mutex);
   const MemoryEntry* before = memory.map().find(KeyKind::presence, identity);
   const bool same = before && !before->gone && before->value_text() == value;
@@ -235,6 +236,7 @@ bool PresencePart::remove(Held& held) noexcept {
   RoomMemory& memory = *held.memory;
   const KeyText told("presence:leave", held.key.text(), {}, type_data(memory));
   if (!told.ok()) return false;
+  read_unread(realtime_of(worker));
   {
     const std::lock_guard lock(memory.mutex);
     const MemoryEntry* entry = memory.map().find(KeyKind::presence, held.key.text());

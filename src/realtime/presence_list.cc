@@ -31,8 +31,7 @@ Json Presence::list(std::string_view room) const {
   out.begin_object();
   if (memory) {
     const std::lock_guard lock(memory->mutex);
-    for (const realtime::MemoryEntry* e = memory->map().first_live_after(0); e; e = e->newer) {
-      if (e->kind != KeyKind::presence) continue;
+    for (const realtime::MemoryEntry* e = memory->map().live_list(KeyKind::presence).oldest(); e; e = e->newer) {
       out.key(e->key());
       out.raw(e->value_text());
     }

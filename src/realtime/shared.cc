@@ -19,6 +19,7 @@ using realtime::RoomMemory;
 template <typename Act>
 auto change(RoomMemory& memory, uint32_t first, Act&& act) noexcept {
   RealtimeWorker* w = realtime::here_among(first);
+  if (w) realtime::read_unread(*w);
   const auto answer = [&] {
     const std::lock_guard lock(memory.mutex);
     auto changed = act();
@@ -146,8 +147,7 @@ Json Shared::entries(RoomPosition* position) const {
     const std::lock_guard lock(memory_->mutex);
     if (position) *position = position_of(*memory_);
     out.object([&] {
-      for (const realtime::MemoryEntry* e = memory_->map().first_live_after(0); e; e = e->newer) {
-        if (e->kind != KeyKind::state) continue;
+      for (const realtime::MemoryEntry* e = memory_->map().live_list(KeyKind::state).oldest(); e; e = e->newer) {
         out.key(e->key());
         out.raw(e->value_text());
       }
