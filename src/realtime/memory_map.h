@@ -85,7 +85,10 @@ class MemoryMap {
   // Pages that nobody has wanted for a while are given back.
   void note_pages_wanted() noexcept { pages_wanted_ = true; }
   void age_pages(uint64_t now_ms) noexcept;
-  bool drop_pages() noexcept { return live_lists_[0].drop_pages() | live_lists_[1].drop_pages(); }
+  bool drop_pages() noexcept {
+    const bool had = live_lists_[0].drop_pages();
+    return live_lists_[1].drop_pages() || had;
+  }
 
  private:
   static constexpr size_t kSpare = 512;

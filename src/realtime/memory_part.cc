@@ -19,8 +19,6 @@ constexpr size_t kStepBytes = size_t{64} << 10;
 constexpr size_t kPagesBytes = size_t{256} << 10;  // in a step, of what lies where it is for several
 constexpr size_t kMostUnread = size_t{16} << 10;  // bytes
 
-bool takes_more(const net::Connection& c) noexcept { return !c.closing && !(c.out && c.out->blocked); }
-
 }  // namespace
 
 const worker::PartHooks MemoryPart::kHooks{
@@ -39,8 +37,12 @@ namespace {
 // Whom a message goes to by name, where that is a room with memory which has no members here.
 MemoryRef memory_of(MemoryPart& part, const RealtimeWorker& w, const MemoryTarget& to) noexcept {
   if (to.room && to.room->members > 0) return MemoryRef();
-  if (to.room) return MemoryRef(part.memories->find_or_make(to.room->name()));  // it stays without members
-  if (!to.name.empty() || to.id.generation == 0) return MemoryRef(part.memories->find_or_make(to.name));
+  const auto find_or_make = [&](std::string_view name) {
+    Memories::Why why;
+    return MemoryRef(part.memories->find_or_make(name, w.group ? &w.group->directory : nullptr, Memories::For::message, why));
+  };
+  if (to.room) return find_or_make(to.room->name());  // it stays without members
+  if (!to.name.empty() || to.id.generation == 0) return find_or_make(to.name);
   return w.group ? MemoryRef(part.memories->find(w.group->directory.name_of(to.id))) : MemoryRef();
 }
 
@@ -133,6 +135,7 @@ void MemoryPart::detach(MemoryRoom& room) noexcept {
     room.memory->remove(room.reader);
     room.memory->trim(memory_now_ms());
   }
+  if (looked_to_ == &room) looked_to_ = room.next;
   (room.previous ? room.previous->next : rooms_) = room.next;
   if (room.next) room.next->previous = room.previous;
   room.record.memory = nullptr;
@@ -142,8 +145,10 @@ void MemoryPart::detach(MemoryRoom& room) noexcept {
 bool MemoryPart::enter(net::Connection& c, RoomRecord& record) noexcept {
   if (!record.memory) {
     if (record.members > 1) return true;
-    MemoryRef memory(memories->find_or_make(record.name()));
-    if (!memory) return memories->is_full() || !memories->covers(record.name());
+    const worker::Directory* directory = worker.group ? &worker.group->directory : nullptr;
+    Memories::Why why;
+    MemoryRef memory(memories->find_or_make(record.name(), directory, Memories::For::member, why));
+    if (!memory) return why == Memories::Why::plain;
     if (!attach(record, std::move(memory))) return false;
   }
   MemoryRoom& room = *record.memory;
@@ -216,6 +221,7 @@ void MemoryPart::begin(net::Connection& c, MemoryRoom& room, const CatchUpWish& 
   if (!behind) return;
   {
     const std::lock_guard lock(room.memory->mutex);
+    room.memory->trim(memory_now_ms());
     behind->catch_up = CatchUp(*room.memory, room.reader.read_to, what);
     if (behind->catch_up.needs() < room.reader.needed_from) room.reader.needed_from = behind->catch_up.needs();
   }
@@ -469,22 +475,6 @@ void MemoryPart::note_unread(MemoryRoom& room, size_t bytes) noexcept {
   }
   unread_bytes_ += bytes + sizeof(MemoryRecord);
   if (is_much(room, unread_bytes_)) read(room);
-}
-
-// Every few seconds: what should have been told, but was not; and what memory was out for.
-void MemoryPart::look() noexcept {
-  memories->sweep(memory_now_ms());
-  for (MemoryRoom* room = rooms_; room; room = room->next) {
-    read(*room);
-    uint64_t needed = UINT64_MAX;
-    for (Behind* behind = room->behind; behind; behind = behind->next) {
-      if (behind->catch_up.needs() < needed) needed = behind->catch_up.needs();
-      if (takes_more(*worker.reactor.connections.live(behind->connection.slot))) mark_due(*behind);
-    }
-    const std::lock_guard lock(room->memory->mutex);
-    room->reader.needed_from = needed;
-    room->memory->tidy(memory_now_ms());
-  }
 }
 
 }  // namespace martlet::realtime

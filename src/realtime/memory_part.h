@@ -168,10 +168,14 @@ struct MemoryPart final : worker::Part {
   FrameRun next_frames(Behind& behind, net::Connection& c, Told& told) noexcept;
   bool publish(MemoryRoom& room, const MemoryRun& run, std::span<const WebSocket> except) noexcept;
   bool gather_excepts(const MemoryRoom& room, std::span<const WebSocket> except) noexcept;
+  void look_at(MemoryRoom& room) noexcept;
+  void look_at_some() noexcept;
 
   MemoryRoom* rooms_ = nullptr;
   Behind* due_ = nullptr;
-  size_t unread_bytes_ = 0;  // of RealtimeWorker::unread
+  size_t unread_bytes_ = 0;          // of RealtimeWorker::unread
+  MemoryRoom* looked_to_ = nullptr;  // of the look under way: the next room
+  uint32_t sweeps_left_ = 0;         // of it
   bool writing_ = false;  // what is lost now is written again, if it is what was written
   bool lost_while_writing_ = false;
   base::GrowingArray<net::Connection*> left_out_;
@@ -182,5 +186,6 @@ struct MemoryPart final : worker::Part {
 void tell_readers(RoomMemory& memory, const worker::Worker* here) noexcept;
 // In milliseconds; for all workers.
 uint64_t memory_now_ms() noexcept;
+inline bool takes_more(const net::Connection& c) noexcept { return !c.closing && !(c.out && c.out->blocked); }
 
 }  // namespace martlet::realtime

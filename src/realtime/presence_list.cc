@@ -55,6 +55,13 @@ size_t Presence::size(std::string_view room) const noexcept {
   return memory->map().live(KeyKind::presence);
 }
 
+size_t Presence::hidden(std::string_view room) const noexcept {
+  const MemoryRef memory = memory_of(first_, room, "Presence::hidden");
+  if (!memory) return 0;
+  const std::lock_guard lock(memory->mutex);
+  return memory->hidden;
+}
+
 void Presence::update(WebSocket ws) const noexcept {
   realtime::command(ws, [](RealtimeWorker& w, net::Connection& c) {
     if (auto* part = w.parts.find<realtime::PresencePart>()) part->ask_again(c);

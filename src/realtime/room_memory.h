@@ -143,6 +143,7 @@ class RoomMemory {
 
   MemoryLimits limits;
   bool pinned = false;  // the program holds it: it stays when it is empty
+  uint32_t hidden = 0;  // connections for whose presence there was no place
   std::atomic<bool> type_data{false};  // how its events look: read without the lock, see set_type_data()
 
  private:

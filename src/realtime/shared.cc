@@ -160,6 +160,7 @@ std::vector<std::string> Shared::messages(size_t most) const {
   std::vector<std::string> all;
   if (!memory_) return all;
   const std::lock_guard lock(memory_->mutex);
+  memory_->trim(realtime::memory_now_ms());
   const realtime::MemoryLog& log = memory_->messages();
   for (auto i = static_cast<uint32_t>(log.size() > most ? log.size() - most : 0); i < log.size(); i++) {
     const realtime::MemoryRecord& record = log.at(i);
