@@ -6,7 +6,7 @@
 #   WERROR=1               warnings are errors (what CI does)
 #   -j1                    one job at a time; as many as there are processors when nothing is said
 #   PIC=1                  code that can be part of a shared object (docs/embedding.md)
-#   PRELUDE=1              the library from a compiled mk/prelude.h: sooner, but a missing #include stays unseen
+#   PRELUDE=               without the library's common headers compiled first (mk/prelude.h): slower, but a missing #include shows
 #   V=1                    show the commands
 #   DEBUG=1                a debug build; make debug sets it
 #   SANITIZE=              address,undefined or thread; make asan and make tsan set it
@@ -15,6 +15,8 @@ CXX ?= g++
 AR ?= ar
 OPT ?= $(if $(DEBUG),-O0,-O3)
 BUILD ?= build
+# ccache keeps nothing of what includes a compiled header unless it is told to, and zig compiles none.
+PRELUDE ?= $(if $(findstring ccache,$(CXX))$(findstring zig,$(CXX)),,1)
 
 # Of g++, symbols that are unique in a process keep the shared object that has them from ever being unloaded.
 ifdef PIC

@@ -20,7 +20,7 @@ fuzz: fuzz-build ## every parser and a whole server under libFuzzer, SECONDS=60 
 
 fuzz-build:
 	@command -v $(FUZZ_CXX) >/dev/null || { echo 'make fuzz needs clang++ with its fuzzer runtime (Debian: clang libclang-rt-14-dev)' >&2; exit 1; }
-	+$(MAKE) --no-print-directory fuzz-programs BUILD=$(FUZZ_BUILD) CXX=$(FUZZ_CXX) OPT=-O1 SANITIZE=fuzzer-no-link,address,undefined PRELUDE=1
+	+$(MAKE) --no-print-directory fuzz-programs BUILD=$(FUZZ_BUILD) CXX=$(FUZZ_CXX) OPT=-O1 SANITIZE=fuzzer-no-link,address,undefined
 
 fuzz-programs: $(FUZZ_PROGRAMS)
 

@@ -4,7 +4,7 @@
 .PHONY: check-kqueue
 
 check-kqueue: ## all tests that see the system on the kqueue backend, over an emulation of kqueue (Linux with glibc 2.36 or later)
-	+$(MAKE) --no-print-directory test BUILD=$(BUILD)/kqueue ON_KQUEUE=1 PRELUDE=1
+	+$(MAKE) --no-print-directory test BUILD=$(BUILD)/kqueue ON_KQUEUE=1
 
 ifneq ($(ON_KQUEUE),)
 KQUEUE_ON_LINUX := tests/support/kqueue_on_linux

@@ -1,5 +1,5 @@
-// What most files of the library include, compiled once for all of them where the same library is built once more only to
-// be tested (make PRELUDE=1).
+// What most files of the library include, compiled once for all of them. A file still includes what it uses: make PRELUDE=
+// compiles it without this, as does zig.
 #pragma once
 
 #include <martlet/martlet.h>

@@ -3,10 +3,10 @@
 .PHONY: asan tsan
 
 asan: ## all tests of a debug build under AddressSanitizer and UndefinedBehaviorSanitizer
-	+$(MAKE) --no-print-directory test BUILD=$(BUILD)/asan OPT=-O1 DEBUG=1 SANITIZE=address,undefined PRELUDE=1
+	+$(MAKE) --no-print-directory test BUILD=$(BUILD)/asan OPT=-O1 DEBUG=1 SANITIZE=address,undefined
 
 tsan: ## all tests that have threads under ThreadSanitizer
-	+$(MAKE) --no-print-directory test BUILD=$(BUILD)/tsan OPT=-O1 SANITIZE=thread PRELUDE=1
+	+$(MAKE) --no-print-directory test BUILD=$(BUILD)/tsan OPT=-O1 SANITIZE=thread
 
 ifneq ($(SANITIZE),)
 override CXXFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all

@@ -8,6 +8,7 @@
 #include <martlet/awaiting.h>
 #include <martlet/channels.h>
 #include <martlet/cluster.h>
+#include <martlet/common.h>
 #include <martlet/compression.h>
 #include <martlet/connection_info.h>
 #include <martlet/connection_request.h>

@@ -151,7 +151,10 @@ Error Server::Impl::set_up_member(Member& member, App& app) noexcept {
   realtime::RealtimeWorker& w = AppAccess::worker(app);
   if (!w.group) return Error("no memory or no descriptor for a worker");
   Error error;
-  if (!set_up(app, error)) return Error("the function that sets a worker up threw");
+  worker::place_.setting_up = true;
+  const bool is_set_up = set_up(app, error);
+  worker::place_.setting_up = false;
+  if (!is_set_up) return Error("the function that sets a worker up threw");
   if (!error) error = w.may_listen(options.proxy_protocol);
   if (!error) error = w.open();
   w.reactor.adopts_proxied = options.proxy_protocol;
@@ -166,7 +169,7 @@ Error Server::Impl::set_up_member(Member& member, App& app) noexcept {
 
 // The life of a worker's thread.
 void Server::Impl::run_member(Member& member) noexcept {
-  worker::place_ = {group.get(), member.seat, false, nullptr};
+  worker::place_ = {.group = group.get(), .seat = member.seat};
   member.app = std::make_unique<App>(options.app);
   realtime::RealtimeWorker& w = AppAccess::worker(*member.app);
   Error error = set_up_member(member, *member.app);

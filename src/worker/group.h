@@ -105,6 +105,7 @@ struct Place {
   uint32_t seat = 0;
   bool taken = false;
   Worker* worker = nullptr;
+  bool setting_up = false;  // the user's function runs that sets the worker up
 };
 extern thread_local constinit Place place_;
 

@@ -17,21 +17,6 @@ using namespace martlet::test;
 
 namespace {
 
-// The WebSockets by number, for handlers of whatever worker.
-struct Register {
-  std::mutex mutex;
-  std::vector<WebSocket> sockets;
-  void put(size_t at, WebSocket ws) {
-    const std::lock_guard lock(mutex);
-    if (sockets.size() <= at) sockets.resize(at + 1);
-    sockets[at] = ws;
-  }
-  WebSocket get(size_t at) {
-    const std::lock_guard lock(mutex);
-    return at < sockets.size() ? sockets[at] : WebSocket();
-  }
-};
-
 // Text commands: "burst FROM N" sends N numbered messages to the room, each followed by a direct one to socket 0.
 void speak(App& app, uint32_t worker, Register& all) {
   app.ws("/w", {

@@ -19,21 +19,6 @@ using namespace martlet::test;
 
 namespace {
 
-// The WebSockets by number, for handlers of whatever worker.
-struct Register {
-  std::mutex mutex;
-  std::vector<WebSocket> sockets;
-  void put(size_t at, WebSocket ws) {
-    const std::lock_guard lock(mutex);
-    if (sockets.size() <= at) sockets.resize(at + 1);
-    sockets[at] = ws;
-  }
-  WebSocket get(size_t at) {
-    const std::lock_guard lock(mutex);
-    return at < sockets.size() ? sockets[at] : WebSocket();
-  }
-};
-
 std::string first_word(std::string& text) {
   const auto at = text.find(' ');
   const std::string word = text.substr(0, at);

@@ -20,15 +20,6 @@ using namespace martlet::test;
 
 namespace {
 
-WsHandlers history_handlers(WsOptions options = {}) {
-  return {.message = [](WebSocket ws, const Message& m) { obey_history(ws, m.text()); }, .options = std::move(options)};
-}
-
-std::string told(std::string_view text, std::string_view room, uint64_t offset) {
-  return R"({"event":"told","args":[")" + std::string(text) + R"("],"room":")" + std::string(room) + R"(","offset":)" +
-         std::to_string(offset) + "}";
-}
-
 }  // namespace
 
 // Names, patterns, positions ----------------------------------------------------------------------------------------------

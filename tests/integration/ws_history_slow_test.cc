@@ -23,14 +23,6 @@ using namespace martlet::test;
 
 namespace {
 
-WsHandlers history_handlers(WsOptions options = {}) {
-  return {.message = [](WebSocket ws, const Message& m) { obey_history(ws, m.text()); }, .options = std::move(options)};
-}
-
-std::string told(std::string_view text, std::string_view room, uint64_t offset) {
-  return R"({"event":"told","args":[")" + std::string(text) + R"("],"room":")" + std::string(room) + R"(","offset":)" +
-         std::to_string(offset) + "}";
-}
 std::string set_text(std::string_view key, std::string_view value, std::string_view room, uint64_t offset) {
   return R"({"event":"room:set","args":[")" + std::string(key) + "\"," + std::string(value) + R"(],"room":")" + std::string(room) +
          R"(","offset":)" + std::to_string(offset) + "}";

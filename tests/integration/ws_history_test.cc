@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "support/history_rooms.h"
 #include "support/multi_server.h"
 #include "support/server.h"
 #include "support/ws_client.h"
@@ -30,11 +31,6 @@ void serve_rooms(App& app) {
     ws.on("tell", [](WebSocket from, std::string room, std::string text) { from.to(room).emit("told", text); });
     ws.on("raw", [](WebSocket from, std::string room, std::string text) { from.to(room).send(text); });
   });
-}
-
-std::string told(std::string_view text, std::string_view room, uint64_t offset) {
-  return R"({"event":"told","args":[")" + std::string(text) + R"("],"room":")" + std::string(room) + R"(","offset":)" +
-         std::to_string(offset) + "}";
 }
 
 std::string ask(std::string_view event, const Json& args) { return Json{{"event", std::string(event)}, {"args", args}}.dump(); }

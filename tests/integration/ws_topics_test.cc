@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "support/failing_alloc.h"
+#include "support/hall.h"
 #include "support/server.h"
 #include "support/ws_client.h"
 #include "support/ws_events.h"
@@ -23,45 +24,11 @@ using namespace martlet::test;
 
 namespace {
 
-using Heard = std::vector<std::vector<std::string>>;
-
-// Connections on which a test acts by number, on the server's thread.
-struct Hall {
-  std::vector<WebSocket> sockets = {};
-  TestServer server;
-  std::vector<WsClient> clients = {};
-
-  explicit Hall(int count, TopicsOptions topics = {}, WsOptions options = {})
-      : server([this, topics, &options](App& app) {
-          app.topics_options(topics);
-          app.ws("/hall", {.open = [this](WebSocket ws, Request&) {
-                             sockets.push_back(ws);
-                             ws.send("ready");
-                           },
-                           .options = std::move(options)});
-        }) {
-    for (int i = 0; i < count; i++) add();
-  }
-  void add() {
-    clients.emplace_back(server.port(), "/hall");
-    REQUIRE(clients.back().reads("ready"));
-  }
-  template <typename F>
-  auto act(F fn) {
-    return server.on_thread([&](App& app) { return fn(app, sockets); });
-  }
-  // What every client has been sent since the last time.
-  Heard heard() {
-    act([](App&, auto& ws) {
-      for (const WebSocket& one : ws) one.send("end");
-    });
-    Heard all(clients.size());
-    for (size_t i = 0; i < clients.size(); i++) {
-      for (WsFrame frame = clients[i].read_frame(); frame.ok() && frame.payload != "end"; frame = clients[i].read_frame()) {
-        all[i].push_back(frame.payload);
-      }
-    }
-    return all;
+// A hall of so many.
+struct Hall : RoomHall {
+  explicit Hall(size_t count, TopicsOptions topics = {}, WsOptions options = {})
+      : RoomHall({}, [topics](App& app) { app.topics_options(topics); }, std::move(options)) {
+    add(count);
   }
 };
 

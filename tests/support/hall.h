@@ -28,13 +28,14 @@ struct RoomHall {
   TestServer server;
   std::vector<WsClient> clients = {};
 
-  explicit RoomHall(const RoomsOptions& options = {}, std::function<void(App&)> set_up = {})
-      : more(std::move(set_up)), server([this, options](App& app) {
+  explicit RoomHall(const RoomsOptions& options = {}, std::function<void(App&)> set_up = {}, WsOptions route = {})
+      : more(std::move(set_up)), server([this, options, &route](App& app) {
           app.rooms_options(options);
           if (more) more(app);
           app.ws("/hall", {.open = [this](WebSocket ws, Request&) { sockets.push_back(ws), ws.send("ready"); },
                            .message = [this](WebSocket ws, const Message& m) { on_message(ws, m); },
-                           .close = [this](WebSocket ws, const CloseInfo& why) { on_close(ws, why); }});
+                           .close = [this](WebSocket ws, const CloseInfo& why) { on_close(ws, why); },
+                           .options = std::move(route)});
         }) {}
   void add(size_t count = 1) {
     for (size_t i = 0; i < count; i++) {

@@ -35,4 +35,14 @@ inline void obey_history(WebSocket ws, std::string_view text) {
   if (words[0] == "raw") ws.to(words[1]).send(words[2]);
 }
 
+inline WsHandlers history_handlers(WsOptions options = {}) {
+  return {.message = [](WebSocket ws, const Message& m) { obey_history(ws, m.text()); }, .options = std::move(options)};
+}
+
+// The event "told" of a text, as a room with memory sends it.
+inline std::string told(std::string_view text, std::string_view room, uint64_t offset) {
+  return R"({"event":"told","args":[")" + std::string(text) + R"("],"room":")" + std::string(room) + R"(","offset":)" +
+         std::to_string(offset) + "}";
+}
+
 }  // namespace martlet::test

@@ -12,15 +12,32 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "support/server.h"
 #include "support/ws_client.h"
 
 namespace martlet::test {
+
+// The WebSockets by number, for handlers of whatever worker.
+struct Register {
+  std::mutex mutex;
+  std::vector<WebSocket> sockets;
+  void put(size_t at, WebSocket ws) {
+    const std::lock_guard lock(mutex);
+    if (sockets.size() <= at) sockets.resize(at + 1);
+    sockets[at] = ws;
+  }
+  WebSocket get(size_t at) {
+    const std::lock_guard lock(mutex);
+    return at < sockets.size() ? sockets[at] : WebSocket();
+  }
+};
 
 class MultiServer {
  public:
