@@ -61,5 +61,7 @@ void resource_aware(martlet::App& app, martlet::Router& routes);
 void realtime_chat(martlet::App& app, martlet::Router& routes);
 void lobby_chat(martlet::App& app, martlet::Router& routes);
 void game(martlet::App& app, martlet::Router& routes);
+void token_and_rate(martlet::App& app, martlet::Router& routes);
+void robust_chat(martlet::App& app, martlet::Router& routes);
 
 }  // namespace gallery

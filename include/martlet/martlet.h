@@ -6,6 +6,7 @@
 #include <martlet/admission.h>
 #include <martlet/app.h>
 #include <martlet/awaiting.h>
+#include <martlet/breaker.h>
 #include <martlet/channels.h>
 #include <martlet/cluster.h>
 #include <martlet/common.h>
@@ -32,6 +33,7 @@
 #include <martlet/json_writer.h>
 #include <martlet/jwt.h>
 #include <martlet/kept_arguments.h>
+#include <martlet/limits.h>
 #include <martlet/log.h>
 #include <martlet/loop.h>
 #include <martlet/members.h>
