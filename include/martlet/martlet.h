@@ -5,6 +5,8 @@
 #include <martlet/acks.h>
 #include <martlet/admission.h>
 #include <martlet/app.h>
+#include <martlet/auth.h>
+#include <martlet/auth_user.h>
 #include <martlet/awaiting.h>
 #include <martlet/channels.h>
 #include <martlet/cluster.h>
@@ -41,9 +43,11 @@
 #include <martlet/options.h>
 #include <martlet/presence.h>
 #include <martlet/proxies.h>
+#include <martlet/random.h>
 #include <martlet/reply.h>
 #include <martlet/request.h>
 #include <martlet/response.h>
+#include <martlet/roles.h>
 #include <martlet/room_records.h>
 #include <martlet/rooms.h>
 #include <martlet/route_server.h>
@@ -54,6 +58,7 @@
 #include <martlet/task.h>
 #include <martlet/topics.h>
 #include <martlet/typed_data.h>
+#include <martlet/user_finder.h>
 #include <martlet/websocket.h>
 #include <martlet/websocket_names.h>
 #include <martlet/ws_changes.h>
