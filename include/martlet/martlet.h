@@ -32,6 +32,7 @@
 #include <martlet/json_reader.h>
 #include <martlet/json_types.h>
 #include <martlet/json_writer.h>
+#include <martlet/jwt.h>
 #include <martlet/kept_arguments.h>
 #include <martlet/log.h>
 #include <martlet/loop.h>
