@@ -33,6 +33,7 @@
 #include <martlet/json_types.h>
 #include <martlet/json_writer.h>
 #include <martlet/jwt.h>
+#include <martlet/jwt_auth.h>
 #include <martlet/kept_arguments.h>
 #include <martlet/log.h>
 #include <martlet/loop.h>
