@@ -15,6 +15,7 @@
 #include <martlet/connection_info.h>
 #include <martlet/connection_request.h>
 #include <martlet/cookie.h>
+#include <martlet/csrf.h>
 #include <martlet/error.h>
 #include <martlet/event_listener.h>
 #include <martlet/event_writer.h>
@@ -55,6 +56,7 @@
 #include <martlet/route_server.h>
 #include <martlet/router.h>
 #include <martlet/server.h>
+#include <martlet/session_cookie.h>
 #include <martlet/sessions.h>
 #include <martlet/stats.h>
 #include <martlet/task.h>
