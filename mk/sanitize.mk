@@ -9,8 +9,7 @@ tsan: ## all tests that have threads under ThreadSanitizer
 	+$(MAKE) --no-print-directory test BUILD=$(BUILD)/tsan OPT=-O1 SANITIZE=thread
 
 ifneq ($(SANITIZE),)
-# Without vptr: it asks for the type information of the library's classes, which has none.
-override CXXFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize=vptr -fno-omit-frame-pointer -fno-sanitize-recover=all
+override CXXFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
 # clang up to 15 cannot assemble a coroutine with it ("Cannot represent a difference across sections"); g++ does not know it.
 ifneq ($(findstring clang,$(CXX)),)
 override CXXFLAGS += -fno-sanitize=function

@@ -75,6 +75,10 @@ const std::vector<gallery::Application> kApplications{
     {"rbac", "roles and permissions (GET /token/1 for an administrator)", gallery::rbac,
      {{"/admin/monitor?token=", ""}, {"/secure-chat?token=", R"({"type": "admin-broadcast", "text": "hello"})"}}},
     {"game", "a game for two and more, on one loop per room", gallery::game, {{"/game", R"({"type": "join-game"})"}}, "/play"},
+    {"token_and_rate", "a token, and no more than five connections a minute", gallery::token_and_rate,
+     {{"/members?token=token-of-ann", ""}, {"/members?token=guessed", ""}}},
+    {"robust_chat", "bad clients and bad networks, borne with", gallery::robust_chat,
+     {{"/robust-chat/lobby", R"({"type": "chat", "text": "hello"})"}, {"/robust-chat/lobby?ping=500&timeout=5000", "no JSON"}}},
 };
 
 void add(App& app, const gallery::Application& application, const std::string& prefix) {

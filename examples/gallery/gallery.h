@@ -64,5 +64,7 @@ void private_chat(martlet::App& app, martlet::Router& routes);
 void live_chat(martlet::App& app, martlet::Router& routes);
 void rbac(martlet::App& app, martlet::Router& routes);
 void game(martlet::App& app, martlet::Router& routes);
+void token_and_rate(martlet::App& app, martlet::Router& routes);
+void robust_chat(martlet::App& app, martlet::Router& routes);
 
 }  // namespace gallery

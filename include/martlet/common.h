@@ -1,11 +1,11 @@
 // martlet/common.h: one object for all workers of a Server, for what has to be the same whoever serves: a limit, a count, a
-// cache, a connection pool.
+// cache, a pool of connections.
 #pragma once
 
 #include <martlet/config.h>
+#include <martlet/function.h>
+#include <martlet/typed_data.h>
 
-#include <atomic>
-#include <cstdint>
 #include <exception>
 #include <new>
 #include <type_traits>
@@ -15,28 +15,15 @@ namespace martlet {
 
 namespace detail {
 
-struct CommonBox {
-  CommonBox() noexcept = default;
-  CommonBox(const CommonBox&) = delete;
-  CommonBox& operator=(const CommonBox&) = delete;
-  virtual ~CommonBox() = default;
-
-  std::atomic<uint32_t> references{1};
-};
-// The next of this type that the set-up of this worker has not yet taken, with a reference for the caller; null when it has to
-// make one.
-CommonBox* find_common(const void* type) noexcept;
+// The next of this type that the set-up of this worker has not yet taken; empty when it has to make one.
+CountedPointer find_common(const void* type) noexcept;
 // The one that it has made, for the workers after it. False when memory is out.
-[[nodiscard]] bool keep_common(const void* type, CommonBox* box) noexcept;
-void release_common(CommonBox* box) noexcept;
-
-template <typename T>
-inline constexpr char common_key{};
+[[nodiscard]] bool keep_common(const void* type, const CountedPointer& made) noexcept;
 
 #if MARTLET_HAS_EXCEPTIONS
-[[noreturn]] inline void no_room_for_object() { throw std::bad_alloc(); }
+[[noreturn]] inline void no_room_in_common() { throw std::bad_alloc(); }
 #else
-[[noreturn]] MARTLET_THUNK inline void no_room_for_object() { std::terminate(); }
+[[noreturn]] MARTLET_THUNK inline void no_room_in_common() { std::terminate(); }
 #endif
 
 }  // namespace detail
@@ -47,7 +34,7 @@ inline constexpr char common_key{};
 //
 //   server.run([](App& app) {
 //     Common<Hits> hits;                                            // struct Hits { std::atomic<uint64_t> count; };
-//     app.get("/", [hits](Request&, Response& res) { hits->count++; … });
+//     app.get("/", [hits](Request&, Response& res) { hits->count++; ... });
 //   });
 //
 // It is reached from any worker's thread at any time: what it holds is for it to guard. Copies name the same T, which ends with
@@ -59,32 +46,17 @@ class Common {
   // The arguments are those of T's constructor, of which those of the worker that comes first count.
   template <typename... Args>
     requires std::is_constructible_v<T, Args&&...>
-  MARTLET_THUNK explicit Common(Args&&... args) : box_(static_cast<Box*>(detail::find_common(&detail::common_key<T>))) {
-    if (box_) return;
-    box_ = new Box(std::forward<Args>(args)...);
-    if (detail::keep_common(&detail::common_key<T>, box_)) return;
-    detail::release_common(box_);
-    detail::no_room_for_object();
+  MARTLET_THUNK explicit Common(Args&&... args) : it_(detail::Shared<T>::of(detail::find_common(&detail::slot_key<T>))) {
+    if (it_) return;
+    it_ = detail::Shared<T>::make(std::forward<Args>(args)...);
+    if (!detail::keep_common(&detail::slot_key<T>, it_.counted())) detail::no_room_in_common();
   }
-  Common(const Common& other) noexcept : box_(other.box_) { box_->references.fetch_add(1, std::memory_order_relaxed); }
-  Common& operator=(const Common& other) noexcept {
-    other.box_->references.fetch_add(1, std::memory_order_relaxed);
-    detail::release_common(std::exchange(box_, other.box_));
-    return *this;
-  }
-  ~Common() { detail::release_common(box_); }
 
-  T& operator*() const noexcept { return box_->object; }
-  T* operator->() const noexcept { return &box_->object; }
+  T& operator*() const noexcept { return *it_; }
+  T* operator->() const noexcept { return &*it_; }
 
  private:
-  struct Box final : detail::CommonBox {
-    template <typename... Args>
-    explicit Box(Args&&... args) : object(std::forward<Args>(args)...) {}
-    T object;
-  };
-
-  Box* box_;
+  detail::Shared<T> it_;
 };
 
 }  // namespace martlet

@@ -181,6 +181,13 @@ class Shared {
     made.to_ = CountedPointer(new Holder(std::forward<Args>(args)...));
     return made;
   }
+  // Of one whose counted() it was.
+  static Shared of(CountedPointer counted) noexcept {
+    Shared made;
+    made.to_ = std::move(counted);
+    return made;
+  }
+  const CountedPointer& counted() const noexcept { return to_; }
   explicit operator bool() const noexcept { return to_.get() != nullptr; }
   T& operator*() const noexcept { return static_cast<Holder*>(to_.get())->value; }
   T* operator->() const noexcept { return &**this; }

@@ -214,7 +214,7 @@ class Keys {
 // Keys and options, made ready once. A value: copies share what they have, which does not change. To exchange the keys, make
 // another one and assign it; on the thread that uses this one, as with any value.
 //
-// It allocates what the claims need, and where a token has more than 2,700 characters, for a moment, its text.
+// It allocates what the claims need, and where those have more than 2,700 characters in the token, for a moment, their text.
 class Verifier {
  public:
   explicit Verifier(const Keys& keys, const VerifyOptions& options = {});

@@ -8,6 +8,7 @@
 #include <martlet/auth.h>
 #include <martlet/auth_user.h>
 #include <martlet/awaiting.h>
+#include <martlet/breaker.h>
 #include <martlet/channels.h>
 #include <martlet/cluster.h>
 #include <martlet/common.h>
@@ -36,6 +37,7 @@
 #include <martlet/jwt.h>
 #include <martlet/jwt_auth.h>
 #include <martlet/kept_arguments.h>
+#include <martlet/limits.h>
 #include <martlet/log.h>
 #include <martlet/loop.h>
 #include <martlet/members.h>

@@ -32,7 +32,8 @@ struct Modulus {
   Number square;  // R squared
   Limb inverse;
 
-  constexpr explicit Modulus(const Number& modulus) noexcept : m(modulus), square(number_of(0, 0, 0, 1)), inverse(montgomery_inverse(modulus.limb[0])) {
+  constexpr explicit Modulus(const Number& modulus) noexcept
+      : m(modulus), square(number_of(0, 0, 0, 1)), inverse(montgomery_inverse(modulus.limb[0])) {
     for (size_t i = 0; i < 512; i++) limbs_double_modulo(square.limb, m.limb, kLimbs);
   }
   // Not inlined, as the two below: there are some hundred calls.

@@ -9,9 +9,10 @@ namespace {
 
 // What the copies of a Verifier share.
 struct Prepared final : detail::Counted {
-  Prepared(const Keys& k, const VerifyOptions& o) : Counted([](Counted* self) noexcept { delete static_cast<Prepared*>(self); }), keys(k), options(o) {
+  Prepared(const Keys& k, const VerifyOptions& o) : Counted(end), keys(k), options(o) {
     for (size_t i = 0; i < keys.size(); i++) materials[i] = &Access::material(keys[i]);
   }
+  static void end(Counted* self) noexcept { delete static_cast<Prepared*>(self); }
   Keys keys;
   VerifyOptions options;
   const Material* materials[Keys::kMost] = {};
@@ -26,9 +27,9 @@ std::string_view name_of(Algorithm algorithm) noexcept {
 
 std::string_view name_of(Error error) noexcept {
   constexpr std::string_view kNames[] = {
-      "none",         "malformed",      "too large",      "wrong algorithm", "unknown key", "critical extension",
-      "bad signature", "wrong type",    "expired",        "not yet valid",   "too old",     "wrong issuer",
-      "wrong audience", "wrong subject", "wrong id",      "missing claim",   "bad secret",  "memory is out",
+      "none",           "malformed",     "too large", "wrong algorithm", "unknown key", "critical extension",
+      "bad signature",  "wrong type",    "expired",   "not yet valid",   "too old",     "wrong issuer",
+      "wrong audience", "wrong subject", "wrong id",  "missing claim",   "bad secret",  "memory is out",
   };
   static_assert(std::size(kNames) == static_cast<size_t>(Error::no_memory) + 1);
   return kNames[static_cast<size_t>(error)];

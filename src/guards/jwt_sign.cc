@@ -48,7 +48,8 @@ void append_mac(std::string& token, std::string_view secret) {
 
 }  // namespace
 
-Result<std::string> sign(const Json& claims, std::string_view secret, std::optional<std::chrono::seconds> lifetime, const SignOptions& options) {
+Result<std::string> sign(const Json& claims, std::string_view secret, std::optional<std::chrono::seconds> lifetime,
+                         const SignOptions& options) {
   if (const martlet::Error error = check_secret(secret, options.algorithm, options.short_secret)) return error;
   if (!claims.is_object()) return martlet::Error("the claims of a token are an object");
   if (!claims.complete()) return martlet::Error("the claims of a token are incomplete: memory was out");

@@ -16,6 +16,15 @@ constexpr size_t kMostBytes = size_t{1} << 20;
 constexpr size_t kMostSignature = 512;  // of RSA with 4,096 bits
 constexpr size_t kOnStack = 2048;       // of claims; longer ones are decoded into memory of their own
 
+// {"alg":"HS256","typ":"JWT"}, as nearly all that make such tokens write it, jwt::sign among them: known at sight.
+constexpr std::string_view kUsualHeader = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
+
+Error usual(Header& to) noexcept {
+  to.algorithm.set("HS256");
+  to.type.set("JWT");
+  return Error::none;
+}
+
 struct Parts {
   std::string_view header, claims, signature;
   std::string_view message;  // what is signed: the first two, and the dot
@@ -62,19 +71,43 @@ std::string_view without_application(std::string_view type) noexcept {
 bool has_type(const Header& header, std::string_view wanted) noexcept {
   const std::string_view type = without_application(header.type.text());
   wanted = without_application(wanted);
-  return header.type.said() && !header.type.too_long() && type.size() == wanted.size() &&
-         std::equal(type.begin(), type.end(), wanted.begin(), [](char a, char b) { return base::ascii_lower(a) == base::ascii_lower(b); });
+  const auto same = [](char a, char b) { return base::ascii_lower(a) == base::ascii_lower(b); };
+  return header.type.said() && !header.type.too_long() && std::equal(type.begin(), type.end(), wanted.begin(), wanted.end(), same);
 }
 
-// A time (NumericDate, RFC 7519 §2) or a text of the claims, if it is said.
-struct Times {
-  const Json *exp, *nbf, *iat;
+// The claims that RFC 7519 §4.1 registers, null where they are not said. All have three letters: one pass finds them.
+struct Registered {
+  const Json *aud = nullptr, *exp = nullptr, *iat = nullptr, *iss = nullptr, *jti = nullptr, *nbf = nullptr, *sub = nullptr;
 };
+
+constexpr uint32_t letters(const char* name) noexcept {
+  return static_cast<uint32_t>(static_cast<uint8_t>(name[0])) << 16 | static_cast<uint32_t>(static_cast<uint8_t>(name[1])) << 8 |
+         static_cast<uint8_t>(name[2]);
+}
+
+Registered find_registered(const Json& claims) noexcept {
+  Registered to;
+  for (const auto [name, value] : claims.members()) {
+    if (name.size() != 3) continue;
+    switch (letters(name.data())) {
+      case letters("aud"): to.aud = &value; break;
+      case letters("exp"): to.exp = &value; break;
+      case letters("iat"): to.iat = &value; break;
+      case letters("iss"): to.iss = &value; break;
+      case letters("jti"): to.jti = &value; break;
+      case letters("nbf"): to.nbf = &value; break;
+      case letters("sub"): to.sub = &value; break;
+      default: break;
+    }
+  }
+  return to;
+}
 
 bool is_number_or_absent(const Json* value) noexcept { return !value || value->is_number(); }
 bool is_text_or_absent(const Json* value) noexcept { return !value || value->is_string(); }
 
-Error check_times(const Times& said, const VerifyOptions& options, double now) noexcept {
+// Times are NumericDates (RFC 7519 §2).
+Error check_times(const Registered& said, const VerifyOptions& options, double now) noexcept {
   if (!is_number_or_absent(said.exp) || !is_number_or_absent(said.nbf) || !is_number_or_absent(said.iat)) return Error::malformed;
   const double leeway = options.leeway.count() > 0 ? static_cast<double>(options.leeway.count()) : 0;
   if (said.exp && now >= said.exp->number_or(0) + leeway) return Error::expired;
@@ -113,12 +146,13 @@ Error check_audience(const Json* said, const VerifyOptions& options) noexcept {
 }
 
 Error check_claims(const Json& claims, const VerifyOptions& options, double now) noexcept {
+  const Registered said = find_registered(claims);
   const Error errors[] = {
-      check_times({claims.find("exp"), claims.find("nbf"), claims.find("iat")}, options, now),
-      check_text(claims.find("iss"), options.issuer, Error::wrong_issuer),
-      check_audience(claims.find("aud"), options),
-      check_text(claims.find("sub"), options.subject, Error::wrong_subject),
-      check_text(claims.find("jti"), options.id, Error::wrong_id),
+      check_times(said, options, now),
+      check_text(said.iss, options.issuer, Error::wrong_issuer),
+      check_audience(said.aud, options),
+      check_text(said.sub, options.subject, Error::wrong_subject),
+      check_text(said.jti, options.id, Error::wrong_id),
   };
   for (const Error error : errors) {
     if (error == Error::malformed) return error;
@@ -126,8 +160,10 @@ Error check_claims(const Json& claims, const VerifyOptions& options, double now)
   for (const Error error : errors) {
     if (error != Error::none) return error;
   }
-  const bool all = std::all_of(options.required.begin(), options.required.end(), [&](const std::string& name) { return claims.contains(name); });
-  return all ? Error::none : Error::missing_claim;
+  for (const std::string& name : options.required) {
+    if (!claims.contains(name)) return Error::missing_claim;
+  }
+  return Error::none;
 }
 
 Verified parse_claims(std::string_view text, uint8_t* room) noexcept {
@@ -152,7 +188,9 @@ Verified read_claims(std::string_view text) noexcept {
 
 Error check_head(const Parts& parts, Materials keys, const VerifyOptions& options) noexcept {
   Header header;
-  if (const Error error = read_header(parts.header, header); error != Error::none) return error;
+  if (const Error error = parts.header == kUsualHeader ? usual(header) : read_header(parts.header, header); error != Error::none) {
+    return error;
+  }
   if (header.critical) return Error::critical;
   if (const Error error = check_signature(parts, header, keys); error != Error::none) return error;
   return options.type.empty() || has_type(header, options.type) ? Error::none : Error::wrong_type;

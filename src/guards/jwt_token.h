@@ -18,7 +18,8 @@ namespace martlet::jwt {
 struct Material : detail::Counted {
   using Check = bool (*)(const Material& key, base::ByteSpan message, base::ByteSpan signature) noexcept;
 
-  Material(Algorithm a, Check c, std::string_view name, void (*d)(Counted*) noexcept) : Counted(d), algorithm(a), check(c), id(name) {}
+  Material(Algorithm a, Check c, std::string_view name, void (*d)(Counted*) noexcept)
+      : Counted(d), algorithm(a), check(c), id(name) {}
   Algorithm algorithm;
   Check check;
   std::string id;

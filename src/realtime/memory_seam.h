@@ -29,8 +29,10 @@ struct MemoryTarget {
 };
 
 struct MemorySeam {
-  // False when the room has no memory.
+  // False when the room has no memory. Its members get it from read_unread().
   bool (*publish)(RealtimeWorker& w, const MemoryTarget& to, const PublishedMessage& message, SendStatus& answer) noexcept;
+  // What RealtimeWorker::unread was sent goes into the publish log, and is unread no more.
+  void (*read_unread)(RealtimeWorker& w) noexcept;
   // Whether a room of this name has one, or would have.
   bool (*has)(RealtimeWorker& w, std::string_view name) noexcept;
   // A connection has come into a room: false when memory is out, and it must not. And it is about to go, from a room with memory.

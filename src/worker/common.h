@@ -18,16 +18,17 @@ namespace martlet::worker {
 
 struct Worker;
 
+// A T that derives from it may have `bool worker_opens(Worker&) noexcept`: one of the workers opens, on its thread; for what each of
+// them is to have, though only one was asked. False when memory is out.
 struct CommonObject {
   CommonObject() noexcept = default;
   CommonObject(const CommonObject&) = delete;
   CommonObject& operator=(const CommonObject&) = delete;
-  virtual ~CommonObject() = default;
-  // One of the workers opens, on its thread: for what each of them is to have, though only one was asked. False when memory is out.
-  virtual bool worker_opens(Worker&) noexcept { return true; }
 
   const PartKey* key = nullptr;
   CommonObject* next = nullptr;
+  void (*destroy)(CommonObject* object) noexcept = nullptr;
+  bool (*opens)(CommonObject* object, Worker& w) noexcept = nullptr;
 };
 
 class Common {
@@ -39,7 +40,7 @@ class Common {
   ~Common() {
     while (CommonObject* object = first_) {
       first_ = object->next;
-      base::destroy(object);
+      object->destroy(object);
     }
   }
 
@@ -49,7 +50,7 @@ class Common {
       const std::lock_guard lock(mutex_);
       object = first_;
     }
-    while (object && object->worker_opens(w)) object = object->next;  // one that came first stays behind those that come
+    while (object && (!object->opens || object->opens(object, w))) object = object->next;  // one that came first stays behind those that come
     return !object;
   }
 
@@ -64,8 +65,13 @@ class Common {
     if (T* object = look<T>()) return object;
     T* object = base::create<T>();
     if (!object) return nullptr;
-    object->key = &T::kKey;
-    object->next = first_;
+    CommonObject& made = *object;
+    made.key = &T::kKey;
+    made.destroy = [](CommonObject* it) noexcept { base::destroy(static_cast<T*>(it)); };
+    if constexpr (requires(Worker& w) { object->worker_opens(w); }) {
+      made.opens = [](CommonObject* it, Worker& w) noexcept { return static_cast<T*>(it)->worker_opens(w); };
+    }
+    made.next = first_;
     first_ = object;
     return object;
   }

@@ -9,9 +9,12 @@ namespace martlet {
 namespace {
 
 struct Kept {
-  Kept(const void* type_, detail::CommonBox* box_, uint32_t seat_) noexcept : type(type_), box(box_), seat(seat_) {}
+  Kept(const void* type_, const detail::CountedPointer& object_, uint32_t seat_) noexcept : type(type_), object(object_), seat(seat_) {}
+  Kept(const Kept&) = delete;
+  Kept& operator=(const Kept&) = delete;
+
   const void* type;
-  detail::CommonBox* box;
+  detail::CountedPointer object;
   uint32_t seat;  // the last that has taken it: they are set up one after the other
   Kept* next = nullptr;
 };
@@ -21,10 +24,9 @@ struct UserObjects final : worker::CommonObject {
   UserObjects() noexcept = default;
   UserObjects(const UserObjects&) = delete;
   UserObjects& operator=(const UserObjects&) = delete;
-  ~UserObjects() override {
+  ~UserObjects() {
     while (Kept* kept = first) {
       first = kept->next;
-      detail::release_common(kept->box);
       base::destroy(kept);
     }
   }
@@ -39,32 +41,26 @@ worker::Group* group_in_set_up() noexcept { return worker::place_.setting_up ? w
 
 namespace detail {
 
-CommonBox* find_common(const void* type) noexcept {
+CountedPointer find_common(const void* type) noexcept {
   worker::Group* group = group_in_set_up();
   UserObjects* objects = group ? group->common.find<UserObjects>() : nullptr;
   for (Kept* kept = objects ? objects->first : nullptr; kept; kept = kept->next) {
     if (kept->type != type || kept->seat == worker::place_.seat) continue;
     kept->seat = worker::place_.seat;
-    kept->box->references.fetch_add(1, std::memory_order_relaxed);
-    return kept->box;
+    return kept->object;
   }
-  return nullptr;
+  return {};
 }
 
-bool keep_common(const void* type, CommonBox* box) noexcept {
+bool keep_common(const void* type, const CountedPointer& made) noexcept {
   worker::Group* group = group_in_set_up();
   if (!group) return true;
   UserObjects* objects = group->common.find_or_add<UserObjects>();
-  Kept* kept = objects ? base::create<Kept>(type, box, worker::place_.seat) : nullptr;
+  Kept* kept = objects ? base::create<Kept>(type, made, worker::place_.seat) : nullptr;
   if (!kept) return false;
-  box->references.fetch_add(1, std::memory_order_relaxed);
   *objects->end = kept;
   objects->end = &kept->next;
   return true;
-}
-
-void release_common(CommonBox* box) noexcept {
-  if (box->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete box;
 }
 
 }  // namespace detail

@@ -199,3 +199,16 @@ TEST_CASE("jwt keys: PEM") {
   off.replace(off.find("waQ=="), 5, "waA==");
   CHECK(why_no_pem(off) == kNoPoint);
 }
+
+TEST_CASE("jwt keys: of a mebibyte, good or refused at once") {
+  const std::string mebibyte(1 << 20, 'k');
+  const auto key = jwt::Key::secret(mebibyte);
+  REQUIRE(key);
+  CHECK(jwt::Verifier(*key).verify(token_of(R"({"alg":"HS256"})", "{}", mebibyte), at(kNow)));
+  CHECK(why_no_jwk(mebibyte) == "a JWK is no good JSON, or has a name twice");
+  CHECK(why_no_jwk(rsa("", mebibyte)) == "a JWK is no good JSON, or has a name twice");
+  CHECK(why_no_pem("-----BEGIN PUBLIC KEY-----" + mebibyte + "-----END PUBLIC KEY-----") == "a PEM is no Base64, or too long for a key");
+  std::string begins;
+  for (int i = 0; i < 40000; i++) begins += "-----BEGIN PUBLIC KEY-----";
+  CHECK(why_no_pem(begins) == "there is no BEGIN PUBLIC KEY in a PEM");
+}

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 build=${BUILD:-build}
-${MAKE:-make} --no-print-directory lib PIC=1 OPT=-O0 BUILD="$build/pic" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
+${MAKE:-make} --no-print-directory lib PIC=1 OPT=-O0 PRELUDE=1 BUILD="$build/pic" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
 
 # A user's units need -fno-gnu-unique as the library has it, with g++. -z text: code that must be changed when it is loaded is an error; -z defs: so is what is missing.
 # shellcheck disable=SC2086  # words

@@ -13,7 +13,7 @@ import shlex
 import subprocess
 import sys
 
-CHAPTERS = ["Routes", "Requests and responses", "Middleware", "Errors", "JSON", "Coroutines", "WebSockets", "Rooms", "Tests"]
+CHAPTERS = ["Routes", "Requests and responses", "Middleware", "Errors", "JSON", "Coroutines", "Tokens", "WebSockets", "Rooms", "Tests"]
 # Chapters that are files of their own.
 FILES = ["history.md", "sessions.md", "topics.md"]
 NEEDS = {"Coroutines": "defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)"}

@@ -1,4 +1,4 @@
-// What nearly every test includes, compiled once for all of them (mk/test.mk). A test still includes what it uses: meson
+// What nearly every test includes, compiled once for all of them (mk/test.mk). A test still includes what it uses: CMake
 // compiles it without this.
 #pragma once
 

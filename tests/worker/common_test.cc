@@ -12,14 +12,14 @@ namespace {
 
 struct First final : worker::CommonObject {
   static constexpr worker::PartKey kKey{};
-  ~First() override { alive--; }
+  ~First() { alive--; }
   First() noexcept { alive++; }
   static inline int alive = 0;
 };
 
 struct Second final : worker::CommonObject {
   static constexpr worker::PartKey kKey{};
-  ~Second() override { first_was_there = First::alive == 1; }
+  ~Second() { first_was_there = First::alive == 1; }
   static inline bool first_was_there = false;
 };
 
