@@ -114,6 +114,11 @@ bool same_secret(std::string_view a, std::string_view b) noexcept;
 
 // Checks for a few users or tokens that are known when the program starts, from its environment, say. Each is asked in the same
 // time, whoever it is: digests are compared, all of them, in constant time. Copies share nothing; any thread.
+// (What a secret is kept as.)
+struct SecretDigest {
+  unsigned char bytes[32];
+};
+
 class MARTLET_LAYOUT FixedUsers {
  public:
   struct User {
@@ -123,7 +128,7 @@ class MARTLET_LAYOUT FixedUsers {
   bool operator()(std::string_view name, std::string_view password) const noexcept;
 
  private:
-  std::vector<std::string> digests_;
+  std::vector<SecretDigest> digests_;
 };
 inline FixedUsers fixed_users(std::initializer_list<FixedUsers::User> users) { return FixedUsers(users); }
 
@@ -133,7 +138,7 @@ class MARTLET_LAYOUT FixedTokens {
   bool operator()(std::string_view token) const noexcept;
 
  private:
-  std::vector<std::string> digests_;
+  std::vector<SecretDigest> digests_;
 };
 inline FixedTokens fixed_tokens(std::initializer_list<std::string_view> tokens) { return FixedTokens(tokens); }
 

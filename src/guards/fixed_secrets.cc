@@ -2,6 +2,8 @@
 // tells anything: all of them are compared, whoever asks.
 #include <martlet/auth.h>
 
+#include <bit>
+
 #include "base/bytes.h"
 #include "base/constant_time.h"
 #include "codec/sha256.h"
@@ -11,20 +13,19 @@ namespace martlet {
 namespace {
 
 // The length of the first one is hashed, too: "ab" and "c" are not "a" and "bc".
-std::string digest_of(std::string_view first, std::string_view second) {
+SecretDigest digest_of(std::string_view first, std::string_view second) {
   uint8_t size[8];
   base::store_be64(size, first.size());
   codec::Sha256 hash;
   hash.update(size);
   hash.update(base::as_bytes(first));
   hash.update(base::as_bytes(second));
-  const codec::Sha256Digest digest = hash.finish();
-  return std::string(base::as_text(digest));
+  return std::bit_cast<SecretDigest>(hash.finish());
 }
 
-bool is_one_of(const std::vector<std::string>& digests, const std::string& digest) noexcept {
+bool is_one_of(const std::vector<SecretDigest>& digests, const SecretDigest& digest) noexcept {
   bool found = false;
-  for (const std::string& known : digests) found |= base::equal_in_constant_time(std::string_view(known), std::string_view(digest));
+  for (const SecretDigest& known : digests) found |= base::equal_in_constant_time(base::ByteSpan(known.bytes), base::ByteSpan(digest.bytes));
   return found;
 }
 

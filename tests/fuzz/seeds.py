@@ -353,11 +353,17 @@ SERVER = {
     "faults": op(FAULT, 0, 3, 0) + op(OPEN) + op(TURN) + op(FAULT, 0, 1, 2) + op(OPEN, 1) + op(TURN) + feed(0, HTTP["short"]) + op(TURN),
 }
 
+CREDENTIALS = {
+    "aladdin": b"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "utf8": b"basic  dGVzdDoxMjPCow==", "empty": b"Basic Og==", "no_colon": b"Basic YQ==",
+    "unpadded": b"Basic YTpi", "bits": b"Basic Og=B", "control": b"Basic AAo6", "bearer": b"Bearer mF_9.B5f-4.1JqM", "protocols": b"chat, bearer, abc.d-e_f, v2",
+    "dotted": b"bearer.abc.def, chat", "origin": b"https://a.example:8443", "referer": b"http://[::1]:80/a?b#c", "session": b"1.2000.1000.abcdefghijklmnopqrst-_.eyJhIjoxfQ",
+}
+
 SEEDS = {
     "http_parser": HTTP, "http_chunked": CHUNKED, "ws_handshake": HANDSHAKE, "ws_message": MESSAGES,
     "kernels": TEXT, "json": JSON_TEXTS, "json_kernels": JSON, "base64": CODES, "percent": QUERIES, "server": SERVER,
     "path_guard": GUARDS, "inflate": INFLATE, "deflate": DEFLATE, "permessage_deflate": OFFERS, "cookie": COOKIES,
-    "events": EVENTS, "jwt": JWT,
+    "events": EVENTS, "jwt": JWT, "basic_auth": CREDENTIALS,
 }
 STEERED = {"http_parser", "http_chunked", "ws_message", "kernels", "json_kernels"}  # each seed whole, and cut at every byte
 
