@@ -26,7 +26,8 @@
 //   {"event":"room:gap","args":[{"reason":"trimmed"}],"room":"chat/1","offset":9,"epoch":"9f3c…"}
 // with the reason "epoch" (it is of another life), "future" (no such offset yet), "trimmed" (too old), or "behind": to a member
 // whose connection took nothing for so long that what it was still to get is gone. With JoinOptions::last the last messages follow
-// (the position that was said is before them), then a room:joined that has not recovered.
+// (the position that was said is before them), then a room:joined that has not recovered. Behind a gap "behind" no room:joined
+// follows, not that of a join which was still to be answered either: it is the position from which on all comes, live.
 // Envelope::type_data changes "event" and "args" as it does everywhere. Texts and bytes that are sent as they are take an offset,
 // too, but do not tell it: a client that comes back with `since` gets its offsets from events and from room:joined.
 //
@@ -57,7 +58,8 @@ class RoomMemory;
 }
 
 // How much each of these rooms may hold. All rooms of the process together hold at most 256 MiB (set_history_bytes), and at most
-// 100,000 rooms have a memory at a time; those above have none.
+// 100,000 rooms have a memory at a time; those above have none: their members get what is sent, like those of any room, and a room
+// that members have come into without stays so, on all workers, until the last of them has gone.
 struct HistoryOptions {
   // Older messages are forgotten; 0: never for their age. A room without members, messages and keys goes.
   milliseconds age = std::chrono::minutes(10);
@@ -129,7 +131,7 @@ class Shared {
   // All keys, as an object, and the position that it stood at.
   Json entries(RoomPosition* position = nullptr) const;
   RoomPosition position() const;
-  // The payloads of the last messages, oldest first.
+  // The payloads of the last messages, oldest first; none that is older than HistoryOptions::age, unless a member is still to get it.
   MARTLET_LAYOUT std::vector<std::string> messages(size_t most) const;
 
  private:

@@ -36,9 +36,56 @@ struct MARTLET_LAYOUT MemberInfo {
 // In no particular order.
 struct MARTLET_LAYOUT MemberList {
   std::vector<MemberInfo> members = {};
-  bool complete = true;  // every worker has answered in time
+  bool complete = true;  // every worker has answered in time, and memory was there for all of it; else some are missing, or all
   bool more = false;     // there are more than were asked for
 };
+
+namespace detail {
+
+// What has come, in memory of the library's, which may be out without an exception. The list is made of it in the unit that asks,
+// whose exceptions are its own.
+struct MARTLET_LAYOUT ToldMember {
+  ToldMember* next = nullptr;
+  Json metadata = Json::object();
+  WebSocket socket = {};
+  uint8_t id_size = 0;
+  uint8_t address_size = 0;
+  char id[32];
+  char address[40];
+};
+struct MARTLET_LAYOUT ToldMembers {
+  ToldMember* first = nullptr;
+  size_t count = 0;
+  bool complete = true;
+  bool more = false;
+};
+
+MARTLET_THUNK inline void fill(std::vector<MemberInfo>& members, ToldMembers& told) {
+  members.reserve(told.count);
+  for (ToldMember* one = told.first; one; one = one->next) {
+    members.push_back({std::string(one->id, one->id_size), std::move(one->metadata), std::string(one->address, one->address_size), one->socket});
+  }
+}
+
+#if MARTLET_HAS_EXCEPTIONS
+MARTLET_THUNK inline MemberList list_of(ToldMembers& told) noexcept {
+  try {
+    MemberList list{{}, told.complete, told.more};
+    fill(list.members, told);
+    return list;
+  } catch (...) {
+    return MemberList{{}, false, told.more};
+  }
+}
+#else
+MARTLET_THUNK inline MemberList list_of(ToldMembers& told) noexcept {
+  MemberList list{{}, told.complete, told.more};
+  fill(list.members, told);
+  return list;
+}
+#endif
+
+}  // namespace detail
 
 // A question on its way. Nothing is asked before then() or co_await.
 class [[nodiscard]] MembersRequest {
@@ -52,8 +99,13 @@ class [[nodiscard]] MembersRequest {
     return *this;
   }
   // Asks. Any thread. `fn(list)` runs once, on the worker that asks, for a thread that is none on the first one; never before
-  // this has returned; not at all only when its App has ended by then or memory is out for it.
-  void then(Function<void(MemberList)> fn);
+  // this has returned; not at all only when its App has ended by then or memory is out for it. Where memory is out for the list
+  // it is told an empty one, which is not complete.
+  template <typename F>
+    requires(std::is_invocable_v<std::decay_t<F>&, MemberList>)
+  MARTLET_THUNK void then(F&& fn) {
+    ask([fn = std::decay_t<F>(std::forward<F>(fn))](detail::ToldMembers& told) mutable { fn(detail::list_of(told)); });
+  }
   // Asks, and waits: MemberList list = co_await request.
 #if defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)
   auto operator co_await() noexcept;
@@ -65,6 +117,7 @@ class [[nodiscard]] MembersRequest {
   MembersRequest(uint32_t worker, const Room& room, size_t limit) noexcept : worker_(worker), limit_(limit), room_(room) {}
   MembersRequest(uint32_t worker, Decision<bool(WebSocket)> wanted, size_t limit) noexcept
       : worker_(worker), limit_(limit), wanted_(std::move(wanted)) {}
+  void ask(Function<void(detail::ToldMembers&)> fn) noexcept;
   uint32_t worker_;
   size_t limit_;
   Room room_ = {};

@@ -12,6 +12,10 @@
 //   {"event":"presence:join","args":["ws_…",{…}],"room":"lobby","offset":4}      one has come, or is another than before
 //   {"event":"presence:leave","args":["ws_…"],"room":"lobby","offset":5}         one has gone
 // to a slow member of each the last only. One who joins is told the others at once, and of itself at the end of the turn.
+//
+// A room shows as many as it may have keys (HistoryOptions::keys, 10,000 where no App::history is said of it). Who comes above that, or
+// when memory is out, is a member like the others but is not shown: it is counted (hidden), a line is written to the log, by each
+// worker once a second at most, and it is shown as soon as somebody else has gone.
 #pragma once
 
 #include <martlet/config.h>
@@ -34,8 +38,8 @@ struct PresenceOptions {
   Decision<std::string(WebSocket)> identify = {};
 };
 
-// The presence of a room, or of rooms of a pattern. A value to copy and store. list() and size() are for the threads of the App or
-// Server.
+// The presence of a room, or of rooms of a pattern. A value to copy and store. list() size() and hidden() are for the threads of the App
+// or Server.
 class MARTLET_LAYOUT Presence {
  public:
   Presence() = default;
@@ -48,6 +52,9 @@ class MARTLET_LAYOUT Presence {
   void list(Function<void(const Json&)> fn) const;
   size_t size(std::string_view room) const noexcept;
   size_t size() const noexcept { return size(room_); }
+  // Connections that are there and not shown, as there is no place: then list() and size() are not all.
+  size_t hidden(std::string_view room) const noexcept;
+  size_t hidden() const noexcept { return hidden(room_); }
   // What the function says of this connection has changed: it is asked again, for each room in which it is shown, at the end of the
   // turn. Any thread.
   void update(WebSocket ws) const noexcept;

@@ -48,7 +48,7 @@ struct SessionData {
 };
 
 // How a store answers SessionStore::load: a small value, to be copied and called on any thread, at once or later. What a second
-// call says, one that comes after SessionOptions::store_timeout, or after the client has gone, is for nobody. On the
+// call says, or one after the client has gone, is for nobody; of one that comes after SessionOptions::store_timeout see there. On the
 // connection's own thread it takes effect, and SessionOptions::on_restored runs, before the call returns; from elsewhere it
 // is carried there.
 class SessionAnswer {
@@ -65,7 +65,7 @@ class SessionAnswer {
 
 // Where sessions are kept: functions, called on the threads of all workers, also at the same time. They do not wait for
 // anything; who has to ask a database answers later. The texts and data are valid until they return. One that throws is reported
-// (App::on_error), and has kept or found nothing. Any of them may be empty.
+// (App::on_error): a `save` has kept nothing, a `load` has not answered. Any of them may be empty.
 struct SessionStore {
   Function<void(std::string_view client, SessionAnswer answer)> load = {};
   Function<void(std::string_view client)> remove = {};
@@ -73,8 +73,12 @@ struct SessionStore {
   Function<void(std::string_view client, const SessionData& data, milliseconds ttl)> save = {};
 };
 
+// Above its limits that session goes which is worth least, so that a flood of strangers who come and go drives out none but
+// strangers' sessions: first those that hold nothing, neither metadata nor rooms; then those that were saved once only, as long as they
+// are more than a quarter of all; then those that were saved again, of a client that has come back or stayed for longer than
+// SessionOptions::save_interval. Of each kind the one that was saved longest ago. One that holds nothing makes none go that does.
 struct MemoryStoreOptions {
-  // All sessions together, with 256 bytes for each beside its texts. Above it the one that was saved longest ago goes.
+  // All sessions together, with 256 bytes for each beside its texts. What is larger on its own is not kept.
   size_t max_bytes = size_t{64} << 20;
   size_t max_sessions = 10'000;
 };
@@ -128,8 +132,9 @@ enum class DuplicateClient : uint8_t {
 struct MARTLET_LAYOUT SessionOptions {
   DuplicateClient duplicate = DuplicateClient::newest_wins;
   Identify identify = by_client_id();
-  // Clients that are away and have something waiting. Above it the one that was longest untouched is forgotten, and what waits
-  // for it dropped.
+  // Clients that are away and have something waiting, or are known to have been here (queue_unknown). Above it one is forgotten, and
+  // what waits for it dropped: of those for whom nothing waits and who were here once, as long as they are more than a quarter
+  // of all, else of the others; the one that was longest untouched.
   size_t max_clients = 10'000;
   // What waits for all clients together, with 160 bytes for each message. Above it the oldest of all is dropped.
   size_t max_queue_bytes = size_t{64} << 20;
@@ -142,11 +147,12 @@ struct MARTLET_LAYOUT SessionOptions {
   Function<void(WebSocket, const SessionData&)> on_restored = {};
   // Messages that wait for one client. Above it the oldest is dropped. 0: nothing waits.
   size_t queue = 100;
-  // And their bytes. What is larger on its own is not taken. While a client is connected, so much may be on its way from other threads. Well
-  // below WsOptions::max_unsent_bytes, so that what has waited makes no slow consumer.
+  // And their bytes. What is larger on its own is not taken. While a client is connected, so much may be on its way from other threads, and
+  // of small messages as many as that has place for at 160 bytes each; what is sent above it is dropped. Well below
+  // WsOptions::max_unsent_bytes, so that what has waited makes no slow consumer.
   size_t queue_bytes = size_t{512} << 10;
-  // Whether messages wait for identities that have never been here, or were forgotten. False: for those that were connected
-  // within `ttl`.
+  // Whether messages wait for identities that have never been here, or were forgotten. False: for those whose last connection
+  // ended within `ttl`, however often they are sent something; to others it is SendStatus::closed.
   bool queue_unknown = true;
   // Whether who says an identity that is none (too long, a control character) is refused: 400. False: it has no session.
   bool refuse_bad_identities = false;
@@ -158,7 +164,11 @@ struct MARTLET_LAYOUT SessionOptions {
   milliseconds save_interval = std::chrono::minutes(1);
   // {}: nothing is stored, and nothing restored.
   SessionStore store = memory_store();
-  // How long an answer of the store, or of the worker that has the older connection, is waited for. Then the client is a new one.
+  // How long an answer of the store, or of the worker that has the older connection, is waited for. Then the client is served as a new
+  // one; but what may be stored of it is not stored over. As long as the store has not answered, nothing of this connection is stored;
+  // when it answers late, the client gets nothing of it, and what is stored from then on is what it has now with what it had: members
+  // of metadata with a name that it does not have, and rooms, as far as both together are allowed. With DuplicateClient::both a late
+  // answer that is a session stays stored as it is, until all connections of the client have gone.
   milliseconds store_timeout = std::chrono::seconds(5);
   // What tokens are signed with: any text that is secret, the same on all hosts. Empty: random, so that tokens end with the program.
   std::string token_key = {};

@@ -25,6 +25,9 @@ struct MessageAccess {
   static WebSocket socket(uint32_t worker, base::SlotId id) noexcept { return WebSocket(worker, id.slot, id.generation); }
   // What WebSocket::id() said; closed when it is no such text.
   static WebSocket socket(std::string_view id) noexcept;
+  // What WebSocket::id() says.
+  static constexpr size_t kIdBytes = 29;
+  static void write_id(const WebSocket& ws, char* to) noexcept;
   static uint32_t worker(const WebSocket& ws) noexcept { return ws.worker_; }
   static base::SlotId id(const WebSocket& ws) noexcept { return {ws.slot_, ws.generation_}; }
   static RouteServer route_server(realtime::WsRouteEntry& route) noexcept { return RouteServer(route); }

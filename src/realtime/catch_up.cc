@@ -24,6 +24,13 @@ struct Number {
   size_t size;
 };
 
+uint8_t* put(uint8_t* at, std::string_view part) noexcept {
+  if (!part.empty()) std::memcpy(at, part.data(), part.size());
+  return at + part.size();
+}
+
+uint8_t* begin_frame(uint8_t* at, size_t payload) noexcept { return at + proto::encode_frame_header(at, proto::Opcode::text, payload); }
+
 }  // namespace
 
 // Where frames are written to.
@@ -33,17 +40,25 @@ struct CatchUp::Out {
   Written written;
   // The next changes, once they have been looked for.
   bool placed = false;
-  const MemoryEntry* live = nullptr;
-  const MemoryEntry* gone = nullptr;
+  const MemoryEntry* changes[kKeyKinds + 1] = {};  // of each list
 
   void place(const MemoryMap& map, uint64_t position) noexcept {
-    if (placed) return;
-    live = map.first_live_after(position);
-    gone = map.first_gone_after(position);
-    placed = true;
+    if (std::exchange(placed, true)) return;
+    for (size_t kind = 0; kind < kKeyKinds; kind++) changes[kind] = map.live_list(static_cast<KeyKind>(kind)).first_after(position);
+    changes[kKeyKinds] = map.gone_list().first_after(position);
   }
-  const MemoryEntry* next_change() const noexcept { return !live || (gone && gone->offset < live->offset) ? gone : live; }
-  void pass(const MemoryEntry* change) noexcept { (change == live ? live : gone) = change->newer; }
+  const MemoryEntry* next_change() const noexcept {
+    const MemoryEntry* next = changes[0];
+    for (const MemoryEntry* other : changes) {
+      if (other && (!next || other->offset < next->offset)) next = other;
+    }
+    return next;
+  }
+  void pass(const MemoryEntry* change) noexcept {
+    for (const MemoryEntry*& next : changes) {
+      if (next == change) next = change->newer;
+    }
+  }
 
   // False when there is no place for so much.
   bool has_room(size_t bytes) noexcept {
@@ -61,10 +76,15 @@ struct CatchUp::Out {
     written.frames++;
     return true;
   }
-  uint8_t* begin(size_t payload) noexcept {
-    uint8_t* at = to + written.bytes;
-    return at + proto::encode_frame_header(at, proto::Opcode::text, payload);
+  // Behind what is written already it waits for the next time.
+  bool share(base::Block* block, uint8_t* data, size_t bytes) noexcept {
+    if (written.bytes > 0) return false;
+    block->retain();
+    written.shared = {block, data, bytes};
+    written.frames = 1;
+    return true;
   }
+  uint8_t* begin(size_t payload) noexcept { return begin_frame(to + written.bytes, payload); }
   bool text(std::initializer_list<std::string_view> parts) noexcept {
     size_t payload = 0;
     for (const std::string_view part : parts) payload += part.size();
@@ -73,10 +93,6 @@ struct CatchUp::Out {
     uint8_t* at = begin(payload);
     for (const std::string_view part : parts) at = put(at, part);
     return took(bytes);
-  }
-  static uint8_t* put(uint8_t* at, std::string_view part) noexcept {
-    if (!part.empty()) std::memcpy(at, part.data(), part.size());
-    return at + part.size();
   }
 };
 
@@ -137,7 +153,7 @@ CatchUp::Written CatchUp::write(RoomMemory& room, uint64_t until, const WebSocke
     messages_at_ = until;
     start_over(room, until);
   }
-  while (!out.written.done && step(room, until, member, out)) {
+  while (!out.written.done && !out.written.shared.block && step(room, until, member, out)) {
   }
   return out.written;
 }
@@ -171,62 +187,120 @@ bool CatchUp::say_position(RoomMemory& room, uint64_t offset, Out& out) noexcept
   return true;
 }
 
+void CatchUp::end_kind() noexcept {
+  page_at_ = 0;
+  page_ = 0;
+  if (kind_ == KeyKind::presence) phase_ = Phase::messages;
+  kind_ = KeyKind::presence;
+}
+
 bool CatchUp::step_state(RoomMemory& room, Out& out) noexcept {
-  if (room.map().knows(kind_)) return write_page(room, out);
-  if (kind_ == KeyKind::state) return kind_ = KeyKind::presence, true;
-  return phase_ = Phase::messages, true;
+  if (!room.map().knows(kind_)) return end_kind(), true;
+  const ChangeList& keys = room.map().live_list(kind_);
+  const bool is_shared = page_ < keys.full() && keys.stretch(page_).after == page_at_ && keys.end_of(page_) <= until_;
+  return is_shared ? share_page(room, out) : write_page(room, out);
+}
+
+namespace {
+
+// What stands around the keys of a page.
+class PageText {
+ public:
+  PageText(const RoomMemory& room, KeyKind kind, uint32_t page, bool more, uint64_t offset) noexcept
+      : page_(page), offset_(offset), type_data_(room.type_data.load(std::memory_order_relaxed)),
+        before_{type_data_ ? R"({"type":")" : R"({"event":")", kStateNames[static_cast<size_t>(kind)],
+                type_data_ ? R"(","data":[{)" : R"(","args":[{)"},
+        behind_{R"(},{"page":)", page_.text(), more ? R"(,"more":true}])" : R"(,"more":false}])", R"(,"room":)", room.name_text(),
+                R"(,"offset":)", offset_.text(), "}"} {}
+  PageText(const PageText&) = delete;
+  PageText& operator=(const PageText&) = delete;
+
+  size_t size() const noexcept {
+    size_t all = 0;
+    for (const std::string_view part : before_) all += part.size();
+    for (const std::string_view part : behind_) all += part.size();
+    return all;
+  }
+  // The payload, with the keys from the first one on, up to an offset.
+  void write(uint8_t* at, const MemoryEntry* first, uint64_t last) const noexcept {
+    for (const std::string_view part : before_) at = put(at, part);
+    for (const MemoryEntry* entry = first; entry && entry->offset <= last; entry = entry->newer) {
+      if (entry != first) *at++ = ',';
+      at = put(put(put(at, entry->key_text()), ":"), entry->value_text());
+    }
+    for (const std::string_view part : behind_) at = put(at, part);
+  }
+
+ private:
+  Number page_;
+  Number offset_;
+  bool type_data_;
+  std::string_view before_[3];
+  std::string_view behind_[8];
+};
+
+// A stretch of keys as a frame of its own. Null when memory is out.
+base::Block* write_stretch(const RoomMemory& room, KeyKind kind, uint32_t index) noexcept {
+  const ChangeList& keys = room.map().live_list(kind);
+  const ChangeList::Stretch& stretch = keys.stretch(index);
+  const uint64_t offset = keys.end_of(index);
+  const PageText text(room, kind, index, true, offset);
+  const size_t payload = text.size() + (stretch.bytes ? stretch.bytes - 1 : 0);
+  base::Block* block = base::Block::make(proto::frame_header_size(payload) + payload);
+  if (!block) return nullptr;
+  text.write(begin_frame(block->data(), payload), stretch.first, offset);
+  return block;
+}
+
+}  // namespace
+
+// A page of keys that have been there for so long that others were told of them, or will be: it is the same for all.
+bool CatchUp::share_page(RoomMemory& room, Out& out) noexcept {
+  const ChangeList& keys = room.map().live_list(kind_);
+  base::Block* page = keys.stretch(page_).page;
+  if (page) {
+    page->retain();
+  } else {
+    page = write_stretch(room, kind_, page_);
+    if (!page) return write_page(room, out);
+    room.keep_page(kind_, page_, page);
+  }
+  room.map().note_pages_wanted();
+  const bool shared = out.share(page, page->data(), page->capacity);
+  page->release();
+  if (shared) page_at_ = keys.end_of(page_++);
+  return shared;
 }
 
 // One page of the keys that were there at the beginning and have not changed since; those that have come later.
 bool CatchUp::write_page(RoomMemory& room, Out& out) noexcept {
-  const MemoryEntry* const first = room.map().first_live_after(page_at_);
+  const MemoryEntry* const first = room.map().live_list(kind_).first_after(page_at_);
   size_t bytes = 0;
   const MemoryEntry* end = first;
-  for (; end && end->offset <= until_ && (bytes == 0 || bytes < kPageBytes); end = end->newer) {
-    if (end->kind == kind_) bytes += end->key_text().size() + 1 + end->value_text().size() + (bytes ? 1 : 0);
+  for (; end && end->offset <= until_ && (bytes == 0 || bytes < ChangeList::kPageBytes); end = end->newer) {
+    bytes += end->key_text().size() + 1 + end->value_text().size() + (bytes ? 1 : 0);
   }
-  const MemoryEntry* more = end;
-  while (more && more->offset <= until_ && more->kind != kind_) more = more->newer;
-  const bool goes_on = more && more->offset <= until_;
-  const bool type_data = room.type_data.load(std::memory_order_relaxed);
-  const Number page(page_);
-  const Number offset(until_);
-  const std::string_view before[] = {type_data ? R"({"type":")" : R"({"event":")", kStateNames[static_cast<size_t>(kind_)],
-                                     type_data ? R"(","data":[{)" : R"(","args":[{)"};
-  const std::string_view after[] = {R"(},{"page":)", page.text(), goes_on ? R"(,"more":true}])" : R"(,"more":false}])", R"(,"room":)",
-                                    room.name_text(), R"(,"offset":)", offset.text(), "}"};
-  size_t payload = bytes;
-  for (const std::string_view part : before) payload += part.size();
-  for (const std::string_view part : after) payload += part.size();
+  const bool goes_on = end && end->offset <= until_;
+  const uint64_t offset = goes_on ? end->offset - 1 : until_;
+  const PageText text(room, kind_, page_, goes_on, offset);
+  const size_t payload = text.size() + bytes;
   const size_t whole = proto::frame_header_size(payload) + payload;
   if (!out.has_room(whole)) return false;
-  uint8_t* at = out.begin(payload);
-  for (const std::string_view part : before) at = Out::put(at, part);
-  bool comma = false;
-  for (const MemoryEntry* entry = first; entry != end; entry = entry->newer) {
-    if (entry->kind != kind_) continue;
-    if (comma) *at++ = ',';
-    comma = true;
-    at = Out::put(Out::put(Out::put(at, entry->key_text()), ":"), entry->value_text());
-  }
-  for (const std::string_view part : after) at = Out::put(at, part);
+  text.write(out.begin(payload), first, offset);
   if (goes_on) {
-    page_at_ = more->offset - 1;
+    page_at_ = offset;
     page_++;
   } else {
-    page_at_ = 0;
-    page_ = 0;
-    if (kind_ == KeyKind::presence) {
-      phase_ = Phase::messages;
-    } else {
-      kind_ = KeyKind::presence;
-    }
+    end_kind();
   }
   return out.took(whole);
 }
 
 bool CatchUp::write_message(const MemoryRecord& record, const WebSocket& member, Out& out) noexcept {
-  if (record.is_for(member) && !out.copy(record.data, record.size)) return false;
+  const auto give = [&] {
+    return record.size >= kSharedBytes ? out.share(record.block, record.data, record.size) : out.copy(record.data, record.size);
+  };
+  if (record.is_for(member) && !give()) return false;
   messages_at_ = record.offset;
   return true;
 }

@@ -20,7 +20,7 @@ uint64_t ns_of(milliseconds time) noexcept { return uint64_t{base::to_ms(time)} 
 ClientMessage* message_of(QueueHook* hook) noexcept { return static_cast<ClientMessage*>(hook); }
 ClientMessage* message_of(ByTimeHook* hook) noexcept { return static_cast<ClientMessage*>(hook); }
 
-bool is_served(const ClientLink& link) noexcept { return link.state == LinkState::live || link.state == LinkState::restoring; }
+bool has_begun(const ClientLink& link) noexcept { return link.state == LinkState::live || link.state == LinkState::restoring; }
 
 ClientLink* find_live(const ClientRecord& record) noexcept {
   ClientLink* link = record.links;
@@ -43,7 +43,7 @@ void ClientDirectory::open(SessionOptions& options) noexcept {
   if (std::exchange(open_, true)) return;
   const milliseconds waits = options.message_ttl.count() > 0 ? options.message_ttl : options.ttl;
   limits_ = {options.duplicate, std::max<size_t>(options.max_clients, 1), options.max_queue_bytes, options.queue, options.queue_bytes,
-             options.queue_unknown, ns_of(waits), std::max(ns_of(options.ttl), ns_of(waits))};
+             options.queue_unknown, ns_of(waits), ns_of(options.ttl), std::max(ns_of(options.ttl), ns_of(waits))};
   token_key_ = make_key(options.token_key);
   store_ = std::move(options.store);
   ttl_ = options.ttl;
@@ -53,7 +53,9 @@ void ClientDirectory::open(SessionOptions& options) noexcept {
 // All workers are over, and with them the connections.
 ClientDirectory::~ClientDirectory() {
   while (ByTimeHook* oldest = by_time_.front()) drop(*message_of(oldest));
-  while (ClientRecord* record = away_.front()) destroy_record(*record);
+  for (AwayClients* away : {&strangers_, &known_}) {
+    while (ClientRecord* record = away->records.front()) destroy_record(*record);
+  }
 }
 
 // Connections ---------------------------------------------------------------------------------------------------------
@@ -71,10 +73,7 @@ ClientDirectory::Admitted ClientDirectory::admit(std::string_view identity, Clie
   ClientRecord* record = find_or_make(identity);
   if (!record) return Admitted::no_memory;
   if (record->links && (limits_.duplicate == DuplicateClient::refuse || record->link_count == kMostLinks)) return Admitted::refused;
-  if (record->linked()) {
-    base::IntrusiveList<ClientRecord>::unlink(record);
-    away_count_--;
-  }
+  unlist_away(*record);
   link.client = record;
   link.next = record->links;
   link.state = LinkState::admitted;
@@ -87,9 +86,10 @@ ClientDirectory::Began ClientDirectory::begin(ClientLink& link) noexcept {
   const std::lock_guard lock(mutex_);
   Began began;
   ClientRecord& record = *link.client;
+  record.came_back = record.was_here;
   record.was_here = true;
   for (ClientLink* other = record.links; other; other = other->next) {
-    if (other == &link || !is_served(*other)) continue;
+    if (other == &link || !has_begun(*other)) continue;
     began.alone = false;
     if (limits_.duplicate == DuplicateClient::both) continue;
     began.displaced = {other->worker, other->id};
@@ -113,11 +113,17 @@ bool ClientDirectory::make_live(ClientLink& link, uint64_t now_ns) noexcept {
   return true;
 }
 
+void ClientDirectory::note_unknown(const ClientLink& link, bool unknown) noexcept {
+  if (limits_.duplicate != DuplicateClient::both) return;
+  const std::lock_guard lock(mutex_);
+  link.client->unknown = unknown;
+}
+
 bool ClientDirectory::is_last(const ClientLink& link) noexcept {
   if (limits_.duplicate != DuplicateClient::both) return true;
   const std::lock_guard lock(mutex_);
-  bool last = true;
-  for (const ClientLink* other = link.client->links; other; other = other->next) last = last && (other == &link || !is_served(*other));
+  bool last = !link.client->unknown;
+  for (const ClientLink* other = link.client->links; other; other = other->next) last = last && (other == &link || !has_begun(*other));
   return last;
 }
 
@@ -128,6 +134,7 @@ void ClientDirectory::leave(ClientLink& link, uint64_t now_ns) noexcept {
   while (*to != &link) to = &(*to)->next;
   *to = link.next;
   record.link_count--;
+  if (link.state != LinkState::admitted) record.left_ns = now_ns;
   link.state = LinkState::none;
   if (find_live(record)) {
     while (QueueHook* oldest = link.pending.front()) drop(*message_of(oldest));  // the others have it
@@ -140,19 +147,29 @@ void ClientDirectory::leave(ClientLink& link, uint64_t now_ns) noexcept {
   touch(record, now_ns);
 }
 
-// Of a record without a connection: from now on it counts as away; the one that has been so for longest makes room.
+// Of a record without a connection: from now on it counts as away.
 void ClientDirectory::touch(ClientRecord& record, uint64_t now_ns) noexcept {
   if (record.links) return;
-  if (record.linked()) {
-    base::IntrusiveList<ClientRecord>::unlink(&record);
-    away_count_--;
-  }
-  record.away_since_ns = now_ns;
-  away_.push_back(&record);
-  if (++away_count_ <= limits_.clients) return;
-  ClientRecord& oldest = *away_.front();
+  unlist_away(record);
+  record.touched_ns = now_ns;
+  record.away = record.queue.empty() && !record.came_back ? &strangers_ : &known_;
+  record.away->records.push_back(&record);
+  record.away->count++;
+  if (strangers_.count + known_.count > limits_.clients) make_way();
+}
+
+// Strangers go first, but for some: among those is who has just come for the first time.
+void ClientDirectory::make_way() noexcept {
+  const bool many = strangers_.count > limits_.clients / 4 || known_.count == 0;
+  ClientRecord& oldest = *(many ? strangers_ : known_).records.front();
   while (QueueHook* message = oldest.queue.front()) drop_count(*message_of(message), counts.dropped);
   destroy_record(oldest);
+}
+
+void ClientDirectory::unlist_away(ClientRecord& record) noexcept {
+  if (!record.away) return;
+  base::IntrusiveList<ClientRecord>::unlink(&record);
+  std::exchange(record.away, nullptr)->count--;
 }
 
 // Nothing waits for it, and nothing is to be known of it.
@@ -162,10 +179,7 @@ bool ClientDirectory::is_idle(const ClientRecord& record) const noexcept {
 
 void ClientDirectory::destroy_record(ClientRecord& record) noexcept {
   while (QueueHook* message = record.queue.front()) drop(*message_of(message));
-  if (record.linked()) {
-    base::IntrusiveList<ClientRecord>::unlink(&record);
-    away_count_--;
-  }
+  unlist_away(record);
   records_.erase(record);
   base::destroy(&record);
 }
@@ -203,6 +217,7 @@ void ClientDirectory::drop(ClientMessage& message) noexcept {
   ClientMessages::unlink(&message);
   if (message.link) {
     message.link->pending_bytes -= message.bytes;
+    message.link->pending_count--;
   } else {
     message.client->queue_bytes -= message.bytes;
     message.client->queued--;
@@ -216,13 +231,16 @@ void ClientDirectory::drop_count(ClientMessage& message, std::atomic<uint64_t>& 
   drop(message);
 }
 
+// Small ones are bounded by what they take beside their payload.
 bool ClientDirectory::put_pending(ClientLink& link, const SharedFrame& frame, uint64_t now_ns, Told& told) noexcept {
-  const bool fits = link.pending.empty() || link.pending_bytes < limits_.bytes;
+  const size_t beside = link.pending_count * kMessageBytes;
+  const bool fits = link.pending.empty() || (link.pending_bytes < limits_.bytes && beside < limits_.bytes);
   ClientMessage* message = fits ? make(frame, *link.client, now_ns) : nullptr;
   if (!message) return counts.dropped.fetch_add(1, kRelaxed), false;
   message->link = &link;
   link.pending.push_back(message);
   link.pending_bytes += message->bytes;
+  link.pending_count++;
   if (!std::exchange(link.mailed, true)) told.names[told.count++] = {link.worker, link.id};
   return true;
 }
@@ -240,6 +258,12 @@ bool ClientDirectory::put_queue(ClientRecord& record, const SharedFrame& frame, 
   return true;
 }
 
+// Whether something may wait for it.
+bool ClientDirectory::is_served(const ClientRecord* record, uint64_t now_ns) const noexcept {
+  if (limits_.messages == 0 || limits_.unknown) return limits_.messages > 0;
+  return record && record->was_here && (record->links || record->left_ns + limits_.known_ns > now_ns);
+}
+
 SendStatus ClientDirectory::put(std::string_view client, const SharedFrame& frame, uint64_t now_ns, Told& told) noexcept {
   const std::lock_guard lock(mutex_);
   expire_some(now_ns, 16);
@@ -251,7 +275,7 @@ SendStatus ClientDirectory::put(std::string_view client, const SharedFrame& fram
     }
     return any ? SendStatus::posted : SendStatus::dropped;
   }
-  if (limits_.messages == 0 || (!limits_.unknown && (!record || !record->was_here))) return SendStatus::closed;
+  if (!is_served(record, now_ns)) return SendStatus::closed;
   if (!record) record = find_or_make(client);
   if (!record) return counts.dropped.fetch_add(1, kRelaxed), SendStatus::dropped;
   const bool good = put_queue(*record, frame, now_ns);
@@ -268,7 +292,7 @@ base::SlotId ClientDirectory::find_direct(std::string_view client, uint32_t work
   return good ? link->id : base::SlotId{};
 }
 
-// On their way they are bounded by their bytes; as messages that wait, also by their number.
+// As messages that wait they are bounded by what is said of those.
 void ClientDirectory::move_to_queue(ClientLink& link) noexcept {
   ClientRecord& record = *link.client;
   while (QueueHook* hook = link.pending.pop_front()) {
@@ -279,6 +303,7 @@ void ClientDirectory::move_to_queue(ClientLink& link) noexcept {
     record.queued++;
   }
   link.pending_bytes = 0;
+  link.pending_count = 0;
   link.mailed = false;
   while (record.queued > limits_.messages || record.queue_bytes > limits_.bytes) {
     drop_count(*message_of(record.queue.front()), counts.dropped);
@@ -291,6 +316,7 @@ void ClientDirectory::move_to_pending(ClientRecord& record, ClientLink& link) no
     message.link = &link;
     link.pending.push_back(&message);
     link.pending_bytes += message.bytes;
+    link.pending_count++;
   }
   record.queue_bytes = 0;
   record.queued = 0;
@@ -303,6 +329,7 @@ void ClientDirectory::take(ClientLink& link, ClientMessages& to) noexcept {
     to.push_back(hook);
   }
   link.pending_bytes = 0;
+  link.pending_count = 0;
   link.mailed = false;
 }
 
@@ -322,7 +349,7 @@ void ClientDirectory::give_back(ClientLink& link, ClientMessages& rest) noexcept
     message.link = to;
     waiting.push_back(hook);
     (to ? to->pending_bytes : record.queue_bytes) += message.bytes;
-    record.queued += !to;
+    (to ? to->pending_count : record.queued)++;
   }
   while (QueueHook* hook = newer.pop_front()) waiting.push_back(hook);
   if (!to || to == &link) return;
@@ -366,9 +393,14 @@ void ClientDirectory::expire_some(uint64_t now_ns, size_t budget) noexcept {
     if (!oldest || message_of(oldest)->at_ns + limits_.message_ns > now_ns) break;
     drop_count(*message_of(oldest), counts.expired);
   }
+  expire_away(strangers_, limits_.known_ns, now_ns, budget);
+  expire_away(known_, limits_.away_ns, now_ns, budget);
+}
+
+void ClientDirectory::expire_away(AwayClients& away, uint64_t life_ns, uint64_t now_ns, size_t& budget) noexcept {
   for (; budget > 0; budget--) {
-    ClientRecord* record = away_.front();
-    if (!record || record->away_since_ns + limits_.away_ns > now_ns) break;
+    ClientRecord* record = away.records.front();
+    if (!record || record->touched_ns + life_ns > now_ns) break;
     while (QueueHook* message = record->queue.front()) drop_count(*message_of(message), counts.expired);
     destroy_record(*record);
   }

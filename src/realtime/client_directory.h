@@ -9,7 +9,8 @@
 // order: so nothing overtakes when a client comes back. A list is empty where a message is sent directly.
 //
 // A record is there while the client has a connection, or something waits for it; or, where only clients are served that
-// have been here, for as long as that counts. Any thread.
+// have been here, for as long as that counts. Of those who are away the ones go first for whom nothing waits and who were here once:
+// so that a flood of strangers who come and go drives out strangers. Any thread.
 #pragma once
 
 #include <martlet/message.h>
@@ -64,11 +65,17 @@ struct ClientLink {
   ClientLink* next = nullptr;
   ClientMessages pending;
   size_t pending_bytes = 0;
+  size_t pending_count = 0;
   LinkState state = LinkState::none;
   bool mailed = false;  // its worker will look
 };
 
-// A list of its own for those who are away.
+// Those who are away, the longest untouched first.
+struct AwayClients {
+  base::IntrusiveList<ClientRecord> records;
+  size_t count = 0;
+};
+
 struct ClientRecord final : base::ListHook {
   explicit ClientRecord(std::string_view identity) noexcept : name(identity) {}
   std::string_view key() const noexcept { return name.text(); }
@@ -81,8 +88,12 @@ struct ClientRecord final : base::ListHook {
   ClientMessages queue;
   size_t queue_bytes = 0;
   size_t queued = 0;
-  uint64_t away_since_ns = 0;
+  AwayClients* away = nullptr;  // the list that it is in
+  uint64_t touched_ns = 0;
+  uint64_t left_ns = 0;  // when its last connection ended
   bool was_here = false;
+  bool came_back = false;
+  bool unknown = false;  // what is stored of it
 };
 
 // Another worker's, or another connection of this one's: by name.
@@ -100,6 +111,7 @@ struct ClientLimits {
   size_t bytes = 0;
   bool unknown = true;
   uint64_t message_ns = 0;
+  uint64_t known_ns = 0;  // how long it counts that it was here
   uint64_t away_ns = 0;
 };
 
@@ -133,6 +145,8 @@ class ClientDirectory final : public worker::CommonObject {
   Began begin(ClientLink& link) noexcept;
   // It has been restored: what has waited is its own now. False when it was displaced meanwhile.
   bool make_live(ClientLink& link, uint64_t now_ns) noexcept;
+  // Of a client with several connections: whether what is stored is known to none of them yet, which nobody stores over then.
+  void note_unknown(const ClientLink& link, bool unknown) noexcept;
   // Whether its end is the client's: what it had is to be stored.
   bool is_last(const ClientLink& link) noexcept;
   void leave(ClientLink& link, uint64_t now_ns) noexcept;
@@ -165,7 +179,10 @@ class ClientDirectory final : public worker::CommonObject {
   ClientRecord* find_or_make(std::string_view client) noexcept;
   void destroy_record(ClientRecord& record) noexcept;
   bool is_idle(const ClientRecord& record) const noexcept;
+  bool is_served(const ClientRecord* record, uint64_t now_ns) const noexcept;
   void touch(ClientRecord& record, uint64_t now_ns) noexcept;
+  void make_way() noexcept;
+  static void unlist_away(ClientRecord& record) noexcept;
   ClientMessage* make(const SharedFrame& frame, ClientRecord& record, uint64_t now_ns) noexcept;
   bool make_room(size_t bytes) noexcept;
   void unlist(ClientMessage& message) noexcept;
@@ -176,6 +193,7 @@ class ClientDirectory final : public worker::CommonObject {
   void move_to_queue(ClientLink& link) noexcept;
   void move_to_pending(ClientRecord& record, ClientLink& link) noexcept;
   void expire_some(uint64_t now_ns, size_t budget) noexcept;
+  void expire_away(AwayClients& away, uint64_t life_ns, uint64_t now_ns, size_t& budget) noexcept;
 
   std::mutex mutex_;
   bool open_ = false;
@@ -185,8 +203,8 @@ class ClientDirectory final : public worker::CommonObject {
   milliseconds ttl_{0};
   milliseconds store_timeout_{0};
   ClientTable<ClientRecord> records_;
-  base::IntrusiveList<ClientRecord> away_;      // the longest untouched first
-  size_t away_count_ = 0;
+  AwayClients strangers_;  // were here once, and nothing waits for them
+  AwayClients known_;
   base::IntrusiveList<ByTimeHook> by_time_;     // all messages, about in the order in which they came
   size_t all_bytes_ = 0;
   std::atomic<uint32_t> untold_{0};

@@ -36,16 +36,19 @@ struct ClientOfSocket final : SaveHook {
 
   ClientSessions* part;
   ClientLink link;
+  SessionData* late = nullptr;        // what came after its time: not the client's any more, and stored with what it has now
   std::optional<SessionAnswer> heir;  // who has displaced it, and is to have what it is waiting for
   uint64_t saved_ns = 0;         // when it was looked at whether it is to be stored,
   uint32_t saved_ms = 0;         // and when it was, by the loop's clock
   uint32_t question = 0;         // that it waits to be answered,
+  uint32_t missed = 0;           // one that was not answered in time
   uint32_t asked_worker = 0;     // and by which other worker, where that has the older connection
   TimerId timer = {};            // until when
   bool waiting = false;
   bool asked_store = false;
   bool fresh = false;            // a new token's: nobody knows it
   bool live = false;             // it has what was stored
+  bool unknown = false;          // what is stored: so it is not stored over
   bool handed_over = false;      // what it had is another's by now, or was more than it could be given: not to be stored
 };
 

@@ -90,6 +90,40 @@ SessionData collect(RealtimeWorker& w, net::Connection& c, size_t most_rooms) no
 // Whether memory was enough for it.
 bool is_whole(const SessionData& data) noexcept { return data.rooms.is_array() && data.rooms.complete() && data.metadata.complete(); }
 
+// A member of this name that is there already is newer.
+void add_metadata(Json& now, Json&& then) noexcept {
+  if (now.empty()) {
+    now = std::move(then);
+    return;
+  }
+  for (auto [name, member] : then.members()) {
+    if (!now.contains(name)) now[name] = std::move(member);
+  }
+}
+
+// What came too late to be restored is in what is stored, beside what the client has now; where both are too much, only that.
+void add_late(RealtimeWorker& w, net::Connection& c, const SessionData& late, size_t most_rooms, SessionData& data) noexcept {
+  Json metadata(data.metadata);
+  add_metadata(metadata, Json(late.metadata));
+  if (metadata_fits(c, metadata)) data.metadata = std::move(metadata);
+  for (const Json& name : late.rooms.items()) {
+    const RoomRecord* room = w.rooms.find(name.text_or(""));
+    const bool known = !name.is_string() || (room && w.rooms.is_member(c.state<session::WsState>(), *room));
+    if (!known && data.rooms.size() < most_rooms && !data.rooms.push_back(Json(name))) data.rooms = Json();
+  }
+}
+
+SessionData collect_to_store(RealtimeWorker& w, net::Connection& c, const ClientOfSocket& own) noexcept {
+  const size_t most_rooms = own.part->options.max_rooms;
+  SessionData data = collect(w, c, most_rooms);
+  if (own.late && data.rooms.is_array()) add_late(w, c, *own.late, most_rooms, data);
+  return data;
+}
+
+bool may_store(const ClientOfSocket& own) noexcept {
+  return own.live && !own.handed_over && !own.unknown && own.part->directory->is_last(own.link);
+}
+
 void save(RealtimeWorker& w, net::Connection& c, ClientOfSocket& own, const SessionData& data) noexcept {
   ClientDirectory& directory = *own.part->directory;
   own.saved_ms = w.reactor.now_ms();
@@ -99,22 +133,40 @@ void save(RealtimeWorker& w, net::Connection& c, ClientOfSocket& own, const Sess
 }
 
 void wait_for_answer(RealtimeWorker& w, net::Connection& c, ClientOfSocket& own);
+void ask_store_after_worker(RealtimeWorker& w, net::Connection& c, ClientOfSocket& own) noexcept;
+
+void answer_nothing(const SessionAnswer& answer) noexcept;
+
+// What is stored is there still, and for whoever asks next.
+void finish_unknown(RealtimeWorker& w, net::Connection& c, ClientOfSocket& own) noexcept {
+  own.unknown = true;
+  own.missed = own.question;
+  if (own.heir) answer_nothing(*std::exchange(own.heir, std::nullopt));
+  finish(w, c, own, std::nullopt);
+}
 
 void ask_store(RealtimeWorker& w, net::Connection& c, ClientOfSocket& own) noexcept {
   own.asked_store = true;
   SessionStore& store = own.part->directory->store();
   if (!store.load) return finish(w, c, own, std::nullopt);
+  own.part->directory->note_unknown(own.link, true);
   w.note_call(kStore);
   if (store.load(own.link.client->key(), SessionAccess::answer(w.handle(c), own.question))) return;
   w.report_failure(kStore, w.handle(c));
-  if (own.waiting) finish(w, c, own, std::nullopt);
+  if (own.waiting) finish_unknown(w, c, own);
 }
 
 // The time is over: of another worker, which the store may know better than; of the store, which has had its chance.
 void take_no_answer(RealtimeWorker& w, net::Connection& c, ClientOfSocket& own) {
   if (!own.waiting) return;
-  if (own.asked_store) return finish(w, c, own, std::nullopt);
-  own.question = ++own.part->questions;
+  if (own.asked_store) return finish_unknown(w, c, own);
+  own.missed = std::exchange(own.question, ++own.part->questions);
+  ask_store_after_worker(w, c, own);
+}
+
+// It has all its time for that.
+void ask_store_after_worker(RealtimeWorker& w, net::Connection& c, ClientOfSocket& own) noexcept {
+  if (own.timer) w.handle(c).cancel(std::exchange(own.timer, {}));
   ask_store(w, c, own);
   if (own.waiting) wait_for_answer(w, c, own);
 }
@@ -126,18 +178,7 @@ void wait_for_answer(RealtimeWorker& w, net::Connection& c, ClientOfSocket& own)
     auto* waits = of ? find_slot<ClientOfSocket>(*of) : nullptr;
     if (waits) take_no_answer(*worker, *of, *waits);
   });
-  if (!own.timer) finish(w, c, own, std::nullopt);  // memory is out
-}
-
-// A member of this name that a late answer finds is newer.
-void restore_metadata(Json& now, Json&& then) noexcept {
-  if (now.empty()) {
-    now = std::move(then);
-    return;
-  }
-  for (auto [name, member] : then.members()) {
-    if (!now.contains(name)) now[name] = std::move(member);
-  }
+  if (!own.timer) finish_unknown(w, c, own);  // memory is out
 }
 
 void restore_rooms(RealtimeWorker& w, net::Connection& c, const Json& rooms, size_t most) noexcept {
@@ -156,7 +197,7 @@ bool restore(RealtimeWorker& w, net::Connection& c, ClientOfSocket& own, const S
   Json then(found.metadata);
   if (!metadata || !is_whole(found) || !then.complete()) return false;
   own.handed_over = false;
-  restore_metadata(metadata->json, std::move(then));
+  add_metadata(metadata->json, std::move(then));
   limit_metadata(w, c, *metadata);
   if (!is_open(c)) return false;
   restore_rooms(w, c, found.rooms, own.part->options.max_rooms);
@@ -221,8 +262,8 @@ void hand_over(RealtimeWorker& w, base::SlotId id, const SessionAnswer& answer, 
   net::Connection& c = *w.websocket(id);
   if (own->waiting) {
     own->heir = answer;
-  } else if (own->live && !own->handed_over && own->part->directory->store().load) {
-    SessionData data = collect(w, c, own->part->options.max_rooms);
+  } else if (own->live && !own->handed_over && !own->unknown && own->part->directory->store().load) {
+    SessionData data = collect_to_store(w, c, *own);
     own->handed_over = is_whole(data);
     save(w, c, *own, data);
     own->handed_over ? answer(std::move(data)) : nothing(answer);
@@ -238,7 +279,8 @@ struct Nothing {
   uint32_t question;
   void operator()(RealtimeWorker& w) const noexcept {
     ClientOfSocket* own = find_own(w, MessageAccess::id(ws));
-    if (own && own->waiting && own->question == question && !own->asked_store) ask_store(w, *w.websocket(MessageAccess::id(ws)), *own);
+    const bool open = own && own->waiting && own->question == question && !own->asked_store;
+    if (open) ask_store_after_worker(w, *w.websocket(MessageAccess::id(ws)), *own);
   }
 };
 
@@ -283,14 +325,30 @@ void begin(RealtimeWorker& w, net::Connection& c) noexcept {
   } else {
     ask_store(w, c, *own);
   }
-  if (own->waiting) wait_for_answer(w, c, *own);
+  if (own->waiting && !own->timer) wait_for_answer(w, c, *own);
 }
 
 constexpr OpenSessions kOpenSessions{admit, begin};
 
+// Where there are several connections the others have gone on without it: then it stays as it is stored.
+void take_late(ClientOfSocket& own, std::optional<SessionData>&& found) noexcept {
+  own.missed = 0;
+  if (found) {
+    if (own.part->directory->limits().duplicate == DuplicateClient::both || !is_whole(*found)) return;
+    if (!own.late) own.late = base::create<SessionData>();
+    if (!own.late) return;
+    *own.late = std::move(*found);
+  }
+  own.unknown = false;
+  own.part->directory->note_unknown(own.link, false);
+}
+
 void take_session(RealtimeWorker& w, base::SlotId id, uint32_t question, std::optional<SessionData>&& found) noexcept {
   ClientOfSocket* own = find_own(w, id);
-  if (own && own->waiting && own->question == question) finish(w, *w.websocket(id), *own, std::move(found));
+  if (own && own->missed == question) return take_late(*own, std::move(found));
+  if (!own || !own->waiting || own->question != question) return;
+  own->part->directory->note_unknown(own->link, false);
+  finish(w, *w.websocket(id), *own, std::move(found));
 }
 
 // What waits for it ---------------------------------------------------------------------------------------------------
@@ -339,8 +397,8 @@ void save_some(RealtimeWorker& w, ClientSessions& part) noexcept {
     part.open.push_back(hook);
     own->saved_ns = now_ns;
     net::Connection* c = w.websocket(own->link.id);
-    const bool due = c && is_open(*c) && own->live && heard_since(*c, own->saved_ms) && part.directory->is_last(own->link);
-    if (due) save(w, *c, *own, collect(w, *c, part.options.max_rooms));
+    const bool due = c && is_open(*c) && heard_since(*c, own->saved_ms) && may_store(*own);
+    if (due) save(w, *c, *own, collect_to_store(w, *c, *own));
   }
 }
 
@@ -359,9 +417,7 @@ void closed(worker::Part& self, net::Connection& c, const CloseInfo&) {
   if (!own) return;
   RealtimeWorker& w = realtime_of(self.worker);
   if (own->heir) send_heir_to_store(*own);
-  if (own->live && !own->handed_over && own->part->directory->is_last(own->link)) {
-    save(w, c, *own, collect(w, c, own->part->options.max_rooms));
-  }
+  if (may_store(*own)) save(w, c, *own, collect_to_store(w, c, *own));
 }
 
 }  // namespace
@@ -372,6 +428,7 @@ ClientOfSocket::~ClientOfSocket() {
     base::IntrusiveList<SaveHook>::unlink(this);
     part->open_count--;
   }
+  base::destroy(late);
   if (link.client) part->directory->leave(link, sys::monotonic_ns());
 }
 

@@ -83,6 +83,11 @@ void trim(Json& value, size_t fit) noexcept {
 
 }  // namespace
 
+bool metadata_fits(net::Connection& c, const Json& metadata) noexcept {
+  size_t left = static_cast<const WsRouteEntry*>(c.state<session::WsState>().route)->metadata_bytes;
+  return weigh(metadata, left, 0);
+}
+
 void limit_metadata(RealtimeWorker& w, net::Connection& c, Metadata& metadata) noexcept {
   const size_t most = static_cast<const WsRouteEntry*>(c.state<session::WsState>().route)->metadata_bytes;
   size_t left = most;

@@ -12,6 +12,7 @@ struct Metadata {
   Json json = Json::object();
 };
 
+bool metadata_fits(net::Connection& c, const Json& metadata) noexcept;
 // Above its limit it is cut, and the connection is closed: 1008, metadata_too_big.
 void limit_metadata(RealtimeWorker& w, net::Connection& c, Metadata& metadata) noexcept;
 

@@ -1,16 +1,21 @@
 // See members.h. The worker that asks keeps a Gathering: who is to be told, and what has come. Each worker of the group, itself
 // too, is sent a question and sends its answer back; a question that is lost, because its worker has ended, says so when it is
-// dropped. What nobody says comes to an end by the timer.
+// dropped. What nobody says comes to an end by the timer. Who is told of is kept in base/alloc's memory until the unit that asks
+// makes a list of it (members.h): here nothing may throw.
 #include <martlet/members.h>
 
+#include <cstring>
 #include <utility>
 
 #include "base/slot_table.h"
+#include "codec/ip_address.h"
 #include "net/worker_registry.h"
 #include "realtime/commands.h"
 #include "realtime/connection_data.h"
 #include "realtime/connection_slots.h"
 #include "realtime/realtime.h"
+#include "session/origin.h"
+#include "sys/socket.h"
 #include "worker/tasks.h"
 
 namespace martlet {
@@ -19,7 +24,43 @@ namespace realtime {
 
 namespace {
 
-using Told = Function<void(MemberList)>;
+using Told = Function<void(detail::ToldMembers&)>;
+
+// Owns them.
+class Gathered {
+ public:
+  Gathered() noexcept = default;
+  Gathered(Gathered&& other) noexcept : told(std::exchange(other.told, {})), last_(std::exchange(other.last_, nullptr)) {}
+  Gathered& operator=(Gathered&&) = delete;
+  ~Gathered() {
+    while (detail::ToldMember* one = take_first()) base::destroy(one);
+  }
+  void push(detail::ToldMember& one) noexcept {
+    one.next = nullptr;
+    (last_ ? last_->next : told.first) = &one;
+    last_ = &one;
+    told.count++;
+  }
+  // As many as there is place for.
+  void take(Gathered& from, size_t limit) noexcept {
+    while (told.count < limit && from.told.first) push(*from.take_first());
+    told.more |= from.told.more || from.told.first;
+    told.complete &= from.told.complete;
+  }
+
+  detail::ToldMembers told;
+
+ private:
+  detail::ToldMember* take_first() noexcept {
+    detail::ToldMember* one = told.first;
+    if (!one) return nullptr;
+    told.first = one->next;
+    told.count--;
+    if (!told.first) last_ = nullptr;
+    return one;
+  }
+  detail::ToldMember* last_ = nullptr;
+};
 
 struct Gathering {
   uint32_t generation;
@@ -28,7 +69,7 @@ struct Gathering {
   size_t limit = 0;
   net::UserTimers::Id timer{};
   Told fn = {};
-  MemberList list = {};
+  Gathered list = {};
 };
 
 struct Gatherings final : worker::Part {
@@ -40,41 +81,26 @@ struct Gatherings final : worker::Part {
 
 // The asking worker's side ----------------------------------------------------------------------------------------------
 
-void tell(RealtimeWorker& w, Told& fn, MemberList&& list) noexcept {
+void tell(RealtimeWorker& w, Told& fn, Gathered& list) noexcept {
   w.note_call(RealtimeWorker::kPost);
-  if (!fn(std::move(list))) w.report_failure(RealtimeWorker::kPost);
+  if (!fn(list.told)) w.report_failure(RealtimeWorker::kPost);
 }
 
 void finish(RealtimeWorker& w, Gatherings& part, Gathering& one) noexcept {
   Told fn = std::move(one.fn);
-  MemberList list = std::move(one.list);
-  if (one.missing) list.complete = false;
+  Gathered list = std::move(one.list);
+  if (one.missing) list.told.complete = false;
   if (one.timer.generation) w.reactor.timers.cancel(one.timer);
   part.all.destroy(&one);
-  tell(w, fn, std::move(list));
+  tell(w, fn, list);
 }
 
 // What one worker has answered.
-struct Answer {
-  std::vector<MemberInfo> members = {};
-  bool good = false;  // false: it has ended
-  bool more = false;
-};
-
-void take(RealtimeWorker& w, base::SlotId id, Answer&& answer) noexcept {
+void take(RealtimeWorker& w, base::SlotId id, Gathered& answer) noexcept {
   auto* part = w.parts.find<Gatherings>();
   Gathering* one = part ? part->all.find(id) : nullptr;
   if (!one) return;  // its time is over
-  MemberList& list = one->list;
-  for (MemberInfo& member : answer.members) {
-    if (list.members.size() < one->limit) {
-      list.members.push_back(std::move(member));
-    } else {
-      list.more = true;
-    }
-  }
-  list.more |= answer.more;
-  list.complete &= answer.good;
+  one->list.take(answer, one->limit);
   if (--one->missing == 0) finish(w, *part, *one);
 }
 
@@ -110,40 +136,59 @@ class Question {
         asker_(std::exchange(other.asker_, 0)), id_(other.id_) {}
   Question& operator=(Question&&) = delete;
   ~Question() {
-    if (asker_) answer({});
+    if (!asker_) return;
+    so_far.told.complete = false;  // its worker has ended
+    answer();
   }
-  void answer(Answer&& with) noexcept {
-    post_to(std::exchange(asker_, 0), [id = id_, with = std::move(with)](RealtimeWorker& w) mutable { take(w, id, std::move(with)); });
+  void answer() noexcept {
+    post_to(std::exchange(asker_, 0), [id = id_, with = std::move(so_far)](RealtimeWorker& w) mutable { take(w, id, with); });
   }
-  void forget() noexcept { asker_ = 0; }
 
   base::SlotId room{};
   Decision<bool(WebSocket)> wanted = {};  // else members of the room
   size_t limit = 0;
   uint32_t next_slot = 0;  // a look at all connections is taken in pieces
-  Answer so_far = {};
+  Gathered so_far = {};
 
  private:
   uint32_t asker_;
   base::SlotId id_;
 };
 
-MemberInfo describe(RealtimeWorker& w, net::Connection& c) {
-  const WebSocket ws = w.handle(c);
-  MemberInfo member{.id = ws.id(), .remote_address = ws.ip(), .socket = ws};
-  if (const Metadata* metadata = find_slot<Metadata>(c)) member.metadata = metadata->json;
-  return member;
+// What WebSocket::ip() says.
+size_t write_address(RealtimeWorker& w, const net::Connection& c, char* to) noexcept {
+  session::AddressText proxied;
+  const session::OriginFinder* finder = w.sessions.origins;
+  if (finder && finder->proxied(finder->context, c, proxied)) {
+    std::memcpy(to, proxied.text, proxied.size);
+    return proxied.size;
+  }
+  const sys::PeerAddress peer = sys::peer_of(c.fd);
+  return peer.kind == sys::PeerAddress::Kind::ip ? codec::format_ip_address(codec::IpAddress::v6(peer.bytes), to) : 0;
+}
+
+// False: it is not told of, as there are too many, or memory is out.
+bool add(RealtimeWorker& w, net::Connection& c, Question& question) noexcept {
+  Gathered& list = question.so_far;
+  if (list.told.count == question.limit) return list.told.more = true, false;
+  auto* one = base::create<detail::ToldMember>();
+  const Metadata* metadata = find_slot<Metadata>(c);
+  if (one && metadata) one->metadata = metadata->json;
+  if (!one || !one->metadata.complete()) return base::destroy(one), list.told.complete = false;
+  one->socket = w.handle(c);
+  static_assert(sizeof one->id >= MessageAccess::kIdBytes && sizeof one->address >= codec::kIpAddressText);
+  MessageAccess::write_id(one->socket, one->id);
+  one->id_size = MessageAccess::kIdBytes;
+  one->address_size = static_cast<uint8_t>(write_address(w, c, one->address));
+  list.push(*one);
+  return true;
 }
 
 void list_members(RealtimeWorker& w, Question& question) noexcept {
   const RoomRecord* room = w.find_room(question.room);
   if (!room) return;
   for (const Membership* m = room->first; m; m = m->room_next) {
-    if (question.so_far.members.size() == question.limit) {
-      question.so_far.more = true;
-      return;
-    }
-    question.so_far.members.push_back(describe(w, *w.reactor.connections.live(m->connection_slot)));
+    if (!add(w, *w.reactor.connections.live(m->connection_slot), question)) return;
   }
 }
 
@@ -162,9 +207,8 @@ bool look_for_wanted(RealtimeWorker& w, Question& question) noexcept {
     bool found = false;
     w.note_call(RealtimeWorker::kPost);
     if (!question.wanted(w.handle(*c), found)) return w.report_failure(RealtimeWorker::kPost, w.handle(*c)), true;
-    if (!found) continue;
-    if (question.so_far.members.size() == question.limit) return question.so_far.more = true;
-    question.so_far.members.push_back(describe(w, *c));
+    c = w.reactor.connections.at(question.next_slot);
+    if (found && may_be_found(c) && !add(w, *c, question)) return true;
   }
   return false;
 }
@@ -176,8 +220,7 @@ void work_at(RealtimeWorker& w, Question&& question) noexcept {
     post_to(w.number, [question = std::move(question)](RealtimeWorker& own) mutable { work_at(own, std::move(question)); });
     return;
   }
-  question.so_far.good = true;
-  question.answer(std::move(question.so_far));
+  question.answer();
 }
 
 // Asking ----------------------------------------------------------------------------------------------------------------
@@ -204,7 +247,11 @@ void ask_all(RealtimeWorker& w, const Wish& wish, Told fn) noexcept {
   Gathering* one = part ? part->all.create() : nullptr;
   if (!one || !start_timer(w, *one, wish.timeout)) {
     if (one) part->all.destroy(one);
-    post_to(w.number, [fn = std::move(fn)](RealtimeWorker& own) mutable { tell(own, fn, MemberList{.complete = false}); });
+    post_to(w.number, [fn = std::move(fn)](RealtimeWorker& own) mutable {
+      Gathered nobody;
+      nobody.told.complete = false;
+      tell(own, fn, nobody);
+    });
     return;
   }
   one->fn = std::move(fn);
@@ -219,7 +266,7 @@ void ask_all(RealtimeWorker& w, const Wish& wish, Told fn) noexcept {
 
 }  // namespace realtime
 
-void MembersRequest::then(Function<void(MemberList)> fn) {
+void MembersRequest::ask(Function<void(detail::ToldMembers&)> fn) noexcept {
   const size_t limit = limit_ < kMostMembers ? limit_ : kMostMembers;
   realtime::Wish wish{room_, std::move(wanted_), limit, timeout_};
   if (!worker_ && worker::current_worker_) worker_ = worker::current_worker_->first;  // of a Room that never was one
@@ -238,11 +285,9 @@ namespace detail {
 void begin_members(MembersWait& wait) noexcept { wait.worker = worker_number_of(needed(*wait.waiting)); }
 
 void take_members(const Shared<MembersWait>& wait, MemberList list) {
-  resume_on_worker(wait->worker, [wait, list = std::move(list)]() mutable {
-    Resumable* waiting = std::exchange(wait->waiting, nullptr);
-    if (!waiting) return;
-    wait->list = std::move(list);
-    go_on(*waiting, waiting->root->calls.resume);
+  wait->list = std::move(list);  // read when it goes on
+  resume_on_worker(wait->worker, [wait] {
+    if (Resumable* waiting = std::exchange(wait->waiting, nullptr)) go_on(*waiting, waiting->root->calls.resume);
   });
 }
 

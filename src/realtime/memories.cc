@@ -107,12 +107,36 @@ bool Memories::covers(std::string_view name) noexcept {
   return look(base::keyed_hash(name, key_), name) || limits_of(name);
 }
 
-RoomMemory* Memories::find_or_make(std::string_view name) noexcept {
+bool Memories::is_plain(base::SlotId room) const noexcept {
+  return room.generation && room.slot < plain_.size() && plain_[room.slot] == room.generation;
+}
+
+// Where there is no memory for that either, it may have one later.
+void Memories::note_plain(base::SlotId room) noexcept {
+  if (room.generation == 0) return;
+  while (plain_.size() <= room.slot) {
+    if (!plain_.push(0)) return;
+  }
+  plain_[room.slot] = room.generation;
+}
+
+RoomMemory* Memories::find_or_make(std::string_view name, const worker::Directory* directory, For what, Why& why) noexcept {
+  why = Why::found;
   const std::lock_guard lock(mutex_);
   const uint64_t hash = base::keyed_hash(name, key_);
   if (const Cell* cell = look(hash, name)) return cell->room->retain(), cell->room;
+  why = Why::plain;
   const MemoryLimits* limits = limits_of(name);
-  return limits ? make(hash, name, *limits) : nullptr;
+  if (!limits) return nullptr;
+  const base::SlotId id = directory ? directory->find(worker::AudienceKind::room, name).id : base::SlotId();
+  if (is_plain(id)) return nullptr;
+  if (is_full()) {
+    if (what == For::member) note_plain(id);
+    return nullptr;
+  }
+  RoomMemory* made = make(hash, name, *limits);
+  why = made ? Why::found : Why::no_memory;
+  return made;
 }
 
 RoomMemory* Memories::pin(std::string_view name) noexcept {
@@ -132,7 +156,10 @@ void Memories::set_type_data(bool type_data) noexcept {
   const std::lock_guard lock(mutex_);
   type_data_ = type_data;
   for (uint32_t i = 0; i < bucket_count_; i++) {
-    for (const Cell* cell = buckets_[i]; cell; cell = cell->next) cell->room->type_data.store(type_data, std::memory_order_relaxed);
+    for (const Cell* cell = buckets_[i]; cell; cell = cell->next) {
+      const std::lock_guard room_lock(cell->room->mutex);
+      cell->room->set_type_data(type_data);
+    }
   }
 }
 
@@ -150,7 +177,7 @@ void Memories::sweep_bucket(Cell*& first, uint64_t now_ms) noexcept {
     bool goes;
     {
       const std::lock_guard lock(cell->room->mutex);
-      cell->room->trim(now_ms);
+      cell->room->tidy(now_ms);
       goes = cell->room->is_empty() && !cell->room->pinned && !cell->room->is_shared();
     }
     if (!goes) {
@@ -165,7 +192,7 @@ void Memories::sweep_bucket(Cell*& first, uint64_t now_ms) noexcept {
 }
 
 void Memories::sweep(uint64_t now_ms) noexcept {
-  constexpr uint32_t kAtOnce = 1024;
+  constexpr uint32_t kAtOnce = 256;
   const std::lock_guard lock(mutex_);
   for (uint32_t i = 0; i < kAtOnce && i < bucket_count_; i++) {
     swept_to_ = (swept_to_ + 1) & (bucket_count_ - 1);

@@ -31,7 +31,11 @@ class Memories final : public worker::CommonObject {
   bool add_pattern(std::string_view pattern, const MemoryLimits& limits, Weight weight = Weight::own) noexcept;
 
   // With a reference for the caller; null when no room of this name has a memory, or when there is no memory or no place for it.
-  RoomMemory* find_or_make(std::string_view name) noexcept;
+  // Where members have come into a room for which there was no place, it stays without until all of them have gone, on all workers:
+  // else some would have another room than the others. That stands in the directory of the workers' rooms, which may be null.
+  enum class Why : uint8_t { found, plain, no_memory };
+  enum class For : uint8_t { message, member };
+  RoomMemory* find_or_make(std::string_view name, const worker::Directory* directory, For what, Why& why) noexcept;
   // The same of one that is held by the program, which has a memory without a pattern.
   RoomMemory* pin(std::string_view name) noexcept;
   RoomMemory* find(std::string_view name) noexcept;
@@ -62,6 +66,8 @@ class Memories final : public worker::CommonObject {
   Cell* look(uint64_t hash, std::string_view name) const noexcept;
   RoomMemory* make(uint64_t hash, std::string_view name, const MemoryLimits& limits) noexcept;
   bool grow() noexcept;
+  bool is_plain(base::SlotId room) const noexcept;
+  void note_plain(base::SlotId room) noexcept;
   void sweep_bucket(Cell*& first, uint64_t now_ms) noexcept;
 
   std::mutex mutex_;
@@ -70,6 +76,7 @@ class Memories final : public worker::CommonObject {
   uint32_t bucket_count_ = 0;
   std::atomic<uint32_t> count_{0};
   uint32_t swept_to_ = 0;
+  base::GrowingArray<uint32_t> plain_;  // by the numbers of rooms in the directory: the generation of one that has no memory
   bool type_data_ = false;
   uint64_t key_ = 0;
 };

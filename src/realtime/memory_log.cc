@@ -18,6 +18,7 @@ uint32_t MemoryLog::first_after(uint64_t offset) const noexcept {
   uint32_t low = 0;
   uint32_t high = count_;
   if (high && newest().offset <= offset) return high;  // mostly
+  if (high > 1 && at(high - 2).offset <= offset) return high - 1;
   while (low < high) {
     const uint32_t middle = low + (high - low) / 2;
     if (at(middle).offset <= offset) {
@@ -40,7 +41,7 @@ bool MemoryLog::move_records(uint32_t room) noexcept {
   return true;
 }
 
-uint8_t* MemoryLog::room_for(size_t size) noexcept {
+uint8_t* MemoryLog::make_room_for(size_t size) noexcept {
   if (count_ == room_ && !move_records(room_ ? room_ * 2 : kLeastRecords)) return nullptr;
   if (chunk_ && chunk_->capacity - used_ >= size) return chunk_->data() + used_;
   const size_t wanted = bytes_ < kLeastChunk ? kLeastChunk : bytes_ < kMostChunk ? bytes_ : kMostChunk;
@@ -50,16 +51,6 @@ uint8_t* MemoryLog::room_for(size_t size) noexcept {
   chunk_ = chunk;
   used_ = 0;
   return chunk->data();
-}
-
-MemoryRecord& MemoryLog::append(const MemoryRecord& record) noexcept {
-  MemoryRecord& place = *new (&records_[(head_ + count_++) & (room_ - 1)]) MemoryRecord(record);
-  place.block = chunk_;
-  place.data = chunk_->data() + used_;
-  chunk_->retain();
-  used_ += record.size;
-  bytes_ += record.bytes();
-  return place;
 }
 
 void MemoryLog::drop_oldest() noexcept {

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 #include "base/block.h"
 #include "proto/ws_frame.h"
@@ -57,10 +58,20 @@ class MemoryLog {
   uint32_t first_after(uint64_t offset) const noexcept;
 
   // Room for a frame that append() then takes. Null when memory is out.
-  uint8_t* room_for(size_t size) noexcept;
+  uint8_t* room_for(size_t size) noexcept {
+    return count_ < room_ && spare() >= size ? chunk_->data() + used_ : make_room_for(size);
+  }
   // What is in the last room_for() belongs to the log from now on, with this record, whose place it fills in. The array of
   // `more` becomes the log's. Never fails.
-  MemoryRecord& append(const MemoryRecord& record) noexcept;
+  MemoryRecord& append(const MemoryRecord& record) noexcept {
+    MemoryRecord& place = *new (&records_[(head_ + count_++) & (room_ - 1)]) MemoryRecord(record);
+    place.block = chunk_;
+    place.data = chunk_->data() + used_;
+    chunk_->retain();
+    used_ += record.size;
+    bytes_ += record.bytes();
+    return place;
+  }
   void drop_oldest() noexcept;
 
  private:
@@ -70,6 +81,7 @@ class MemoryLog {
   static constexpr size_t kMostChunk = size_t{64} << 10;
   static constexpr size_t kKeptChunk = 4096;  // by an empty log
   bool move_records(uint32_t room) noexcept;
+  uint8_t* make_room_for(size_t size) noexcept;
 
   MemoryRecord* records_ = nullptr;  // a ring
   uint32_t room_ = 0;

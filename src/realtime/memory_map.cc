@@ -95,18 +95,6 @@ bool MemoryMap::make_room(MemoryEntry& entry, size_t frame_size) noexcept {
   return true;
 }
 
-void MemoryMap::unlink(List& list, MemoryEntry& entry) noexcept {
-  (entry.older ? entry.older->newer : list.oldest) = entry.newer;
-  (entry.newer ? entry.newer->older : list.newest) = entry.older;
-}
-
-void MemoryMap::push_newest(List& list, MemoryEntry& entry) noexcept {
-  entry.older = list.newest;
-  entry.newer = nullptr;
-  (list.newest ? list.newest->newer : list.oldest) = &entry;
-  list.newest = &entry;
-}
-
 void MemoryMap::count(const MemoryEntry& entry, int by) noexcept {
   const auto step = static_cast<uint32_t>(by);
   if (entry.gone) {
@@ -119,7 +107,7 @@ void MemoryMap::count(const MemoryEntry& entry, int by) noexcept {
 
 void MemoryMap::change(MemoryEntry& entry, const Change& change) noexcept {
   if (entry.offset) {
-    unlink(entry.gone ? gone_list_ : live_list_, entry);
+    list_of(entry).remove(entry);
     count(entry, -1);
   }
   std::memcpy(entry.frame, change.frame, change.size);
@@ -131,12 +119,12 @@ void MemoryMap::change(MemoryEntry& entry, const Change& change) noexcept {
   entry.gone = change.gone;
   note(entry.kind);
   count(entry, 1);
-  push_newest(entry.gone ? gone_list_ : live_list_, entry);
+  list_of(entry).push(entry);
 }
 
 void MemoryMap::forget(MemoryEntry& entry) noexcept {
   if (entry.offset) {
-    unlink(gone_list_, entry);
+    gone_list_.remove(entry);
     gone_--;
     if (forgotten_ < entry.offset) forgotten_ = entry.offset;
   }
@@ -148,15 +136,12 @@ void MemoryMap::forget(MemoryEntry& entry) noexcept {
 }
 
 void MemoryMap::keep_removals(uint32_t most) noexcept {
-  while (gone_ > most) forget(*gone_list_.oldest);
+  while (gone_ > most) forget(*gone_list_.oldest());
 }
 
-// Who asks is mostly near the end, or at the beginning.
-MemoryEntry* MemoryMap::first_after(const List& list, uint64_t offset) noexcept {
-  if (!list.oldest || list.oldest->offset > offset) return list.oldest;
-  MemoryEntry* first = nullptr;
-  for (MemoryEntry* entry = list.newest; entry && entry->offset > offset; entry = entry->older) first = entry;
-  return first;
+void MemoryMap::age_pages(uint64_t now_ms) noexcept {
+  if (std::exchange(pages_wanted_, false)) pages_wanted_ms_ = now_ms;
+  if (now_ms > pages_wanted_ms_ + kPageAgeMs) drop_pages();
 }
 
 }  // namespace martlet::realtime

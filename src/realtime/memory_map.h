@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/alloc.h"
+#include "realtime/change_list.h"
 
 namespace martlet::realtime {
 
@@ -77,19 +78,22 @@ class MemoryMap {
   // An entry that never was, or is gone.
   void forget(MemoryEntry& entry) noexcept;
 
-  // The first one, in the order of changes, that was changed behind this offset.
-  MemoryEntry* first_live_after(uint64_t offset) const noexcept { return first_after(live_list_, offset); }
-  MemoryEntry* first_gone_after(uint64_t offset) const noexcept { return first_after(gone_list_, offset); }
+  // Those that are not gone, of one kind; and all that are, which have no pages.
+  ChangeList& live_list(KeyKind kind) noexcept { return live_lists_[static_cast<size_t>(kind)]; }
+  const ChangeList& live_list(KeyKind kind) const noexcept { return live_lists_[static_cast<size_t>(kind)]; }
+  const ChangeList& gone_list() const noexcept { return gone_list_; }
+  // Pages that nobody has wanted for a while are given back.
+  void note_pages_wanted() noexcept { pages_wanted_ = true; }
+  void age_pages(uint64_t now_ms) noexcept;
+  bool drop_pages() noexcept {
+    const bool had = live_lists_[0].drop_pages();
+    return live_lists_[1].drop_pages() || had;
+  }
 
  private:
   static constexpr size_t kSpare = 512;
-  struct List {
-    MemoryEntry* oldest = nullptr;
-    MemoryEntry* newest = nullptr;
-  };
-  static MemoryEntry* first_after(const List& list, uint64_t offset) noexcept;
-  static void unlink(List& list, MemoryEntry& entry) noexcept;
-  static void push_newest(List& list, MemoryEntry& entry) noexcept;
+  static constexpr uint64_t kPageAgeMs = 30'000;
+  ChangeList& list_of(const MemoryEntry& entry) noexcept { return entry.gone ? gone_list_ : live_list(entry.kind); }
   void count(const MemoryEntry& entry, int by) noexcept;
   uint64_t hash_of(KeyKind kind, std::string_view key) const noexcept;
   bool grow() noexcept;
@@ -105,8 +109,10 @@ class MemoryMap {
   size_t bytes_ = 0;
   uint64_t forgotten_ = 0;
   uint64_t secret_ = 0;
-  List live_list_;
-  List gone_list_;
+  ChangeList live_lists_[kKeyKinds] = {ChangeList(bytes_), ChangeList(bytes_)};
+  ChangeList gone_list_{bytes_};
+  bool pages_wanted_ = false;
+  uint64_t pages_wanted_ms_ = 0;
 };
 
 }  // namespace martlet::realtime

@@ -16,8 +16,8 @@ MemoryPart& part_of(worker::Part& part) noexcept { return static_cast<MemoryPart
 
 constexpr uint64_t kLookMs = 5'000;
 constexpr size_t kStepBytes = size_t{64} << 10;
-
-bool takes_more(const net::Connection& c) noexcept { return !c.closing && !(c.out && c.out->blocked); }
+constexpr size_t kPagesBytes = size_t{256} << 10;  // in a step, of what lies where it is for several
+constexpr size_t kMostUnread = size_t{16} << 10;  // bytes
 
 }  // namespace
 
@@ -34,31 +34,39 @@ uint64_t memory_now_ms() noexcept { return sys::monotonic_ns() / 1'000'000; }
 
 namespace {
 
-// Whom a message goes to by name, where it is a room with memory.
-MemoryRef memory_of(RealtimeWorker& w, MemoryPart& part, const MemoryTarget& to) noexcept {
-  if (to.room && to.room->members > 0) return to.room->memory ? MemoryRef::to(*to.room->memory->memory) : MemoryRef();
-  if (to.room) return MemoryRef(part.memories->find_or_make(to.room->name()));  // it stays without members
-  if (!to.name.empty() || to.id.generation == 0) return MemoryRef(part.memories->find_or_make(to.name));
+// Whom a message goes to by name, where that is a room with memory which has no members here.
+MemoryRef memory_of(MemoryPart& part, const RealtimeWorker& w, const MemoryTarget& to) noexcept {
+  if (to.room && to.room->members > 0) return MemoryRef();
+  const auto find_or_make = [&](std::string_view name) {
+    Memories::Why why;
+    return MemoryRef(part.memories->find_or_make(name, w.group ? &w.group->directory : nullptr, Memories::For::message, why));
+  };
+  if (to.room) return find_or_make(to.room->name());  // it stays without members
+  if (!to.name.empty() || to.id.generation == 0) return find_or_make(to.name);
   return w.group ? MemoryRef(part.memories->find(w.group->directory.name_of(to.id))) : MemoryRef();
 }
 
 bool publish_to_memory(RealtimeWorker& w, const MemoryTarget& to, const PublishedMessage& message, SendStatus& answer) noexcept {
   MemoryPart* part = w.parts.find<MemoryPart>();
-  const MemoryRef memory = memory_of(w, *part, to);
-  if (!memory) return false;
-  if (!to.for_all && !part->by_mail && w.number != w.first) return true;  // the first worker writes it down for all
+  bool* const once = part->by_mail ? part->by_mail++ : nullptr;
+  MemoryRoom* const here = to.room ? to.room->memory : nullptr;
+  const MemoryRef elsewhere = here ? MemoryRef() : memory_of(*part, w, to);
+  if (!here && !elsewhere) return false;
+  if (!to.for_all && !once && w.number != w.first) return true;  // the first worker writes it down for all
+  if (here) part->read_before(*here, message.size);
+  RoomMemory& memory = here ? *here->memory : *elsewhere;
   const RoomMemory::Sent sent{message.opcode, {static_cast<const char*>(message.data), message.size}, message.is_event,
                               message.compress, to.except};
   {
-    const std::lock_guard lock(memory->mutex);
-    const bool is_written = !to.for_all && part->by_mail && std::exchange(*part->by_mail, true);
+    const std::lock_guard lock(memory.mutex);
+    const bool is_written = !to.for_all && once && std::exchange(*once, true);
     if (!is_written) {
-      answer = memory->send(sent, memory_now_ms()) ? SendStatus::ok : SendStatus::dropped;
-      tell_readers(*memory, &w);
+      answer = memory.send(sent, w.reactor.now_ns() / 1'000'000) ? SendStatus::ok : SendStatus::dropped;
+      if (!here || !memory.is_only(here->reader)) tell_readers(memory, &w);
     }
   }
   if (answer == SendStatus::dropped) w.stats.messages_dropped++;
-  part->read_if_here(*memory);
+  if (here) part->note_unread(*here, message.size);
   return true;
 }
 
@@ -83,7 +91,9 @@ Joined enter_with(RealtimeWorker& w, net::Connection& c, std::string_view name, 
 
 void by_mail(RealtimeWorker& w, bool* written) noexcept { w.parts.find<MemoryPart>()->by_mail = written; }
 
-constexpr MemorySeam kSeam{publish_to_memory, has_memory, enter, leave, enter_with, by_mail};
+void read_unread(RealtimeWorker& w) noexcept { w.parts.find<MemoryPart>()->read(*w.unread); }
+
+constexpr MemorySeam kSeam{publish_to_memory, read_unread, has_memory, enter, leave, enter_with, by_mail};
 
 }  // namespace
 
@@ -120,11 +130,13 @@ bool MemoryPart::attach(RoomRecord& record, MemoryRef memory) noexcept {
 }
 
 void MemoryPart::detach(MemoryRoom& room) noexcept {
+  if (realtime().unread == &room) realtime().unread = nullptr;  // nobody is left who would be told
   {
     const std::lock_guard lock(room.memory->mutex);
     room.memory->remove(room.reader);
     room.memory->trim(memory_now_ms());
   }
+  if (looked_to_ == &room) looked_to_ = room.next;
   (room.previous ? room.previous->next : rooms_) = room.next;
   if (room.next) room.next->previous = room.previous;
   room.record.memory = nullptr;
@@ -134,8 +146,10 @@ void MemoryPart::detach(MemoryRoom& room) noexcept {
 bool MemoryPart::enter(net::Connection& c, RoomRecord& record) noexcept {
   if (!record.memory) {
     if (record.members > 1) return true;
-    MemoryRef memory(memories->find_or_make(record.name()));
-    if (!memory) return memories->is_full() || !memories->covers(record.name());
+    const worker::Directory* directory = worker.group ? &worker.group->directory : nullptr;
+    Memories::Why why;
+    MemoryRef memory(memories->find_or_make(record.name(), directory, Memories::For::member, why));
+    if (!memory) return why == Memories::Why::plain;
     if (!attach(record, std::move(memory))) return false;
   }
   MemoryRoom& room = *record.memory;
@@ -169,14 +183,6 @@ void MemoryPart::leave(net::Connection& c, RoomRecord& record) noexcept {
   if (members) members->left(realtime(), c, room);
   if (Behind* behind = find_behind(room, c)) catch_up_with(*behind);
   if (record.members == 1) detach(room);
-}
-
-// Those that have members already: they are told all since it began, which may have been on another worker.
-void MemoryPart::adopt(RoomMemory& memory) noexcept {
-  RoomRecord* record = realtime().rooms.find(memory.name());
-  if (!record || record->memory || !attach(*record, MemoryRef::to(memory))) return;
-  for (const Membership* m = record->first; m; m = m->room_next) worker.reactor.connections.live(m->connection_slot)->followed = true;
-  put_back(*record->memory, 0, nullptr);
 }
 
 // Those that are behind -----------------------------------------------------------------------------------------------
@@ -216,6 +222,7 @@ void MemoryPart::begin(net::Connection& c, MemoryRoom& room, const CatchUpWish& 
   if (!behind) return;
   {
     const std::lock_guard lock(room.memory->mutex);
+    room.memory->trim(memory_now_ms());
     behind->catch_up = CatchUp(*room.memory, room.reader.read_to, what);
     if (behind->catch_up.needs() < room.reader.needed_from) room.reader.needed_from = behind->catch_up.needs();
   }
@@ -330,94 +337,109 @@ void MemoryPart::step(Behind& behind) noexcept {
   read(behind.room);
   take_published(realtime(), c);
   if (!takes_more(c)) return;
-  if (net::unsent_bytes(worker.reactor, c) >= ws.route->limits.unsent_bytes) return mark_due(behind);
-  bool done = false;
-  if (!write(behind, c, done)) return;  // looked at again
-  if (!done) {
+  Told told{.more = true};
+  for (size_t pages = 0; told.more && pages < kPagesBytes; pages += told.shared) {
+    told = {};
+    if (net::unsent_bytes(worker.reactor, c) >= ws.route->limits.unsent_bytes) break;
+    if (!write(behind, c, told)) return;  // looked at again
+  }
+  if (!told.done) {
     mark_due(behind);
   } else if (takes_more(c)) {  // or it would not be noticed that it stands still
     catch_up_with(behind);
   }
 }
 
-// False when memory was out: it is where it was.
-bool MemoryPart::write(Behind& behind, net::Connection& c, bool& done) noexcept {
+// The next of what it is told, in a block of its own or where it lies for several. Without a block memory is out.
+FrameRun MemoryPart::next_frames(Behind& behind, net::Connection& c, Told& told) noexcept {
   RealtimeWorker& w = realtime();
   RoomMemory& memory = *behind.room.memory;
-  const CatchUp before = behind.catch_up;
   const uint64_t space = c.state<session::WsState>().route->limits.unsent_bytes - net::unsent_bytes(w.reactor, c);
   size_t size = space < kStepBytes ? static_cast<size_t>(space) : kStepBytes;
-  CatchUp::Written written;
-  base::Block* block = nullptr;
-  for (int attempt = 0; attempt < 2; attempt++) {
-    block = w.reactor.blocks.acquire(size);
-    if (!block) return false;
+  while (base::Block* block = w.reactor.blocks.acquire(size)) {
+    CatchUp::Written written;
     {
       const std::lock_guard lock(memory.mutex);
       written = behind.catch_up.write(memory, behind.room.reader.read_to, w.handle(c), block->data(), size);
     }
-    if (!written.wanted) break;
-    block->release();  // for one that is larger: it may go alone
-    block = nullptr;
-    size = written.wanted;
+    told.done = written.done;
+    told.shared = written.shared.size;
+    if (!written.wanted && !told.shared) return {block, block->data(), written.bytes, written.frames};
+    block->release();
+    if (told.shared) return {written.shared.block, written.shared.data, written.shared.size, 1};
+    size = written.wanted;  // for one that is larger: it may go alone
   }
-  if (!block) return true;
+  return {};
+}
+
+// False when memory was out: it is where it was.
+bool MemoryPart::write(Behind& behind, net::Connection& c, Told& told) noexcept {
+  RealtimeWorker& w = realtime();
+  const CatchUp before = behind.catch_up;
+  const FrameRun run = next_frames(behind, c, told);
+  if (!run.block) return false;
   SendStatus sent = SendStatus::ok;
   lost_while_writing_ = false;
-  if (written.bytes) {
+  if (run.size) {
     find_slot<BehindList>(c)->lost = false;
     writing_ = true;
-    sent = session::send_frames(w.sessions, c, block, block->data(), written.bytes, written.frames);
+    sent = session::send_frames(w.sessions, c, run.block, run.data, run.size, run.messages);
     writing_ = false;
   }
-  block->release();
+  run.block->release();
   const bool is_told = sent != SendStatus::dropped;
   const bool is_lost = behind.catch_up.is_lost();
   if (!is_told) behind.catch_up = before;  // which it is told again
   if (is_lost) behind.catch_up.lose();
   if (is_told && lost_while_writing_) lost(c);  // what was before it has made way for it
-  done = is_told && written.done && !behind.catch_up.is_lost();
+  told.done = is_told && told.done && !behind.catch_up.is_lost();
+  told.more = is_told && told.shared > 0 && takes_more(c);
   return is_told;
 }
 
 // Reading -------------------------------------------------------------------------------------------------------------
 
-bool MemoryPart::gather_excepts(MemoryRoom& room, const MemoryRun& run, const MemoryRuns& runs) noexcept {
+bool MemoryPart::gather_excepts(const MemoryRoom& room, std::span<const WebSocket> except) noexcept {
   RealtimeWorker& w = realtime();
   left_out_.clear();
   for (const Behind* behind = room.behind; behind; behind = behind->next) {
     if (!left_out_.push(w.reactor.connections.live(behind->connection.slot))) return false;
   }
-  for (uint32_t i = 0; i < run.except_count; i++) {
-    const WebSocket& ws = runs.excepts[run.except_begin + i];
+  for (const WebSocket& ws : except) {
     net::Connection* c = MessageAccess::worker(ws) == w.number ? w.websocket(MessageAccess::id(ws)) : nullptr;
     if (c && !left_out_.push(c)) return false;
   }
   return true;
 }
 
-bool MemoryPart::publish(MemoryRoom& room, const MemoryRun& run, const MemoryRuns& runs) noexcept {
+// Gives a run to the members that are not behind, and takes what the run holds of its block. False when memory is out.
+bool MemoryPart::publish(MemoryRoom& room, const MemoryRun& run, std::span<const WebSocket> except) noexcept {
   RealtimeWorker& w = realtime();
   AudienceLog& audience = room.record.log;
-  if (!gather_excepts(room, run, runs)) return false;
-  const std::span<net::Connection* const> out(left_out_.data(), left_out_.size());
+  const uint64_t turn = w.log.end() - w.log.begin() + run.size;
+  if (turn > least_limit(w) / 2) put_back(room, room.published_to, &run);
   PublishedRange range;
-  if (!publish_frames(w, audience, {run.block, run.data, run.size, run.messages}, run.compress, out, range)) return false;
+  const bool published = gather_excepts(room, except) &&
+                         publish_frames(w, audience, {run.block, run.data, run.size, run.messages}, run.compress,
+                                        {left_out_.data(), left_out_.size()}, range);
+  run.block->release();
+  if (!published) return false;
   w.list(audience);
+  room.published_to = run.last;
   return true;
 }
 
 void MemoryPart::read(MemoryRoom& room) noexcept {
-  const RealtimeWorker& w = realtime();
+  MemoryRoom* const before = std::exchange(realtime().unread, nullptr);
+  if (before && before != &room) read(*before);
   for (bool more = true; more;) {
     MemoryRuns runs;
-    uint64_t from;
     bool whole;
     {
       const std::lock_guard lock(room.memory->mutex);
       room.reader.told = {};
       room.reader.told_from_outside = false;
-      from = room.reader.read_to;
+      const uint64_t from = room.reader.read_to;
       if (from == room.memory->end()) return;
       whole = room.memory->read(room.reader, runs);
       more = room.reader.read_to < room.memory->end();
@@ -425,50 +447,35 @@ void MemoryPart::read(MemoryRoom& room) noexcept {
     }
     for (uint32_t i = 0; i < runs.count; i++) {
       const MemoryRun& run = runs.runs[i];
-      const uint64_t turn = w.log.end() - w.log.begin() + run.size;
-      if (whole && turn > least_limit(w) / 2) put_back(room, from, &run);
-      whole = whole && publish(room, run, runs);
-      if (whole) from = room.published_to = run.last;
-      run.block->release();
+      const std::span<const WebSocket> except(runs.excepts.data() + run.except_begin, run.except_count);
+      whole ? void(whole = publish(room, run, except)) : run.block->release();
     }
-    if (!whole) put_back(room, from, nullptr);
+    if (!whole) put_back(room, room.published_to, nullptr);
     room.published_to = room.reader.read_to;
   }
 }
 
-void MemoryPart::read_if_here(RoomMemory& memory) noexcept {
-  const RoomRecord* record = realtime().rooms.find(memory.name());
-  if (record && record->memory) read(*record->memory);
+// What is sent to one room in a turn is read as one, unless it is so much that the room may forget some of it for want of space.
+bool MemoryPart::is_much(const MemoryRoom& room, size_t bytes) noexcept {
+  return bytes > kMostUnread || bytes > room.memory->limits.bytes / 4 || MemoryBudget::is_spent();
 }
 
-// Every few seconds: what should have been told, but was not; and what memory was out for.
-void MemoryPart::look() noexcept {
-  memories->sweep(memory_now_ms());
-  for (MemoryRoom* room = rooms_; room; room = room->next) {
-    read(*room);
-    uint64_t needed = UINT64_MAX;
-    for (Behind* behind = room->behind; behind; behind = behind->next) {
-      if (behind->catch_up.needs() < needed) needed = behind->catch_up.needs();
-      if (takes_more(*worker.reactor.connections.live(behind->connection.slot))) mark_due(*behind);
-    }
-    const std::lock_guard lock(room->memory->mutex);
-    room->reader.needed_from = needed;
-    room->memory->trim(memory_now_ms());
-  }
+void MemoryPart::read_before(MemoryRoom& room, size_t bytes) noexcept {
+  if (realtime().unread == &room && is_much(room, unread_bytes_ + bytes)) read(room);
 }
 
-// Telling -------------------------------------------------------------------------------------------------------------
-
-void tell_readers(RoomMemory& memory, const worker::Worker* here) noexcept {
-  for (MemoryReader* reader = memory.readers(); reader; reader = reader->next) {
-    if (here && reader->worker == here->number) continue;
-    if (here ? reader->told.has(here->seat) : reader->told_from_outside) continue;
-    auto read = [ref = MemoryRef::to(memory)](RealtimeWorker& w) {
-      if (MemoryPart* part = w.parts.find<MemoryPart>()) part->read_if_here(*ref);
-    };
-    if (post_to(reader->worker, std::move(read)) != SendStatus::posted) continue;
-    here ? reader->told.add(here->seat) : void(reader->told_from_outside = true);
+void MemoryPart::note_unread(MemoryRoom& room, size_t bytes) noexcept {
+  RealtimeWorker& w = realtime();
+  if (w.unread != &room) {
+    if (w.unread) read(*w.unread);
+    w.unread = &room;
+    w.delivery_due = true;
+    w.log.expect();
+    w.reactor.want_turn();
+    unread_bytes_ = 0;
   }
+  unread_bytes_ += bytes + sizeof(MemoryRecord);
+  if (is_much(room, unread_bytes_)) read(room);
 }
 
 }  // namespace martlet::realtime

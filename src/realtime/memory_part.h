@@ -100,7 +100,7 @@ struct MemoryRoom {
   MemoryRef memory;
   RoomRecord& record;
   MemoryReader reader;
-  uint64_t published_to = 0;  // of what was read: less while that is handed to the members
+  uint64_t published_to = 0;  // read_to; less while what was read is handed to the members
   Behind* behind = nullptr;
   Held* held = nullptr;  // presence.h
   MemoryRoom* previous = nullptr;
@@ -132,6 +132,10 @@ struct MemoryPart final : worker::Part {
   // Gives the members what they have not been given yet.
   void read(MemoryRoom& room) noexcept;
   void read_if_here(RoomMemory& memory) noexcept;
+  // What has just been written down for a room is read before anything else is published or sent here, or when the turn ends. Before
+  // so much is written down, the room is read if it would be too much with what is unread.
+  void read_before(MemoryRoom& room, size_t bytes) noexcept;
+  void note_unread(MemoryRoom& room, size_t bytes) noexcept;
 
   void stalled(net::Connection& c) noexcept;
   void drained(net::Connection& c) noexcept;
@@ -145,6 +149,7 @@ struct MemoryPart final : worker::Part {
   const MemberSeam* members = nullptr;  // null where nobody wants to
 
  private:
+  static bool is_much(const MemoryRoom& room, size_t bytes) noexcept;
   bool attach(RoomRecord& record, MemoryRef memory) noexcept;
   bool tell(net::Connection& c, MemoryRoom& room) noexcept;
   void detach(MemoryRoom& room) noexcept;
@@ -154,12 +159,23 @@ struct MemoryPart final : worker::Part {
   void put_back(MemoryRoom& room, uint64_t from, const MemoryRun* run) noexcept;
   void mark_due(Behind& behind) noexcept;
   void step(Behind& behind) noexcept;
-  bool write(Behind& behind, net::Connection& c, bool& done) noexcept;
-  bool publish(MemoryRoom& room, const MemoryRun& run, const MemoryRuns& runs) noexcept;
-  bool gather_excepts(MemoryRoom& room, const MemoryRun& run, const MemoryRuns& runs) noexcept;
+  struct Told {
+    bool done = false;
+    bool more = false;  // at once
+    size_t shared = 0;  // bytes, of what is where it was
+  };
+  bool write(Behind& behind, net::Connection& c, Told& told) noexcept;
+  FrameRun next_frames(Behind& behind, net::Connection& c, Told& told) noexcept;
+  bool publish(MemoryRoom& room, const MemoryRun& run, std::span<const WebSocket> except) noexcept;
+  bool gather_excepts(const MemoryRoom& room, std::span<const WebSocket> except) noexcept;
+  void look_at(MemoryRoom& room) noexcept;
+  void look_at_some() noexcept;
 
   MemoryRoom* rooms_ = nullptr;
   Behind* due_ = nullptr;
+  size_t unread_bytes_ = 0;          // of RealtimeWorker::unread
+  MemoryRoom* looked_to_ = nullptr;  // of the look under way: the next room
+  uint32_t sweeps_left_ = 0;         // of it
   bool writing_ = false;  // what is lost now is written again, if it is what was written
   bool lost_while_writing_ = false;
   base::GrowingArray<net::Connection*> left_out_;
@@ -170,5 +186,6 @@ struct MemoryPart final : worker::Part {
 void tell_readers(RoomMemory& memory, const worker::Worker* here) noexcept;
 // In milliseconds; for all workers.
 uint64_t memory_now_ms() noexcept;
+inline bool takes_more(const net::Connection& c) noexcept { return !c.closing && !(c.out && c.out->blocked); }
 
 }  // namespace martlet::realtime

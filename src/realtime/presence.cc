@@ -4,8 +4,10 @@
 #include "base/limits.h"
 #include "net/reactor.h"
 #include "realtime/client_identity.h"
+#include "realtime/commands.h"
 #include "realtime/connection_slots.h"
 #include "realtime/key_text.h"
+#include "sys/log_line.h"
 
 namespace martlet::realtime {
 
@@ -66,6 +68,13 @@ void PresencePart::ask_again(net::Connection& c) noexcept {
   }
 }
 
+void PresencePart::ask_hidden(RoomMemory& memory) noexcept {
+  const RoomRecord* record = realtime_of(worker).rooms.find(memory.name());
+  for (Held* held = record && record->memory ? record->memory->held : nullptr; held; held = held->next) {
+    if (!held->shown) return void(ask(*worker.reactor.connections.live(held->connection.slot), *record->memory));
+  }
+}
+
 // The functions of the program may bring further questions: they are for the next turn, however often they do.
 void PresencePart::ask_all() noexcept {
   const uint32_t count = questions_.size();
@@ -107,32 +116,44 @@ void PresencePart::show(net::Connection& c, MemoryRoom& room, PresenceRule& rule
     left(c, room);
     held = nullptr;
   }
-  const bool is_new = !held;
-  if (is_new) {
+  if (!held) {
     base::KeptText kept(identity);
     held = kept.ok() ? base::create<Held>(room, c, rule, std::move(kept)) : nullptr;
     if (!held) return;
-  }
-  const KeyText told("presence:join", identity, value, type_data(*room.memory));
-  bool shown = told.ok();
-  if (shown) {
-    const std::lock_guard lock(room.memory->mutex);
-    const MemoryEntry* before = room.memory->map().find(KeyKind::presence, identity);
-    const bool same = before && !before->gone && before->value_text() == value;
-    shown = same || room.memory->set(KeyKind::presence, identity, told.told(), memory_now_ms()) == RoomMemory::Changed::yes;
-    MemoryEntry* entry = shown ? room.memory->map().find(KeyKind::presence, identity) : nullptr;
-    if (entry) {
-      entry->leaves_ms = 0;
-      entry->holders += is_new;
-    }
-    if (!same) tell_readers(*room.memory, &w);
-  }
-  if (is_new && shown) {
     link_to_both(*held, room.held, list->first);
-  } else if (is_new) {
-    base::destroy(held);
+    const std::lock_guard lock(room.memory->mutex);
+    room.memory->hidden++;
   }
+  if (!put(*held, value)) warn(rule);
   w.parts.find<MemoryPart>()->read(room);
+}
+
+void PresencePart::warn(const PresenceRule& rule) noexcept {
+  const uint64_t now_ms = memory_now_ms();
+  if (now_ms - warned_ms_ < 1'000) return;
+  warned_ms_ = now_ms;
+  sys::log_limited(LogLevel::warn, "presence: a member is not shown, as there is no place for one more", rule.pattern);
+}
+
+// False when there is no place for it. One that is shown already is shown as it was then.
+bool PresencePart::put(Held& held, std::string_view value) noexcept {
+  RoomMemory& memory = *held.memory;
+  const std::string_view identity = held.key.text();
+  const KeyText told("presence:join", identity, value, type_data(memory));
+  if (!told.ok()) return false;
+  read_unread(realtime_of(worker));
+  const std::lock_guard lock(memory.mutex);
+  const MemoryEntry* before = memory.map().find(KeyKind::presence, identity);
+  const bool same = before && !before->gone && before->value_text() == value;
+  if (!same && memory.set(KeyKind::presence, identity, told.told(), memory_now_ms()) != RoomMemory::Changed::yes) return false;
+  MemoryEntry& entry = *memory.map().find(KeyKind::presence, identity);
+  entry.leaves_ms = 0;
+  if (!std::exchange(held.shown, true)) {
+    entry.holders++;
+    memory.hidden--;
+  }
+  if (!same) tell_readers(memory, &worker);
+  return true;
 }
 
 // Going ---------------------------------------------------------------------------------------------------------------
@@ -141,6 +162,13 @@ void PresencePart::left(net::Connection& c, MemoryRoom& room) noexcept {
   Held* const held = find_held(c, room);
   if (!held) return;
   unlink_from_both(*held, room.held, find_slot<HeldList>(c)->first);
+  if (!held->shown) {
+    {
+      const std::lock_guard lock(held->memory->mutex);
+      held->memory->hidden--;
+    }
+    return base::destroy(held);
+  }
   PresenceRule& rule = held->rule;
   const uint64_t now_ms = memory_now_ms();
   held->until_ms = now_ms + base::to_ms(rule.options.grace);
@@ -190,17 +218,32 @@ void PresencePart::let_go(PresenceRule& rule, uint64_t now_ms) noexcept {
   }
 }
 
+namespace {
+
+// There is place for one more. Under the lock.
+void tell_hidden(RoomMemory& memory) noexcept {
+  for (const MemoryReader* reader = memory.hidden ? memory.readers() : nullptr; reader; reader = reader->next) {
+    post_to(reader->worker, [ref = MemoryRef::to(memory)](RealtimeWorker& w) {
+      if (auto* part = w.parts.find<PresencePart>()) part->ask_hidden(*ref);
+    });
+  }
+}
+
+}  // namespace
+
 // False when memory is out. Nothing is removed while somebody else holds the key, or did so later than this one.
 bool PresencePart::remove(Held& held) noexcept {
   RoomMemory& memory = *held.memory;
   const KeyText told("presence:leave", held.key.text(), {}, type_data(memory));
   if (!told.ok()) return false;
+  read_unread(realtime_of(worker));
   {
     const std::lock_guard lock(memory.mutex);
     const MemoryEntry* entry = memory.map().find(KeyKind::presence, held.key.text());
     if (!entry || entry->gone || entry->holders > 0 || entry->leaves_ms > held.until_ms) return true;
     if (memory.remove(KeyKind::presence, held.key.text(), told.told(), memory_now_ms()) == RoomMemory::Changed::no_memory) return false;
     tell_readers(memory, &worker);
+    tell_hidden(memory);
   }
   realtime_of(worker).parts.find<MemoryPart>()->read_if_here(memory);
   return true;

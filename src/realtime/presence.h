@@ -33,6 +33,7 @@ struct Held {
   MemoryRef memory;
   PresenceRule& rule;
   base::KeptText key;
+  bool shown = false;  // else there was no place for it
   uint64_t until_ms = 0;
   Held* previous = nullptr;  // of its room
   Held* next = nullptr;      // or of those that leave
@@ -49,6 +50,8 @@ struct PresencePart final : worker::Part {
   // It is to be asked about, at the end of the turn. False when memory is out.
   bool ask(net::Connection& c, const MemoryRoom& room) noexcept;
   void ask_again(net::Connection& c) noexcept;
+  // The first one here for whom there was no place: there may be now.
+  void ask_hidden(RoomMemory& memory) noexcept;
   void left(net::Connection& c, MemoryRoom& room) noexcept;
   void ask_all() noexcept;
   // Lets go of those whose time is over; of all, when the worker ends.
@@ -64,6 +67,8 @@ struct PresencePart final : worker::Part {
   PresenceRule* rule_of(std::string_view room) const noexcept;
   void answer(const Question& question) noexcept;
   void show(net::Connection& c, MemoryRoom& room, PresenceRule& rule, std::string_view identity, std::string_view value) noexcept;
+  bool put(Held& held, std::string_view value) noexcept;
+  void warn(const PresenceRule& rule) noexcept;
   bool remove(Held& held) noexcept;
   void let_go(PresenceRule& rule, uint64_t now_ms) noexcept;
   void arm(uint64_t now_ms) noexcept;
@@ -71,6 +76,7 @@ struct PresencePart final : worker::Part {
   base::GrowingArray<Question> questions_;
   net::UserTimers::Id timer_;
   uint64_t armed_for_ms_ = UINT64_MAX;
+  uint64_t warned_ms_ = 0;
 };
 
 }  // namespace martlet::realtime

@@ -31,8 +31,7 @@ Json Presence::list(std::string_view room) const {
   out.begin_object();
   if (memory) {
     const std::lock_guard lock(memory->mutex);
-    for (const realtime::MemoryEntry* e = memory->map().first_live_after(0); e; e = e->newer) {
-      if (e->kind != KeyKind::presence) continue;
+    for (const realtime::MemoryEntry* e = memory->map().live_list(KeyKind::presence).oldest(); e; e = e->newer) {
       out.key(e->key());
       out.raw(e->value_text());
     }
@@ -54,6 +53,13 @@ size_t Presence::size(std::string_view room) const noexcept {
   if (!memory) return 0;
   const std::lock_guard lock(memory->mutex);
   return memory->map().live(KeyKind::presence);
+}
+
+size_t Presence::hidden(std::string_view room) const noexcept {
+  const MemoryRef memory = memory_of(first_, room, "Presence::hidden");
+  if (!memory) return 0;
+  const std::lock_guard lock(memory->mutex);
+  return memory->hidden;
 }
 
 void Presence::update(WebSocket ws) const noexcept {

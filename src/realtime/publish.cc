@@ -96,6 +96,7 @@ namespace {
 template <typename Append>
 bool publish_with(RealtimeWorker& w, AudienceLog* audience, Compress compress, std::span<net::Connection* const> except,
                   PublishedRange& range, Append&& append) noexcept {
+  read_unread(w);
   for (net::Connection* c : except) {
     if (c) take_published(w, *c);
   }
@@ -261,6 +262,7 @@ bool take_of_many(RealtimeWorker& w, net::Connection& c, uint64_t position) noex
 }
 
 void take_published(RealtimeWorker& w, net::Connection& c) noexcept {
+  read_unread(w);
   const session::WsState& ws = c.state<session::WsState>();
   const uint64_t position = ws.published > w.log.begin() ? ws.published : w.log.begin();
   if (position >= w.log.end()) return;
@@ -281,6 +283,7 @@ void deliver_to_route(RealtimeWorker& w, const WsRouteEntry& route) noexcept {
 }  // namespace
 
 void deliver_published(RealtimeWorker& w) noexcept {
+  read_unread(w);
   w.delivery_due = false;
   for (AudienceLog* audience = w.dirty_audiences; audience; audience = audience->next) {
     if (audience->room) {

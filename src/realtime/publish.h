@@ -105,6 +105,8 @@ class PublishLog {
   uint64_t begin() const noexcept { return begin_; }  // of this turn
   uint64_t end() const noexcept { return end_; }
   bool empty() const noexcept { return begin_ == end_; }
+  // Something is going to be put at the end, before anybody takes anything: it is not empty any more.
+  void expect() noexcept { begin_ -= empty(); }
 
   // Encodes a frame at the end of the log. False when memory is out.
   bool append(base::BlockPool& pool, proto::Opcode opcode, const void* payload, size_t size,

@@ -164,7 +164,7 @@ namespace {
 
 void leave_all(RealtimeWorker& w, net::Connection& c) noexcept {
   const auto& ws = c.state<session::WsState>();
-  while (const session::Membership* m = ws.rooms) w.leave_room(c, *w.rooms.find_live(m->room_slot));
+  while (session::Membership* m = ws.rooms) w.end_membership(c, *w.rooms.find_live(m->room_slot), *m);
 }
 
 constexpr InRooms kInRooms{leave_all, take_of_many};
@@ -181,37 +181,40 @@ Joined RealtimeWorker::enter_room(net::Connection& c, std::string_view name, con
   RoomRecord* room = rooms.enter(reactor.blocks, ws, c.slot, sought);
   stats.open_rooms = rooms.size();
   if (!room) return {nullptr, JoinRefusal::out_of_memory};
+  Membership& made = *ws.rooms;
   if (group && !share_room(*room)) {
-    leave_quietly(c, *room);
+    leave_quietly(c, *room, made);
     return {nullptr, group->directory.has_room_for_more() ? JoinRefusal::out_of_memory : JoinRefusal::too_many_rooms};
   }
   const bool remembered = !memory || memory->enter(*this, c, *room);
   if (!remembered || (joins.record && !joins.record(*this, c, *room))) {
     if (remembered && room->memory) memory->leave(*this, c, *room);
-    return leave_quietly(c, *room), Joined{nullptr, JoinRefusal::out_of_memory};
+    return leave_quietly(c, *room, made), Joined{nullptr, JoinRefusal::out_of_memory};
   }
   parts.joined(c, name);
   return {room, JoinRefusal::none};
 }
 
 // Nobody has heard of its coming, or all have heard of its going.
-void RealtimeWorker::leave_quietly(net::Connection& c, RoomRecord& room) noexcept {
+void RealtimeWorker::leave_quietly(net::Connection& c, RoomRecord& room, Membership& m) noexcept {
   if (room.shared) room.shared->remove_member();
   if (room.members == 1) {
     unlist(room.log);
     if (room.shared) group->directory.leave(*room.shared, seat);
   }
-  rooms.leave(c.state<session::WsState>(), room);
+  rooms.leave(c.state<session::WsState>(), room, m);
   stats.open_rooms = rooms.size();
 }
 
 void RealtimeWorker::leave_room(net::Connection& c, RoomRecord& room) noexcept {
-  auto& ws = c.state<session::WsState>();
-  if (!rooms.is_member(ws, room)) return;
+  if (Membership* m = rooms.find(c.state<session::WsState>(), room)) end_membership(c, room, *m);
+}
+
+void RealtimeWorker::end_membership(net::Connection& c, RoomRecord& room, Membership& m) noexcept {
   if (!c.closing) take_published(*this, c);
   parts.left(c, room.name());
   if (room.memory) memory->leave(*this, c, room);
-  leave_quietly(c, room);
+  leave_quietly(c, room, m);
 }
 
 base::SlotId RealtimeWorker::find_room_id(std::string_view name) noexcept {

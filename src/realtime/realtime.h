@@ -157,6 +157,8 @@ struct RealtimeWorker : routing::RoutedWorker {
   // Of the wishes only whether somebody is to be asked; of the others see MemorySeam.
   Joined enter_room(net::Connection& c, std::string_view name, const JoinOptions& wishes) noexcept;
   void leave_room(net::Connection& c, RoomRecord& room) noexcept;
+  // The same of a membership that has been found.
+  void end_membership(net::Connection& c, RoomRecord& room, Membership& m) noexcept;
   // How a room is named outside this worker.
   base::SlotId id_of(const RoomRecord& room) const noexcept {
     return group ? room.shared->id() : base::SlotId{room.slot, room.generation};
@@ -193,6 +195,7 @@ struct RealtimeWorker : routing::RoutedWorker {
   const RouteDefaults* defaults = nullptr;  // null where nothing is configured
   const InRooms* in_rooms = nullptr;        // null until the first has joined one
   const MemorySeam* memory = nullptr;       // null where no room has a memory
+  MemoryRoom* unread = nullptr;  // of those, the one that was sent something which is not in the log yet; the log is not empty then
   // Takes a listener of an event off; null where nobody listens to events.
   void (*off_event)(RealtimeWorker& w, net::Connection& c, uint64_t listener) noexcept = nullptr;
   // Both null where clients are not known again.
@@ -209,8 +212,13 @@ struct RealtimeWorker : routing::RoutedWorker {
   void let_go_of_entries(WsRouteEntry& route) noexcept;
   bool share_room(RoomRecord& room) noexcept;
   JoinRefusal may_join(net::Connection& c, const Rooms::Sought& sought, const JoinOptions& wishes) noexcept;
-  void leave_quietly(net::Connection& c, RoomRecord& room) noexcept;
+  void leave_quietly(net::Connection& c, RoomRecord& room, Membership& m) noexcept;
 };
+
+// Before anything is put into the log or taken from it, so that all is told in the order in which it was published.
+inline void read_unread(RealtimeWorker& w) noexcept {
+  if (w.unread) [[unlikely]] w.memory->read_unread(w);
+}
 
 inline RealtimeWorker& realtime_of(worker::Worker& w) noexcept { return static_cast<RealtimeWorker&>(w); }
 

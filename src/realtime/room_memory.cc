@@ -47,7 +47,7 @@ void RoomMemory::release() noexcept {
 // The frame of what comes next, at the end of a log. Null data when memory is out.
 RoomMemory::Frame RoomMemory::build(MemoryLog& log, proto::Opcode opcode, std::string_view text, bool is_event) noexcept {
   char digits[24];
-  const auto digit_count = static_cast<size_t>(json::write_natural(digits, end_ + 1) - digits);
+  const auto digit_count = static_cast<size_t>(is_event ? json::write_natural(digits, end_ + 1) - digits : 0);
   const size_t beside = is_event ? kRoom.size() + name_text().size() + kOffset.size() + digit_count : 0;
   const size_t payload = text.size() + beside;
   if (payload > MemoryLog::kMaxFrameBytes) return {};
@@ -128,8 +128,6 @@ void RoomMemory::note_use() noexcept {
   counted_ = now;
 }
 
-bool MemoryBudget::is_spent() noexcept { return used.load(std::memory_order_relaxed) > most.load(std::memory_order_relaxed); }
-
 bool RoomMemory::too_much() const noexcept {
   return messages_.bytes() + changes_.bytes() > limits.bytes || MemoryBudget::is_spent();
 }
@@ -165,10 +163,29 @@ void RoomMemory::trim(uint64_t now_ms) noexcept {
   };
   while (!messages_.empty() && messages_.oldest().offset <= needed && is_past(messages_.oldest())) drop_message();
   note_use();
+  if (!too_much()) [[likely]] return;
+  if (MemoryBudget::is_spent() && map_.drop_pages()) note_use();
   while (too_much() && may_drop(read)) {
     changes_.empty() ? drop_message() : drop_change();
     note_use();
   }
+}
+
+void RoomMemory::tidy(uint64_t now_ms) noexcept {
+  map_.age_pages(now_ms);
+  trim(now_ms);
+}
+
+void RoomMemory::keep_page(KeyKind kind, uint32_t index, base::Block* page) noexcept {
+  if (MemoryBudget::is_spent()) return;
+  map_.live_list(kind).keep_page(index, page);
+  note_use();
+}
+
+void RoomMemory::set_type_data(bool is) noexcept {
+  type_data.store(is, std::memory_order_relaxed);
+  map_.drop_pages();
+  note_use();
 }
 
 // Reading -------------------------------------------------------------------------------------------------------------
@@ -188,14 +205,15 @@ void RoomMemory::remove(MemoryReader& reader) noexcept {
 
 namespace {
 
-bool goes_on(const MemoryRun& run, const MemoryRecord& next) noexcept {
-  return run.block == next.block && run.data + run.size == next.data && run.compress == next.compress && run.except_count == 0 &&
-         next.except_count == 0;
+bool goes_on(const MemoryRuns& runs, const MemoryRun& run, const MemoryRecord& next) noexcept {
+  const bool same_excepts = run.except_count == next.except_count &&
+                            (run.except_count == 0 || (run.except_count == 1 && runs.excepts[run.except_begin] == next.except));
+  return run.block == next.block && run.data + run.size == next.data && run.compress == next.compress && same_excepts;
 }
 
 // False when there is no place for it.
 bool add_to(MemoryRuns& runs, const MemoryRecord& record) noexcept {
-  if (runs.count > 0 && goes_on(runs.runs[runs.count - 1], record)) {
+  if (runs.count > 0 && goes_on(runs, runs.runs[runs.count - 1], record)) {
     MemoryRun& run = runs.runs[runs.count - 1];
     run.size += record.size;
     run.messages++;

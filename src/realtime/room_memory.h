@@ -40,7 +40,7 @@ struct MemoryLimits {
 struct MemoryBudget {
   static inline std::atomic<size_t> used{0};
   static inline std::atomic<size_t> most{size_t{256} << 20};
-  static bool is_spent() noexcept;
+  static bool is_spent() noexcept { return used.load(std::memory_order_relaxed) > most.load(std::memory_order_relaxed); }
 };
 
 // A worker that has members. Under the room's lock.
@@ -127,17 +127,24 @@ class RoomMemory {
   void add(MemoryReader& reader) noexcept;
   void remove(MemoryReader& reader) noexcept;
   MemoryReader* readers() const noexcept { return readers_; }
+  bool is_only(const MemoryReader& reader) const noexcept { return readers_ == &reader && !reader.next; }
   // What this reader has not read yet, as far as there is place for it; it has read it then. False when some of it is gone:
   // it has read all then, and has been given nothing.
   bool read(MemoryReader& reader, MemoryRuns& runs) noexcept;
 
   // Forgets what is too old or too much.
   void trim(uint64_t now_ms) noexcept;
+  // The same, and pages that nobody wants; every few seconds.
+  void tidy(uint64_t now_ms) noexcept;
+  // A page of keys that is written is kept for those who come next, if there is memory to spare.
+  void keep_page(KeyKind kind, uint32_t index, base::Block* page) noexcept;
+  void set_type_data(bool is) noexcept;
   bool is_empty() const noexcept { return messages_.empty() && map_.live() == 0 && !readers_; }
 
   MemoryLimits limits;
   bool pinned = false;  // the program holds it: it stays when it is empty
-  std::atomic<bool> type_data{false};  // how its events look
+  uint32_t hidden = 0;  // connections for whose presence there was no place
+  std::atomic<bool> type_data{false};  // how its events look: read without the lock, see set_type_data()
 
  private:
   ~RoomMemory();

@@ -104,6 +104,7 @@ struct RoomRecords final : worker::CommonObject {
   }
 
   std::mutex mutex;
+  worker::Seats begun;  // who writes down; the others may have members that no record knows of
   RecordOptions options;
   base::GrowingArray<Record*> by_number;
   Record* first_empty = nullptr;  // in the order in which they became so
@@ -193,9 +194,18 @@ Record* attach(RoomRecorder& self, RoomRecord& room, uint64_t now_ns) noexcept {
   return self.records[room.slot] = record;
 }
 
+// By workers that have yet to begin: they find the record then.
+bool is_held_by_others(const RoomRecorder& self, const RoomRecord& room) noexcept {
+  if (!room.shared) return false;
+  const worker::Seats where = room.shared->where();
+  bool any = false;
+  for (int i = 0; i < worker::Seats::kWords; i++) any |= (where.words[i] & ~self.common->begun.words[i]) != 0;
+  return any;
+}
+
 void detach(RoomRecorder& self, RoomRecord& room, Record& record, uint64_t now_ns) noexcept {
   self.records[room.slot] = nullptr;
-  if (--record.holders > 0) return;
+  if (--record.holders > 0 || is_held_by_others(self, room)) return;
   RoomRecords& common = *self.common;
   if (common.options.keep_ns == 0 || self.worker.over || self.worker.draining) return common.end(record);
   if (common.empties >= kMostEmpty) end_empty(self, *common.first_empty);
@@ -247,6 +257,7 @@ const worker::PartHooks RoomRecorder::kHooks{.left = left, .published = publishe
 // Those that there are already.
 void attach_all(RoomRecorder& self) noexcept {
   const std::lock_guard lock(self.common->mutex);
+  self.common->begun.add(self.w().seat);
   self.w().rooms.for_each_record([&self](RoomRecord& room) {
     if (room.members > 0) attach(self, room, self.began_ns);
   });

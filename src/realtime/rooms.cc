@@ -166,12 +166,14 @@ void Rooms::unlink(session::WsState& ws, Membership* m) noexcept {
 }
 
 void Rooms::leave(session::WsState& ws, RoomRecord& room) noexcept {
-  Membership* m = find(ws, room);
-  if (!m) return;
-  unlink(ws, m);
-  (m->room_previous ? m->room_previous->room_next : room.first) = m->room_next;
-  if (m->room_next) m->room_next->room_previous = m->room_previous;
-  memberships_.give_back(m);
+  if (Membership* m = find(ws, room)) leave(ws, room, *m);
+}
+
+void Rooms::leave(session::WsState& ws, RoomRecord& room, Membership& m) noexcept {
+  unlink(ws, &m);
+  (m.room_previous ? m.room_previous->room_next : room.first) = m.room_next;
+  if (m.room_next) m.room_next->room_previous = m.room_previous;
+  memberships_.give_back(&m);
   if (--room.members == 0 && !room.held) end(room);
 }
 

@@ -84,6 +84,8 @@ class Rooms {
   RoomRecord* join(base::BlockPool& pool, session::WsState& ws, uint32_t connection_slot, std::string_view name) noexcept;
   // Leaves it; the room goes with its last member, unless it is held.
   void leave(session::WsState& ws, RoomRecord& room) noexcept;
+  // The same of a membership that has been found.
+  void leave(session::WsState& ws, RoomRecord& room, Membership& m) noexcept;
   // Null when it is not a member.
   Membership* find(const session::WsState& ws, const RoomRecord& room) const noexcept;
   bool is_member(const session::WsState& ws, const RoomRecord& room) const noexcept { return find(ws, room) != nullptr; }

@@ -1,5 +1,7 @@
-// memory_store(): sessions in this process, of all workers, under one lock. Bounded by their number and their bytes; the one that
-// was saved longest ago goes first, and what is too old is not found.
+// memory_store(): sessions in this process, of all workers, under one lock. Bounded by their number and their bytes, and what is too
+// old is not found. Which one goes first is what a flood of strangers is up against, who come, say a new name each, and go: those
+// that hold nothing, then those that were saved once, which is all that a short visit does, down to a quarter of all, then
+// the others; of each kind the one that was saved longest ago.
 #include <martlet/sessions.h>
 
 #include <mutex>
@@ -19,6 +21,7 @@ struct StoredSession final : base::ListHook {
   StoredSession(std::string_view client, const SessionData& d) noexcept : name(client), data(d) {}
   std::string_view key() const noexcept { return name.text(); }
   bool ok() const noexcept { return name.ok() && data.metadata.complete() && data.rooms.complete(); }
+  bool holds_nothing() const noexcept { return data.metadata.empty() && data.rooms.empty(); }
 
   StoredSession* chain = nullptr;
   uint64_t hash = 0;
@@ -26,6 +29,13 @@ struct StoredSession final : base::ListHook {
   SessionData data;
   uint64_t until_ns = 0;
   size_t bytes = 0;
+  bool again = false;  // it was there already when it was saved
+};
+
+// Of one kind, the one that was saved first in front.
+struct SessionQueue {
+  base::IntrusiveList<StoredSession> by_time;
+  size_t size = 0;
 };
 
 // About what it takes.
@@ -42,7 +52,9 @@ class MemoryStore {
   MemoryStore(const MemoryStore&) = delete;
   MemoryStore& operator=(const MemoryStore&) = delete;
   ~MemoryStore() {
-    while (StoredSession* session = by_time_.front()) drop(*session);
+    for (SessionQueue& queue : queues_) {
+      while (StoredSession* session = queue.by_time.front()) drop(*session);
+    }
   }
 
   std::optional<SessionData> load(std::string_view client) noexcept {
@@ -67,21 +79,50 @@ class MemoryStore {
     const uint64_t now_ns = sys::monotonic_ns();
     made->until_ns = now_ns + uint64_t{base::to_ms(ttl)} * 1'000'000;
     const std::lock_guard lock(mutex_);
-    if (StoredSession* before = sessions_.find(client)) drop(*before);
-    while (StoredSession* oldest = by_time_.front()) {
-      if (oldest->until_ns > now_ns) break;
-      drop(*oldest);
+    if (StoredSession* before = sessions_.find(client)) {
+      made->again = true;
+      drop(*before);
     }
-    while (by_time_.front() && (sessions_.size() >= options_.max_sessions || bytes_ + made->bytes > options_.max_bytes)) drop(*by_time_.front());
-    if (options_.max_sessions == 0 || made->bytes > options_.max_bytes || !sessions_.insert(*made)) return base::destroy(made);
-    by_time_.push_back(made);
+    drop_old(now_ns);
+    if (!make_room(*made) || !sessions_.insert(*made)) return base::destroy(made);
+    SessionQueue& queue = queue_of(*made);
+    queue.by_time.push_back(made);
+    queue.size++;
     bytes_ += made->bytes;
   }
 
  private:
   static constexpr size_t kSessionBytes = 256;
 
+  SessionQueue& queue_of(const StoredSession& session) noexcept {
+    return session.holds_nothing() ? nothing_ : session.again ? again_ : once_;
+  }
+
+  void drop_old(uint64_t now_ns) noexcept {
+    for (SessionQueue& queue : queues_) {
+      while (StoredSession* oldest = queue.by_time.front()) {
+        if (oldest->until_ns > now_ns) break;
+        drop(*oldest);
+      }
+    }
+  }
+
+  // False: it is too large, or all that is there is worth more.
+  bool make_room(const StoredSession& made) noexcept {
+    if (options_.max_sessions == 0 || made.bytes > options_.max_bytes) return false;
+    while (sessions_.size() >= options_.max_sessions || bytes_ + made.bytes > options_.max_bytes) {
+      if (nothing_.size == 0 && made.holds_nothing()) return false;
+      drop(*find_first_to_go().by_time.front());
+    }
+    return true;
+  }
+  SessionQueue& find_first_to_go() noexcept {
+    if (nothing_.size > 0) return nothing_;
+    return once_.size > sessions_.size() / 4 || again_.size == 0 ? once_ : again_;
+  }
+
   void drop(StoredSession& session) noexcept {
+    queue_of(session).size--;
     sessions_.erase(session);
     base::IntrusiveList<StoredSession>::unlink(&session);
     bytes_ -= session.bytes;
@@ -91,7 +132,10 @@ class MemoryStore {
   const MemoryStoreOptions options_;
   std::mutex mutex_;
   realtime::ClientTable<StoredSession> sessions_;
-  base::IntrusiveList<StoredSession> by_time_;  // the one that was saved first
+  SessionQueue queues_[3];
+  SessionQueue& nothing_ = queues_[0];
+  SessionQueue& once_ = queues_[1];
+  SessionQueue& again_ = queues_[2];
   size_t bytes_ = 0;
 };
 

@@ -19,6 +19,7 @@ using realtime::RoomMemory;
 template <typename Act>
 auto change(RoomMemory& memory, uint32_t first, Act&& act) noexcept {
   RealtimeWorker* w = realtime::here_among(first);
+  if (w) realtime::read_unread(*w);
   const auto answer = [&] {
     const std::lock_guard lock(memory.mutex);
     auto changed = act();
@@ -146,8 +147,7 @@ Json Shared::entries(RoomPosition* position) const {
     const std::lock_guard lock(memory_->mutex);
     if (position) *position = position_of(*memory_);
     out.object([&] {
-      for (const realtime::MemoryEntry* e = memory_->map().first_live_after(0); e; e = e->newer) {
-        if (e->kind != KeyKind::state) continue;
+      for (const realtime::MemoryEntry* e = memory_->map().live_list(KeyKind::state).oldest(); e; e = e->newer) {
         out.key(e->key());
         out.raw(e->value_text());
       }
@@ -160,6 +160,7 @@ std::vector<std::string> Shared::messages(size_t most) const {
   std::vector<std::string> all;
   if (!memory_) return all;
   const std::lock_guard lock(memory_->mutex);
+  memory_->trim(realtime::memory_now_ms());
   const realtime::MemoryLog& log = memory_->messages();
   for (auto i = static_cast<uint32_t>(log.size() > most ? log.size() - most : 0); i < log.size(); i++) {
     const realtime::MemoryRecord& record = log.at(i);

@@ -2,6 +2,7 @@
 // from any other; queries answer on that thread only.
 #include <martlet/websocket.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "realtime/commands.h"
@@ -310,21 +311,27 @@ constexpr size_t kIdLetters = 26;
 }  // namespace
 
 // A Feistel permutation of {epoch, worker, slot, generation}: no two connections share an id, and nothing is stored.
-std::string WebSocket::id() const {
+void MessageAccess::write_id(const WebSocket& ws, char* to) noexcept {
+  static_assert(kIdBytes == kIdStart.size() + kIdLetters);
   const IdKeys& keys = id_keys();
-  uint64_t left = uint64_t{keys.epoch} << 32 | worker_;
-  uint64_t right = uint64_t{slot_} << 32 | generation_;
+  uint64_t left = uint64_t{keys.epoch} << 32 | ws.worker_;
+  uint64_t right = uint64_t{ws.slot_} << 32 | ws.generation_;
   for (const uint64_t key : keys.rounds) {
     const uint64_t next = left ^ base::mix64(right ^ key);
     left = right;
     right = next;
   }
-  std::string id(kIdStart);
+  to = std::copy(kIdStart.begin(), kIdStart.end(), to);
   for (size_t i = 0; i < kIdLetters; i++) {
-    id.push_back(kIdAlphabet[right & 31]);
+    *to++ = kIdAlphabet[right & 31];
     right = right >> 5 | left << 59;
     left >>= 5;
   }
+}
+
+std::string WebSocket::id() const {
+  std::string id(MessageAccess::kIdBytes, ' ');
+  MessageAccess::write_id(*this, id.data());
   return id;
 }
 

@@ -1,6 +1,12 @@
 // What a join and a leave, and a publish, cost the library as there are more rooms: by instructions, as those of messages_bench
 // (instructions.py print). Every room has ten members; a hundred connections share them evenly, so that each is in a tenth of
-// all rooms. In the cases named one-… there is a single room of so many memberships' size, and one connection more.
+// all rooms.
+//
+//   join-N       ten further connections leave one of their ten rooms and join it again, of N rooms that there are
+//   own-join-N   the hundred do so: more rooms are more of their own, too, as each passes from one room to ten thousand
+//   publish-N    a message to one of N rooms
+//   one-join-N   a connection joins the only room, which has N members, and leaves it
+//   told-N       a connection joins a room with N keys, is told of all of them, and leaves it; one key has come and one has gone since
 //
 //   rooms_bench CASE COUNT     rooms_bench without arguments lists the cases
 //   rooms_bench memory ROOMS   bytes for each membership, rooms apart
@@ -26,19 +32,23 @@ namespace {
 
 constexpr size_t kMembers = 10;
 constexpr size_t kSockets = 100;
+constexpr size_t kMovers = 10;
+constexpr size_t kRoomsOfMover = 10;
 
-enum class Kind : uint8_t { join, publish, join_one };
+enum class Kind : uint8_t { join, join_own, publish, join_one, told };
 
 struct Case {
   std::string_view name;
   Kind kind;
-  size_t rooms;  // of join_one: members
+  size_t rooms;  // of join_one: members; of told: keys
 };
 
 constexpr Case kCases[] = {
     {"join-10", Kind::join, 10},         {"join-1000", Kind::join, 1'000},       {"join-100000", Kind::join, 100'000},
+    {"own-join-10", Kind::join_own, 10}, {"own-join-1000", Kind::join_own, 1'000}, {"own-join-100000", Kind::join_own, 100'000},
     {"publish-10", Kind::publish, 10},   {"publish-1000", Kind::publish, 1'000}, {"publish-100000", Kind::publish, 100'000},
     {"one-join-10", Kind::join_one, 10}, {"one-join-1000", Kind::join_one, 1'000},
+    {"told-100", Kind::told, 100},       {"told-10000", Kind::told, 10'000},
 };
 
 bool canned = false;
@@ -99,7 +109,31 @@ size_t next_place(uint64_t& state, size_t most) {
   return static_cast<size_t>((state >> 33) % most);
 }
 
+// Those of a mover lie apart, and those of all of them are spread over all rooms.
+size_t room_of_mover(const Bench& bench, size_t mover, size_t n) {
+  const size_t rooms = bench.names.size();
+  return (mover * rooms / (kMovers * kRoomsOfMover) + n * rooms / kRoomsOfMover) % rooms;
+}
+
+void bring_movers(Bench& bench) {
+  bench.connect(kMovers);
+  for (size_t mover = 0; mover < kMovers; mover++) {
+    for (size_t n = 0; n < kRoomsOfMover; n++) bench.sockets[kSockets + mover].join(bench.names[room_of_mover(bench, mover, n)]);
+  }
+}
+
 void leave_and_join(Bench& bench, size_t count) {
+  uint64_t state = 1;
+  for (size_t i = 0; i < count; i++) {
+    const size_t mover = i % kMovers;
+    const std::string& room = bench.names[room_of_mover(bench, mover, next_place(state, kRoomsOfMover))];
+    const WebSocket ws = bench.sockets[kSockets + mover];
+    ws.leave(room);
+    if (!ws.join(room).ok()) std::abort();
+  }
+}
+
+void leave_and_join_own(Bench& bench, size_t count) {
   uint64_t state = 1;
   for (size_t i = 0; i < count; i++) {
     const size_t room = next_place(state, bench.names.size());
@@ -126,6 +160,33 @@ void leave_and_join_one(Bench& bench, size_t members, size_t count) {
   }
 }
 
+uint64_t processor_ns() {
+  timespec time;
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
+}
+
+std::string key_of(size_t i) { return "ws_" + std::to_string(1'000'000 + i) + "0123456789abcdefghi"; }
+
+void join_and_be_told(Bench& bench, size_t keys, size_t count) {
+  bench.connect(1);
+  const Shared room = bench.app.shared("room");
+  const auto set = [&](size_t i) {
+    if (room.set(key_of(i), Json{{"name", "Ann Example"}}) != SendStatus::ok) std::abort();
+  };
+  for (size_t i = 0; i < keys; i++) set(i);
+  canned = true;
+  const uint64_t begin_ns = processor_ns();
+  for (size_t i = 0; i < count; i++, clock_ns += 1000) {
+    room.remove(key_of(i));
+    set(keys + i);
+    if (!bench.sockets[0].join("room").ok()) std::abort();
+    for (int turn = 0; turn < 4; turn++) bench.app.poll_once(milliseconds(0));
+    bench.sockets[0].leave("room");
+  }
+  std::printf("%.1f ns for each that comes, goes and is told\n", static_cast<double>(processor_ns() - begin_ns) / static_cast<double>(count));
+}
+
 size_t bytes_in_use() { return ::mallinfo2().uordblks; }
 
 int measure_memory(size_t rooms) {
@@ -146,12 +207,6 @@ int usage() {
   return 2;
 }
 
-uint64_t processor_ns() {
-  timespec time;
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -166,12 +221,15 @@ int main(int argc, char** argv) {
   sys::syscalls.sendmsg = canned_sendmsg;
   sys::syscalls.clock_gettime = canned_clock;
   Bench bench;
-  if (chosen->kind != Kind::join_one) bench.fill(chosen->rooms);
+  if (chosen->kind <= Kind::publish) bench.fill(chosen->rooms);
+  if (chosen->kind == Kind::join) bring_movers(bench);
   canned = true;
   const uint64_t begin_ns = processor_ns();
   switch (chosen->kind) {
     case Kind::join: leave_and_join(bench, count); break;
+    case Kind::join_own: leave_and_join_own(bench, count); break;
     case Kind::publish: publish(bench, count); break;
+    case Kind::told: canned = false, join_and_be_told(bench, chosen->rooms, count); break;
     default: canned = false, leave_and_join_one(bench, chosen->rooms, count);
   }
   std::printf("%s: %zu, %.1f ns each\n", argv[1], count, static_cast<double>(processor_ns() - begin_ns) / static_cast<double>(count));

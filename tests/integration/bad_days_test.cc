@@ -304,7 +304,9 @@ TEST_CASE("bad_days: peers that never read cost at most their limit") {
 }
 
 TEST_CASE("bad_days: 300 peers that announce 1 MiB and trickle keep nobody's large body or message out") {
-  ServerProcess server(routes, {.app = {.receive_budget_bytes = 8_MiB}});
+  // However long it takes, they are not too slow.
+  ServerProcess server(routes, {.app = {.body_timeout = std::chrono::minutes(10), .min_body_rate = 0, .receive_budget_bytes = 8_MiB,
+                                        .request_timeout = std::chrono::minutes(10)}});
   REQUIRE(server.port() != 0);
   const std::string large(1 << 20, 'b');
   std::vector<Client> bodies;

@@ -82,7 +82,10 @@ struct RoomModel {
   }
 };
 
-const char* const kRooms[] = {"prices", "chat/1", "chat/2", "deep"};
+// The keys of "wide" take several pages.
+const char* const kRooms[] = {"prices", "chat/1", "chat/2", "deep", "wide"};
+constexpr uint32_t kWideKeys = 300;
+constexpr size_t kWideBytes = 300;
 
 class Model {
  public:
@@ -98,6 +101,7 @@ class Model {
       };
     }
     quiet_.resize(kMembers);
+    for (uint32_t i = 0; i < kWideKeys; i++) set(models_.at("wide"), "k" + std::to_string(i), std::to_string(++serial_) + pattern_of(kWideBytes));
   }
 
   void run(milliseconds time) {
@@ -118,6 +122,7 @@ class Model {
     app.history("chat/1", {.messages = 20});
     app.history("deep", {.bytes = 8192, .keys = 50});
     app.history("p*", {.bytes = 65536, .messages = 50});
+    app.history("wide", {.messages = 50});
     for (const char* name : kRooms) models_[name].shared = app.shared(name);
     app.ws("/m/:number", {.open = [](WebSocket ws, Request& req) { ws.metadata()["number"] = std::stoul(std::string(req.param("number"))); },
                           .message = [this](WebSocket ws, const Message& m) { obey(ws, m.text()); }});
@@ -151,22 +156,23 @@ class Model {
     HistoryMember& member = *members_[pick(kMembers)];
     return member.connected() ? &member : nullptr;
   }
-  std::string any_room() { return kRooms[pick(4)]; }
+  std::string any_room() { return kRooms[pick(std::size(kRooms))]; }
   size_t any_size() { return pick(10) == 0 ? pick(4000) : pick(100); }
 
   void publish() {
     const std::string room = any_room();
     RoomModel& model = models_.at(room);
     const std::string number = std::to_string(++serial_);
-    const std::string told = number + pattern_of(any_size());
+    const bool wide = room == "wide";
+    const std::string told = number + pattern_of(any_size() + (wide ? kWideBytes : 0));
     // In one room keys come and go so fast that removals are forgotten.
     const bool deep = room == "deep";
-    const std::string key = "k" + std::to_string(pick(deep ? 400 : 20));
+    const std::string key = "k" + std::to_string(pick(deep ? 400 : wide ? kWideKeys : 20));
     switch (deep ? pick(5) : pick(8)) {
       case 0: return void(app_->to(room).emit("told", told));
       case 1: return model.publish(RoomModel::Kind::event, "\"" + told + "\"", 0, 0, [&] { return model.shared.send("told", told); });
       case 2:
-      case 3: return model.publish(RoomModel::Kind::set, "\"" + key + "\",\"" + told + "\"", 0, 0, [&] { return model.shared.set(key, told); });
+      case 3: return set(model, key, told);
       case 4: return remove(model, deep ? any_key(model) : key);
       default: break;
     }
@@ -174,6 +180,9 @@ class Model {
     const size_t index = speaker ? index_of(*speaker) : 0;
     if (!speaker || quiet_[index]) return;
     speaker->say((pick(3) == 0 ? "raw " : "tell ") + room + " " + number + " " + std::to_string(any_size()) + (pick(2) ? " 1" : " 0"));
+  }
+  static void set(RoomModel& model, const std::string& key, const std::string& value) {
+    model.publish(RoomModel::Kind::set, "\"" + key + "\",\"" + value + "\"", 0, 0, [&] { return model.shared.set(key, value); });
   }
   static void remove(RoomModel& model, const std::string& key) {
     model.publish(RoomModel::Kind::remove, "\"" + key + "\"", 0, 0, [&] { return model.shared.remove(key); });

@@ -188,6 +188,55 @@ TEST_CASE("offline: a flood of clients that come and go under new names leaves n
   CHECK(server.waiting() == 0);
 }
 
+TEST_CASE("offline: where strangers are nobody, a flood of them that come and go drives out none but themselves") {
+  Post server({.max_clients = 20, .queue_unknown = false});
+  const auto visit = [&](const std::string& name) {
+    WsClient client = server.client(name);
+    REQUIRE(client.open());
+    REQUIRE(client.close_nicely());
+    REQUIRE(server.wait_for_connections(0));
+  };
+  visit("ann");
+  CHECK(server.put("ann", "for ann") == SendStatus::posted);
+  visit("bob");
+  visit("bob");
+  for (int i = 0; i < 60; i++) visit("stranger " + std::to_string(i));
+  CHECK(server.put("bob", "for bob") == SendStatus::posted);
+  CHECK(server.put("stranger 0", "x") == SendStatus::closed);
+  CHECK(server.put("stranger 59", "x") == SendStatus::posted);
+  WsClient ann = server.client("ann");
+  CHECK(read_waiting(ann) == std::vector<std::string>{"for ann"});
+  WsClient bob = server.client("bob");
+  CHECK(read_waiting(bob) == std::vector<std::string>{"for bob"});
+}
+
+TEST_CASE("offline: where strangers are nobody, who does not come back is one after its time, however often it is sent something") {
+  SteppedServer server([](App& app) {
+    app.sessions({.message_ttl = 20s, .queue_unknown = false, .store = {}, .ttl = 10s});
+    app.ws("/w", known_handlers());
+  });
+  App& app = server.app();
+  {
+    Client tcp = server.connect();
+    REQUIRE(tcp.send(ws_request("/w", client_field("ann"))));
+    REQUIRE(server.turn_until([&] { return app.stats().open_websockets == 1; }));
+  }
+  REQUIRE(server.turn_until([&] { return app.stats().open_websockets == 0; }));
+  for (int second = 3; second < 10; second += 3) {
+    server.live(milliseconds(3'000));
+    CHECK(app.send_to_client("ann", std::to_string(second)) == SendStatus::posted);
+  }
+  server.live(milliseconds(1'100));
+  for (int i = 0; i < 4; i++) {
+    CHECK(app.send_to_client("ann", "too late") == SendStatus::closed);
+    CHECK(app.stats().queued_messages == 3);  // they wait for as long as was said
+    server.live(milliseconds(3'000));
+  }
+  server.live(milliseconds(8'000));
+  CHECK(app.stats().queued_messages == 0);
+  CHECK(app.stats().queue_expired == 3);
+}
+
 TEST_CASE("offline: a message that has waited too long is dropped and counted, whether anybody comes or not") {
   SteppedServer server([](App& app) {
     app.sessions({.message_ttl = 10s, .store = {}, .ttl = 60s});
@@ -306,6 +355,21 @@ TEST_CASE("offline: for a client whose worker stands still so much waits and no 
   gate.open();
   for (int i = 0; i < 10; i++) CHECK(ann.reads(large + std::to_string(i)));
   CHECK(server.stats().queue_dropped == 1);
+  CHECK(server.put("ann", "and on") == SendStatus::posted);
+  CHECK(ann.reads("and on"));
+}
+
+TEST_CASE("offline: on the way to a client whose worker stands still small messages are bounded, too") {
+  Gate gate;
+  Post server({.queue_bytes = 1'600});
+  WsClient ann = server.client("ann");
+  REQUIRE(ann.reads("open ann {} "));
+  server.app().post([&] { gate.wait(); });
+  REQUIRE(gate.wait_for_one());
+  for (int i = 0; i < 10; i++) CHECK(server.put("ann", std::to_string(i)) == SendStatus::posted);
+  for (int i = 0; i < 1'000; i++) CHECK(server.put("ann", "") == SendStatus::dropped);
+  gate.open();
+  for (int i = 0; i < 10; i++) CHECK(ann.reads(std::to_string(i)));
   CHECK(server.put("ann", "and on") == SendStatus::posted);
   CHECK(ann.reads("and on"));
 }

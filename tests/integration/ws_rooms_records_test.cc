@@ -5,12 +5,16 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <future>
+#include <new>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/failing_alloc.h"
+#include "support/gate.h"
 #include "support/hall.h"
 #include "sys/platform.h"
 
@@ -22,6 +26,34 @@
 using namespace martlet;
 using namespace martlet::literals;
 using namespace martlet::test;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MARTLET_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define MARTLET_TEST_SANITIZED 1
+#endif
+#endif
+
+namespace {
+
+// No large array of a standard container's while it fails. A sanitizer keeps its own allocator.
+struct LargeNews {
+  static inline std::atomic<bool> fail = false;
+  static constexpr size_t kLarge = 8'000;
+};
+
+}  // namespace
+
+#ifndef MARTLET_TEST_SANITIZED
+void* operator new(size_t bytes) {
+  void* memory = LargeNews::fail && bytes >= LargeNews::kLarge ? nullptr : std::malloc(bytes ? bytes : 1);
+  if (!memory) throw std::bad_alloc();
+  return memory;
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+#endif
 
 namespace {
 
@@ -260,6 +292,59 @@ TEST_CASE("ws rooms records: workers that join, leave and ask at the same time l
   CHECK(eventually([&] { return halls.server.stats().open_rooms == 0; }));
 }
 
+TEST_CASE("ws rooms records: what is known of a room stays while a worker that has not begun to write down has members of it") {
+  Gate gate;
+  ThreeHalls halls;
+  halls.add(0, "den");
+  halls.add(1, "den");
+  halls.server.server().post(1, [&](App&) { gate.wait(); });
+  REQUIRE(gate.wait_for_one());
+  const Room den = halls.server.on_worker(0, [](App& app) { return app.room("den"); });
+  halls.server.on_worker(0, [&](App&) {
+    den.set_metadata({{"a", 1}});
+    halls.sockets[0].leave("den");
+  });
+  CHECK(halls.server.on_worker(0, [&](App&) { return den.info().metadata.dump(); }) == R"({"a":1})");
+  gate.open();
+  CHECK(halls.server.on_worker(1, [&](App&) { return den.info().metadata.dump(); }) == R"({"a":1})");
+  halls.server.on_worker(1, [&](App& app) {
+    halls.sockets[1].leave("den");
+    halls.sockets[1].join("den");
+    CHECK(app.room("den").info().metadata.dump() == "{}");
+  });
+}
+
+// Each time nothing is written down before all three begin at the same time, while members come and go.
+TEST_CASE("ws rooms records: workers that begin to write down at the same time agree") {
+  for (int times = 0; times < 20; times++) {
+    ThreeHalls halls;
+    for (uint32_t worker = 0; worker < 3; worker++) halls.add(worker, "den");
+    const Room den = halls.server.on_worker(0, [](App& app) { return app.room("den"); });
+    std::atomic<int> begun = 0;
+    std::atomic<int> done = 0;
+    for (uint32_t worker = 0; worker < 3; worker++) {
+      halls.server.server().post(worker, [&, worker](App&) {
+        const WebSocket ws = halls.sockets[worker];
+        for (begun++; begun < 3;) std::this_thread::yield();
+        for (int i = 0; i < 50; i++) {
+          den.update_metadata({{"w" + std::to_string(worker) + "-" + std::to_string(i), i}});
+          const std::string name = "room " + std::to_string(i % 3);
+          const Room room = ws.join(name);
+          room.send("x");
+          (void)room.info();
+          ws.leave(name);
+          if (worker > 0 && i == 20) ws.leave("den");
+        }
+        done++;
+      });
+    }
+    REQUIRE(eventually([&] { return done == 3; }));
+    CHECK(halls.server.on_worker(1, [&](App&) { return den.info().metadata.size(); }) == 150);
+    halls.server.on_worker(0, [&](App&) { halls.sockets[0].leave("den"); });
+    CHECK(eventually([&] { return halls.server.stats().open_rooms == 0; }));
+  }
+}
+
 TEST_CASE("ws rooms records: memory out for metadata and records is nobody's crash") {
   FailingAlloc memory;
   RoomHall hall;
@@ -405,6 +490,40 @@ TEST_CASE("ws rooms members: without memory it is told nothing at all, or what t
     CHECK(eventually([&] { return told == asked; }));
   }
   CHECK_FALSE(failed);
+}
+
+TEST_CASE("ws rooms members: without memory on the asked workers and for the list it is told what there is, and that it is not all") {
+  FailingAlloc memory;
+  RoomHall hall;
+  hall.add(100);
+  hall.act([](App&, auto& ws) {
+    for (WebSocket one : ws) one.join("den"), one.metadata()["n"] = 1;
+  });
+  const auto ask = [&](auto&& prepare) {
+    auto answer = std::make_shared<std::promise<MemberList>>();
+    auto all = std::make_shared<std::promise<size_t>>();
+    hall.act([&](App& app, auto&) {
+      app.room("den").members(1'000).then([answer](MemberList list) { answer->set_value(std::move(list)); });
+      app.find([](WebSocket) { return true; }, 1'000).then([answer](MemberList) {});
+      app.room("den").members(1'000, [all](std::vector<MemberInfo> list) { all->set_value(list.size()); });
+      prepare();
+    });
+    MemberList list = answer->get_future().get();
+    CHECK(all->get_future().get() <= 100);
+    LargeNews::fail = false;
+    FailingAlloc::left = SIZE_MAX;
+    return list;
+  };
+  CHECK(ask([] {}).members.size() == 100);
+#ifndef MARTLET_TEST_SANITIZED
+  const MemberList none = ask([] { LargeNews::fail = true; });
+  CHECK(none.members.empty());
+  CHECK_FALSE(none.complete);
+#endif
+  const MemberList some = ask([] { FailingAlloc::left = 50; });
+  CHECK(some.members.size() < 100);
+  CHECK_FALSE(some.complete);
+  CHECK(ask([] {}).complete);
 }
 
 #if defined(__cpp_impl_coroutine)

@@ -32,10 +32,10 @@ bool change(MemoryMap& map, KeyKind kind, const std::string& key, const std::str
   return true;
 }
 
-std::vector<std::string> keys_after(const MemoryMap& map, uint64_t offset) {
+std::vector<std::string> keys_after(const MemoryMap& map, uint64_t offset, KeyKind kind = KeyKind::state) {
   std::vector<std::string> keys;
   uint64_t last = offset;
-  for (const MemoryEntry* e = map.first_live_after(offset); e; e = e->newer) {
+  for (const MemoryEntry* e = map.live_list(kind).first_after(offset); e; e = e->newer) {
     CHECK(e->offset > last);
     CHECK_FALSE(e->gone);
     last = e->offset;
@@ -90,6 +90,48 @@ TEST_CASE("memory map: two kinds of keys do not meet") {
   CHECK(map.live(KeyKind::presence) == 1);
 }
 
+TEST_CASE("memory map: where in the order of changes somebody stands is found, whatever has changed since") {
+  std::mt19937 random(12);
+  MemoryMap map;
+  const realtime::ChangeList& keys = map.live_list(KeyKind::state);
+  std::map<std::string, uint64_t> offsets;
+  uint64_t offset = 0;
+  const auto check = [&] {
+    std::map<uint64_t, std::string> by_offset;
+    for (const auto& [key, at] : offsets) by_offset[at] = key;
+    for (int i = 0; i < 50; i++) {
+      const uint64_t at = random() % (offset + 2);
+      const auto wanted = by_offset.upper_bound(at);
+      const MemoryEntry* found = keys.first_after(at);
+      REQUIRE((found != nullptr) == (wanted != by_offset.end()));
+      if (found) REQUIRE(found->key() == wanted->second);
+    }
+    uint64_t begin = 0;
+    for (uint32_t i = 0; i < keys.full(); i++) {
+      REQUIRE(keys.stretch(i).after == begin);
+      begin = keys.end_of(i);
+      REQUIRE(begin > keys.stretch(i).after);
+      size_t bytes = 0;
+      for (const MemoryEntry* e = keys.stretch(i).first; e && e->offset <= begin; e = e->newer) bytes += e->key_text().size() + e->value_text().size() + 2;
+      REQUIRE(bytes == keys.stretch(i).bytes);
+    }
+  };
+  for (int i = 0; i < 30'000; i++) {
+    const std::string key = "k" + std::to_string(random() % (i < 20'000 ? 2000 : 200));
+    const bool gone = i >= 20'000 && offsets.contains(key) && random() % 2 == 0;
+    REQUIRE(change(map, KeyKind::state, key, std::string(random() % 100, 'v'), ++offset, gone));
+    gone ? void(offsets.erase(key)) : void(offsets[key] = offset);
+    if (i % 500 == 0) check();
+  }
+  CHECK(keys.full() > 4);
+  std::vector<std::string> left;
+  for (const auto& entry : offsets) left.push_back(entry.first);
+  for (const std::string& key : left) REQUIRE(change(map, KeyKind::state, key, "", ++offset, true));
+  map.keep_removals(0);
+  CHECK(keys.full() == 0);
+  CHECK(map.bytes() == 0);
+}
+
 TEST_CASE("memory map: of removals the oldest are forgotten, and it says up to where") {
   MemoryMap map;
   uint64_t offset = 0;
@@ -106,7 +148,7 @@ TEST_CASE("memory map: of removals the oldest are forgotten, and it says up to w
   map.keep_removals(0);
   CHECK(map.forgotten() == 20);
   CHECK(map.live() == 1);
-  CHECK(map.first_gone_after(0) == nullptr);
+  CHECK(map.gone_list().first_after(0) == nullptr);
   CHECK(map.knows(KeyKind::state));
 }
 

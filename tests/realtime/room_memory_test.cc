@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "realtime/access.h"
 #include "realtime/key_text.h"
 #include "support/failing_alloc.h"
 
@@ -89,14 +90,18 @@ TEST_CASE("room memory: an event tells its room and its offset, a text does not;
   room->remove(reader);
 }
 
-TEST_CASE("room memory: frames that lie together are one run, but not those that leave somebody out") {
+TEST_CASE("room memory: frames that lie together are one run, but not those that leave somebody else out") {
   TestRoom room;
   MemoryReader reader;
   room->add(reader);
   for (int i = 0; i < 5; i++) CHECK(send(*room, "together"));
   CHECK(read(*room, reader).runs == 1);
-  const WebSocket out;
-  for (int i = 0; i < 100; i++) CHECK(send(*room, std::to_string(i), 0, {&out, 1}));
+  const WebSocket out[] = {MessageAccess::socket(0, {1, 1}), MessageAccess::socket(0, {2, 1})};
+  for (int i = 0; i < 5; i++) CHECK(send(*room, "left out", 0, {out, 1}));
+  for (int i = 0; i < 5; i++) CHECK(send(*room, "left out", 0, out));
+  for (int i = 0; i < 5; i++) CHECK(send(*room, "not left out"));
+  CHECK(read(*room, reader).runs == 1 + 5 + 1);
+  for (int i = 0; i < 100; i++) CHECK(send(*room, std::to_string(i), 0, {&out[i % 2], 1}));
   const Read all = read(*room, reader);
   CHECK(all.runs == 100);  // more than there is place for at once
   CHECK(all.texts.size() == 100);
