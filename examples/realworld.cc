@@ -1,10 +1,10 @@
 // realworld.cc: Conduit, the blog that many servers are compared by: the backend of https://github.com/gothinkster/realworld,
 // by its specification. People register, write articles, comment on them, mark them as favourites and follow each other.
 //
-//   realworld [PORT]     on http://127.0.0.1:3000/api; 0: any port. JWT_SECRET signs the tokens: without it, they end with the process
+//   realworld [PORT]     on http://127.0.0.1:3000/api; 0: any port. JWT_SECRET (32 bytes or more) signs the tokens: without, they end with the process
 //
 // Everything is in memory (realworld_store.h) and runs on the thread of App::run; all that somebody can make grow has a limit.
-// What a service has to do for passwords beyond this is told in realworld_jwt.h.
+// What a service has to do for passwords beyond this is told in realworld_passwords.h.
 #include <martlet/martlet.h>
 
 #include <algorithm>
@@ -19,7 +19,6 @@
 #include <utility>
 #include <vector>
 
-#include "realworld_jwt.h"
 #include "realworld_store.h"
 
 using namespace martlet;
@@ -173,7 +172,7 @@ class Conduit {
   }
 
  public:
-  explicit Conduit(std::string secret) : secret_(std::move(secret)) {}
+  Conduit(std::string secret, const jwt::Key& key) : secret_(std::move(secret)), verifier_(key, {.required = {"exp"}}) {}
 
   void serve(App& app) {
     app.use(allow_other_origins);
@@ -208,24 +207,22 @@ class Conduit {
     const std::string_view sent = req.header("Authorization").value_or("");
     if (sent.empty()) return next();
     const size_t scheme = sent.starts_with("Token ") ? 6 : sent.starts_with("Bearer ") ? 7 : sent.size();
-    const auto id = jwt::decode(secret_, sent.substr(scheme), now());
+    const auto claims = verifier_.verify(sent.substr(scheme));
+    const auto id = claims ? (*claims)["id"].as<uint64_t>() : std::nullopt;
     User* user = id ? store_.user(*id) : nullptr;
     if (!user) return res.set("WWW-Authenticate", "Token").fail(401, "the token is not good, or not any more");
     req.data<Viewer>().user = user;
     next();
   }
 
-  static int64_t now() {
-    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  }
   static void full(Response& res) { res.fail(507, "this server is full"); }
 
   // Users.
 
   void send_account(Response& res, const User& user) const {
-    const int64_t until = now() + std::chrono::seconds(kTokenLife).count();
-    const Account account{user.email, jwt::encode(secret_, {user.id, until}), user.username, user.bio, image_of(user)};
-    res.json({{"user", account}});
+    const auto token = jwt::sign({{"id", user.id}}, secret_, kTokenLife);
+    if (!token) return res.fail(500, token.error().what());
+    res.json({{"user", Account{user.email, *token, user.username, user.bio, image_of(user)}}});
   }
 
   Faults faults_of(const UserInput& input, const User* user) {
@@ -245,7 +242,7 @@ class Conduit {
   void change(User& user, UserInput input) {
     if (input.username) store_.rename(user, std::move(*input.username));
     if (input.email) store_.set_email(user, std::move(*input.email));
-    if (input.password) user.password = jwt::hash_password(user.salt, *input.password);
+    if (input.password) user.password = passwords::hash_password(user.salt, *input.password);
     if (input.bio) user.bio = std::move(*input.bio);
     if (input.image) user.image = std::move(*input.image);
   }
@@ -264,8 +261,8 @@ class Conduit {
     if (!body) return;
     const User* user = store_.user_of_email(body->user.email.value_or(""));
     // Nobody learns by the time it takes which addresses are known.
-    const auto digest = jwt::hash_password(user ? user->salt : "nobody's salt...", body->user.password.value_or(""));
-    if (!user || !jwt::same(jwt::bytes_of(digest), jwt::bytes_of(user->password))) return res.fail(401, "email or password is invalid");
+    const auto digest = passwords::hash_password(user ? user->salt : "nobody's salt...", body->user.password.value_or(""));
+    if (!user || !passwords::same(passwords::bytes_of(digest), passwords::bytes_of(user->password))) return res.fail(401, "email or password is invalid");
     send_account(res, *user);
   }
 
@@ -440,6 +437,7 @@ class Conduit {
   }
 
   std::string secret_;
+  jwt::Verifier verifier_;
   Store store_;
 };
 
@@ -447,7 +445,10 @@ class Conduit {
 
 int main(int argc, char** argv) {
   const char* secret = std::getenv("JWT_SECRET");
-  Conduit conduit(secret ? secret : jwt::random_bytes());
+  const std::string signs = secret ? secret : passwords::random_bytes();
+  const auto key = jwt::Key::secret(signs);
+  if (!key) return report(key.error());
+  Conduit conduit(signs, *key);
   App app({.max_body_bytes = 64_KiB, .trailing_slash = TrailingSlash::ignore});
   conduit.serve(app);
   const auto port = app.listen("127.0.0.1", static_cast<uint16_t>(argc > 1 ? std::atoi(argv[1]) : 3000));

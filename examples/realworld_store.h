@@ -20,7 +20,7 @@
 #include <utility>
 #include <vector>
 
-#include "realworld_jwt.h"
+#include "realworld_passwords.h"
 
 namespace conduit {
 
@@ -56,8 +56,8 @@ using Id = uint64_t;
 struct User {
   Id id = 0;
   std::string username, email, bio, image;
-  std::string salt = jwt::random_bytes(16);
-  jwt::Digest password = {};
+  std::string salt = passwords::random_bytes(16);
+  passwords::Digest password = {};
   std::set<Id> follows;
 };
 

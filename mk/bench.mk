@@ -1,7 +1,7 @@
 # Benchmarks: each tests/bench/*_bench.cc is a program of its own. What messages_bench costs is counted in
 # instructions, which repeat, and held to budgets. compression_bench compares with zlib and libdeflate where those are
 # installed, json_bench with RapidJSON, simdjson and nlohmann/json, and with yyjson whose sources are at YYJSON= (Debian 12 has no
-# package of it); the library never sees them.
+# package of it), jwt_bench with OpenSSL; the library never sees them.
 
 BENCH_SOURCES := $(sort $(wildcard tests/bench/*_bench.cc))
 BENCHES := $(BENCH_SOURCES:tests/%.cc=$(BUILD)/%)
@@ -15,8 +15,10 @@ COMPRESSION_BENCH_OBJECT := $(BUILD)/obj/tests/bench/compression_bench.o
 JSON_PEERS := $(BUILD)/json_peers.flags
 JSON_BENCH_OBJECT := $(BUILD)/obj/tests/bench/json_bench.o
 YYJSON ?=
+OPENSSL_FLAGS := $(BUILD)/openssl.flags
+JWT_BENCH_OBJECT := $(BUILD)/obj/tests/bench/jwt_bench.o
 
-.PHONY: bench bench-check bench-budgets bench-compression bench-json bench-socketio
+.PHONY: bench bench-check bench-budgets bench-compression bench-json bench-jwt bench-socketio
 
 bench: $(BENCHES) ## instructions per message, under valgrind
 	@$(INSTRUCTIONS) print $(MESSAGES_BENCH)
@@ -31,6 +33,9 @@ bench-compression: $(BUILD)/bench/compression_bench ## speed and ratio of deflat
 	@$<
 
 bench-json: $(BUILD)/bench/json_bench ## speed of Json, beside RapidJSON, simdjson, nlohmann/json and yyjson (YYJSON=folder of yyjson.c)
+	@$<
+
+bench-jwt: $(BUILD)/bench/jwt_bench ## what checking a token costs, beside OpenSSL's HMAC; fails when it costs too much
 	@$<
 
 bench-socketio: $(BUILD)/bench/socketio/event_server $(BUILD)/bench/socketio/events_load ## events with an acknowledgement, beside Socket.IO (npm)
@@ -63,6 +68,17 @@ $(LIBDEFLATE_FLAGS): $(FORCE_UNLESS_COUNTING)
 	  $(CXX) -std=c++20 -x c++ - -o $@.program -ldeflate 2>/dev/null && echo -DMARTLET_BENCH_LIBDEFLATE=1 > $@.new || echo > $@.new
 	@rm -f $@.program
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(OPENSSL_FLAGS): $(FORCE_UNLESS_COUNTING)
+	@mkdir -p $(@D)
+	@printf '#include <openssl/evp.h>\nint main() { return EVP_MAC_fetch(nullptr, "HMAC", nullptr) == nullptr; }\n' | \
+	  $(CXX) -std=c++20 -x c++ - -o $@.program -lcrypto 2>/dev/null && echo -DMARTLET_BENCH_OPENSSL=1 > $@.new || echo > $@.new
+	@rm -f $@.program
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(JWT_BENCH_OBJECT): $(OPENSSL_FLAGS)
+$(JWT_BENCH_OBJECT): BENCH_FLAGS = $$(cat $(OPENSSL_FLAGS))
+$(BUILD)/bench/jwt_bench: BENCH_LIBS = $$(! grep -q OPENSSL $(OPENSSL_FLAGS) || echo -lcrypto)
 
 $(COMPRESSION_BENCH_OBJECT): $(ZLIB_FLAGS) $(LIBDEFLATE_FLAGS)
 $(COMPRESSION_BENCH_OBJECT): BENCH_FLAGS = $$(cat $(ZLIB_FLAGS) $(LIBDEFLATE_FLAGS))

@@ -20,7 +20,7 @@ check: ## the quick gate: build, tests, lint, budgets, the chat and the echo in 
 	+@MAKE='$(MAKE) WERROR=1' mk/check_all.sh check $(BUILD)/check test all lint-rules check-headers bench-check check-e2e
 
 check-e2e: $(EXAMPLES) gallery ## the examples, used by curl, ws, Python and Chromium (2 min)
-	tests/e2e/run.sh $(BUILD) echo_http echo_ws chat_protocol chat_page realworld rest_api gallery_first gallery_second gallery_rooms gallery_game gallery_game_page gallery_reconnect gallery_page
+	tests/e2e/run.sh $(BUILD) echo_http echo_ws chat_protocol chat_page realworld rest_api gallery_first gallery_second gallery_auth gallery_rooms gallery_game gallery_game_page gallery_guards gallery_reconnect gallery_page
 
 # whole FOLDER VARIABLES: library and examples, then all tests, in a folder of their own; warnings are errors
 whole = $(foreach goal,all test,$(MAKE) --no-print-directory $(goal) BUILD=$(BUILD)/$(1) WERROR=1 $(2) &&) :

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "demo_token.h"
 #include "gallery_page.h"
 
 using namespace martlet;
@@ -67,7 +68,17 @@ const std::vector<gallery::Application> kApplications{
      {{"/chat", R"({"type": "join", "username": "Ann"})"}, {"/chat", R"({"type": "message", "text": "hello @Ann"})"}}},
     {"lobby_chat", "a lobby, rooms, and messages to one person", gallery::lobby_chat,
      {{"/ws/chat?username=Ann", R"({"type": "chat", "text": "hello"})"}, {"/ws/chat", R"({"type": "private-message", "to": "Ann", "text": "psst"})"}}},
+    {"private_chat", "rooms for those who have a token (GET /token/ann@example.com)", gallery::private_chat,
+     {{"/private-chat/lobby?token=", R"({"text": "hello"})"}, {"/private-chat/lobby", ""}}},
+    {"live_chat", "history, typing and private messages, with a token (GET /token/ann@example.com)", gallery::live_chat,
+     {{"/chat/lobby?token=", R"({"type": "chat", "text": "hello"})"}, {"/chat/lobby?token=", R"({"type": "private", "targetUserId": "ann", "text": "psst"})"}}},
+    {"rbac", "roles and permissions (GET /token/1 for an administrator)", gallery::rbac,
+     {{"/admin/monitor?token=", ""}, {"/secure-chat?token=", R"({"type": "admin-broadcast", "text": "hello"})"}}},
     {"game", "a game for two and more, on one loop per room", gallery::game, {{"/game", R"({"type": "join-game"})"}}, "/play"},
+    {"token_and_rate", "a token, and no more than five connections a minute", gallery::token_and_rate,
+     {{"/members?token=token-of-ann", ""}, {"/members?token=guessed", ""}}},
+    {"robust_chat", "bad clients and bad networks, borne with", gallery::robust_chat,
+     {{"/robust-chat/lobby", R"({"type": "chat", "text": "hello"})"}, {"/robust-chat/lobby?ping=500&timeout=5000", "no JSON"}}},
 };
 
 void add(App& app, const gallery::Application& application, const std::string& prefix) {
@@ -76,13 +87,18 @@ void add(App& app, const gallery::Application& application, const std::string& p
   app.mount(prefix, std::move(routes));
 }
 
+// Of somebody whom all applications know that ask for one.
+std::string token() { return gallery::token_of({{"id", "ann"}, {"email", "ann@example.com"}, {"userId", 1}}); }
+
 // What the page has to know of each, as JSON.
 Json catalogue(const std::vector<gallery::Application>& applications, bool alone) {
   Json list = Json::array();
   for (const gallery::Application& each : applications) {
     Json tries = Json::array();
     const std::string prefix = alone ? "" : "/" + std::string(each.name);
-    for (const gallery::Try& one : each.tries) tries.push_back({{"path", prefix + std::string(one.path)}, {"say", one.say}});
+    for (const gallery::Try& one : each.tries) {
+      tries.push_back({{"path", prefix + std::string(one.path) + (one.path.ends_with("?token=") ? token() : "")}, {"say", one.say}});
+    }
     list.push_back({{"name", each.name}, {"title", each.title}, {"tries", std::move(tries)}});
     if (!each.page.empty()) list[list.size() - 1]["page"] = prefix + std::string(each.page);
   }

@@ -13,7 +13,7 @@ namespace gallery {
 
 // A socket that can be opened from the page: where, and what to say there.
 struct Try {
-  std::string_view path;  // as the application has registered it, with something for each parameter: "/rooms/lobby"
+  std::string_view path;  // as the application has registered it, with something for each parameter: "/rooms/lobby"; a token is put behind "?token="
   std::string_view say;   // a first message, best one that is answered; empty where the server speaks of its own accord
 };
 
@@ -60,6 +60,11 @@ void broadcast(martlet::App& app, martlet::Router& routes);
 void resource_aware(martlet::App& app, martlet::Router& routes);
 void realtime_chat(martlet::App& app, martlet::Router& routes);
 void lobby_chat(martlet::App& app, martlet::Router& routes);
+void private_chat(martlet::App& app, martlet::Router& routes);
+void live_chat(martlet::App& app, martlet::Router& routes);
+void rbac(martlet::App& app, martlet::Router& routes);
 void game(martlet::App& app, martlet::Router& routes);
+void token_and_rate(martlet::App& app, martlet::Router& routes);
+void robust_chat(martlet::App& app, martlet::Router& routes);
 
 }  // namespace gallery

@@ -83,6 +83,8 @@ void resume_on_worker(uint32_t worker, Function<void()> fn) noexcept;
 void go_on(Resumable& resumable, void (*resume)(void*)) noexcept;
 void root_ended(TaskRoot& root) noexcept;
 TaskRoot* current_root() noexcept;
+// What waits deepest in this task may be destroyed: it sleeps, or has offloaded what no thread has begun with, which is taken back.
+bool may_leave(TaskRoot& root) noexcept;
 [[noreturn]] void no_task(const char* what) noexcept;
 
 // What tasks wait for.

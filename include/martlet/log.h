@@ -23,4 +23,8 @@ void set_log_sink(Function<void(LogLevel, std::string_view)> sink);
 // them as they are.
 void log(LogLevel level, std::string_view line) noexcept;
 
+// The same for what a peer can cause again and again: "WHAT: DETAIL", the detail cut to 300 bytes and without control characters. At most
+// ten such lines a second, all causes together; then one that says how many were left out. Any thread.
+void log_limited(LogLevel level, const char* what, std::string_view detail) noexcept;
+
 }  // namespace martlet

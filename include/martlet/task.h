@@ -141,6 +141,7 @@ class [[nodiscard]] Task {
       detail::go_on(promise.self, detail::resume_frame);
     }
     MARTLET_THUNK T await_resume() { return coroutine_.promise().take(); }
+    bool has_ended() const noexcept { return coroutine_.done(); }
 
    private:
     std::coroutine_handle<promise_type> coroutine_;
@@ -249,6 +250,49 @@ class [[nodiscard]] Sleep : Waiting {
   void await_resume() noexcept { timer_ = {}; }
 
  private:
+  milliseconds time_;
+  TimerId timer_ = {};
+};
+
+// Waiting for a task, but not for ever: co_await wait is whether it has ended, which it is given this time for (0: any). For
+// breaker.h. The task is the caller's, and must outlive this; one that has not ended may be destroyed once may_leave() says so.
+template <typename T>
+class TimedWait : Waiting {
+ public:
+  TimedWait(Task<T>& task, milliseconds time) noexcept : task_(&task), ended_(task.operator co_await()), time_(time) {}
+  ~TimedWait() {
+    if (timer_) end_sleep(*self_.root, timer_);
+  }
+  bool await_ready() const noexcept { return false; }
+  // The timer first: where there is no memory for it, who waits goes on behind the task's first part.
+  template <typename P>
+  void await_suspend(std::coroutine_handle<P> who) noexcept {
+    if (time_.count() > 0) timer_ = begin_sleep(waits(who), time_);
+    ended_.await_suspend(who);
+  }
+  bool await_resume() noexcept {
+    if (timer_ && ended_.has_ended()) end_sleep(*self_.root, timer_);
+    timer_ = {};
+    return ended_.has_ended();
+  }
+  // Takes it out of where it waits, and destroys it, if that can be done.
+  bool may_leave() noexcept {
+    if (!detail::may_leave(*self_.root)) return false;
+    *task_ = Task<T>();
+    return true;
+  }
+  struct UntilEnded {
+    const TimedWait& wait;
+    bool await_ready() const noexcept { return wait.ended_.has_ended(); }
+    void await_suspend(std::coroutine_handle<>) const noexcept {}  // the task knows who waits for it
+    void await_resume() const noexcept {}
+  };
+  UntilEnded until_ended() const noexcept { return {*this}; }
+  typename Task<T>::Awaiter& ended() noexcept { return ended_; }
+
+ private:
+  Task<T>* task_;
+  typename Task<T>::Awaiter ended_;
   milliseconds time_;
   TimerId timer_ = {};
 };

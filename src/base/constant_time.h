@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -15,10 +16,17 @@ namespace martlet::base {
 
 inline bool equal_in_constant_time(ByteSpan a, ByteSpan b) noexcept {
   if (a.size() != b.size()) return false;
-  uint32_t differences = 0;
-  for (size_t i = 0; i < a.size(); i++) {
-    differences |= static_cast<uint32_t>(a[i] ^ b[i]);
-    // The compiler may not know what has been gathered so far, or it would be free to leave early.
+  size_t differences = 0;
+  size_t i = 0;
+  // The compiler may not know what has been gathered so far, or it would be free to leave early.
+  for (size_t one, other; a.size() - i >= sizeof one; i += sizeof one) {
+    std::memcpy(&one, a.data() + i, sizeof one);
+    std::memcpy(&other, b.data() + i, sizeof other);
+    differences |= one ^ other;
+    asm("" : "+r"(differences));
+  }
+  for (; i < a.size(); i++) {
+    differences |= static_cast<size_t>(a[i] ^ b[i]);
     asm("" : "+r"(differences));
   }
   return differences == 0;

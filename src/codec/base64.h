@@ -24,7 +24,8 @@ size_t encode_base64url(base::ByteSpan bytes, char* out) noexcept;
 // has its letters written by others, some write anything there.
 enum class UnusedBits : uint8_t { must_be_zero, ignored };
 
-// Decodes into out (base64_decoded_bound() bytes of room). How many bytes, or nothing when the text is not Base64.
+// Decodes into out (base64_decoded_bound() bytes of room; those behind the result are of no meaning). How many bytes, or nothing
+// when the text is not Base64.
 std::optional<size_t> decode_base64(std::string_view text, uint8_t* out,
                                     UnusedBits unused = UnusedBits::must_be_zero) noexcept;
 std::optional<size_t> decode_base64url(std::string_view text, uint8_t* out) noexcept;

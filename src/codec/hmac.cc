@@ -1,5 +1,6 @@
 // See hmac.h: H((key ^ opad) . H((key ^ ipad) . message)), where the key is filled up with zeros to one block, and one
-// that is longer is hashed first (RFC 2104 §2).
+// that is longer is hashed first (RFC 2104 §2). Each hash's is a function of its own, which the linker leaves out of
+// programs that do not call it.
 #include "codec/hmac.h"
 
 #include <cstring>
@@ -11,38 +12,33 @@ namespace {
 constexpr uint8_t kInnerPad = 0x36;
 constexpr uint8_t kOuterPad = 0x5C;
 
-Sha256State hash_padded(const uint8_t (&key)[Sha256::kBlockBytes], uint8_t pad) noexcept {
-  uint8_t block[Sha256::kBlockBytes];
-  for (size_t i = 0; i < Sha256::kBlockBytes; i++) block[i] = key[i] ^ pad;
-  Sha256 hash;
+template <typename Hash>
+typename Hash::State hash_padded(const uint8_t (&key)[Hash::kBlockBytes], uint8_t pad) noexcept {
+  uint8_t block[Hash::kBlockBytes];
+  for (size_t i = 0; i < Hash::kBlockBytes; i++) block[i] = key[i] ^ pad;
+  Hash hash;
   hash.update(block);
   return hash.state();
 }
 
 }  // namespace
 
-HmacKey hmac_key(base::ByteSpan key) noexcept {
-  Sha256Digest digest;
-  if (key.size() > Sha256::kBlockBytes) {
-    digest = sha256(key);
-    key = digest;
+template <typename Hash>
+HmacKeyOf<Hash> hmac_key_of(base::ByteSpan key) noexcept {
+  uint8_t block[Hash::kBlockBytes] = {};
+  if (key.size() > Hash::kBlockBytes) {
+    Hash hash;
+    hash.update(key);
+    const typename Hash::Digest digest = hash.finish();
+    std::memcpy(block, digest.data(), digest.size());
+  } else if (!key.empty()) {
+    std::memcpy(block, key.data(), key.size());
   }
-  uint8_t block[Sha256::kBlockBytes] = {};
-  if (!key.empty()) std::memcpy(block, key.data(), key.size());
-  return {.inner = hash_padded(block, kInnerPad), .outer = hash_padded(block, kOuterPad)};
+  return {.inner = hash_padded<Hash>(block, kInnerPad), .outer = hash_padded<Hash>(block, kOuterPad)};
 }
 
-Sha256Digest HmacSha256::finish() noexcept {
-  const Sha256Digest inner = inside_.finish();
-  Sha256 outside(outer_, 1);
-  outside.update(inner);
-  return outside.finish();
-}
-
-Sha256Digest hmac_sha256(const HmacKey& key, base::ByteSpan message) noexcept {
-  HmacSha256 mac(key);
-  mac.update(message);
-  return mac.finish();
-}
+template HmacKeyOf<Sha256> hmac_key_of<Sha256>(base::ByteSpan) noexcept;
+template HmacKeyOf<Sha384> hmac_key_of<Sha384>(base::ByteSpan) noexcept;
+template HmacKeyOf<Sha512> hmac_key_of<Sha512>(base::ByteSpan) noexcept;
 
 }  // namespace martlet::codec

@@ -1,4 +1,5 @@
-// SHA-256 (FIPS 180-4), for signatures (hmac.h) and digests of contents. No allocation; any thread.
+// SHA-256 (FIPS 180-4), for signatures (hmac.h) and digests of contents. The blocks are worked by the instructions that the
+// CPU has for them, where it has (simd/hash_kernels.h). No allocation; any thread.
 #pragma once
 
 #include <array>
@@ -17,6 +18,8 @@ using Sha256State = std::array<uint32_t, 8>;
 class Sha256 {
  public:
   static constexpr size_t kBlockBytes = 64;
+  using Digest = Sha256Digest;
+  using State = Sha256State;
 
   Sha256() noexcept = default;
   // Goes on where another stood after `blocks` whole blocks.
@@ -29,7 +32,7 @@ class Sha256 {
   Sha256Digest finish() noexcept;
 
  private:
-  void block(const uint8_t* p) noexcept;
+  void work(const uint8_t* data, size_t blocks) noexcept;
   Sha256State state_ = {0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19};
   uint64_t bytes_ = 0;
   uint8_t pending_[kBlockBytes];

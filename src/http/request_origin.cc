@@ -22,6 +22,14 @@ std::string Request::ip() const {
   return sys::peer_address(exchange_->descriptor());
 }
 
+std::array<uint8_t, 16> Request::ip_bytes() const noexcept {
+  if (const session::Origin* origin = origin_of(*exchange_)) {
+    return origin->client.client ? origin->client.client->bytes : std::array<uint8_t, 16>{};
+  }
+  const sys::PeerAddress peer = sys::peer_of(exchange_->descriptor());
+  return peer.kind == sys::PeerAddress::Kind::ip ? codec::IpAddress::v6(peer.bytes).bytes : std::array<uint8_t, 16>{};
+}
+
 std::string_view Request::protocol() const noexcept {
   const session::Origin* origin = origin_of(*exchange_);
   return origin && origin->client.scheme == proto::Scheme::https ? "https" : "http";

@@ -100,4 +100,6 @@ void log_limited(LogLevel level, const char* what, std::string_view detail) noex
 
 }  // namespace sys
 
+void log_limited(LogLevel level, const char* what, std::string_view detail) noexcept { sys::log_limited(level, what, detail); }
+
 }  // namespace martlet

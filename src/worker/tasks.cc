@@ -164,6 +164,11 @@ void root_ended(TaskRoot& root) noexcept { worker::note_due(root, worker::Due::e
 
 TaskRoot* current_root() noexcept { return worker::runner ? worker::runner->root : nullptr; }
 
+bool may_leave(TaskRoot& root) noexcept {
+  if (root.waiting) return false;  // it is known to who wakes it
+  return !root.job || root.part.offloading->take_back(*root.job);
+}
+
 uint32_t worker_number_of(const TaskRoot& root) noexcept { return root.part.worker.number; }
 
 void no_task(const char* what) noexcept {

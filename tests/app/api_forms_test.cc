@@ -106,6 +106,22 @@ void inject_forms() {
   ws.close();
 }
 
+void limit_forms(App& app) {
+  app.use("/api", rate_limit({.algorithm = Limit::token_bucket, .key = by_ip(), .max = 100, .per = 60s}));
+  app.ws_use(connection_limit({.max = 5, .per = 60s}));
+  app.ws_use(max_per_ip(10));
+  app.ws_use(message_limit({.action = LimitAction::close, .max = 10, .per = 1s}));
+  app.ws("/limited", route_limit({.max = 100, .per = 60s}), [](WebSocket) {});
+  const Common<RateLimiter> logins(RateLimiterOptions{.max = 10});
+  app.get("/login", [logins](Request& req, Response& res) {
+    if (const RateDecision d = logins->allow(req.query("name").value_or("")); !d) return res.status(429).send("later");
+    res.send("in");
+  });
+  CircuitBreaker breaker({.failures = 5, .reset = 30s});
+  CHECK(*breaker.call([] { return 7; }) == 7);
+  CHECK(breaker.call([] { return Error("down"); }, [] { return Error(); }).what().empty());
+}
+
 void ws_forms(App& app) {
   app.ws_use([](WebSocket, Request&, Next next) { next(); }).ws_use("/admin/*", [](WebSocket ws, Request&, Next) { ws.close(); });
   app.ws("/steps/:room", {.heartbeat_interval = 20s}, bearer_auth("t"), [](WebSocket, Request&, Next next) { next(); },
@@ -298,6 +314,7 @@ TEST_CASE("api_forms: an application with every form of route, handler and optio
   App app({.half_close_is_abort = true, .handler_timeout = 1min, .head_timeout = 5s, .max_body_bytes = 10_MiB, .max_connections = 100});
   http_forms(app, counter);
   hook_forms(app);
+  limit_forms(app);
   ws_forms(app);
   json_forms(app);
   route_forms(app);

@@ -53,6 +53,7 @@ TEST_CASE("sha256: known digests of lengths around the padding") {
       {128, "6836cf13bac400e9105071cd6af47084dfacad4e5e302c94bfed24e013afb73e"},
       {1000, "41edece42d63e8d9bf515a9ba6932e1c20cbc9f5a5d134645adb5db1b9737ea3"},
       {100000, "6d1cf22d7cc09b085dfc25ee1a1f3ae0265804c607bc2074ad253bcc82fd81ee"},
+      {1000000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"},
   };
   for (const auto& known : kKnown) {
     CAPTURE(known.length);
@@ -74,6 +75,21 @@ TEST_CASE("sha256: one byte per update, and two pieces, equal all at once") {
     pieces.update({});
     pieces.update(guarded.span().subspan(length / 3));
     CHECK(pieces.finish() == whole);
+  }
+}
+
+TEST_CASE("sha256: cut at every place equals all at once") {
+  std::string text(260, 0);
+  for (size_t i = 0; i < text.size(); i++) text[i] = static_cast<char>(i * 11 + 5);
+  const martlet::test::Guarded guarded(text);
+  for (size_t length : {0u, 1u, 63u, 64u, 65u, 127u, 128u, 129u, 191u, 192u, 200u, 260u}) {
+    const Sha256Digest whole = sha256(guarded.span().last(length));
+    for (size_t cut = 0; cut <= length; cut++) {
+      Sha256 pieces;
+      pieces.update(guarded.span().last(length).first(cut));
+      pieces.update(guarded.span().last(length).subspan(cut));
+      REQUIRE(pieces.finish() == whole);
+    }
   }
 }
 

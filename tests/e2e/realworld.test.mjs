@@ -5,7 +5,7 @@ import { createHmac } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { start } from './harness.mjs';
 
-const secret = 'a secret of the test';
+const secret = 'a secret of the test that is long enough';
 let api, jake, ann, nobody;
 let people = 0;
 
@@ -83,7 +83,7 @@ test('a token is a JWT: HS256, whose it is and when it ends', async () => {
   const [header, payload, signature] = jake.token.split('.');
   assert.deepEqual(JSON.parse(Buffer.from(header, 'base64url')), { alg: 'HS256', typ: 'JWT' });
   const claims = JSON.parse(Buffer.from(payload, 'base64url'));
-  assert.ok(claims.sub >= 1 && claims.exp > Date.now() / 1000);
+  assert.ok(claims.id >= 1 && claims.exp > Date.now() / 1000);
   assert.equal(signature, createHmac('sha256', secret).update(`${header}.${payload}`).digest('base64url'));
 });
 
@@ -93,12 +93,12 @@ function sign(claims, { header = { alg: 'HS256', typ: 'JWT' }, key = secret } = 
 }
 
 test('a token that is not ours, has ended or is none is 401', async () => {
-  const sub = 1, exp = Math.floor(Date.now() / 1000) + 60;
-  await ok(200, { token: sign({ sub, exp }) }, 'GET', '/user');
+  const id = 1, exp = Math.floor(Date.now() / 1000) + 60;
+  await ok(200, { token: sign({ id, exp }) }, 'GET', '/user');
   const [header, payload, signature] = jake.token.split('.');
   const bad = [
-    sign({ sub, exp: exp - 120 }), sign({ sub }), sign({ sub: 0, exp }), sign({ sub: 999_999, exp }), sign({ sub: -1, exp }), sign({ exp }),
-    sign({ sub: 'x', exp }), sign('no JSON'), sign({ sub, exp }, { key: 'another' }), sign({ sub, exp }, { header: { alg: 'none' } }),
+    sign({ id, exp: exp - 120 }), sign({ id }), sign({ id: 0, exp }), sign({ id: 999_999, exp }), sign({ id: -1, exp }), sign({ exp }),
+    sign({ id: 'x', exp }), sign('no JSON'), sign({ id, exp }, { key: 'another' }), sign({ id, exp }, { header: { alg: 'none' } }),
     `${Buffer.from('{"alg":"none"}').toString('base64url')}.${payload}.`, `${header}.${payload}.`, `${header}.${payload}`, `${header}..${signature}`,
     `${header}.${signature}`, `${header}.${payload}.${signature}x`, `${header}.${payload}.${signature.slice(0, -1)}`, `${jake.token}.`, '.', '..', 'x', '%',
   ];

@@ -4,6 +4,8 @@
 Written by hand: each seed is a thing that a peer sends, good or nearly good. The bytes that steer a target stand at the
 end of its input and are read backwards (fuzz.h); a missing one is 0.
 """
+import base64
+import hmac
 import os
 import struct
 import sys
@@ -252,6 +254,37 @@ EVENTS = {
     "flag": b"[false]\x01",
 }
 
+# What an input is, and which options: see jwt_fuzz.cc.
+TOKEN, SIGNED, KEYS, SIGNATURE = range(4)
+
+
+def url64(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def token(header, claims):
+    message = url64(header) + b"." + url64(claims)
+    return message + b"." + url64(hmac.new(b"a secret of thirty-two bytes, or", message, "sha256").digest())
+
+
+P256_G = bytes.fromhex("6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+                       "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5")
+SPKI_HEAD = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
+HS256 = b'{"alg":"HS256","typ":"JWT"}'
+JWT = {name: text + bytes([options, what]) for name, (what, options, text) in {
+    "token": (TOKEN, 0, token(HS256, b'{"sub":"7","exp":1800000001}')), "none": (TOKEN, 0, url64(b'{"alg":"none"}') + b".e30."),
+    "rs256": (TOKEN, 0, url64(b'{"alg":"RS256","kid":"r"}') + b".e30." + url64(b"\1" * 256)), "es256": (TOKEN, 0, url64(b'{"alg":"ES256"}') + b".e30." + url64(b"\1" * 64)),
+    "claims": (SIGNED, 1, HS256 + b'\n{"iss":"i","aud":["x","b"],"exp":1799999980,"nbf":1800000020.5,"list":[1,{"a":"\\u00e9"}]}'),
+    "age": (SIGNED, 2, b'{"alg":"HS256","kid":"k","x":[{}]}\n{"sub":"s","iat":1799999950,"aud":"y"}'),
+    "typed": (SIGNED, 3, b'{"typ":"application/AT+jwt","alg":"HS256"}\n{"sub":"s","jti":"j"}'),
+    "critical": (SIGNED, 0, b'{"alg":"HS256","crit":["b64"],"b64":false}\n{}'), "twice": (SIGNED, 0, b'{"alg":"HS256","\\u0061lg":"x"}\n{"a":1,"a":2}'),
+    "jwk": (KEYS, 0, b'{"kty":"EC","crv":"P-256","use":"sig","kid":"a","x":"' + url64(P256_G[:32]) + b'","y":"' + url64(P256_G[32:]) + b'"}'),
+    "jwks": (KEYS, 0, b'{"keys":[{"kty":"RSA","alg":"RS256","key_ops":["verify"],"e":"AQAB","n":"' + url64(b"\xdb" * 256) + b'"},{"kty":"oct","k":"AAAA"}]}'),
+    "pem": (KEYS, 0, b"-----BEGIN PUBLIC KEY-----\n" + base64.encodebytes(SPKI_HEAD + P256_G) + b"-----END PUBLIC KEY-----\n"),
+    "spki": (KEYS, 0, SPKI_HEAD + P256_G), "pkcs1": (KEYS, 0, b"\x30\x82\1\x0a\2\x82\1\1\0" + b"\xdb" * 256 + b"\2\3\1\0\1"),
+    "p256": (SIGNATURE, 0, P256_G + b"\x11" * 64 + b"\1"), "rsa": (SIGNATURE, 0, b"\xdb" * 256 + b"\0\1\0\1" + b"\x11" * 256 + b"\0"),
+}.items()}
+
 # Opcodes of the server target: see server_fuzz.cc.
 TURN, OPEN, FEED, EOF, RESET, CAPACITY, PIECE, TIME, FAULT, POST, BULK, OPEN_PROXIED = range(12)
 
@@ -320,11 +353,17 @@ SERVER = {
     "faults": op(FAULT, 0, 3, 0) + op(OPEN) + op(TURN) + op(FAULT, 0, 1, 2) + op(OPEN, 1) + op(TURN) + feed(0, HTTP["short"]) + op(TURN),
 }
 
+CREDENTIALS = {
+    "aladdin": b"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "utf8": b"basic  dGVzdDoxMjPCow==", "empty": b"Basic Og==", "no_colon": b"Basic YQ==",
+    "unpadded": b"Basic YTpi", "bits": b"Basic Og=B", "control": b"Basic AAo6", "bearer": b"Bearer mF_9.B5f-4.1JqM", "protocols": b"chat, bearer, abc.d-e_f, v2",
+    "dotted": b"bearer.abc.def, chat", "origin": b"https://a.example:8443", "referer": b"http://[::1]:80/a?b#c", "session": b"1.2000.1000.abcdefghijklmnopqrst-_.eyJhIjoxfQ",
+}
+
 SEEDS = {
     "http_parser": HTTP, "http_chunked": CHUNKED, "ws_handshake": HANDSHAKE, "ws_message": MESSAGES,
     "kernels": TEXT, "json": JSON_TEXTS, "json_kernels": JSON, "base64": CODES, "percent": QUERIES, "server": SERVER,
     "path_guard": GUARDS, "inflate": INFLATE, "deflate": DEFLATE, "permessage_deflate": OFFERS, "cookie": COOKIES,
-    "events": EVENTS,
+    "events": EVENTS, "jwt": JWT, "basic_auth": CREDENTIALS,
 }
 STEERED = {"http_parser", "http_chunked", "ws_message", "kernels", "json_kernels"}  # each seed whole, and cut at every byte
 

@@ -74,6 +74,18 @@ int value(Result<int> made) {
   return moved ? *moved : moved.error().os_code();
 }
 
+size_t tokens() {
+  const auto key = jwt::Key::secret("x", {.short_secret = true});
+  const auto other = jwt::Key::jwk(Json());
+  const auto set = jwt::Keys::jwks(Json());
+  if (!key || !other || !set) return 0;
+  const auto token = jwt::sign({{"sub", "7"}}, "x", 1h, {.short_secret = true});
+  jwt::Verified claims = (jwt::verify)(*token, {*key, *other}, {.audience = {"a"}, .leeway = 30s});
+  if (!claims || !claims->is_object()) return (*claims).size() + name_of(claims.error()).size();
+  const Json taken = *std::move(claims);
+  return taken.size() + (jwt::Verifier(*set).verify)(*token).ok();
+}
+
 }  // namespace
 
 int headers_in_use();
@@ -93,5 +105,5 @@ int headers_in_use() {
   if (Error error = server.start([](App& each) -> Error { routes(each); return {}; })) return report(error);
   const int status = server.run([](App& each) { routes(each); });
   set_log_sink([](LogLevel, std::string_view) {});
-  return value(1) + status + supervise(2, [](uint32_t index) { return static_cast<int>(index); });
+  return value(1) + status + static_cast<int>(tokens()) + supervise(2, [](uint32_t index) { return static_cast<int>(index); });
 }

@@ -72,7 +72,7 @@ STANDARD = set(
     assert.h ctype.h fenv.h float.h inttypes.h limits.h locale.h math.h setjmp.h stdarg.h stddef.h stdint.h stdio.h
     stdlib.h string.h time.h uchar.h wchar.h wctype.h""".split()
 )  # <cerrno> and <csignal> are missing on purpose: they are the operating system's
-INTRINSICS = re.compile(r"(?:\w*intrin|arm_neon|arm_acle|cpuid)\.h$")
+INTRINSICS = re.compile(r"(?:\w*intrin|arm_neon|arm_acle|cpuid|sys/auxv)\.h$")  # sys/auxv.h: what an ARM CPU can do
 BANNED_HEADERS = {"iostream", "regex"}
 
 # (pattern, why); looked for in src/ and include/ with comments and literals blanked.

@@ -8,8 +8,8 @@ hello=$1
 echo=$2
 # Type of the part, as its symbols begin.
 parts='martlet::realtime::MessageCompression:: martlet::realtime::PackedLog:: martlet::codec::Inflate:: martlet::codec::Deflate::'
-# What neither of them names: JSON, coroutines, events, topics, sessions, rooms with memory, records of rooms.
-absent='martlet::realtime::Events:: martlet::realtime::EventTable:: martlet::detail::EventWriter:: martlet::json:: martlet::JsonWriter:: martlet::simd::json_kernels martlet::worker::Tasks:: martlet::http::StepTask martlet::realtime::SocketTask martlet::detail::OffloadPool:: martlet::WebSocket::add_filter martlet::realtime::order_changes martlet::realtime::Topics:: martlet::realtime::TopicIndex:: martlet::realtime::TopicCache:: martlet::realtime::KeptNewest:: martlet::realtime::ClientSessions martlet::realtime::ClientDirectory martlet::realtime::MemoryPart:: martlet::realtime::RoomMemory:: martlet::realtime::MemoryLog:: martlet::realtime::Memories:: martlet::realtime::CatchUp:: martlet::realtime::PresencePart:: RoomRecorder JoinHook Gatherings'
+# What neither of them names: JSON, coroutines, events, topics, sessions, rooms with memory, records of rooms, tokens and their hashes.
+absent='martlet::realtime::Events:: martlet::realtime::EventTable:: martlet::detail::EventWriter:: martlet::json:: martlet::JsonWriter:: martlet::simd::json_kernels martlet::worker::Tasks:: martlet::http::StepTask martlet::realtime::SocketTask martlet::detail::OffloadPool:: martlet::WebSocket::add_filter martlet::realtime::order_changes martlet::realtime::Topics:: martlet::realtime::TopicIndex:: martlet::realtime::TopicCache:: martlet::realtime::KeptNewest:: martlet::realtime::ClientSessions martlet::realtime::ClientDirectory martlet::realtime::MemoryPart:: martlet::realtime::RoomMemory:: martlet::realtime::MemoryLog:: martlet::realtime::Memories:: martlet::realtime::CatchUp:: martlet::realtime::PresencePart:: RoomRecorder JoinHook Gatherings martlet::jwt:: martlet::simd::hash_kernels martlet::codec::Sha512:: martlet::codec::RsaPublicKey:: martlet::codec::P256PublicKey::'
 failed=0
 for name in $absent; do
   for program in "$hello" "$echo"; do

@@ -1,23 +1,18 @@
-// realworld_jwt.h: JSON Web Tokens (RFC 7519) signed with HS256, and what that takes: SHA-256 (FIPS 180-4), HMAC (RFC 2104),
-// base64url (RFC 4648 §5); and PBKDF2 (RFC 8018 §5.2) for passwords.
+// realworld_passwords.h: PBKDF2 (RFC 8018 §5.2) for passwords, and what that takes: SHA-256 (FIPS 180-4) and HMAC (RFC 2104).
 //
-// Short rather than quick. A service that has more to lose than a demo takes a library for both: one for tokens, and for
-// passwords one whose hash costs memory, too (Argon2id, scrypt), on threads of its own: a hash that is slow enough would keep
-// everybody else waiting here.
+// Short rather than quick. A service that has more to lose than a demo takes a library whose hash costs memory, too (Argon2id,
+// scrypt), on threads of its own: a hash that is slow enough would keep everybody else waiting here.
 #pragma once
-
-#include <martlet/json.h>
 
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
 
-namespace jwt {
+namespace passwords {
 
 using Digest = std::array<uint8_t, 32>;
 
@@ -98,56 +93,4 @@ inline Digest hash_password(std::string_view salt, std::string_view password, in
   return all;
 }
 
-inline constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-inline std::string base64url(std::string_view bytes) {
-  std::string text;
-  uint32_t held = 0;
-  int bits = 0;
-  for (const char byte : bytes) {
-    held = held << 8 | static_cast<uint8_t>(byte);
-    for (bits += 8; bits >= 6; bits -= 6) text += kLetters[held >> (bits - 6) & 63];
-  }
-  if (bits > 0) text += kLetters[held << (6 - bits) & 63];
-  return text;
-}
-
-inline std::optional<std::string> from_base64url(std::string_view text) {
-  std::string bytes;
-  uint32_t held = 0;
-  int bits = 0;
-  for (const char letter : text) {
-    const size_t value = kLetters.find(letter);
-    if (value == kLetters.npos) return std::nullopt;
-    held = held << 6 | static_cast<uint32_t>(value);
-    if ((bits += 6) >= 8) bytes += static_cast<char>(held >> (bits -= 8));
-  }
-  return bytes;
-}
-
-struct Claims {
-  uint64_t sub = 0;  // whose token this is
-  int64_t exp = 0;   // when it ends, in seconds since 1970
-};
-MARTLET_JSON(Claims, sub, exp)
-
-// The only header that is made here, and so the only one that is believed: who sends "alg":"none" gets nowhere.
-inline const std::string kHeader = base64url(R"({"alg":"HS256","typ":"JWT"})");
-
-inline std::string encode(std::string_view key, const Claims& claims) {
-  std::string token = kHeader + '.' + base64url(martlet::Json(claims).dump());
-  return token + '.' + base64url(bytes_of(hmac(key, token)));
-}
-
-// Whose token it is, if we have signed it and it has not ended.
-inline std::optional<uint64_t> decode(std::string_view key, std::string_view token, int64_t now) {
-  const size_t dot = token.rfind('.');
-  if (dot == token.npos || !token.starts_with(kHeader + '.') || dot <= kHeader.size()) return std::nullopt;
-  if (!same(base64url(bytes_of(hmac(key, token.substr(0, dot)))), token.substr(dot + 1))) return std::nullopt;
-  const auto text = from_base64url(token.substr(kHeader.size() + 1, dot - kHeader.size() - 1));
-  const auto claims = martlet::Json::to<Claims>(text.value_or(""));
-  if (!claims || claims->exp <= now) return std::nullopt;
-  return claims->sub;
-}
-
-}  // namespace jwt
+}  // namespace passwords
