@@ -13,13 +13,16 @@
 #include <martlet/connection_info.h>
 #include <martlet/connection_request.h>
 #include <martlet/cookie.h>
+#include <martlet/cors.h>
 #include <martlet/error.h>
 #include <martlet/event_listener.h>
 #include <martlet/event_writer.h>
 #include <martlet/events.h>
+#include <martlet/field_lines.h>
 #include <martlet/file_routes.h>
 #include <martlet/form.h>
 #include <martlet/function.h>
+#include <martlet/guards.h>
 #include <martlet/history.h>
 #include <martlet/inject.h>
 #include <martlet/json.h>

@@ -20,6 +20,7 @@
 
 namespace martlet {
 
+class MARTLET_LAYOUT FieldLines;
 namespace session {
 struct Exchange;
 }
@@ -80,6 +81,9 @@ class Response {
   Response& set(std::string_view name, std::string_view value) noexcept {
     return std::as_const(*this).set(name, value), *this;
   }
+  // The same of many at once, which were checked before (field_lines.h, which has to be included).
+  const Response& set(const FieldLines& lines) const noexcept;
+  Response& set(const FieldLines& lines) noexcept { return std::as_const(*this).set(lines), *this; }
   // Adds a field beside those of this name: as one more line, which is one more element of a list (RFC 9110 §5.3).
   const Response& append(std::string_view name, std::string_view value) const noexcept;
   Response& append(std::string_view name, std::string_view value) noexcept {

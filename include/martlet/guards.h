@@ -1,0 +1,5 @@
+// martlet/guards.h: what lets in or keeps out, and what writes down who came: all of the stock middleware.
+#pragma once
+
+#include <martlet/config.h>
+#include <martlet/cors.h>
