@@ -3,3 +3,4 @@
 
 #include <martlet/config.h>
 #include <martlet/cors.h>
+#include <martlet/security_headers.h>

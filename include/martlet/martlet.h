@@ -44,6 +44,7 @@
 #include <martlet/options.h>
 #include <martlet/presence.h>
 #include <martlet/proxies.h>
+#include <martlet/random.h>
 #include <martlet/reply.h>
 #include <martlet/request.h>
 #include <martlet/response.h>
@@ -51,6 +52,7 @@
 #include <martlet/rooms.h>
 #include <martlet/route_server.h>
 #include <martlet/router.h>
+#include <martlet/security_headers.h>
 #include <martlet/server.h>
 #include <martlet/sessions.h>
 #include <martlet/stats.h>

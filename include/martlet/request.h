@@ -225,8 +225,15 @@ class Request {
   //   req.data<User>() = user;
   template <typename T>
   MARTLET_THUNK T& data() const {
+    T* object = try_data<T>();
+    if (!object) detail::no_room_for_data();
+    return *object;
+  }
+  // The same, but null when memory is out.
+  template <typename T>
+  MARTLET_THUNK T* try_data() const {
     void* object = find_slot(&detail::slot_key<T>);
-    return object ? *static_cast<T*>(object) : make_slot<T>();
+    return object ? static_cast<T*>(object) : make_slot<T>();
   }
   // The same if it is there, else null.
   template <typename T>
@@ -294,16 +301,16 @@ class Request {
   void* slot_room(size_t size, size_t alignment) const noexcept;
   void keep_slot(const void* key, void* object, void (*destroy)(void*) noexcept) const noexcept;
   template <typename T>
-  MARTLET_THUNK T& make_slot() const {
+  MARTLET_THUNK T* make_slot() const {
     void* room = slot_room(sizeof(T), alignof(T));
-    if (!room) detail::no_room_for_data();
+    if (!room) return nullptr;
     T* object = new (room) T();
     if constexpr (std::is_trivially_destructible_v<T>) {
       keep_slot(&detail::slot_key<T>, object, nullptr);
     } else {
       keep_slot(&detail::slot_key<T>, object, [](void* it) noexcept { static_cast<T*>(it)->~T(); });
     }
-    return *object;
+    return object;
   }
 
   explicit Request(session::Exchange* exchange) noexcept : exchange_(exchange) {}
