@@ -3,4 +3,5 @@
 
 #include <martlet/config.h>
 #include <martlet/cors.h>
+#include <martlet/request_guards.h>
 #include <martlet/security_headers.h>

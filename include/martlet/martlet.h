@@ -47,6 +47,7 @@
 #include <martlet/random.h>
 #include <martlet/reply.h>
 #include <martlet/request.h>
+#include <martlet/request_guards.h>
 #include <martlet/response.h>
 #include <martlet/room_records.h>
 #include <martlet/rooms.h>

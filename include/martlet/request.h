@@ -241,6 +241,9 @@ class Request {
     return static_cast<T*>(find_slot(&detail::slot_key<T>));
   }
 
+  // For a step before the handler: no more than this of a body is received, if its route takes more. False: more is announced, or here
+  // already; what comes in chunks is refused with 413 when it is more, as the route's own limit would have it.
+  bool limit_body(size_t max_bytes) const noexcept;
   // The whole body, decoded from chunks; empty when there is none.
   std::string_view body() const noexcept;
   // For coroutines (task.h): std::string_view body = co_await req.whole_body(), in a middleware that runs before it is here.

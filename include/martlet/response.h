@@ -164,6 +164,11 @@ class Response {
   // With a deadline (or AppOptions::handler_timeout) the client gets 503 when no answer has come by then.
   [[nodiscard]] Response defer(const DeferOptions& options = {}) const noexcept;
 
+  // For a step before the handler: however the answer comes later (res.defer(), a Next that is kept, a coroutine), it is to come within
+  // this time from now; else the client gets 503 with this text, and a late answer does nothing. A DeferOptions::deadline replaces it.
+  // On the worker's thread; the text is copied.
+  void answer_within(milliseconds limit, std::string_view text = {}) const noexcept;
+
   // Calls fn once, on the worker's thread, when the connection ends before the request was answered: the client has reset
   // it, has gone as AppOptions::half_close_is_abort has it, or the App has ended it (a deadline of drain()). What it asked
   // for need not be worked out any more. When it has gone already, fn runs in a later turn. An answer, also the 503 of a
