@@ -3,5 +3,7 @@
 
 #include <martlet/config.h>
 #include <martlet/cors.h>
+#include <martlet/log_destination.h>
+#include <martlet/logger.h>
 #include <martlet/request_guards.h>
 #include <martlet/security_headers.h>

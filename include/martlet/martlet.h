@@ -35,6 +35,8 @@
 #include <martlet/json_writer.h>
 #include <martlet/kept_arguments.h>
 #include <martlet/log.h>
+#include <martlet/log_destination.h>
+#include <martlet/logger.h>
 #include <martlet/loop.h>
 #include <martlet/members.h>
 #include <martlet/message.h>
