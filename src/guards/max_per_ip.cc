@@ -20,8 +20,9 @@ namespace martlet {
 namespace {
 
 struct Entry {
+  explicit Entry(uint64_t hash_) noexcept : hash(hash_) {}
   uint64_t hash;
-  uint32_t count;
+  uint32_t count = 0;
 };
 
 enum class Entered : uint8_t { yes, too_many, no_memory };
@@ -69,7 +70,7 @@ class Counts {
     return part.entries.find(hash, [](const Entry&) { return true; });
   }
   static Entry* add(Part& part, uint64_t hash) noexcept {
-    Entry* entry = part.entries.reserve() ? base::create<Entry>(hash, 0u) : nullptr;
+    Entry* entry = part.entries.reserve() ? base::create<Entry>(hash) : nullptr;
     if (entry) part.entries.insert(*entry);
     return entry;
   }
