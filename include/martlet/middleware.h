@@ -2,8 +2,11 @@
 #pragma once
 
 #include <martlet/config.h>
+#include <martlet/error.h>
 
+#include <concepts>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 namespace martlet {
@@ -12,6 +15,19 @@ namespace session {
 struct Exchange;
 }
 struct NextAccess;
+
+namespace detail {
+
+// Of a step that was made of options: what is wrong with them; null when nothing is, or it cannot tell.
+template <typename F>
+std::unique_ptr<Error> mistake_of(const F& fn) {
+  if constexpr (requires { { fn.mistake() } -> std::convertible_to<Error>; }) {
+    if (Error mistake = fn.mistake()) return std::make_unique<Error>(mistake);
+  }
+  return nullptr;
+}
+
+}  // namespace detail
 
 // What a step gives up with: next(HttpError{422, "name is missing"}). The text is for the client, and is copied.
 struct HttpError {

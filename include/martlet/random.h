@@ -1,4 +1,4 @@
-// martlet/random.h: random bytes that nobody can guess: for ids, tokens and nonces of programs and guards.
+// martlet/random.h: bytes that nobody can guess: for ids, tokens, nonces and keys of programs and guards.
 #pragma once
 
 #include <martlet/config.h>
@@ -9,8 +9,9 @@
 
 namespace martlet {
 
-// Fills it from the operating system's generator of random numbers. Where there is none the process aborts, as what is made of
-// such bytes would be guessable. Any thread; costs a system call.
+// Fills `out` from the operating system's generator, of which each thread asks for some in advance: 16 bytes cost some 10 ns.
+// Never waits but at the start of the machine. Any thread, and in children of fork() as well. A system that has none ends the
+// program: nothing is safe there.
 void random_bytes(std::span<std::byte> out) noexcept;
 
 // So many random bytes as text that may stand in URLs, cookies and fields: base64url without padding, 4 characters for 3 bytes. The

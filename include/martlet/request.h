@@ -229,8 +229,15 @@ class Request {
   //   req.data<User>() = user;
   template <typename T>
   MARTLET_THUNK T& data() const {
+    T* object = try_data<T>();
+    if (!object) detail::no_room_for_data();
+    return *object;
+  }
+  // The same, but null when memory is out.
+  template <typename T>
+  MARTLET_THUNK T* try_data() const {
     void* object = find_slot(&detail::slot_key<T>);
-    return object ? *static_cast<T*>(object) : make_slot<T>();
+    return object ? static_cast<T*>(object) : make_slot<T>();
   }
   // The same if it is there, else null.
   template <typename T>
@@ -238,6 +245,9 @@ class Request {
     return static_cast<T*>(find_slot(&detail::slot_key<T>));
   }
 
+  // For a step before the handler: no more than this of a body is received, if its route takes more. False: more is announced, or here
+  // already; what comes in chunks is refused with 413 when it is more, as the route's own limit would have it.
+  bool limit_body(size_t max_bytes) const noexcept;
   // The whole body, decoded from chunks; empty when there is none.
   std::string_view body() const noexcept;
   // For coroutines (task.h): std::string_view body = co_await req.whole_body(), in a middleware that runs before it is here.
@@ -298,16 +308,16 @@ class Request {
   void* slot_room(size_t size, size_t alignment) const noexcept;
   void keep_slot(const void* key, void* object, void (*destroy)(void*) noexcept) const noexcept;
   template <typename T>
-  MARTLET_THUNK T& make_slot() const {
+  MARTLET_THUNK T* make_slot() const {
     void* room = slot_room(sizeof(T), alignof(T));
-    if (!room) detail::no_room_for_data();
+    if (!room) return nullptr;
     T* object = new (room) T();
     if constexpr (std::is_trivially_destructible_v<T>) {
       keep_slot(&detail::slot_key<T>, object, nullptr);
     } else {
       keep_slot(&detail::slot_key<T>, object, [](void* it) noexcept { static_cast<T*>(it)->~T(); });
     }
-    return *object;
+    return object;
   }
 
   explicit Request(session::Exchange* exchange) noexcept : exchange_(exchange) {}

@@ -20,6 +20,7 @@
 
 namespace martlet {
 
+class MARTLET_LAYOUT FieldLines;
 namespace session {
 struct Exchange;
 }
@@ -80,6 +81,9 @@ class Response {
   Response& set(std::string_view name, std::string_view value) noexcept {
     return std::as_const(*this).set(name, value), *this;
   }
+  // The same of many at once, which were checked before (field_lines.h, which has to be included).
+  const Response& set(const FieldLines& lines) const noexcept;
+  Response& set(const FieldLines& lines) noexcept { return std::as_const(*this).set(lines), *this; }
   // Adds a field beside those of this name: as one more line, which is one more element of a list (RFC 9110 §5.3).
   const Response& append(std::string_view name, std::string_view value) const noexcept;
   Response& append(std::string_view name, std::string_view value) noexcept {
@@ -159,6 +163,11 @@ class Response {
   // and the body are copied aside: views taken from the Request before are no longer valid, ask it again.
   // With a deadline (or AppOptions::handler_timeout) the client gets 503 when no answer has come by then.
   [[nodiscard]] Response defer(const DeferOptions& options = {}) const noexcept;
+
+  // For a step before the handler: however the answer comes later (res.defer(), a Next that is kept, a coroutine), it is to come within
+  // this time from now; else the client gets 503 with this text, and a late answer does nothing. A DeferOptions::deadline replaces it.
+  // On the worker's thread; the text is copied.
+  void answer_within(milliseconds limit, std::string_view text = {}) const noexcept;
 
   // Calls fn once, on the worker's thread, when the connection ends before the request was answered: the client has reset
   // it, has gone as AppOptions::half_close_is_abort has it, or the App has ended it (a deadline of drain()). What it asked

@@ -20,6 +20,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -109,16 +110,21 @@ void answer(Response& res, const T& value) {
 // Steps run as soon as the head of a request is there. A handler waits until its body is whole; a middleware does not, so
 // that one that refuses need not receive it, unless it says `static constexpr bool wants_body = true`. With a body that is
 // still coming, Request::body() is empty for it.
+//
+// One that was made of options may find them wrong: where it has `Error mistake() const`, what that answers when the step is
+// registered is the Error of listen().
 class Step {
  public:
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, Step> && detail::is_handler<F>)
-  MARTLET_THUNK Step(F&& handler) : handler_(make_handler(std::forward<F>(handler))), middleware_(), wants_body_(true) {}
+  MARTLET_THUNK Step(F&& handler)
+      : mistake_(detail::mistake_of(handler)), handler_(make_handler(std::forward<F>(handler))), middleware_(), wants_body_(true) {}
 
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, Step> && detail::is_middleware<F>)
   MARTLET_THUNK Step(F&& middleware)
-      : handler_(), middleware_(make_middleware(std::forward<F>(middleware))), wants_body_(detail::wants_body<std::decay_t<F>>) {}
+      : mistake_(detail::mistake_of(middleware)), handler_(), middleware_(make_middleware(std::forward<F>(middleware))),
+        wants_body_(detail::wants_body<std::decay_t<F>>) {}
 
  private:
   friend struct StepAccess;
@@ -164,6 +170,7 @@ class Step {
     }
   }
 
+  std::unique_ptr<Error> mistake_;  // null: none
   Handler handler_;
   Middleware middleware_;
   bool wants_body_;

@@ -20,8 +20,8 @@ namespace martlet {
 namespace {
 
 struct Entry {
-  explicit Entry(uint64_t h) noexcept : hash(h) {}
-  const uint64_t hash;
+  explicit Entry(uint64_t hash_) noexcept : hash(hash_) {}
+  uint64_t hash;
   uint32_t count = 0;
 };
 

@@ -13,14 +13,6 @@ namespace {
 
 constexpr HttpError kTooLarge{413, "The body is larger than this route takes."};
 
-// False: it is too large. What is not announced is refused by the session, as soon as it is.
-bool limit_body(session::Exchange& e, size_t max_bytes) noexcept {
-  if (max_bytes == 0 || max_bytes >= e.body_limit) return true;
-  e.body_limit = max_bytes;
-  if (e.head.framing == proto::BodyFraming::content_length) return e.head.content_length <= max_bytes;
-  return e.flags.body_coming ? e.chunked.lower_limit(max_bytes) : e.body.size() <= max_bytes;
-}
-
 // The step at which the exchange is runs again when the body is whole.
 void wait_for_body(session::Exchange& e) noexcept {
   e.position--;
@@ -52,7 +44,7 @@ void JsonBody::operator()(Request& req, Response&, Next next) const noexcept {
   const bool empty = !e.flags.body_coming && e.body.empty();
   if (empty || e.flags.refused || e.flags.is_upgrade || req.json_body()) return next();
   if (!http::has_json_type(e)) return http::give_up(e, {415, http::kNoJsonType});
-  if (!limit_body(e, options_.max_bytes)) return http::give_up(e, kTooLarge);
+  if (options_.max_bytes && !req.limit_body(options_.max_bytes)) return http::give_up(e, kTooLarge);
   if (e.flags.body_coming) return wait_for_body(e);
   if (read(e, options_)) next();
 }

@@ -2,6 +2,7 @@
 // worker when it is used on another thread.
 #include <martlet/response.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/bytes.h"
@@ -158,6 +159,20 @@ Response Response::defer(const DeferOptions& options) const noexcept {
   e->flags.deferred = true;
   session::detach_exchange(*e);
   return e->deferred_response();
+}
+
+void Response::answer_within(milliseconds limit, std::string_view text) const noexcept {
+  session::Exchange* e = elsewhere() ? nullptr : resolve();
+  if (!e || e->flags.responded || e->is_kept()) return;
+  net::Reactor& reactor = e->sessions->reactor;
+  e->flags.timed = e->flags.owns_more = true;
+  e->answer_since_ms = reactor.now_ms();
+  e->answer_ms = std::max(base::to_ms(limit), uint32_t{1});
+  reactor.arm(*e->connection, e->answer_ms);
+  bool is_new = false;
+  char* const kept = text.empty() ? nullptr : e->text_room(text.size());
+  auto* const overdue = kept ? e->find_or_add<session::OverdueText>(is_new) : nullptr;
+  if (overdue) overdue->text = {kept, text.copy(kept, text.size())};
 }
 
 void Response::on_aborted(Function<void()> fn) const noexcept {

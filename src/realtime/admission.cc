@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "base/bytes.h"
+#include "codec/origin_pattern.h"
 #include "proto/ws_handshake.h"
 #include "session/http_refusal.h"
 #include "session/http_response.h"
@@ -31,7 +32,7 @@ Verdict judge_origin(const WsRouteEntry& route, const session::Exchange& e) noex
   if (e.head.count(proto::FieldName::origin) > 1) return kRefused;  // which of them was looked at is nobody's guess
   const std::string_view origin = e.field(field);
   for (const std::string& pattern : *route.origins) {
-    if (is_origin(pattern, origin)) return {};
+    if (codec::is_origin(pattern, origin)) return {};
   }
   if (!options.allow_origin) return kRefused;
   bool allowed = false;

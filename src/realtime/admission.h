@@ -25,11 +25,6 @@ struct detail::VerifyParts {
 
 namespace realtime {
 
-// What is wrong with an origin of WsOptions::origins; null when nothing is.
-const char* wrong_origin(std::string_view pattern) noexcept;
-// Whether that means this origin, as a browser has sent it.
-bool is_origin(std::string_view pattern, std::string_view origin) noexcept;
-
 struct Verdict {
   uint16_t status = 101;          // or of the refusal
   const char* text = "";          // of the refusal

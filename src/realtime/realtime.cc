@@ -2,6 +2,7 @@
 #include "realtime/realtime.h"
 
 #include "base/limits.h"
+#include "codec/origin_pattern.h"
 #include "realtime/admission.h"
 #include "realtime/kept_request.h"
 #include "realtime/topic_seam.h"
@@ -86,7 +87,7 @@ bool RealtimeWorker::add_ws(std::string_view path, std::unique_ptr<WsRouteEntry>
   const WsOptions& ws = entry->handlers.options;
   entry->worker = this;
   for (const std::string& origin : ws.origins) {
-    if (const char* wrong = wrong_origin(origin)) refuse_route(wrong, path);
+    if (const char* wrong = codec::wrong_origin(origin)) refuse_route(wrong, path);
   }
   if (const detail::VerifyParts* verify = VerifyAccess::parts(ws.verify)) verify->install(*entry, *chain);
   entry->pattern = path;

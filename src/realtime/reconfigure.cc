@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/kept_text.h"
+#include "codec/origin_pattern.h"
 #include "net/worker_registry.h"
 #include "realtime/admission.h"
 #include "realtime/realtime.h"
@@ -127,7 +128,7 @@ const WsRouteEntry* find_route(const RealtimeWorker& w, std::string_view pattern
 Error judge_origins(const WsChanges& changes) noexcept {
   if (!changes.origins) return {};
   for (const std::string& origin : *changes.origins) {
-    if (const char* wrong = wrong_origin(origin)) return Error::of({wrong, ": ", origin});
+    if (const char* wrong = codec::wrong_origin(origin)) return Error::of({wrong, ": ", origin});
   }
   return {};
 }

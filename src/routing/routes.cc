@@ -30,8 +30,9 @@ uint8_t method_of(std::string_view name) {
 }  // namespace
 
 // The first one is what listen() answers, and whoever is answered says it; of the others nobody would hear.
-void RoutedWorker::refuse_route(const char* what, std::string_view path) {
-  const Error error = Error::of({"route \"", path, "\": ", what});
+void RoutedWorker::refuse_route(const char* what, std::string_view path) { note_mistake(Error::of({"route \"", path, "\": ", what})); }
+
+void RoutedWorker::note_mistake(const Error& error) {
   if (mistake) sys::log_line(LogLevel::error, error.what());
   else mistake = error;
 }
@@ -50,10 +51,15 @@ bool RoutedWorker::take_prefix(std::string_view& prefix, UsePrefix kind, bool& v
   return true;
 }
 
+void RoutedWorker::take_step(Step&& step) {
+  if (const Error* wrong = StepAccess::mistake(step)) note_mistake(*wrong);
+  steps.push_back(std::move(step));
+}
+
 void RoutedWorker::add_use(std::string_view prefix, Step step, UsePrefix kind) {
   bool varies = false;
   if (!take_prefix(prefix, kind, varies)) return;
-  steps.push_back(std::move(step));
+  take_step(std::move(step));
   uses.push_back({&steps.back(), prefixes.emplace_back(prefix), StepAccess::wants_body(steps.back()), varies});
 }
 
@@ -82,7 +88,7 @@ void RoutedWorker::add_uses(Chain& chain, std::string_view path) {
 
 void RoutedWorker::add_steps(Chain& chain, std::span<Step> list) {
   for (Step& step : list) {
-    steps.push_back(std::move(step));
+    take_step(std::move(step));
     chain.entries.push_back({&steps.back(), {}, StepAccess::wants_body(steps.back())});
   }
 }

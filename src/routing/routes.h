@@ -24,6 +24,7 @@ namespace martlet {
 struct StepAccess {
   static Function<void(Request&, Response&)>& handler(Step& s) noexcept { return s.handler_; }
   static Function<void(Request&, Response&, Next)>& middleware(Step& s) noexcept { return s.middleware_; }
+  static const Error* mistake(const Step& s) noexcept { return s.mistake_.get(); }
   static bool wants_body(const Step& s) noexcept { return s.wants_body_; }
 };
 
@@ -119,6 +120,8 @@ struct RoutedWorker : worker::Worker {
   Step* not_found = nullptr;
 
   void refuse_route(const char* what, std::string_view path);
+  void note_mistake(const Error& error);
+  void take_step(Step&& step);
 
  private:
   void add_uses(Chain& chain, std::string_view path);

@@ -99,6 +99,15 @@ bool is_field_value(std::string_view value) noexcept {
 
 namespace {
 
+bool has_line(std::string_view lines, std::string_view name) noexcept {
+  for (size_t at = 0; at < lines.size();) {
+    const Line line = line_at(lines, at);
+    if (base::same_text(line.name, name)) return true;
+    at = line.end;
+  }
+  return false;
+}
+
 void remove_lines(Exchange& e, std::string_view name) noexcept {
   size_t kept = 0;
   for (size_t at = 0; at < e.fields.size();) {
@@ -113,6 +122,21 @@ void remove_lines(Exchange& e, std::string_view name) noexcept {
 }
 
 }  // namespace
+
+void set_lines(Exchange& e, std::string_view lines, uint64_t names) noexcept {
+  e.flags.owns_more = true;
+  size_t kept = 0;
+  for (size_t at = 0; at < e.fields.size();) {
+    const Line line = line_at(e.fields.text(), at);
+    if (!(names & name_bit(line.name)) || !has_line(lines, line.name)) {
+      if (kept != at) std::memmove(e.fields.data() + kept, e.fields.data() + at, line.end - at);
+      kept += line.end - at;
+    }
+    at = line.end;
+  }
+  if (kept < e.fields.size()) e.fields.truncate(kept);
+  e.fields.append(lines);
+}
 
 void remove_field(Exchange& e, std::string_view name) noexcept {
   if (is_type(name)) {

@@ -2,10 +2,12 @@
 // What would break the head is refused here, so that no text of a peer can split a response. The worker's thread.
 #pragma once
 
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "session/exchange.h"
 
 namespace martlet::session {
@@ -20,6 +22,12 @@ std::optional<std::string_view> apart(Exchange& e, std::string_view value) noexc
 void set_field(Exchange& e, std::string_view name, std::string_view value) noexcept;
 // As one more line (RFC 9110 §5.3: as good as one more element behind the others).
 void append_field(Exchange& e, std::string_view name, std::string_view value) noexcept;
+// The bit that stands for a name where several are looked for at once. Others may have the same.
+inline uint64_t name_bit(std::string_view name) noexcept {
+  return uint64_t{1} << ((name.size() * 7 + static_cast<uint8_t>(base::ascii_lower(name.empty() ? '\0' : name[0]))) & 63);
+}
+// Replaces what was set of the names of these lines, which are good ones; `names` has their bits.
+void set_lines(Exchange& e, std::string_view lines, uint64_t names) noexcept;
 void remove_field(Exchange& e, std::string_view name) noexcept;
 // What was set, of Set-Cookie the first line. Good until the next change.
 std::optional<std::string_view> find_field(const Exchange& e, std::string_view name) noexcept;

@@ -227,6 +227,11 @@ T* Exchange::find_or_add(bool& is_new) noexcept {
   add_slot(slot, &slot_key_<T>, new (room) T(), nullptr);
   return room;
 }
+// What a client is told whose answer is not there in time (Response::answer_within), in its slots.
+struct OverdueText {
+  std::string_view text;
+};
+
 // Gives one back that its tasks have kept.
 void release_exchange(Exchange& e) noexcept;
 

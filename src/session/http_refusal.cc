@@ -93,7 +93,8 @@ uint32_t answer_time_left(const Sessions& s, const Exchange& e, uint32_t since_m
 void answer_overdue(Exchange& e) noexcept {
   const HttpSink& sink = e.sessions->http;
   e.sessions->stats.handler_timeouts++;
-  if (!e.flags.refused) e.set_refusal({503, "The server took too long to answer.", {}});
+  const auto* own = static_cast<const OverdueText*>(e.find_slot(&slot_key_<OverdueText>));
+  if (!e.flags.refused) e.set_refusal({503, own ? own->text : "The server took too long to answer.", {}});
   sink.on_overdue(sink.context, e);
 }
 

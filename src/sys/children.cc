@@ -22,7 +22,6 @@ namespace martlet::sys {
 
 const int child_signal = SIGCHLD;
 const int kill_signal = SIGKILL;
-const int user1_signal = SIGUSR1;
 
 namespace {
 

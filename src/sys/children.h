@@ -9,7 +9,6 @@ namespace martlet::sys {
 
 extern const int child_signal;  // SIGCHLD
 extern const int kill_signal;
-extern const int user1_signal;
 
 // While it lives no signal is delivered to this thread: what must not come between a fork and the child's first steps.
 class SignalsHeld {

@@ -16,6 +16,7 @@ namespace martlet {
 namespace {
 
 std::atomic<LogLevel> level_in_force{LogLevel::warn};
+std::atomic<const sys::LogTarget*> target_in_force{nullptr};
 std::mutex sink_mutex;
 
 Function<void(LogLevel, std::string_view)>& sink() {
@@ -62,6 +63,7 @@ void set_log_sink(Function<void(LogLevel, std::string_view)> new_sink) {
 
 void log(LogLevel level, std::string_view line) noexcept {
   if (level < log_level() || level == LogLevel::off) return;
+  if (const sys::LogTarget* target = target_in_force.load(std::memory_order_acquire)) return target->write(target->to, level, line);
   const std::lock_guard lock(sink_mutex);
   if (sink()) {
     sink()(level, line);
@@ -71,6 +73,8 @@ void log(LogLevel level, std::string_view line) noexcept {
 }
 
 namespace sys {
+
+void set_log_target(const LogTarget* target) noexcept { target_in_force.store(target, std::memory_order_release); }
 
 void log_line(LogLevel level, std::string_view line) noexcept { martlet::log(level, line); }
 

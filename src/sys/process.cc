@@ -32,6 +32,7 @@ namespace martlet::sys {
 const int terminate_signal = SIGTERM;
 const int interrupt_signal = SIGINT;
 const int hangup_signal = SIGHUP;
+const int user1_signal = SIGUSR1;
 const int user2_signal = SIGUSR2;
 
 namespace {

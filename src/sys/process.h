@@ -26,10 +26,11 @@ void random_bytes(void* out, size_t size) noexcept;
 // Blocks SIGPIPE in the calling thread: a write to a closed pipe is an error value, not a death.
 void block_sigpipe() noexcept;
 
-// The numbers of SIGTERM, SIGINT, SIGHUP and SIGUSR2.
+// The numbers of SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2.
 extern const int terminate_signal;
 extern const int interrupt_signal;
 extern const int hangup_signal;
+extern const int user1_signal;
 extern const int user2_signal;
 
 // Signals as events of a loop. watch() installs a handler that writes the number into a pipe; the former action is kept, and

@@ -169,6 +169,11 @@ GUARDS = {"%s_%d" % (name, n): b"\n".join([pattern, b"/admin", path]) for name, 
     "encoded": b"/admin%2F:a",
 }.items() for n, path in enumerate([b"/admin", b"/%61dmin/x", b"//admin%2Fx/", b"/;x/admin;y/z", b"/\\admin%5cx", b"/x/..%2fadmin", b"/admin%00"])}
 
+ORIGINS = {"%s_%d" % (name, n): pattern + b"\n" + origin for name, pattern in {
+    "any": b"*", "null": b"null", "plain": b"https://a.example", "port": b"http://a.example:8080", "ports": b"http://localhost:*",
+    "below": b"https://*.a.example", "both": b"https://*.a.example:*", "address": b"http://[::1]:*",
+}.items() for n, origin in enumerate([b"https://a.example", b"null", b"http://localhost:5173", b"https://x.y.a.example:1", b"http://[::1]:80", b"https://evil-a.example"])}
+
 
 def deflate(text, wbits, level=6, strategy=zlib.Z_DEFAULT_STRATEGY, flush=None):
     c = zlib.compressobj(level, zlib.DEFLATED, wbits, 8, strategy)
@@ -363,7 +368,7 @@ SEEDS = {
     "http_parser": HTTP, "http_chunked": CHUNKED, "ws_handshake": HANDSHAKE, "ws_message": MESSAGES,
     "kernels": TEXT, "json": JSON_TEXTS, "json_kernels": JSON, "base64": CODES, "percent": QUERIES, "server": SERVER,
     "path_guard": GUARDS, "inflate": INFLATE, "deflate": DEFLATE, "permessage_deflate": OFFERS, "cookie": COOKIES,
-    "events": EVENTS, "jwt": JWT, "basic_auth": CREDENTIALS,
+    "events": EVENTS, "jwt": JWT, "basic_auth": CREDENTIALS, "cors": ORIGINS,
 }
 STEERED = {"http_parser", "http_chunked", "ws_message", "kernels", "json_kernels"}  # each seed whole, and cut at every byte
 

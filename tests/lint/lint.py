@@ -58,7 +58,7 @@ LAYERS["client"] = ["json", "session"] + LAYERS["session"]
 LAYERS["cluster"] = ["json", "worker"] + LAYERS["worker"]
 LAYERS["app"] = ["http", "realtime"] + LAYERS["http"]  # included by none
 SEES_ALL_PUBLIC = {"session", "worker", "routing", "http", "realtime", "guards", "operations", "client", "cluster", "app"}
-LOW_HEADERS = {"error.h", "function.h", "compression.h", "config.h", "cookie.h", "json.h", "json_containers.h", "json_forward.h", "json_members.h", "json_reader.h", "json_types.h", "json_writer.h", "log.h", "options.h", "proxies.h", "websocket_names.h"}
+LOW_HEADERS = {"error.h", "function.h", "compression.h", "config.h", "cookie.h", "json.h", "json_containers.h", "json_forward.h", "json_members.h", "json_reader.h", "json_types.h", "json_writer.h", "log.h", "log_destination.h", "options.h", "proxies.h", "random.h", "websocket_names.h"}
 
 STANDARD = set(
     """algorithm any array atomic barrier bit bitset charconv chrono codecvt compare complex concepts condition_variable

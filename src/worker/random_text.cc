@@ -1,12 +1,11 @@
 // See martlet/random.h.
 #include <martlet/random.h>
 
+#include <cstdint>
+
 #include "codec/base64.h"
-#include "sys/process.h"
 
 namespace martlet {
-
-void random_bytes(std::span<std::byte> out) noexcept { sys::random_bytes(out.data(), out.size()); }
 
 std::string random_text(size_t bytes) {
   constexpr size_t kPiece = 48;  // a multiple of 3: pieces are encoded one by one
@@ -14,7 +13,7 @@ std::string random_text(size_t bytes) {
   while (bytes > 0) {
     uint8_t piece[kPiece];
     const size_t size = bytes < kPiece ? bytes : kPiece;
-    sys::random_bytes(piece, size);
+    random_bytes(std::as_writable_bytes(std::span(piece, size)));
     char letters[codec::base64_encoded_size(kPiece)];
     text.append(letters, codec::encode_base64url({piece, size}, letters));
     bytes -= size;

@@ -1,13 +1,13 @@
-// Origins of WsOptions: what a pattern means, and which patterns are none.
-#include "realtime/admission.h"
+// Patterns of origins: what a pattern means, and which patterns are none.
+#include "codec/origin_pattern.h"
 
 #include <doctest/doctest.h>
 
 #include <string>
 #include <string_view>
 
-using martlet::realtime::is_origin;
-using martlet::realtime::wrong_origin;
+using martlet::codec::is_origin;
+using martlet::codec::wrong_origin;
 
 TEST_CASE("origins: without a star, compared without case") {
   CHECK(is_origin("https://a.example", "https://a.example"));

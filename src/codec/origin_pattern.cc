@@ -1,10 +1,10 @@
-// The origins of WsOptions: RFC 6454 §6.1 writes them scheme "://" host [ ":" port ], and browsers send them so, in lower case
-// and without the scheme's own port. A star stands for whole labels in front of the host, or for the port, so that no part of a
-// name can be mistaken for another: "https://*.a.example" is not "https://evil-a.example".
-#include "base/bytes.h"
-#include "realtime/admission.h"
+// See origin_pattern.h. A star stands for whole labels in front of the host, or for the port, so that no part of a name can be
+// mistaken for another: "https://*.a.example" is not "https://evil-a.example".
+#include "codec/origin_pattern.h"
 
-namespace martlet::realtime {
+#include "base/bytes.h"
+
+namespace martlet::codec {
 
 namespace {
 
@@ -74,4 +74,4 @@ bool is_origin(std::string_view pattern, std::string_view origin) noexcept {
   return same(origin.substr(labels), host) && are_labels(origin.substr(0, labels));
 }
 
-}  // namespace martlet::realtime
+}  // namespace martlet::codec
