@@ -30,7 +30,7 @@ const std::map<int64_t, AuthUser> kUsers{
     {3, {.id = "3", .username = "bob", .roles = {"member"}}},
 };
 
-// Where there is a database, this is a coroutine, or a function with a Found.
+// Where there is a database, this is a coroutine, or a function with a FoundUser.
 std::optional<AuthUser> user_of(const Json& claims) {
   const auto found = kUsers.find(claims["userId"].int_or(0));
   return found == kUsers.end() ? std::nullopt : std::optional(found->second);

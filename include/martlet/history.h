@@ -19,7 +19,8 @@
 //   {"event":"room:remove","args":["ACME"],"room":"prices","offset":9}
 // One who joins a room that has had keys is sent those that it has, in pages; page 0 stands in place of all that it knew:
 //   {"event":"room:state","args":[{"ACME":{"bid":1}},{"page":0,"more":false}],"room":"prices","offset":8}
-// then what it asked for with JoinOptions, and then, where it gave some, its position, to come back with after a break:
+// A page with more behind it says up to which offset it goes, the last one where the room stands. Then it is sent what it asked for
+// with JoinOptions, and then, where it gave some, its position, to come back with after a break:
 //   {"event":"room:joined","args":[{"recovered":true}],"room":"chat/1","offset":9,"epoch":"9f3c…"}
 // What is not there any more is never given in part. Instead the keys are told as to one who is new, and then it is said, with the
 // position from which on all will come:

@@ -6,7 +6,7 @@
 //   jwt_auth({.lookup = [](const Json& claims) -> Task<std::optional<AuthUser>> {                               // a coroutine
 //     co_return co_await offload([id = int_of(claims["sub"])] { return database.user(id); });
 //   }, .secret = secret})
-//   jwt_auth({.lookup = [](const Json& claims, Found found) {                                                   // a callback
+//   jwt_auth({.lookup = [](const Json& claims, FoundUser found) {                                                   // a callback
 //     directory.ask(id_of(claims), [found](bool known, AuthUser user) { known ? found.user(std::move(user)) : found.none(); });
 //   }, .secret = secret})
 //
@@ -40,13 +40,13 @@ namespace martlet {
 // What a callback answers by: now or later, from any thread; it may be copied and kept. The first answer counts, others do
 // nothing. When all copies are gone and none has answered, that is error(). The request, or the messages of the WebSocket, wait
 // meanwhile, as long as AppOptions::handler_timeout or handshake_timeout says. Once the client has gone an answer does nothing.
-class Found {
+class FoundUser {
  public:
-  Found(const Found& other) noexcept = default;
-  Found(Found&& other) noexcept = default;
-  Found& operator=(const Found& other) noexcept = default;
-  Found& operator=(Found&& other) noexcept = default;
-  ~Found() = default;
+  FoundUser(const FoundUser& other) noexcept = default;
+  FoundUser(FoundUser&& other) noexcept = default;
+  FoundUser& operator=(const FoundUser& other) noexcept = default;
+  FoundUser& operator=(FoundUser&& other) noexcept = default;
+  ~FoundUser() = default;
 
   // It is this one. Without claims of its own it has those of the token.
   void user(AuthUser who) const;
@@ -59,7 +59,7 @@ class Found {
 
  private:
   friend struct AuthAccess;
-  explicit Found(detail::CountedPointer asked) noexcept : asked_(std::move(asked)) {}
+  explicit FoundUser(detail::CountedPointer asked) noexcept : asked_(std::move(asked)) {}
   detail::CountedPointer asked_;
 };
 
@@ -87,11 +87,11 @@ struct MARTLET_LAYOUT AuthCall {
   void answer(bool known) noexcept { outcome = known ? Outcome::found : Outcome::none; }
   void answer(std::optional<AuthUser>&& found) noexcept;
   // Whoever has it answers; the user moves there.
-  Found later();
+  FoundUser later();
 };
 
-inline void settle(const Found& found, bool known) { known ? found.user() : found.none(); }
-inline void settle(const Found& found, std::optional<AuthUser>&& user) { user ? found.user(*std::move(user)) : found.none(); }
+inline void settle(const FoundUser& found, bool known) { known ? found.user() : found.none(); }
+inline void settle(const FoundUser& found, std::optional<AuthUser>&& user) { user ? found.user(*std::move(user)) : found.none(); }
 
 // What a coroutine is called with, as long as it runs.
 template <typename T>
@@ -107,15 +107,15 @@ struct OwnedCredential<const Json&> {
 
 #if defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)
 
-// A function that ends without an answer, as it was destroyed or has thrown, is no concern of Found's: the library knows.
-void forget(const Found& found) noexcept;
+// A function that ends without an answer, as it was destroyed or has thrown, is no concern of FoundUser's: the library knows.
+void forget(const FoundUser& found) noexcept;
 struct ForgetFound {
-  const Found& found;
+  const FoundUser& found;
   ~ForgetFound() { forget(found); }
 };
 
 template <typename T, typename F, typename... Owned>
-T find_later(Shared<F> fn, Found found, Owned... owned) {
+T find_later(Shared<F> fn, FoundUser found, Owned... owned) {
   const ForgetFound at_the_end{found};
   settle(found, co_await (*fn)(owned.value...));
   co_return decltype(T().operator co_await().await_resume())();
@@ -148,7 +148,7 @@ class UserFinder {
  public:
   UserFinder() noexcept = default;
   template <typename F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, UserFinder> && (std::is_invocable_v<std::decay_t<F>&, Args...> || std::is_invocable_v<std::decay_t<F>&, Args..., Found>))
+    requires(!std::is_same_v<std::remove_cvref_t<F>, UserFinder> && (std::is_invocable_v<std::decay_t<F>&, Args...> || std::is_invocable_v<std::decay_t<F>&, Args..., FoundUser>))
   MARTLET_THUNK UserFinder(F&& fn) : kept_(new detail::CountedFunction<void(Args..., detail::AuthCall&)>(caller(std::forward<F>(fn)))) {}
 
   explicit operator bool() const noexcept { return kept_.get() != nullptr; }

@@ -92,7 +92,7 @@ void show_in_metadata(const WebSocket& ws, const AuthUser& user) noexcept {
 
 // Questions that are answered later ---------------------------------------------------------------------------------------
 
-// What a Found stands for. The connection is named, not owned: whoever answers may do so when it has gone.
+// What a FoundUser stands for. The connection is named, not owned: whoever answers may do so when it has gone.
 struct Asked final : detail::Counted {
   Asked(const AuthCall& call, detail::CountedPointer&& policy_of_guard, detail::CountedPointer&& of_record) noexcept
       : Counted(&ended), policy(std::move(policy_of_guard)), record(std::move(of_record)), next(*call.next), worker(std::this_thread::get_id()) {
@@ -111,7 +111,7 @@ struct Asked final : detail::Counted {
     ws.post([kept = record, next = next](WebSocket socket) { finish(socket, *record_in(kept), next); });
   }
 
-  // No Found is left.
+  // No FoundUser is left.
   static void ended(Counted* self) noexcept {
     auto* asked = static_cast<Asked*>(self);
     if (asked->take()) asked->refuse(Refusal::failed);
@@ -182,7 +182,7 @@ void AuthCall::answer(std::optional<AuthUser>&& found) noexcept {
   user = *std::move(found);
 }
 
-Found AuthCall::later() {
+FoundUser AuthCall::later() {
   outcome = Outcome::later;
   if (claims) user.claims = *claims;  // the function that is being called looks at them, and may be answered for meanwhile
   CountedPointer record = guards::attach(*this);
@@ -192,11 +192,11 @@ Found AuthCall::later() {
   return AuthAccess::found(new guards::Asked(*this, CountedPointer(counted), std::move(record)));
 }
 
-void forget(const Found& found) noexcept { (void)guards::asked_once(AuthAccess::asked(found)); }
+void forget(const FoundUser& found) noexcept { (void)guards::asked_once(AuthAccess::asked(found)); }
 
 }  // namespace detail
 
-void Found::user(AuthUser who) const {
+void FoundUser::user(AuthUser who) const {
   guards::Asked* const asked = guards::asked_once(asked_.get());
   if (!asked) return;
   AuthUser& named = guards::record_in(asked->record)->user;
@@ -205,15 +205,15 @@ void Found::user(AuthUser who) const {
   asked->let_in();
 }
 
-void Found::user() const {
+void FoundUser::user() const {
   if (guards::Asked* const asked = guards::asked_once(asked_.get())) asked->let_in();
 }
 
-void Found::none() const noexcept {
+void FoundUser::none() const noexcept {
   if (guards::Asked* const asked = guards::asked_once(asked_.get())) asked->refuse(guards::Refusal::not_found);
 }
 
-void Found::error() const noexcept {
+void FoundUser::error() const noexcept {
   if (guards::Asked* const asked = guards::asked_once(asked_.get())) asked->refuse(guards::Refusal::failed);
 }
 

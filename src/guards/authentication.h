@@ -2,7 +2,7 @@
 // answered, for requests and for WebSockets alike. What differs (where the credentials are, what they look like) is in
 // basic_auth.cc, bearer_auth.cc, jwt_auth.cc.
 //
-// Everything runs on the worker's thread but Found's answers, which may come from any.
+// Everything runs on the worker's thread but FoundUser's answers, which may come from any.
 #pragma once
 
 #include <martlet/auth.h>
@@ -62,8 +62,8 @@ struct AuthPolicy : Counted {
 
 struct AuthAccess {
   static AuthGuard guard(detail::AuthPolicy* policy) noexcept { return AuthGuard(detail::CountedPointer(policy)); }
-  static Found found(detail::Counted* asked) noexcept { return Found(detail::CountedPointer(asked)); }
-  static detail::Counted* asked(const Found& found) noexcept { return found.asked_.get(); }
+  static FoundUser found(detail::Counted* asked) noexcept { return FoundUser(detail::CountedPointer(asked)); }
+  static detail::Counted* asked(const FoundUser& found) noexcept { return found.asked_.get(); }
 };
 
 namespace guards {

@@ -13,6 +13,7 @@
 #include "base/short_array.h"
 #include "realtime/many_rooms.h"
 #include "realtime/realtime.h"
+#include "realtime/travelling.h"
 #include "net/reactor.h"
 #include "net/worker_registry.h"
 
@@ -23,6 +24,7 @@ constinit std::atomic<realtime::PublishToRooms> realtime::publish_to_rooms = nul
 namespace {
 
 using realtime::RealtimeWorker;
+using realtime::Recipients;
 using Kind = MessageAccess::Kind;
 
 // The members that this worker has, and those of all workers of its group.
@@ -32,14 +34,6 @@ struct Target {
   realtime::WsRouteEntry* route = nullptr;
   uint32_t connections = 0;  // here
   worker::Directory::Found shared;
-};
-
-struct Recipients {
-  uint32_t first;  // the worker, or the first of its group
-  Kind kind;
-  base::SlotId id;        // of a room or a route, as RealtimeWorker::id_of
-  std::string_view name;  // of the room or the route, where it was asked for on another thread
-  std::span<const WebSocket> except;
 };
 
 void resolve_room(RealtimeWorker& w, const Recipients& to, Target& target) noexcept {
@@ -165,42 +159,15 @@ SendStatus publish_here(RealtimeWorker& w, const Recipients& to, const Frame& fr
   return SendStatus::ok;
 }
 
-// A publish on its way to a worker, with all that it needs.
-struct Travelling {
-  Recipients to;
-  base::KeptText name;
-  SharedFrame frame;
-  WebSocket few[MessageAccess::kFewExcepts];
-  base::KeptText more;  // those who are left out, where they are more than a few
-
-  Travelling(const Recipients& recipients, const SharedFrame& f) noexcept : to(recipients), frame(f) {
-    static_assert(std::is_trivially_copyable_v<WebSocket>);
-    if (to.name.data()) name = base::KeptText(to.name);
-    if (to.except.size() > std::size(few)) {
-      more = base::KeptText({reinterpret_cast<const char*>(to.except.data()), to.except.size_bytes()});
-    } else {
-      std::copy(to.except.begin(), to.except.end(), few);
-    }
-  }
-  bool ok() const noexcept {
-    return (!to.name.data() || name.ok()) && (to.except.size() <= std::size(few) || more.ok());
-  }
-  Recipients recipients() const noexcept {
-    Recipients here = to;
-    here.name = name.text();
-    here.except = {more.ok() ? reinterpret_cast<const WebSocket*>(more.text().data()) : few, to.except.size()};
-    return here;
-  }
-};
-
 // From a thread that is not of the group: to each of its workers, so that what the thread sends to a member by other ways
 // keeps its place.
 SendStatus post_publish(const Recipients& to, const SharedFrame& frame, Compress compress, bool is_event) noexcept {
   if (!frame || (to.kind == Kind::room && to.id.generation == 0 && !to.name.data())) return SendStatus::dropped;
   SendStatus answer = SendStatus::closed;
-  const auto once = realtime::WrittenOnce::make(to.kind == Kind::room && realtime::any_memory.load(std::memory_order_relaxed));
+  const size_t rooms = to.kind == Kind::room ? 1 : to.kind == Kind::rooms ? to.name.size() / sizeof(uint32_t) : 0;  // or less
+  const auto once = realtime::WrittenOnce::make(realtime::any_memory.load(std::memory_order_relaxed) ? rooms : 0);
   for (uint32_t worker = to.first; worker < to.first + net::members_of(to.first); worker++) {
-    Travelling kept(to, frame);
+    realtime::Travelling kept(to, frame);
     if (!kept.ok()) return SendStatus::dropped;
     auto run = [kept = std::move(kept), compress, is_event, once](RealtimeWorker& w) {
       Frame message = frame_of(kept.frame, compress);

@@ -48,17 +48,18 @@ MemoryRef memory_of(MemoryPart& part, const RealtimeWorker& w, const MemoryTarge
 
 bool publish_to_memory(RealtimeWorker& w, const MemoryTarget& to, const PublishedMessage& message, SendStatus& answer) noexcept {
   MemoryPart* part = w.parts.find<MemoryPart>();
+  bool* const once = part->by_mail ? part->by_mail++ : nullptr;
   MemoryRoom* const here = to.room ? to.room->memory : nullptr;
   const MemoryRef elsewhere = here ? MemoryRef() : memory_of(*part, w, to);
   if (!here && !elsewhere) return false;
-  if (!to.for_all && !part->by_mail && w.number != w.first) return true;  // the first worker writes it down for all
+  if (!to.for_all && !once && w.number != w.first) return true;  // the first worker writes it down for all
   if (here) part->read_before(*here, message.size);
   RoomMemory& memory = here ? *here->memory : *elsewhere;
   const RoomMemory::Sent sent{message.opcode, {static_cast<const char*>(message.data), message.size}, message.is_event,
                               message.compress, to.except};
   {
     const std::lock_guard lock(memory.mutex);
-    const bool is_written = !to.for_all && part->by_mail && std::exchange(*part->by_mail, true);
+    const bool is_written = !to.for_all && once && std::exchange(*once, true);
     if (!is_written) {
       answer = memory.send(sent, w.reactor.now_ns() / 1'000'000) ? SendStatus::ok : SendStatus::dropped;
       if (!here || !memory.is_only(here->reader)) tell_readers(memory, &w);

@@ -4,7 +4,10 @@
 #include <martlet/function.h>
 #include <martlet/websocket.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <new>
 #include <span>
 #include <string_view>
 
@@ -41,26 +44,30 @@ struct MemorySeam {
   // RealtimeWorker::enter_room with these wishes.
   Joined (*enter_with)(RealtimeWorker& w, net::Connection& c, std::string_view name, const JoinOptions& options) noexcept;
   // What is published until this is null again came to all workers by mail: who finds it false writes it down. Under the room's lock.
+  // The next room that it is published to has the next one.
   void (*by_mail)(RealtimeWorker& w, bool* written) noexcept;
 };
 
 // Of a message from outside that goes to all workers, so that it keeps its place before what the thread sends there next: the first one
-// that comes to it writes it down, for all.
+// that comes to it writes it down, for all; of several rooms, which all workers go through in one order, room by room.
 class WrittenOnce {
  public:
-  // Empty when it is not wanted, or memory is out: then the first worker writes it down.
-  static WrittenOnce make(bool wanted) noexcept {
+  // Empty when it is for no room, or memory is out: then the first worker writes it down.
+  static WrittenOnce make(size_t rooms) noexcept {
     WrittenOnce made;
-    One* one = wanted ? base::create<One>() : nullptr;
-    if (one) made.one_ = detail::CountedPointer(one);
+    void* const memory = rooms ? base::allocate(sizeof(One) + rooms * sizeof(bool)) : nullptr;
+    if (!memory) return made;
+    One* const one = new (memory) One;
+    made.one_ = detail::CountedPointer(one);
+    std::uninitialized_fill_n(one->written(), rooms, false);
     return made;
   }
-  bool* get() const noexcept { return one_.get() ? &static_cast<One*>(one_.get())->written : nullptr; }
+  bool* get() const noexcept { return one_.get() ? static_cast<One*>(one_.get())->written() : nullptr; }
 
  private:
   struct One final : detail::Counted {
     One() noexcept : Counted([](Counted* self) noexcept { base::destroy(static_cast<One*>(self)); }) {}
-    bool written = false;
+    bool* written() noexcept { return reinterpret_cast<bool*>(this + 1); }
   };
   detail::CountedPointer one_;
 };

@@ -1,6 +1,6 @@
 // What checking a token costs, beside OpenSSL's MAC over the same bytes where that is installed. Prints a Markdown table of
 // nanoseconds, medians over the rounds, and exits with 1 when a check of a 200-byte HS256 token takes more than 1.5 µs, or more
-// than 1.5 times OpenSSL's HMAC-SHA-256.
+// than 1.5 times OpenSSL's HMAC().
 //
 //   make bench-jwt, or: taskset -c 1 build/bench/jwt_bench [ROUNDS]
 //
@@ -125,11 +125,11 @@ int judge(const std::vector<Runner>& runners) {
   const double ours = median(runners[0].ns);
   int status = ours > kMostNs;
   for (const Runner& runner : runners) {
-    if (!runner.name.starts_with("OpenSSL HMAC")) continue;
+    if (!runner.name.starts_with("OpenSSL")) continue;
     std::vector<double> times;
     for (size_t i = 0; i < runner.ns.size(); i++) times.push_back(runners[0].ns[i] / runner.ns[i]);
     std::printf("\nverify is %.2f times %s\n", median(times), runner.name.c_str());
-    if (median(times) > kMostTimesOpenSsl) status = 1;
+    if (runner.name == "OpenSSL HMAC()" && median(times) > kMostTimesOpenSsl) status = 1;
   }
   return status;
 }

@@ -275,7 +275,7 @@ TEST_CASE("guards auth: a function that throws has failed: 500 and 1011, and the
 TEST_CASE("guards auth: a callback answers at once, once, or never") {
   App app;
   int asked = 0;
-  app.use("/me", bearer_auth([&](std::string_view token, Found found) {
+  app.use("/me", bearer_auth([&](std::string_view token, FoundUser found) {
     asked++;
     if (token == "yes") found.user({.id = "1", .username = "yes"}), found.none(), found.error();
     if (token == "plain") found.user();
@@ -283,7 +283,7 @@ TEST_CASE("guards auth: a callback answers at once, once, or never") {
     if (token == "broken") found.error();
   }));
   add_whoami(app);
-  app.ws("/ws", bearer_auth([](std::string_view token, Found found) {
+  app.ws("/ws", bearer_auth([](std::string_view token, FoundUser found) {
     if (token == "yes") found.user({.username = "yes"});
     if (token == "no") found.none();
   }), greet);
@@ -348,10 +348,10 @@ namespace {
 // Questions that wait for the test, which answers on its own thread.
 struct Directory {
   std::mutex mutex = {};
-  std::vector<std::pair<std::string, Found>> waiting = {};
+  std::vector<std::pair<std::string, FoundUser>> waiting = {};
 
   auto asks() {
-    return [this](std::string_view token, Found found) {
+    return [this](std::string_view token, FoundUser found) {
       const std::lock_guard lock(mutex);
       waiting.emplace_back(token, std::move(found));
     };
@@ -360,10 +360,10 @@ struct Directory {
     const std::lock_guard lock(mutex);
     return waiting.size();
   }
-  Found take() {
+  FoundUser take() {
     REQUIRE(eventually([&] { return size() > 0; }));
     const std::lock_guard lock(mutex);
-    Found first = std::move(waiting.front().second);
+    FoundUser first = std::move(waiting.front().second);
     waiting.erase(waiting.begin());
     return first;
   }
@@ -415,7 +415,7 @@ TEST_CASE("guards auth: users are found by another thread; who has gone meanwhil
     CHECK(client.reads(R"({"type":"error","message":"Invalid token"})"));
     CHECK(client.read_close() == 1008);
   }
-  std::optional<Found> late, later;
+  std::optional<FoundUser> late, later;
   {
     Client client(server.port());
     client.send(request_with("x"));
@@ -445,7 +445,7 @@ TEST_CASE("guards auth: many threads answer one question, and one of them counts
   for (int round = 0; round < 20; round++) {
     WsClient client(server.port(), "/ws?token=x");
     REQUIRE(client.open());
-    const Found found = directory.take();
+    const FoundUser found = directory.take();
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; i++) threads.emplace_back([found] { found.user({.username = "one"}); });
     for (std::thread& thread : threads) thread.join();

@@ -114,7 +114,7 @@ TEST_CASE("jwt auth: a look-up says who it is: at once, by a callback, by a coro
            [](WebSocket ws) { ws.send("hello " + auth_user(ws)->id + auth_user(ws)->username + auth_user(ws)->claims.dump()); });
   };
   add("/plain", find);
-  add("/callback", [find](const Json& claims, Found found) {
+  add("/callback", [find](const Json& claims, FoundUser found) {
     const auto user = find(claims);
     user ? found.user(*user) : found.none();
   });

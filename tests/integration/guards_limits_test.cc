@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "support/client.h"
+#include "support/failing_alloc.h"
 #include "support/multi_server.h"
 #include "support/server.h"
 #include "support/ws_client.h"
@@ -301,6 +302,37 @@ TEST_CASE("max_per_ip: the eleventh at the same time is 1008, and a place is fre
   CHECK(counted(10));
   clients.clear();
   CHECK(counted(0));
+}
+
+TEST_CASE("max_per_ip, message_limit: where memory is out one connection is refused, and none is counted that is not there") {
+  const FailingAlloc memory;
+  size_t refused = 0, in = 0;
+  for (size_t allowed = 0; allowed < 60; allowed++) {
+    App app;
+    const MaxPerIpStep counts = max_per_ip(10);
+    app.ws_use(counts);
+    app.ws_use(message_limit({.max = 10}));
+    app.ws("/", [](WebSocket ws) { ws.send("in"); });
+    {
+      InjectedWebSocket warm = app.inject_ws({.path = "/"});
+      REQUIRE(warm.next_message() == "in");
+      CHECK(counts.connections() == 1);
+    }
+    app.poll_once(0ms);
+    CHECK(counts.connections() == 0);
+    FailingAlloc::left = allowed;
+    {
+      InjectedWebSocket ws = app.inject_ws({.path = "/", .deadline = 200ms});
+      FailingAlloc::left = SIZE_MAX;
+      const bool is_in = ws.is_open() && ws.next_message(200ms) == "in";
+      (is_in ? in : refused)++;
+      CHECK(counts.connections() <= 1);
+    }
+    for (int i = 0; i < 3; i++) app.poll_once(0ms);
+    CHECK(counts.connections() == 0);
+  }
+  CHECK(refused > 3);
+  CHECK(in > 3);
 }
 
 TEST_CASE("message_limit: the eleventh message within a second closes with 1008, text, binary and events alike; nobody is told of it") {

@@ -385,6 +385,39 @@ TEST_CASE("no allocation: a task costs its frame and nothing else") {
 }
 #endif
 
+TEST_CASE("no allocation: limits of requests and of messages, let through and refused") {
+  static std::chrono::seconds now{0};
+  const MonotonicClock passes = []() noexcept { return std::chrono::nanoseconds(now += 1s); };  // so that as many are left each time
+  const MonotonicClock stands = []() noexcept { return std::chrono::nanoseconds(1h); };
+  WatchedServer watched([=](App& app) {
+    const auto handler = [](Request&, Response& res) { res.send("ok"); };
+    app.get("/through", rate_limit({.algorithm = Limit::token_bucket, .clock = passes, .max = 10, .max_keys = 100, .per = 10s}), handler);
+    app.get("/refused", rate_limit({.clock = stands, .key = by_header("Accept"), .max = 1, .max_keys = 100}), handler);
+    const auto echo = [](WebSocket ws) { ws.on_message([](WebSocket from, const Message& message) { from.send(message); }); };
+    app.ws("/through", message_limit({.action = LimitAction::reply, .clock = passes, .max = 10, .per = 10s}), echo);
+    app.ws("/refused", message_limit({.action = LimitAction::reply, .clock = stands, .key = by_ip(), .max = 1}), echo);
+    app.ws("/warned", message_limit({.action = LimitAction::warn, .clock = stands, .max = 1'000}), echo);
+  });
+  Client client = watched.server.connect();
+  watched.answer_of(client, get("/refused"), "ok");
+  for (const auto& [path, body] : {std::pair("/through", "ok"), std::pair("/refused", "Too Many Requests")}) {
+    const std::string request = get(path), answer = watched.answer_of(client, request, body);
+    watched.takes_nothing([&] { return watched.answers(client, request, answer); });
+  }
+  const std::string echoed = server_frame(kText, "m"), no = server_frame(kText, R"({"type":"error","message":"Rate limit exceeded"})");
+  WsClient through = watched.server.open_websocket("/through"), refused = watched.server.open_websocket("/refused");
+  watched.takes_nothing([&] { return watched.answers(through, ws_frame(kText, "m"), echoed); });
+  REQUIRE(watched.answers(refused, ws_frame(kText, "m"), echoed));
+  watched.takes_nothing([&] { return watched.answers(refused, ws_frame(kText, "m"), no); });
+  WsClient warned = watched.server.open_websocket("/warned");
+  int n = 0;
+  while (n++ < 1'000) REQUIRE(watched.answers(warned, ws_frame(kText, "m"), echoed));
+  watched.takes_nothing([&] {
+    const std::string warning = R"({"type":"warning","message":"⚠️ Message rate limit approaching","limit":1000,"current":)" + std::to_string(n++) + "}";
+    return watched.answers(warned, ws_frame(kText, "m"), server_frame(kText, warning) + echoed);
+  });
+}
+
 TEST_CASE("no allocation: what is sent after a refusal and thrown away") {
   WatchedServer watched(http_routes);
   Client client = watched.server.connect();

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/gate.h"
 #include "support/history_rooms.h"
 #include "support/multi_server.h"
 #include "support/server.h"
@@ -221,6 +222,47 @@ TEST_CASE("history: what a thread sends to a member after it sent to the room co
     CHECK(clients[1].send_text("go"));
     for (WsClient& client : clients) CHECK(is_in_order(client, 1));
   }
+  clients.clear();
+  server.stop();
+}
+
+TEST_CASE("history: what a thread that is no worker's sends to several rooms and then to one of them keeps its order while a worker stands still") {
+  App* some = nullptr;
+  Gate gate;
+  MultiServer server(3, [&](App& app, uint32_t worker) {
+    if (worker == 0) some = &app;
+    app.history("*", {.messages = 100});
+    app.ws("/w", {.open = [worker](WebSocket ws, Request&) { MultiServer::tell(ws, worker); },
+                  .message = [&](WebSocket ws, const Message& m) {
+                    if (m.text() == "stand still") return gate.wait();
+                    ws.join("b");
+                    ws.send("joined");
+                  }});
+  });
+  const struct Opening {
+    Gate& gate;
+    ~Opening() { gate.open(); }
+  } at_the_end{gate};
+  std::vector<WsClient> clients;
+  for (uint32_t worker = 0; worker < 3; worker++) {
+    clients.push_back(server.client_of(worker, "/w"));
+    CHECK(clients.back().send_text("join"));
+    CHECK(clients.back().reads("joined"));
+  }
+  CHECK(clients[0].send_text("stand still"));
+  REQUIRE(gate.wait_for_one());
+  std::vector<std::string> sent;
+  for (int i = 0; i < 100; i += 2) {
+    sent.push_back("all " + std::to_string(i));
+    CHECK(some->to({"a", "b", "c"}).send(sent.back()) == SendStatus::posted);
+    sent.push_back("one " + std::to_string(i));
+    CHECK(some->to("b").send(sent.back()) == SendStatus::posted);
+  }
+  for (size_t worker = 1; worker < 3; worker++) {
+    for (const std::string& text : sent) REQUIRE(clients[worker].reads(text));
+  }
+  gate.open();
+  for (const std::string& text : sent) REQUIRE(clients[0].reads(text));
   clients.clear();
   server.stop();
 }
