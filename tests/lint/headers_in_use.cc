@@ -72,7 +72,7 @@ AuthUser find_now(std::string_view) { return {}; }
 
 void auth_guards(App& app) {
   const AuthGuard bearer = bearer_auth(find_now, {.from = TokenFrom::header | TokenFrom::cookie});
-  app.use(bearer).use(basic_auth(fixed_users({{"ann", "x"}}))).use(bearer_auth([](std::string_view, Found found) { found.none(); }));
+  app.use(bearer).use(basic_auth(fixed_users({{"ann", "x"}}))).use(bearer_auth([](std::string_view, FoundUser found) { found.none(); }));
   app.ws_use(bearer).ws_use("/admin", require_role({"admin"}));
   app.ws("/o", before_upgrade(bearer), before_upgrade(require_permission({"a", "b"})), [](WebSocket ws) { ws.send("x"); });
   app.use(csrf()).use(csrf_form({.bind = [](Request&) { return std::string(); }, .secrets = {"x"}})).use(session_cookie({.secure = false}));
