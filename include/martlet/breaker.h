@@ -83,7 +83,9 @@ class CircuitBreaker;
 class BreakerCall {
  public:
   BreakerCall(BreakerCall&& other) noexcept;
+  BreakerCall(const BreakerCall&) = delete;
   BreakerCall& operator=(BreakerCall&& other) = delete;
+  BreakerCall& operator=(const BreakerCall&) = delete;
   ~BreakerCall();
   // False: it was refused, and is not to be made.
   explicit operator bool() const noexcept { return breaker_ != nullptr; }

@@ -209,8 +209,8 @@ namespace detail {
 
 // What stands between the path and the handler of a WebSocket's route: before the 101, and behind it.
 struct MARTLET_LAYOUT WsRouteSteps {
-  std::vector<Step> before;
-  std::vector<WsStep> behind;
+  std::vector<Step> before = {};
+  std::vector<WsStep> behind = {};
 
   template <typename F>
   MARTLET_THUNK void add(F&& step) {

@@ -40,10 +40,6 @@
 
 namespace martlet {
 
-namespace guards {
-struct SessionAccess;
-}
-
 struct MARTLET_LAYOUT SessionCookieOptions {
   // What time it is, for tests. Not said: the system's.
   std::chrono::system_clock::time_point (*clock)() noexcept = nullptr;
@@ -90,7 +86,7 @@ class MARTLET_LAYOUT CookieSession {
   void clear();
 
  private:
-  friend struct guards::SessionAccess;
+  friend struct CookieSessionAccess;
   Json data_ = Json::object();
   std::string id_ = {};
   int64_t born_ = 0;     // in seconds of the system's clock; 0: now
@@ -105,7 +101,7 @@ class SessionCookie {
   void operator()(WebSocket ws, Request& req, Next next) const;
 
  private:
-  friend struct guards::SessionAccess;
+  friend struct CookieSessionAccess;
   explicit SessionCookie(detail::CountedPointer terms) noexcept : terms_(std::move(terms)) {}
   detail::CountedPointer terms_;
 };

@@ -55,17 +55,22 @@ std::optional<Json> data_of(std::string_view letters) {
 
 }  // namespace
 
-struct SessionAccess {
+}  // namespace guards
+
+using guards::SessionTerms;
+using guards::SessionValue;
+
+struct CookieSessionAccess {
   static SessionCookie guard(SessionTerms* terms) noexcept { return SessionCookie(detail::CountedPointer(terms)); }
 
   // Takes what the browser has sent, if it is ours, and has not ended.
   static void read(CookieSession& session, const Request& req, const SessionTerms& terms) {
     const auto text = req.signed_cookie(terms.options.name, terms.options.keys);
-    const std::optional<SessionValue> value = text ? parse_session_value(*text) : std::nullopt;
+    const std::optional<SessionValue> value = text ? guards::parse_session_value(*text) : std::nullopt;
     const int64_t now = value ? terms.now() : 0;
     // Options may have become stricter since it was signed.
     if (!value || value->expires <= now || terms.end_of(value->born, now) <= now) return;
-    std::optional<Json> data = data_of(value->data);
+    std::optional<Json> data = guards::data_of(value->data);
     if (!data) return;
     session.data_ = std::move(*data);
     session.id_ = value->id;
@@ -88,7 +93,7 @@ struct SessionAccess {
     if (!session.changed_ && end <= session.expires_) return;
     CookieOptions options = terms.cookie();
     options.max_age = std::chrono::seconds(end - now);
-    const std::string value = encode_session_value({end, session.born_, session.id(), {}}, session.data_.dump());
+    const std::string value = guards::encode_session_value({end, session.born_, session.id(), {}}, session.data_.dump());
     res.signed_cookie(terms.options.name, value, terms.options.keys, options);
     keep_private(res);
   }
@@ -96,8 +101,6 @@ struct SessionAccess {
     if (!res.get("cache-control")) res.set("Cache-Control", "private");
   }
 };
-
-}  // namespace guards
 
 std::string_view CookieSession::id() {
   if (id_.empty()) {
@@ -121,23 +124,23 @@ void CookieSession::clear() {
 }
 
 void SessionCookie::operator()(Request& req, Response& res, Next next) const {
-  const guards::SessionTerms& terms = guards::terms_in(terms_);
+  const SessionTerms& terms = guards::terms_in(terms_);
   auto& session = req.data<CookieSession>();
-  guards::SessionAccess::read(session, req, terms);
+  CookieSessionAccess::read(session, req, terms);
   res.vary("Cookie");
   // The session lies in the request, which is there until its answer has left.
-  res.on_headers([&session, kept = terms_](Response& answer) { guards::SessionAccess::write(session, answer, guards::terms_in(kept)); });
+  res.on_headers([&session, kept = terms_](Response& answer) { CookieSessionAccess::write(session, answer, guards::terms_in(kept)); });
   next();
 }
 
 void SessionCookie::operator()(WebSocket ws, Request& req, Next next) const {
   auto& session = ws.data<CookieSession>();
   if (const CookieSession* before = cookie_session(req)) session = *before;
-  else guards::SessionAccess::read(session, req, guards::terms_in(terms_));
+  else CookieSessionAccess::read(session, req, guards::terms_in(terms_));
   next();
 }
 
-SessionCookie session_cookie(SessionCookieOptions options) { return guards::SessionAccess::guard(new guards::SessionTerms(std::move(options))); }
+SessionCookie session_cookie(SessionCookieOptions options) { return CookieSessionAccess::guard(new SessionTerms(std::move(options))); }
 
 CookieSession* cookie_session(Request& req) noexcept { return req.find_data<CookieSession>(); }
 

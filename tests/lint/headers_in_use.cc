@@ -39,6 +39,7 @@ void routes(App& app) {
 #if defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)
 
 Task<int> seven() { co_return 7; }
+Task<std::optional<AuthUser>> find_later(std::string_view token) { co_return token.empty() ? std::nullopt : std::optional(AuthUser()); }
 
 void tasks(App& app) {
   app.use([](Request& req, Response&, Next next) -> Task<> {
@@ -52,6 +53,8 @@ void tasks(App& app) {
     res.json({{"n", n}, {"m", 1}});
   });
   app.get("/l", [](Request&) -> Task<std::string> { co_return co_await offload([] { return std::string("l"); }); });
+  app.use(bearer_auth(find_later)).use(basic_auth([](std::string_view, std::string_view) -> Task<bool> { co_return true; }));
+  app.use(jwt_auth({.lookup = [](const Json&) -> Task<AuthUser> { co_return AuthUser(); }, .secret = "x"}));
   app.get("/m", [](Context&) -> Task<Reply> {
     const auto got = co_await try_offload([] { return MoveOnly(); });
     const bool called = co_await try_offload([] {});
@@ -64,6 +67,16 @@ void tasks(App& app) {
 void tasks(App&) {}
 
 #endif
+
+AuthUser find_now(std::string_view) { return {}; }
+
+void auth_guards(App& app) {
+  const AuthGuard bearer = bearer_auth(find_now, {.from = TokenFrom::header | TokenFrom::cookie});
+  app.use(bearer).use(basic_auth(fixed_users({{"ann", "x"}}))).use(bearer_auth([](std::string_view, FoundUser found) { found.none(); }));
+  app.ws_use(bearer).ws_use("/admin", require_role({"admin"}));
+  app.ws("/o", before_upgrade(bearer), before_upgrade(require_permission({"a", "b"})), [](WebSocket ws) { ws.send("x"); });
+  app.use(csrf()).use(csrf_form({.bind = [](Request&) { return std::string(); }, .secrets = {"x"}})).use(session_cookie({.secure = false}));
+}
 
 int value(Result<int> made) {
   const Result<int> moved = std::move(made);
@@ -103,7 +116,7 @@ int headers_in_use() {
   if (all.send("x") != SendStatus::ok) app.after(5ms, [] {});
   Server server({.port = 1, .workers = per_core});
   if (Error error = server.start([](App& each) -> Error { routes(each); return {}; })) return report(error);
-  const int status = server.run([](App& each) { routes(each); });
+  const int status = server.run([](App& each) { routes(each), auth_guards(each); });
   set_log_sink([](LogLevel, std::string_view) {});
   return value(1) + status + static_cast<int>(tokens()) + supervise(2, [](uint32_t index) { return static_cast<int>(index); });
 }
