@@ -64,7 +64,9 @@ include mk/sanitize.mk mk/zlib.mk mk/kqueue.mk mk/fuzz.mk mk/coverage.mk mk/benc
 # What is included finds prelude.h.gch beside it.
 ifneq ($(PRELUDE),)
 LIB_PRELUDE := $(BUILD)/lib_prelude/prelude.h
-LIB_PRELUDE_FLAGS := -include $(LIB_PRELUDE)
+# Of what comes out of a compiled header g++ 12 does not know that it is the system's, and is wrong about strings then. The build
+# without the prelude has the warning.
+LIB_PRELUDE_FLAGS := -include $(LIB_PRELUDE) $(if $(NO_RESTRICT),-Wno-stringop-overflow)
 LIB_PRELUDE_COMPILED := $(LIB_PRELUDE).gch
 $(LIB_PRELUDE_COMPILED): mk/prelude.h $(BUILD)/flags
 	@mkdir -p $(@D)

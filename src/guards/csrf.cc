@@ -80,7 +80,7 @@ std::string bound_to(Request& req, const CsrfTerms& terms) {
   std::string text;
   if (terms.options.bind) {
     // Who cannot say has none that anybody could guess.
-    if (!terms.options.bind(req, text)) text = "?";
+    if (!terms.options.bind(req, text)) text.assign(1, '?');
     return text;
   }
   if (CookieSession* session = cookie_session(req)) return std::string(session->id());

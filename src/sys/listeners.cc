@@ -48,7 +48,12 @@ void close_all(std::vector<int>& sockets) noexcept {
 
 std::string name_of(const ListenAddress& address) {
   const bool six = address.host.find(':') != address.host.npos;
-  return (six ? "[" : "") + std::string(address.host) + (six ? "]:" : ":") + std::to_string(address.port);
+  std::string name;
+  if (six) name += '[';
+  name += address.host;
+  if (six) name += ']';
+  name += ':';
+  return name + std::to_string(address.port);
 }
 
 Error taken(const std::string& name) noexcept { return Error::of({"bind ", name}, EADDRINUSE); }
