@@ -26,7 +26,7 @@ static-native: $(STATIC_EXAMPLES:%=$(BUILD)/static-native/examples/%)
 
 $(BUILD)/static-native/examples/%: $(BUILD)/obj/examples/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -Wl,-Map=$@.map -static -s -o $@ $< $(LIB_LIBS)
+	$(SAY)$(CXX) $(CXXFLAGS) $(LDFLAGS) -Wl,-Map=$(@D).$*.map -static -s -o $@ $< $(LIB_LIBS)
 
 # The same with their symbols.
 $(BUILD)/static-native/symbols/%: $(BUILD)/obj/examples/%.o $(LIB)
@@ -44,7 +44,7 @@ static-%-musl: zig
 check-static: ## the static echo, native and musl, serves out of an empty chroot and has kept its size (2 min)
 	+$(MAKE) --no-print-directory static STATIC_EXAMPLES=echo STATIC_TARGETS=native
 	+$(MAKE) --no-print-directory static STATIC_EXAMPLES=echo STATIC_TARGETS=x86_64-linux-musl \
-	  LIB_SOURCES="`tests/static/taken.sh $(BUILD)/static-native/examples/echo.map $(LIB_SOURCES)`"
+	  LIB_SOURCES="`tests/static/taken.sh $(BUILD)/static-native/examples.echo.map $(LIB_SOURCES)`"
 	tests/static/run.sh $(BUILD) native x86_64-linux-musl
 	+$(MAKE) --no-print-directory check-parts
 
