@@ -1,6 +1,8 @@
 // What most files of the library include, compiled once for all of them. A file still includes what it uses: make PRELUDE=
 // compiles it without this, as does zig.
-#pragma once
+// No #pragma once: meson compiles this file itself, and g++ warns of that.
+#ifndef MARTLET_MK_PRELUDE_H
+#define MARTLET_MK_PRELUDE_H
 
 #include <martlet/martlet.h>
 
@@ -18,3 +20,5 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#endif
