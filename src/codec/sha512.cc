@@ -2,14 +2,14 @@
 // schedule lives in a ring of 16 words, word t in the place of word t - 16.
 #include "codec/sha512.h"
 
-#include <bit>
 #include <cstring>
+
+#include "codec/block_bytes.h"
+#include "simd/sha2_steps.h"
 
 namespace martlet::codec {
 
 namespace {
-
-constexpr size_t kLengthAt = 112;  // the last sixteen bytes of the last block hold the length in bits
 
 // The first 64 bits of the fractional parts of the cube roots of the first 80 primes (FIPS 180-4 §4.2.3).
 constexpr uint64_t kRounds[80] = {
@@ -34,76 +34,16 @@ constexpr uint64_t kRounds[80] = {
     0x28DB77F523047D84, 0x32CAAB7B40C72493, 0x3C9EBE0A15C9BEBC, 0x431D67C49C100D4C,
     0x4CC5D4BECB3E42B6, 0x597F299CFC657E2A, 0x5FCB6FAB3AD6FAEC, 0x6C44198C4A475817};
 
-inline uint64_t word(uint64_t (&w)[16], unsigned t) {
-  if (t >= 16) {
-    const uint64_t back15 = w[(t + 1) & 15];
-    const uint64_t back2 = w[(t + 14) & 15];
-    w[t & 15] += (std::rotr(back15, 1) ^ std::rotr(back15, 8) ^ back15 >> 7) + w[(t + 9) & 15] +
-                 (std::rotr(back2, 19) ^ std::rotr(back2, 61) ^ back2 >> 6);
-  }
-  return w[t & 15];
-}
-
-// One of the 80 steps (FIPS 180-4 §6.4.2): v is a to h.
-inline void step(uint64_t (&v)[8], uint64_t addend) {
-  const uint64_t e = v[4];
-  const uint64_t a = v[0];
-  const uint64_t first = v[7] + (std::rotr(e, 14) ^ std::rotr(e, 18) ^ std::rotr(e, 41)) + (v[6] ^ (e & (v[5] ^ v[6]))) + addend;
-  const uint64_t second = (std::rotr(a, 28) ^ std::rotr(a, 34) ^ std::rotr(a, 39)) + ((a & v[1]) | (v[2] & (a | v[1])));
-  v[7] = v[6];
-  v[6] = v[5];
-  v[5] = e;
-  v[4] = v[3] + first;
-  v[3] = v[2];
-  v[2] = v[1];
-  v[1] = a;
-  v[0] = first + second;
-}
-
-void work(Sha512State& state, const uint8_t* data, size_t blocks) noexcept {
-  for (; blocks > 0; blocks--, data += Sha512::kBlockBytes) {
-    uint64_t w[16];
-    for (unsigned t = 0; t < 16; t++) w[t] = base::load_be64(data + 8 * t);
-    uint64_t v[8];
-    for (unsigned i = 0; i < 8; i++) v[i] = state[i];
-    for (unsigned t = 0; t < 80; t++) step(v, kRounds[t] + word(w, t));
-    for (unsigned i = 0; i < 8; i++) state[i] += v[i];
-  }
-}
+void work(Sha512State& state, const uint8_t* data, size_t blocks) noexcept { simd::sha2_blocks(state.data(), data, blocks, kRounds); }
 
 }  // namespace
 
 void Sha512::update(base::ByteSpan bytes) noexcept {
-  if (bytes.empty()) return;
-  const size_t pending = bytes_ % kBlockBytes;
-  bytes_ += bytes.size();
-  if (pending > 0) {
-    const size_t room = kBlockBytes - pending;
-    const size_t taken = bytes.size() < room ? bytes.size() : room;
-    std::memcpy(pending_ + pending, bytes.data(), taken);
-    bytes = bytes.subspan(taken);
-    if (taken < room) return;
-    work(state_, pending_, 1);
-  }
-  const size_t blocks = bytes.size() / kBlockBytes;
-  work(state_, bytes.data(), blocks);
-  bytes = bytes.subspan(blocks * kBlockBytes);
-  if (!bytes.empty()) std::memcpy(pending_, bytes.data(), bytes.size());
+  feed_blocks(bytes, bytes_, pending_, [this](const uint8_t* data, size_t blocks) { work(state_, data, blocks); });
 }
 
 Sha512Digest Sha512::finish() noexcept {
-  size_t pending = bytes_ % kBlockBytes;
-  pending_[pending++] = 0x80;
-  if (pending > kLengthAt) {
-    std::memset(pending_ + pending, 0, kBlockBytes - pending);
-    work(state_, pending_, 1);
-    pending = 0;
-  }
-  // Of the length's 128 bits only the lower can be other than zero: but for its last three bits, it was counted in 64.
-  std::memset(pending_ + pending, 0, kBlockBytes - 16 - pending);
-  base::store_be64(pending_ + kLengthAt, bytes_ >> 61);
-  base::store_be64(pending_ + kLengthAt + 8, bytes_ << 3);
-  work(state_, pending_, 1);
+  end_blocks(bytes_, pending_, [this](const uint8_t* data, size_t blocks) { work(state_, data, blocks); });
   Sha512Digest digest;
   for (size_t i = 0; i < state_.size(); i++) base::store_be64(digest.data() + 8 * i, state_[i]);
   return digest;

@@ -1,9 +1,7 @@
 // SHA-256 in portable code, about 250 MB/s: the message schedule lives in a ring of 16 words, word t in the place of word
 // t - 16.
-#include <bit>
-
-#include "base/bytes.h"
 #include "simd/hash_sets.h"
+#include "simd/sha2_steps.h"
 
 namespace martlet::simd {
 
@@ -20,42 +18,7 @@ constexpr Sha256Rounds sha256_rounds = {{
 
 namespace {
 
-inline uint32_t word(uint32_t (&w)[16], unsigned t) {
-  if (t >= 16) {
-    const uint32_t back15 = w[(t + 1) & 15];
-    const uint32_t back2 = w[(t + 14) & 15];
-    w[t & 15] += (std::rotr(back15, 7) ^ std::rotr(back15, 18) ^ back15 >> 3) + w[(t + 9) & 15] +
-                 (std::rotr(back2, 17) ^ std::rotr(back2, 19) ^ back2 >> 10);
-  }
-  return w[t & 15];
-}
-
-// One of the 64 steps (FIPS 180-4 §6.2.2): v is a to h.
-inline void step(uint32_t (&v)[8], uint32_t addend) {
-  const uint32_t e = v[4];
-  const uint32_t a = v[0];
-  const uint32_t first = v[7] + (std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25)) + (v[6] ^ (e & (v[5] ^ v[6]))) + addend;
-  const uint32_t second = (std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22)) + ((a & v[1]) | (v[2] & (a | v[1])));
-  v[7] = v[6];
-  v[6] = v[5];
-  v[5] = e;
-  v[4] = v[3] + first;
-  v[3] = v[2];
-  v[2] = v[1];
-  v[1] = a;
-  v[0] = first + second;
-}
-
-void sha256(uint32_t* state, const uint8_t* data, size_t blocks) {
-  for (; blocks > 0; blocks--, data += 64) {
-    uint32_t w[16];
-    for (unsigned t = 0; t < 16; t++) w[t] = base::load_be32(data + 4 * t);
-    uint32_t v[8];
-    for (unsigned i = 0; i < 8; i++) v[i] = state[i];
-    for (unsigned t = 0; t < 64; t++) step(v, sha256_rounds.of[t] + word(w, t));
-    for (unsigned i = 0; i < 8; i++) state[i] += v[i];
-  }
-}
+void sha256(uint32_t* state, const uint8_t* data, size_t blocks) { sha2_blocks(state, data, blocks, sha256_rounds.of); }
 
 }  // namespace
 
