@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/in_child.h"
 #include "support/stderr_text.h"
 
 using namespace martlet;
@@ -190,18 +191,22 @@ TEST_CASE("log_destination: standard error is one Log for all who ask while it l
   CHECK(text.find("Z warn second\n") != text.npos);
 }
 
+// In a child: such a Log, and its thread, live until the program ends, and later cases replace what threads call (sys/syscalls.h).
 TEST_CASE("log_destination: the library's own lines and those of log() may come here, and go back") {
-  static Lines lines;  // the Log lives until the program ends
-  const Log log = Log::to([](std::string_view line) { lines.add(line); });
-  log.take_library_lines();
-  martlet::log(LogLevel::error, "from anybody");
-  log.flush();
-  Log::give_library_lines_back();
-  set_log_sink([&](LogLevel, std::string_view line) { lines.add(line); });
-  martlet::log(LogLevel::error, "elsewhere");
-  set_log_sink({});
-  const auto all = lines.get();
-  REQUIRE(all.size() == 2);
-  CHECK(all[0].ends_with("Z error from anybody"));
-  CHECK(all[1] == "elsewhere");
+  CHECK(martlet::test::in_child([] {
+          Lines lines;
+          const Log log = Log::to([&](std::string_view line) { lines.add(line); });
+          log.take_library_lines();
+          martlet::log(LogLevel::error, "from anybody");
+          log.flush();
+          Log::give_library_lines_back();
+          set_log_sink([&](LogLevel, std::string_view line) { lines.add(line); });
+          martlet::log(LogLevel::error, "elsewhere");
+          set_log_sink({});
+          const auto all = lines.get();
+          MARTLET_EXPECT(all.size() == 2);
+          MARTLET_EXPECT(all[0].ends_with("Z error from anybody"));
+          MARTLET_EXPECT(all[1] == "elsewhere");
+          return 0;
+        }) == 0);
 }
