@@ -34,7 +34,8 @@ comma := ,
 LIB_FLAGS := $(WARN) -iquote src -fno-exceptions -fno-rtti
 
 LIB_SOURCES := $(sort $(wildcard src/*/*.cc))
-LIB_OBJECTS := $(LIB_SOURCES:%.cc=$(BUILD)/obj/%.o)
+objects = $(1:%.cc=$(BUILD)/obj/%.o)
+LIB_OBJECTS = $(call objects,$(LIB_SOURCES))
 EXAMPLE_SOURCES := $(sort $(wildcard examples/*.cc))
 EXAMPLES := $(EXAMPLE_SOURCES:%.cc=$(BUILD)/%)
 GALLERY_SOURCES := $(sort $(wildcard examples/gallery/*.cc))

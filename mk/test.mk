@@ -19,9 +19,9 @@ ifneq ($(filter thread,$(SANITIZE))$(ON_KQUEUE),)
 PLAIN_TESTS := $(shell grep -LE '"(net|sys|app|session|worker|routing|http|realtime|cluster|base/(ring|block))|<martlet/[^j]|<thread>|<future>' $(UNIT_TESTS))
 endif
 UNIT_SOURCES := $(sort $(filter-out $(PLAIN_TESTS),$(UNIT_TESTS) $(wildcard tests/support/*.cc) $(KQUEUE_UNIT_SOURCES)))
-UNIT_OBJECTS := $(UNIT_SOURCES:%.cc=$(BUILD)/obj/%.o)
+UNIT_OBJECTS := $(call objects,$(UNIT_SOURCES))
 INTEGRATION_SOURCES := $(sort $(wildcard tests/integration/*_test.cc tests/support/*.cc) $(KQUEUE_SOURCES))
-INTEGRATION_OBJECTS := $(INTEGRATION_SOURCES:%.cc=$(BUILD)/obj/%.o)
+INTEGRATION_OBJECTS := $(call objects,$(INTEGRATION_SOURCES))
 
 .PHONY: test unit integration
 

@@ -1,7 +1,9 @@
 // Faults of the kernel: short reads and writes of every size, calls that would block, calls that fail. Each scenario of
 // support/fault_scenarios.h is played with one fault at every place in turn. Who is not hit gets all that it gets without
 // the fault, who is hit gets the beginning of it, and afterwards the server is up and nothing is left.
-#if defined(__linux__) && !defined(MARTLET_POLLER_KQUEUE)  // the fake kernel has epoll
+#include "sys/platform.h"
+
+#if MARTLET_SYS_EPOLL  // the kernel of our own speaks epoll
 
 #include <doctest/doctest.h>
 #include <martlet/martlet.h>

@@ -288,6 +288,8 @@ TEST_CASE("max_per_ip: the eleventh at the same time is 1008, and a place is fre
   CHECK(counted(9));
   CHECK(clients[1].send_text("abort"));
   CHECK(clients[2].send_text("close"));
+  CHECK(clients[2].read_close() > 0);
+  clients[2].tcp.close();
   CHECK(counted(7));
   for (const char* path : {"/late", "/throws"}) {
     WsClient client(server.port(), path);

@@ -40,7 +40,7 @@ namespace {
 // No large array of a standard container's while it fails. A sanitizer keeps its own allocator.
 struct LargeNews {
   static inline std::atomic<bool> fail = false;
-  static constexpr size_t kLarge = 8'000;
+  [[maybe_unused]] static constexpr size_t kLarge = 8'000;
 };
 
 }  // namespace

@@ -521,8 +521,9 @@ def macros_before(files):
 
 
 def header_jobs(root, compilers):
-    """(what, command, source): each header alone, public ones also without exceptions and RTTI. The first compiler finds what
-    a header lacks; of the others only the warnings are asked for, so that they take ours together, folder by folder."""
+    """(what, command, source): each header alone with the first compiler, which finds what a header lacks. Of the others, and of
+    public headers without exceptions and RTTI, only the warnings are asked for: they take ours together, folder by folder, and
+    the public ones as martlet.h, which includes all of them."""
     common = "-std=c++20 -Werror -fsyntax-only -Iinclude".split()
     warnings = common + "-Wall -Wextra -Wshadow -Wconversion -x c++ -".split()
     inside = ["-iquote", "src", "-fno-exceptions", "-fno-rtti"]
@@ -536,7 +537,8 @@ def header_jobs(root, compilers):
         for what, paths in [(path, [path]) for path in ours] if first else folders:
             yield f"{what} ({' '.join([compiler] + inside)})", shlex.split(compiler) + inside + warnings, "".join(spelled[path] for path in paths)
         for path in public:
-            for extra in [[], ["-fno-exceptions", "-fno-rtti"]] if first or path == "include/martlet/martlet.h" else [[]]:
+            whole_too = path == "include/martlet/martlet.h"
+            for extra in [[]] * (first or whole_too) + [["-fno-exceptions", "-fno-rtti"]] * whole_too:
                 yield f"{path} ({' '.join([compiler] + extra)})", shlex.split(compiler) + extra + warnings, spelled[path]
         if "include/martlet/martlet.h" in public:
             whole = spelled["include/martlet/martlet.h"]

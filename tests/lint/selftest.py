@@ -131,10 +131,13 @@ def run(files):
 
 
 def run_headers():
-    """check_headers must fail for a header that does not stand alone and for one that warns, and pass a good one."""
+    """check_headers must fail for a header that does not stand alone, for one that warns, and for martlet.h where a header needs exceptions, and
+    pass a good one."""
     files = {
         "include/martlet/good.h": HEADER + "inline int f(int a) { return a; }\n",
         "include/martlet/needs.h": HEADER + "inline std::string f() { return {}; }\n",
+        "include/martlet/throws.h": HEADER + "inline void g() { throw 1; }\n",
+        "include/martlet/martlet.h": HEADER + "#include <martlet/good.h>\n#include <martlet/throws.h>\n",
         "src/base/warns.h": HEADER + "inline short f(int a) { return a; }\n",
     }
     with tempfile.TemporaryDirectory() as root:
@@ -154,7 +157,7 @@ def main():
             failed += 1
             print(f"selftest: {title}: expected {sorted(expected)}, found {found}")
     headers, count = run_headers()
-    if sorted(set(headers)) != ["include/martlet/needs.h", "src/base/warns.h"] or count != 5:
+    if sorted(set(headers)) != ["include/martlet/martlet.h", "include/martlet/needs.h", "src/base/warns.h"] or count != 8:
         failed += 1
         print(f"selftest: headers alone: {headers} of {count}")
     rules = {finding.split(" ")[1] for _, _, expected in CASES for finding in expected}
