@@ -57,7 +57,7 @@ void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace {
 
-int64_t ms_of(std::chrono::system_clock::time_point time) {
+[[maybe_unused]] int64_t ms_of(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
 }
 
