@@ -49,7 +49,7 @@ struct MARTLET_LAYOUT CsrfOptions {
   std::string field = "_csrf";
   std::string header = "X-CSRF-Token";
   CsrfMode mode = CsrfMode::origin;
-  // Other origins that may: "https://admin.example.com", whole, in any case of letters.
+  // Other origins that may: "https://admin.example.com", or patterns as in WsOptions::origins, but not "*".
   std::vector<std::string> origins = {};
   std::string reason = "This request was not made by a page of this site";
   // Whether who says nothing of where it comes from is refused as well, other programs than browsers included.

@@ -25,7 +25,6 @@
 #include <martlet/middleware.h>
 #include <martlet/request.h>
 #include <martlet/response.h>
-#include <martlet/task.h>
 #include <martlet/websocket.h>
 
 #include <cstdint>
@@ -126,7 +125,7 @@ MARTLET_THUNK void start_finding(const Shared<F>& fn, AuthCall& call, Owned... o
   // Where memory is out for the task, the library has answered.
   call.outcome = AuthCall::Outcome::later;
   if (call.ws) return T::start(*call.ws, 0, [&] { return find_later<T>(fn, call.later(), std::move(owned)...); });
-  T::template start<false>(*call.req, *call.res, [&](Context& context, const Next&) {
+  T::template start<false>(*call.req, *call.res, [&](auto& context, const Next&) {
     call.req = &context.req;
     call.res = &context.res;
     return find_later<T>(fn, call.later(), std::move(owned)...);

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "base/constant_time.h"
-#include "base/text.h"
+#include "codec/origin_pattern.h"
 #include "guards/csrf_token.h"
 #include "guards/mistake.h"
 #include "guards/request_origin.h"
@@ -24,7 +24,9 @@ constexpr size_t kLeastSecret = 16;
 
 struct CsrfTerms final : detail::Counted {
   explicit CsrfTerms(CsrfOptions&& said) : Counted([](Counted* self) noexcept { delete static_cast<CsrfTerms*>(self); }), options(std::move(said)) {
-    if (!std::all_of(options.origins.begin(), options.origins.end(), is_origin_text)) mistake("csrf(): an origin is a scheme, \"://\" and a host");
+    for (const std::string& origin : options.origins) {
+      if (codec::wrong_origin(origin) || origin == "*" || origin == "null" || origin.ends_with("://")) mistake("csrf(): an origin is a scheme, \"://\" and a host");
+    }
     for (const std::string& secret : options.secrets) {
       if (secret.size() < kLeastSecret) mistake("csrf(): a secret has less than 16 bytes");
       keys.push_back(codec::hmac_key(base::as_bytes(secret)));
@@ -50,7 +52,7 @@ bool is_safe(const Request& req) noexcept {
 // Where it comes from ---------------------------------------------------------------------------------------------------
 
 bool is_trusted(std::string_view origin, const CsrfTerms& terms) noexcept {
-  return std::any_of(terms.options.origins.begin(), terms.options.origins.end(), [origin](const std::string& one) { return base::same_text(one, origin); });
+  return std::any_of(terms.options.origins.begin(), terms.options.origins.end(), [origin](const std::string& one) { return codec::is_origin(one, origin); });
 }
 
 bool is_from_here(const Request& req, const CsrfTerms& terms) noexcept {

@@ -38,7 +38,7 @@ std::string cookie_in(const Reply& reply, std::string_view name) {
 
 TEST_CASE("csrf: by Sec-Fetch-Site, else by Origin, else by Referer, else it is no browser") {
   App app;
-  app.use(csrf({.origins = {"https://admin.localhost"}}));
+  app.use(csrf({.origins = {"https://admin.localhost", "https://*.friends.example"}}));
   add_routes(app);
   struct Case {
     int wanted;
@@ -57,6 +57,9 @@ TEST_CASE("csrf: by Sec-Fetch-Site, else by Origin, else by Referer, else it is 
       {200, {{"Origin", "http://localhost"}}},
       {200, {{"Origin", "https://localhost"}}},
       {200, {{"Origin", "https://admin.localhost"}}},
+      {200, {{"Origin", "https://a.friends.example"}}},
+      {403, {{"Origin", "https://friends.example"}}},
+      {403, {{"Origin", "https://a.friends.example.evil.example"}}},
       {403, {{"Origin", "https://admin.localhost:8443"}}},
       {403, {{"Origin", "https://localhost.evil.example"}}},
       {403, {{"Origin", "null"}}},

@@ -125,7 +125,7 @@ TEST_CASE("rate_limit: keys by field, by user, by function; what has none counts
   };
   App app;
   app.use([](Request& req, Response&, Next next) {
-    if (const auto user = req.header("x-user")) req.data<Account>().id = *user;
+    if (const auto user = req.header("x-user")) req.data<Account>().id = *user, set_auth_user(req, {.id = std::string(*user)});
     next();
   });
   const auto by = [](LimitKey key) {
@@ -136,6 +136,7 @@ TEST_CASE("rate_limit: keys by field, by user, by function; what has none counts
   };
   app.get("/header", by(by_header("X-Key")), ok);
   app.get("/user", by(by_user<Account>()), ok);
+  app.get("/auth", by(by_user()), ok);
   app.get("/text", by([](const Request& req) { return std::string(req.query("k").value_or("")) + std::string(1'000'000, 'x'); }), ok);
   app.get("/number", by([](const Request& req) -> std::optional<uint64_t> {
             if (!req.query("k")) return std::nullopt;
@@ -146,7 +147,7 @@ TEST_CASE("rate_limit: keys by field, by user, by function; what has none counts
   const auto status = [&](std::string_view path, std::string_view name = "x-none", std::string_view value = "") {
     return app.inject({.path = path, .fields = {{name, value}}}).status;
   };
-  for (const char* path : {"/header", "/user"}) {
+  for (const char* path : {"/header", "/user", "/auth"}) {
     const char* name = path[1] == 'h' ? "X-Key" : "X-User";
     CHECK(status(path, name, "a") == 200);
     CHECK(status(path, name, "a") == 429);

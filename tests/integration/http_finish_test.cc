@@ -22,7 +22,7 @@ using namespace martlet::test;
 namespace {
 
 // What on_finish told, as text: "GET /x of /:x: 200, 5 bytes".
-struct Log {
+struct Written {
   std::vector<std::string> lines;
 
   void note(const Finished& f) {
@@ -41,7 +41,7 @@ struct Log {
   }
 };
 
-bool says(TestServer& server, Log& log, const std::vector<std::string>& lines) {
+bool says(TestServer& server, Written& log, const std::vector<std::string>& lines) {
   const bool all = eventually([&] { return server.on_thread([&](App&) { return log.lines.size() >= lines.size(); }); });
   server.turn();  // none comes twice
   return server.on_thread([&](App&) {
@@ -164,7 +164,7 @@ TEST_CASE("http_finish: an answer in on_headers is a second one" * doctest::skip
 TEST_CASE("http_finish: on_finish tells of every answer, once") {
   TestServerOptions options;
   options.app.max_body_bytes = 100;
-  Log log;
+  Written log;
   TestServer server([&](App& app) {
     app.use(log.step());
     app.get("/hello/:name", [](Request& req, Response& res) { res.send(req.param("name")); });
@@ -222,7 +222,7 @@ TEST_CASE("http_finish: several on_finish run in order of registration, never wi
 }
 
 TEST_CASE("http_finish: who ends the connection before the answer has left aborts it") {
-  Log log;
+  Written log;
   std::optional<Response> kept;
   const std::string big(32 << 20, 'x');
   TestServer server([&](App& app) {
@@ -264,7 +264,7 @@ TEST_CASE("http_finish: who ends the connection before the answer has left abort
 }
 
 TEST_CASE("http_finish: an answer that waits for its client has left when the client has taken it") {
-  Log log;
+  Written log;
   const std::string big(16 << 20, 'x');
   TestServer server([&](App& app) {
     app.use(log.step());

@@ -78,7 +78,7 @@ TEST_CASE("presence: who comes when there is no place is counted and told of, an
   }
   REQUIRE(clients[3].send_text("echo"));
   (void)read_until(clients[3], "echo");
-  CHECK(state().starts_with("2 2 "));
+  CHECK(eventually([&] { return state().starts_with("2 2 "); }));  // it is asked at the end of a turn
   CHECK(said < 30);  // of a hundred
   REQUIRE(clients[0].send_text("leave"));
   CHECK(eventually([&] { return state().starts_with("2 1 "); }));
