@@ -34,7 +34,7 @@ struct LoggerAccess;
 
 // How a request is written: one of those that Log names, or a text with tokens:
 //
-//   :remote-addr     Request::ip()                      :remote-user   LoggerOptions::user, else "-"
+//   :remote-addr     Request::ip()                      :remote-user   LoggerOptions::user
 //   :method :url     as sent                            :http-version  "1.1"
 //   :status          the answer's; 0 when there was none     :bytes    of its body
 //   :response-time   milliseconds until it had left          :date     [clf] 30/Nov/2026:02:15:09 +0000, [iso] 2026-11-30T02:15:09.123Z
@@ -68,7 +68,7 @@ struct MARTLET_LAYOUT LoggerOptions {
   std::vector<std::string> skip = {};
   // Nothing: standard error.
   std::optional<Log> to = {};
-  // Who it is, asked when the answer is made: what authentication has left in Request::data(). Cut to 64 bytes; copied at once.
+  // Who it is, asked when the answer is made. Cut to 64 bytes; copied at once. Nothing: the `username` of auth_user(), or its `id`.
   Decision<std::string_view(Request&)> user = {};
 };
 

@@ -208,7 +208,7 @@ class Request {
   // The client's address ("203.0.113.7", "2001:db8::1"); of a connection without one (a Unix socket) empty.
   std::string ip() const;
   // The same as 16 bytes in network order, for tables and ranges: IPv4 as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2); all zero where there is
-  // none. Makes no text. Without trusted proxies the system is asked each time (some 100 ns), as by ip().
+  // none. Makes no text. The system is asked once for a connection, as by ip(), in most cases.
   std::array<uint8_t, 16> ip_bytes() const noexcept;
   // The addresses on the way from the client to this server as trusted proxies tell them: the client's first, this server's
   // neighbour is not among them. Empty when nobody tells.

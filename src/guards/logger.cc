@@ -1,5 +1,6 @@
 // See logger.h. What a line of a request is made of is copied when its step runs, as the request is gone when the answer has left; then it
 // becomes a record of the Log. The copies lie in memory that each thread keeps for the next ones.
+#include <martlet/auth_user.h>
 #include <martlet/logger.h>
 #include <martlet/request.h>
 #include <martlet/response.h>
@@ -9,6 +10,7 @@
 #include <cstring>
 
 #include "base/alloc.h"
+#include "codec/ip_address.h"
 #include "guards/log_format.h"
 #include "guards/log_text.h"
 
@@ -217,9 +219,27 @@ bool lies_below(std::string_view path, std::string_view prefix) noexcept {
   return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
 }
 
+// Without ip(), whose text is allocated when it is a long one.
+size_t put_ip(const Request& req, char* to) noexcept {
+  const codec::IpAddress address{req.ip_bytes()};
+  return address == codec::IpAddress() ? 0 : codec::format_ip_address(address, to);
+}
+
+// When the answer is made, as who it is may be found out by later steps.
+void keep_user(const State& s, Request& req, Kept& k) noexcept {
+  std::string_view user;
+  if (!s.options.user) {
+    const AuthUser* found = auth_user(req);
+    if (found) user = found->username.empty() ? found->id : found->username;
+  } else if (!s.options.user(req, user)) {
+    return;
+  }
+  k.size_of(LogText::user) = static_cast<uint16_t>(user.copy(k.user, kUserBytes));
+}
+
 void keep(const State& s, Request& req, Kept& k) noexcept {
   const RequestFormat& f = s.format;
-  if (f.needs(LogText::ip)) k.size_of(LogText::ip) = static_cast<uint16_t>(req.ip().copy(k.ip, sizeof k.ip));
+  if (f.needs(LogText::ip)) k.size_of(LogText::ip) = static_cast<uint16_t>(put_ip(req, k.ip));
   if (f.needs(LogText::method)) k.add(LogText::method, req.method(), 32);
   if (f.needs(LogText::url)) k.add(LogText::url, req.url(), 600);
   if (f.needs(LogText::referrer)) k.add(LogText::referrer, req.header("Referer").value_or(std::string_view()), 200);
@@ -267,11 +287,8 @@ void Logger::operator()(Request& req, Response& res, Next next) const noexcept {
   Kept* kept = free_kept.take();
   if (!kept) return next();  // memory is out: of this one there is no line
   keep(s, req, *kept);
-  if (s.options.user) {
-    res.on_headers([&s, &req, kept](Response&) {
-      std::string_view user;
-      if (s.options.user(req, user)) kept->size_of(LogText::user) = static_cast<uint16_t>(user.copy(kept->user, kUserBytes));
-    });
+  if (s.format.needs(LogText::user)) {
+    res.on_headers([&s, &req, kept](Response&) { keep_user(s, req, *kept); });
   }
   res.on_finish(Line(s, kept));
   next();

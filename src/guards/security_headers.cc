@@ -158,9 +158,9 @@ bool set_policy(const Fields& f, const Request& req, const Response& res) noexce
 
 void SecurityHeaders::operator()(Request& req, Response& res, Next next) const noexcept {
   const Fields& f = SecurityHeadersAccess::fields(*this);
+  const bool good = f.policy.empty() || set_policy(f, req, res);  // first: what is set by itself is looked for among what is there
   if (!f.lines.empty()) res.set(f.lines);
-  if (!f.policy.empty() && !set_policy(f, req, res)) return next(HttpError{503});
-  next();
+  good ? next() : next(HttpError{503});
 }
 
 Error SecurityHeaders::mistake() const noexcept { return SecurityHeadersAccess::fields(*this).error; }

@@ -1,8 +1,7 @@
 // Where a request came from: what trusted proxies say, where there are any (session/origin.h), else the socket and the request.
 #include <martlet/request.h>
 
-#include <cstring>
-
+#include "codec/ip_address.h"
 #include "routing/routes.h"
 #include "session/exchange.h"
 #include "session/origin.h"
@@ -20,60 +19,60 @@ const session::Origin* origin_of(session::Exchange& e) noexcept {
 }
 
 // What the system has said of sockets, for the next requests of their connections: asking again costs a system call. A part, as not every
-// program asks. Two connections that have one place ask in turns.
-struct PeerTexts final : worker::Part {
+// program asks. Connections that have one place ask in turns.
+struct Peers final : worker::Part {
   static constexpr worker::PartKey kKey{};
   static const worker::PartHooks kHooks;
-  static constexpr uint32_t kPlaces = 2048;  // 112 KiB
-  struct Entry {
+  static constexpr uint32_t kPlaces = 2048;  // 56 KiB
+  struct Place {
     base::SlotId connection;
-    session::AddressText address;
+    sys::PeerAddress address;
   };
 
-  explicit PeerTexts(worker::Worker& w) noexcept : Part(w) {}
-  PeerTexts(const PeerTexts&) = delete;
-  PeerTexts& operator=(const PeerTexts&) = delete;
-  ~PeerTexts() override { base::deallocate(entries); }
+  explicit Peers(worker::Worker& w) noexcept : Part(w) {}
+  Peers(const Peers&) = delete;
+  Peers& operator=(const Peers&) = delete;
+  ~Peers() override { base::deallocate(places); }
 
   // Null when memory is out.
-  Entry* place_of(base::SlotId connection) noexcept {
-    if (!entries && (entries = static_cast<Entry*>(base::allocate(kPlaces * sizeof(Entry))))) {
-      for (uint32_t i = 0; i < kPlaces; i++) new (entries + i) Entry();
+  Place* place_of(base::SlotId connection) noexcept {
+    if (!places && (places = static_cast<Place*>(base::allocate(kPlaces * sizeof(Place))))) {
+      for (uint32_t i = 0; i < kPlaces; i++) new (places + i) Place();
     }
-    return entries ? &entries[connection.slot % kPlaces] : nullptr;
+    return places ? &places[connection.slot % kPlaces] : nullptr;
   }
-  Entry* entries = nullptr;
+  Place* places = nullptr;
 };
-const worker::PartHooks PeerTexts::kHooks{};
+const worker::PartHooks Peers::kHooks{};
 
-// Of the socket, as the system says it.
-std::string peer_text(session::Exchange& e) {
-  if (e.is_kept()) return sys::peer_address(e.descriptor());
+sys::PeerAddress peer_of(const session::Exchange& e) noexcept {
+  using Kind = sys::PeerAddress::Kind;
+  if (e.is_kept()) return sys::peer_of(e.descriptor());
   auto& w = *static_cast<routing::RoutedWorker*>(e.sessions->http.context);
   const base::SlotId connection = e.connection->id();
-  auto* const texts = w.parts.find_or_add<PeerTexts>(w);
-  PeerTexts::Entry* const place = texts ? texts->place_of(connection) : nullptr;
-  if (place && place->address.size && place->connection == connection) return std::string(place->address.view());
-  const std::string text = sys::peer_address(e.descriptor());
-  if (place) {
-    place->connection = connection;
-    place->address.size = static_cast<uint8_t>(text.copy(place->address.text, sizeof place->address.text));
-  }
-  return text;
+  auto* const peers = w.parts.find_or_add<Peers>(w);
+  Peers::Place* const place = peers ? peers->place_of(connection) : nullptr;
+  if (place && place->address.kind != Kind::none && place->connection == connection) [[likely]] return place->address;
+  const sys::PeerAddress address = sys::peer_of(e.descriptor());
+  if (place) *place = {connection, address};
+  return address;
 }
 
 }  // namespace
 
 std::string Request::ip() const {
   if (const session::Origin* origin = origin_of(*exchange_)) return std::string(origin->address.view());
-  return peer_text(*exchange_);
+  const sys::PeerAddress peer = peer_of(*exchange_);
+  if (peer.kind != sys::PeerAddress::Kind::ip) return {};
+  char text[codec::kIpAddressText];
+  return std::string(text, codec::format_ip_address(codec::IpAddress::v6(peer.bytes), text));
 }
 
 std::array<uint8_t, 16> Request::ip_bytes() const noexcept {
   if (const session::Origin* origin = origin_of(*exchange_)) {
     return origin->client.client ? origin->client.client->bytes : std::array<uint8_t, 16>{};
   }
-  const sys::PeerAddress peer = sys::peer_of(exchange_->descriptor());
+  const sys::PeerAddress peer = peer_of(*exchange_);
   return peer.kind == sys::PeerAddress::Kind::ip ? codec::IpAddress::v6(peer.bytes).bytes : std::array<uint8_t, 16>{};
 }
 

@@ -118,6 +118,11 @@ TEST_CASE("guards_cors: who is not named gets Vary alone, and so does who sends 
     CHECK(!has_field(got, "access-control-expose-headers"));
     CHECK(got.field("vary") == "Origin");
   }
+  CHECK(get(app, "/open", "HTTPS://A.EXAMPLE").field(kAllow) == "HTTPS://A.EXAMPLE");
+  App varied;
+  varied.use([](Request&, Response& res, Next next) { res.set("Vary", "Accept"), next(); });
+  varied.use(cors({.origins = {"https://a.example"}}));
+  for (const char* origin : {"", "https://a.example", "https://b.example"}) CHECK(get(varied, "/", origin).field("vary") == "Accept, Origin");
   const Reply asked = preflight(app, "/open", {.origin = "https://evil.example"});
   CHECK(asked.status == 204);
   CHECK(!has_field(asked, kAllow));

@@ -92,6 +92,18 @@ TEST_CASE("guards_logger: Apache's formats, for every answer: errors and refusal
   CHECK(combined.wait(6).size() == 6);
 }
 
+TEST_CASE("guards_logger: who it is by auth_user(), with what the client can say of it escaped") {
+  Lines common;
+  App app;
+  app.use(logger({.format = Log::common, .to = common.log}));
+  app.use("/named", [](Request& req, Response&, Next next) { set_auth_user(req, {.id = "7", .username = "a \"b\"\n" + std::string(100, 'x')}), next(); });
+  app.use("/id", [](Request& req, Response&, Next next) { set_auth_user(req, {.id = "7"}), next(); });
+  CHECK(app.inject({.path = "/named"}).status == 404);
+  CHECK(has(common.last(1), " - a \\x22b\\x22\\x0a" + std::string(58, 'x') + " ["));
+  CHECK(app.inject({.path = "/id"}).status == 404);
+  CHECK(has(common.last(2), "- - 7 ["));
+}
+
 TEST_CASE("guards_logger: JSON lines, own formats, behind a trusted proxy, and who went away") {
   Lines json, own;
   std::atomic<bool> waiting = false;

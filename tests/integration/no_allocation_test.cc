@@ -418,6 +418,23 @@ TEST_CASE("no allocation: limits of requests and of messages, let through and re
   });
 }
 
+TEST_CASE("no allocation: what stands before a request: its name, CORS, security headers with nonces, its time, its line in the log") {
+  const Log log = Log::to([](std::string_view) {});
+  WatchedServer watched([&](App& app) {
+    app.use(logger({.to = log})).use(logger({.format = Log::json, .to = log})).use(request_id()).use(response_time());
+    app.use(cors({.credentials = true, .origins = {"https://a.example", "https://*.b.example"}}));
+    app.use(security_headers({.content_security_policy = ContentSecurityPolicy().add("script-src", {ContentSecurityPolicy::nonce})}));
+    app.use(timeout(5s)).use(Maintenance()).use(body_limit(100));
+    app.get("/", [](Request&, Response& res) { res.send("ok"); });
+  });
+  Client client = watched.server.connect();
+  for (const char* origin : {"https://a.example", "https://x.b.example", "https://c.example"}) {
+    const std::string request = "GET / HTTP/1.1\r\nHost: test\r\nUser-Agent: test\r\nOrigin: " + std::string(origin) + "\r\n\r\n";
+    const size_t size = watched.answer_of(client, request, "\r\n\r\nok").size();
+    watched.takes_nothing([&] { return watched.server.exchange(client, request, size) && client.take(size).size() == size; });
+  }
+}
+
 TEST_CASE("no allocation: what is sent after a refusal and thrown away") {
   WatchedServer watched(http_routes);
   Client client = watched.server.connect();
