@@ -299,11 +299,8 @@ TEST_CASE("conflation: a publish on another worker, and from a thread that is no
   REQUIRE(client.send_text("#"));
   REQUIRE(client.reads("ok"));
   const std::string rest(50'000, 'x');
-  const auto conflated = [&] {  // asked there: Server::stats() may be a turn behind
-    uint64_t number = 0;
-    server.on_worker(1, [&](App& app) { number = app.stats().messages_conflated; });
-    return number;
-  };
+  // Asked there: Server::stats() may be a turn behind.
+  const auto conflated = [&] { return server.on_worker(1, [](App& app) { return app.stats().messages_conflated; }); };
   for (const bool from_worker : {true, false}) {
     const uint64_t before = conflated();
     int sent = 0;
