@@ -13,11 +13,15 @@
 // A guard asks for its own credentials, whoever other guards have let in. Where several kinds will do, each is `optional`, and
 // require_user() stands behind them. Copies of a guard share what it has; it may stand in several workers.
 //
+// Options that cannot be meant (a realm that is none, no function to ask) are the Error of listen(); a guard that is called all the same
+// lets nobody in: 500, or 1011.
+//
 // Passwords are for who checks them to hash (docs/security.md says with what). Neither texts of the log nor answers
 // show credentials.
 #pragma once
 
 #include <martlet/config.h>
+#include <martlet/error.h>
 #include <martlet/function.h>
 #include <martlet/user_finder.h>
 #include <martlet/websocket_names.h>
@@ -57,6 +61,8 @@ class AuthGuard {
  public:
   void operator()(Request& req, Response& res, Next next) const;
   void operator()(WebSocket ws, Request& req, Next next) const;
+  // Of the options; the Error of listen().
+  Error mistake() const noexcept;
 
  private:
   friend struct AuthAccess;
@@ -84,7 +90,7 @@ struct MARTLET_LAYOUT BasicAuthOptions {
 
 // Asks (name, password): see user_finder.h. Both are UTF-8 without control characters, the name has no ':'; either may be
 // empty. What is more than 1,024 letters of base64, or not strictly base64, is refused like a wrong password, and `check`
-// never sees it. Aborts when the realm cannot be one.
+// never sees it.
 AuthGuard basic_auth(UserFinder<std::string_view, std::string_view> check, BasicAuthOptions options = {});
 
 struct MARTLET_LAYOUT BearerAuthOptions {
@@ -149,6 +155,11 @@ class BeforeUpgrade {
  public:
   explicit BeforeUpgrade(Guard guard) : guard_(std::move(guard)) {}
   void operator()(Request& req, Response& res, Next next) const { guard_(req, res, next); }
+  Error mistake() const
+    requires requires(const Guard& guard) { guard.mistake(); }
+  {
+    return guard_.mistake();
+  }
 
  private:
   Guard guard_;

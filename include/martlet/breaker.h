@@ -159,6 +159,7 @@ bool has_failed(const T& value) noexcept {
 // handlers keep does.
 class CircuitBreaker {
  public:
+  // Aborts with a message when the options cannot be meant: no App knows it, whose listen() could answer an Error.
   explicit CircuitBreaker(BreakerOptions options = {});
   CircuitBreaker(const CircuitBreaker&) = delete;
   CircuitBreaker& operator=(const CircuitBreaker&) = delete;

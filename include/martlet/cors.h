@@ -110,7 +110,7 @@ struct MARTLET_LAYOUT CorsOptions {
 class Cors {
  public:
   void operator()(Request& req, Response& res, Next next) const noexcept;
-  // Of the options; the Error of listen().
+  // Of the options; the Error of listen(). Called all the same it answers 500.
   Error mistake() const noexcept;
 
  private:

@@ -22,6 +22,7 @@
 #pragma once
 
 #include <martlet/config.h>
+#include <martlet/error.h>
 #include <martlet/function.h>
 #include <martlet/middleware.h>
 #include <martlet/request.h>
@@ -64,6 +65,8 @@ class Csrf {
  public:
   void operator()(Request& req, Response& res, Next next) const;
   void operator()(WebSocket ws, Request& req, Next next) const;
+  // Of the options; the Error of listen().
+  Error mistake() const noexcept;
 
  protected:
   friend struct CsrfAccess;
@@ -82,7 +85,8 @@ class CsrfForm : public Csrf {
   using Csrf::Csrf;
 };
 
-// Abort when something in the options is no origin, or a token has no secret that is long enough.
+// What is no origin, a secret that is too short, and tokens without one are the Error of listen(); a guard that is called all the same
+// refuses everything: 500, or 1011.
 Csrf csrf(CsrfOptions options = {});
 // The same for tokens in forms: urlencoded or as Request::form() reads them, up to what bodies may have.
 CsrfForm csrf_form(CsrfOptions options);

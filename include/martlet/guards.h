@@ -1,4 +1,7 @@
 // martlet/guards.h: what lets in or keeps out, and what writes down who came: all of the stock middleware.
+//
+// Options that cannot be meant are the Error of listen(), of whichever guard; one that is called all the same refuses: 500, or 1011.
+// CircuitBreaker and RateLimiter, which no App knows, abort with a message when they are made.
 #pragma once
 
 #include <martlet/config.h>

@@ -49,7 +49,7 @@ struct MARTLET_LAYOUT JwtAuthOptions {
   jwt::VerifyOptions verify = {};
 };
 
-// Aborts when there is neither a secret nor a key, or both, when the secret is too short, or the realm cannot be one.
+// A mistake is the Error of listen(): neither a secret nor a key, or both, a secret that is too short, a realm that is none.
 AuthGuard jwt_auth(JwtAuthOptions options);
 
 }  // namespace martlet

@@ -23,10 +23,14 @@
 // at the same time about one in eighty shares its place.
 //
 // Clocks are monotonic: that of the system, or turn_time() (loop.h) for the steps below. One that jumps ahead lets counts run out;
-// one that jumps back makes nobody wait longer than twice `per`. Mistakes in options (a max of 0, …) abort with a message when the limiter is made.
+// one that jumps back makes nobody wait longer than twice `per`.
+//
+// Options that cannot be meant (a max of 0, …), those of the key included, and a table for which there is no memory are the Error of
+// listen(); a step that is called all the same refuses: 500, or 1011. A RateLimiter, which no App knows, aborts with a message.
 #pragma once
 
 #include <martlet/config.h>
+#include <martlet/error.h>
 #include <martlet/function.h>
 #include <martlet/loop.h>
 #include <martlet/middleware.h>
@@ -101,6 +105,7 @@ class RateTable;
 //   if (const RateDecision d = logins.allow(name); !d) return res.status(429).send("Too many attempts");
 class RateLimiter {
  public:
+  // Aborts with a message when the options cannot be meant, or there is no memory for its table.
   explicit RateLimiter(const RateLimiterOptions& options = {});
   RateLimiter(const RateLimiter&) = delete;
   RateLimiter& operator=(const RateLimiter&) = delete;
@@ -240,6 +245,8 @@ class RateLimitStep {
  public:
   explicit RateLimitStep(RateLimitOptions&& options);
   void operator()(Request& req, Response& res, Next next) const noexcept;
+  // Of the options; the Error of listen().
+  Error mistake() const noexcept;
 
  private:
   detail::Shared<detail::RateLimitState> state_;
@@ -265,6 +272,8 @@ class ConnectionLimitStep {
  public:
   explicit ConnectionLimitStep(ConnectionLimitOptions&& options);
   void operator()(WebSocket ws, Request& req, Next next) const noexcept;
+  // Of the options; the Error of listen().
+  Error mistake() const noexcept;
 
  private:
   detail::Shared<detail::ConnectionLimitState> state_;
@@ -285,6 +294,8 @@ class MaxPerIpStep {
  public:
   explicit MaxPerIpStep(MaxPerIpOptions&& options);
   void operator()(WebSocket ws, Request& req, Next next) const noexcept;
+  // Of the options; the Error of listen().
+  Error mistake() const noexcept;
   // How many are counted now, of all keys. Any thread.
   uint64_t connections() const noexcept;
 
@@ -327,6 +338,8 @@ class MessageLimitStep {
  public:
   explicit MessageLimitStep(MessageLimitOptions&& options);
   void operator()(WebSocket ws, Request& req, Next next) const noexcept;
+  // Of the options; the Error of listen().
+  Error mistake() const noexcept;
 
  private:
   detail::Shared<detail::MessageLimitState> state_;
@@ -349,9 +362,11 @@ class RouteLimitStep {
  public:
   explicit RouteLimitStep(const RouteLimitOptions& options);
   void operator()(WebSocket ws, Request& req, Next next) const noexcept;
+  // Of the options; the Error of listen().
+  Error mistake() const noexcept;
 
  private:
-  ConnectionLimitStep connections_;
+  detail::Shared<detail::ConnectionLimitState> connections_;
   detail::Shared<detail::MessageLimitState> messages_;
 };
 RouteLimitStep route_limit(RouteLimitOptions options = {});

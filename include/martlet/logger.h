@@ -78,7 +78,7 @@ class Logger {
  public:
   void operator()(Request& req, Response& res, Next next) const noexcept;
   void operator()(WebSocket ws, Request& req, Next next) const noexcept;
-  // Of the options; the Error of listen(), where it is a middleware.
+  // Of the options; the Error of listen(). Called all the same it answers 500, or closes (1011).
   Error mistake() const noexcept;
 
  private:

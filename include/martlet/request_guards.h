@@ -26,25 +26,28 @@ namespace martlet {
 class Request;
 class Response;
 
-// What request_id(), response_time(), timeout() and body_limit() make: middleware. Copies are alike; a mistake is the Error of listen().
+// What request_id(), response_time(), timeout() and body_limit() make: middleware. Copies are alike. A mistake in what they are made of is
+// the Error of listen(); one that is called all the same answers 500.
 class MARTLET_LAYOUT RequestIdGuard {
  public:
-  explicit RequestIdGuard(std::string field) : field_(std::move(field)) {}
+  explicit RequestIdGuard(std::string field);
   void operator()(Request& req, Response& res, Next next) const noexcept;
-  Error mistake() const noexcept;
+  Error mistake() const noexcept { return mistake_; }
 
  private:
   std::string field_;
+  Error mistake_ = {};
 };
 class MARTLET_LAYOUT ResponseTimeGuard {
  public:
-  ResponseTimeGuard(std::string field, std::string metric) : field_(std::move(field)), metric_(std::move(metric)) {}
+  ResponseTimeGuard(std::string field, std::string metric);
   void operator()(Request& req, Response& res, Next next) const noexcept;
-  Error mistake() const noexcept;
+  Error mistake() const noexcept { return mistake_; }
 
  private:
   std::string field_;
   std::string metric_;
+  Error mistake_ = {};
 };
 class MARTLET_LAYOUT TimeoutGuard {
  public:
@@ -113,7 +116,8 @@ class MARTLET_LAYOUT Maintenance {
   bool is_on() const noexcept { return state_->on.load(std::memory_order_relaxed); }
 
   void operator()(Request& req, Response& res, Next next) const noexcept;
-  Error mistake() const noexcept;
+  // Of the options; the Error of listen(). Called all the same it answers 500.
+  Error mistake() const noexcept { return mistake_; }
 
  private:
   struct State {
@@ -123,6 +127,7 @@ class MARTLET_LAYOUT Maintenance {
   Common<State> state_;
   MaintenanceOptions options_;
   std::string retry_after_;
+  Error mistake_ = {};
 };
 
 }  // namespace martlet

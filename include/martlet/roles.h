@@ -13,6 +13,7 @@
 #pragma once
 
 #include <martlet/config.h>
+#include <martlet/error.h>
 #include <martlet/function.h>
 #include <martlet/middleware.h>
 #include <martlet/request.h>
@@ -43,6 +44,8 @@ class RoleGuard {
  public:
   void operator()(Request& req, Response& res, Next next) const;
   void operator()(WebSocket ws, Request& req, Next next) const;
+  // Of the options; the Error of listen().
+  Error mistake() const noexcept;
 
  private:
   friend struct RoleAccess;
@@ -50,11 +53,11 @@ class RoleGuard {
   detail::CountedPointer terms_;
 };
 
-// Lets in who has one of these roles. Aborts without any: see require_user(). Users whose token came as RFC 6750 has it are also
-// told error="insufficient_scope".
+// Lets in who has one of these roles. None is a mistake, the Error of listen() (called all the same it lets nobody in: 500, or 1011): see
+// require_user(). Users whose token came as RFC 6750 has it are also told error="insufficient_scope".
 RoleGuard require_role(std::initializer_list<std::string_view> roles, RoleOptions options = {});
 RoleGuard require_role(std::span<const std::string> roles, RoleOptions options = {});
-// Lets in who has all of these permissions. Aborts without any.
+// Lets in who has all of these permissions. None is a mistake as well.
 RoleGuard require_permission(std::initializer_list<std::string_view> permissions, RoleOptions options = {});
 RoleGuard require_permission(std::span<const std::string> permissions, RoleOptions options = {});
 // Lets in whom a guard has found, whoever that is.

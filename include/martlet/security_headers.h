@@ -85,7 +85,7 @@ struct MARTLET_LAYOUT SecurityHeadersOptions {
 class SecurityHeaders {
  public:
   void operator()(Request& req, Response& res, Next next) const noexcept;
-  // Of the options; the Error of listen().
+  // Of the options; the Error of listen(). Called all the same it answers 500.
   Error mistake() const noexcept;
 
  private:

@@ -25,6 +25,7 @@
 
 #include <martlet/config.h>
 #include <martlet/cookie.h>
+#include <martlet/error.h>
 #include <martlet/function.h>
 #include <martlet/json.h>
 #include <martlet/middleware.h>
@@ -99,6 +100,8 @@ class SessionCookie {
  public:
   void operator()(Request& req, Response& res, Next next) const;
   void operator()(WebSocket ws, Request& req, Next next) const;
+  // Of the options; the Error of listen().
+  Error mistake() const noexcept;
 
  private:
   friend struct CookieSessionAccess;
@@ -106,7 +109,8 @@ class SessionCookie {
   detail::CountedPointer terms_;
 };
 
-// Aborts without keys, and where max_age is none.
+// To have no keys, or no time in max_age, is a mistake, the Error of listen(); a guard that is called all the same lets nobody in: 500,
+// or 1011.
 SessionCookie session_cookie(SessionCookieOptions options);
 
 // Null without session_cookie() before it.

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <martlet/config.h>
+#include <martlet/error.h>
 #include <martlet/function.h>
 #include <martlet/middleware.h>
 #include <martlet/websocket.h>
 
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -24,7 +26,8 @@ inline constexpr bool is_socket_step = std::is_invocable_v<std::decay_t<F>&, Web
 }  // namespace detail
 
 // A step behind the 101: a function (WebSocket, Request&, Next), which may be a coroutine (task.h). The connection is open, and
-// may be written to; the step closes it, with a code, or calls next(), at once or later, from any thread.
+// may be written to; the step closes it, with a code, or calls next(), at once or later, from any thread. One that has
+// `Error mistake() const` is asked for it when it is registered, as a Step is (router.h): it is the Error of listen().
 class WsStep {
  public:
   WsStep(WsStep&&) noexcept = default;
@@ -34,10 +37,12 @@ class WsStep {
   ~WsStep() = default;
   template <typename F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, WsStep> && detail::is_socket_step<F>)
-  MARTLET_THUNK WsStep(F&& fn) : function_(std::forward<F>(fn)), parts_(&detail::socket_step_parts) {}
+  MARTLET_THUNK WsStep(F&& fn)
+      : mistake_(detail::mistake_of(fn)), function_(std::forward<F>(fn)), parts_(&detail::socket_step_parts) {}
 
  private:
   friend struct SocketStepAccess;
+  std::unique_ptr<Error> mistake_;  // null: none
   Function<void(WebSocket, Request&, Next)> function_;
   const detail::SocketStepParts* parts_;
 };

@@ -24,17 +24,9 @@ namespace {
 constexpr size_t kMostRealm = 128;
 constexpr size_t kMostChallenge = 512;
 
-bool can_be_quoted(std::string_view realm) noexcept {
-  for (const char c : realm) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F || c == '"' || c == '\\') return false;
-  }
-  return realm.size() <= kMostRealm;
-}
-
 }  // namespace
 
 std::string challenge(std::string_view scheme, std::string_view realm, std::string_view more) {
-  if (!can_be_quoted(realm)) mistake("a realm has at most 128 bytes, without quotes, backslashes and control characters");
   std::string text(scheme);
   return text.append(" realm=\"").append(realm).append("\"").append(more);
 }
@@ -159,7 +151,7 @@ void refuse(const AuthCall& call, Refusal refusal) noexcept {
 }
 
 void ask(AuthCall& call) {
-  call.policy.ask(call.policy, call);
+  if (!call.policy.mistake) call.policy.ask(call.policy, call);  // else nobody can say
   switch (call.outcome) {
     case AuthCall::Outcome::found: return let_in(call);
     case AuthCall::Outcome::none: return refuse(call, Refusal::not_found);
@@ -174,6 +166,18 @@ void ask(AuthCall& call) {
 }  // namespace guards
 
 namespace detail {
+
+// It stands between quotes (RFC 9110 §5.6.4).
+const char* AuthPolicy::wrong_realm(std::string_view realm) noexcept {
+  for (const char c : realm) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F || c == '"' || c == '\\') return "realm has quotes, backslashes or control characters";
+  }
+  return realm.size() > guards::kMostRealm ? "realm has more than 128 bytes" : nullptr;
+}
+
+void AuthPolicy::note_mistake(const char* wrong) noexcept {
+  if (!mistake) mistake = guards::mistake_in(guard, wrong);
+}
 
 void AuthCall::answer(std::optional<AuthUser>&& found) noexcept {
   outcome = found ? Outcome::found : Outcome::none;
@@ -216,6 +220,8 @@ void FoundUser::none() const noexcept {
 void FoundUser::error() const noexcept {
   if (guards::Asked* const asked = guards::asked_once(asked_.get())) asked->refuse(guards::Refusal::failed);
 }
+
+Error AuthGuard::mistake() const noexcept { return static_cast<const detail::AuthPolicy*>(policy_.get())->mistake; }
 
 void AuthGuard::operator()(Request& req, Response& res, Next next) const {
   detail::AuthCall call{*static_cast<const detail::AuthPolicy*>(policy_.get()), &req, &res, nullptr, &next, {}};

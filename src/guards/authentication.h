@@ -6,6 +6,7 @@
 #pragma once
 
 #include <martlet/auth.h>
+#include <martlet/error.h>
 #include <martlet/function.h>
 #include <martlet/user_finder.h>
 
@@ -46,16 +47,24 @@ struct AuthPolicy : Counted {
   using Ask = void (*)(const AuthPolicy& policy, AuthCall& call);
 
   template <typename Options>
-  AuthPolicy(void (*end)(Counted*) noexcept, Ask a, const Options& options) : Counted(end), ask(a), error_first(options.error_first), metadata(options.metadata), optional(options.optional) {}
+  AuthPolicy(void (*end)(Counted*) noexcept, Ask a, const char* name, const Options& options)
+      : Counted(end), ask(a), guard(name), error_first(options.error_first), metadata(options.metadata), optional(options.optional) {
+    note_mistake(wrong_realm(options.realm));
+  }
 
+  static const char* wrong_realm(std::string_view realm) noexcept;
+  // What is wrong with the options; null: nothing. The first one is told.
+  void note_mistake(const char* wrong) noexcept;
   const guards::RefusalTerms& terms_of(guards::Refusal refusal) const noexcept { return terms[static_cast<size_t>(refusal)]; }
 
   Ask ask;
+  const char* guard;  // its name
   bool error_first;
   bool metadata;
   bool optional;
   bool by_token = false;
   guards::RefusalTerms terms[guards::kRefusals] = {};
+  Error mistake = {};
 };
 
 }  // namespace detail
@@ -71,7 +80,7 @@ namespace guards {
 using detail::AuthCall;
 using detail::AuthPolicy;
 
-// `Bearer realm="x"`, with what comes behind it. Aborts when a realm cannot stand between quotes (RFC 9110 §5.6.4).
+// `Bearer realm="x"`, with what comes behind it.
 std::string challenge(std::string_view scheme, std::string_view realm, std::string_view more = {});
 
 // The words of RFC 6750 §3 for the options of a guard that asks for tokens.

@@ -5,7 +5,6 @@
 
 #include "guards/authentication.h"
 #include "guards/basic_credentials.h"
-#include "guards/mistake.h"
 
 namespace martlet {
 
@@ -15,8 +14,10 @@ namespace {
 
 struct BasicPolicy final : AuthPolicy {
   BasicPolicy(UserFinder<std::string_view, std::string_view>&& finder, const BasicAuthOptions& options)
-      : AuthPolicy([](detail::Counted* self) noexcept { delete static_cast<BasicPolicy*>(self); }, &ask, options), check(std::move(finder)) {
+      : AuthPolicy([](detail::Counted* self) noexcept { delete static_cast<BasicPolicy*>(self); }, &ask, "basic_auth", options),
+        check(std::move(finder)) {
     const std::string says = challenge("Basic", options.realm, R"(, charset="UTF-8")");
+    if (!check) note_mistake("there is no function that checks passwords");
     terms[0] = {401, options.reason, says};
     for (size_t i = 1; i < kRefusals - 1; i++) terms[i] = {401, options.invalid_reason, says};
     terms[kRefusals - 1] = {500, options.failed_reason};
@@ -41,7 +42,6 @@ struct BasicPolicy final : AuthPolicy {
 }  // namespace guards
 
 AuthGuard basic_auth(UserFinder<std::string_view, std::string_view> check, BasicAuthOptions options) {
-  if (!check) guards::mistake("basic_auth() needs a function that checks passwords");
   return AuthAccess::guard(new guards::BasicPolicy(std::move(check), options));
 }
 

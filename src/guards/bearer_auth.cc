@@ -11,8 +11,10 @@ namespace {
 
 struct BearerPolicy final : TokenPolicy {
   BearerPolicy(UserFinder<std::string_view>&& finder, const BearerAuthOptions& options)
-      : TokenPolicy([](detail::Counted* self) noexcept { delete static_cast<BearerPolicy*>(self); }, &ask, options, options.invalid_reason),
+      : TokenPolicy([](detail::Counted* self) noexcept { delete static_cast<BearerPolicy*>(self); }, &ask, "bearer_auth",
+                   options, options.invalid_reason),
         verify(std::move(finder)) {
+    if (!verify) note_mistake("there is no function that knows tokens");
     terms[static_cast<size_t>(Refusal::not_found)] = terms_of(Refusal::invalid);
   }
 
@@ -29,7 +31,6 @@ struct BearerPolicy final : TokenPolicy {
 }  // namespace guards
 
 AuthGuard bearer_auth(UserFinder<std::string_view> verify, BearerAuthOptions options) {
-  if (!verify) guards::mistake("bearer_auth() needs a function that knows tokens");
   return AuthAccess::guard(new guards::BearerPolicy(std::move(verify), options));
 }
 

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <utility>
 
-#include "guards/check_option.h"
+#include "guards/mistake.h"
 
 namespace martlet {
 
@@ -160,12 +160,19 @@ void BreakerCall::end(CallOutcome outcome) noexcept {
 
 // CircuitBreaker ------------------------------------------------------------------------------------------------------
 
+namespace {
+
+const char* wrong(const BreakerOptions& o) noexcept {
+  if (o.failures == 0 && !(o.failure_rate > 0)) return "neither failures nor failure_rate open it";
+  if (!(o.failure_rate >= 0 && o.failure_rate <= 1)) return "failure_rate is not from 0 to 1";
+  if (o.trials == 0) return "trials is 0";
+  return o.window.count() > 0 ? nullptr : "window is not more than 0";
+}
+
+}  // namespace
+
 CircuitBreaker::CircuitBreaker(BreakerOptions options) {
-  using guards::check_option;
-  check_option(options.failures > 0 || options.failure_rate > 0, "CircuitBreaker", "neither failures nor failure_rate open it");
-  check_option(options.failure_rate >= 0 && options.failure_rate <= 1, "CircuitBreaker", "failure_rate is not from 0 to 1");
-  check_option(options.trials > 0, "CircuitBreaker", "trials is 0");
-  check_option(options.window.count() > 0, "CircuitBreaker", "window is 0");
+  guards::abort_if(guards::mistake_in("CircuitBreaker", wrong(options)));
   core_ = new BreakerCore(std::move(options));
 }
 CircuitBreaker::~CircuitBreaker() { delete core_; }

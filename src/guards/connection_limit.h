@@ -1,5 +1,5 @@
-// Steps behind the 101 that count: what connection_limit() and message_limit() have in common, and lend to route_limit(). The worker's
-// thread; the tables are all workers'.
+// Steps behind the 101 that count: what connection_limit() and message_limit() have in common, and lend to route_limit(), each by its
+// name. The worker's thread; the tables are all workers'.
 #pragma once
 
 #include <martlet/common.h>
@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "guards/limit_key.h"
 #include "guards/rate_policy.h"
@@ -16,22 +17,21 @@
 namespace martlet {
 
 struct detail::ConnectionLimitState {
-  explicit ConnectionLimitState(ConnectionLimitOptions&& o)
-      : options(std::move(o)),
-        table(guards::RatePolicy::of("connection_limit", options.algorithm, options.max, options.burst, options.per), options.max_keys,
-              options.clock) {}
+  ConnectionLimitState(std::string_view guard, ConnectionLimitOptions&& o);
 
   ConnectionLimitOptions options;
   Common<RateTable> table;
+  Error mistake;
 };
 
 struct detail::MessageLimitState {
-  explicit MessageLimitState(MessageLimitOptions&& o);
+  MessageLimitState(std::string_view guard, MessageLimitOptions&& o);
 
   MessageLimitOptions options;
-  guards::RatePolicy policy;
+  guards::RatePolicy policy = {};
   std::optional<Common<RateTable>> table = {};  // but for by_socket()
   std::string reply = {};  // what goes back; of warn all but the number and the last brace
+  Error mistake;
 };
 
 namespace guards {

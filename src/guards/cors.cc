@@ -63,7 +63,7 @@ Error wrong_options(const CorsOptions& options) {
   if (options.headers) {
     if (Error error = wrong_names(*options.headers, "headers")) return error;
   }
-  if (options.preflight_status < 200 || options.preflight_status > 299) return Error("cors: preflight_status is one of 200 to 299");
+  if (options.preflight_status < 200 || options.preflight_status > 299) return Error("cors: preflight_status is not from 200 to 299");
   return options.max_age && options.max_age->count() < 0 ? Error("cors: max_age is negative") : Error();
 }
 
@@ -237,7 +237,9 @@ struct CorsAccess {
 
 void AllowOrigin::decide(bool allowed) const noexcept { CorsAccess::question(*this).decide(allowed); }
 
-void Cors::operator()(Request& req, Response& res, Next next) const noexcept { CorsAccess::run(*this, req, res, next); }
+void Cors::operator()(Request& req, Response& res, Next next) const noexcept {
+  CorsAccess::policy(*this).error ? next(HttpError{500}) : CorsAccess::run(*this, req, res, next);
+}
 
 Error Cors::mistake() const noexcept { return CorsAccess::policy(*this).error; }
 

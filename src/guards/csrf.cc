@@ -11,7 +11,6 @@
 #include "base/constant_time.h"
 #include "codec/origin_pattern.h"
 #include "guards/csrf_token.h"
-#include "guards/mistake.h"
 #include "guards/request_origin.h"
 
 namespace martlet {
@@ -23,22 +22,27 @@ namespace {
 constexpr size_t kLeastSecret = 16;
 
 struct CsrfTerms final : detail::Counted {
-  explicit CsrfTerms(CsrfOptions&& said) : Counted([](Counted* self) noexcept { delete static_cast<CsrfTerms*>(self); }), options(std::move(said)) {
-    for (const std::string& origin : options.origins) {
-      if (codec::wrong_origin(origin) || origin == "*" || origin == "null" || origin.ends_with("://")) mistake("csrf(): an origin is a scheme, \"://\" and a host");
-    }
-    for (const std::string& secret : options.secrets) {
-      if (secret.size() < kLeastSecret) mistake("csrf(): a secret has less than 16 bytes");
-      keys.push_back(codec::hmac_key(base::as_bytes(secret)));
-    }
-    if (has_tokens() && keys.empty()) mistake("csrf(): tokens need a secret");
+  explicit CsrfTerms(CsrfOptions&& said)
+      : Counted([](Counted* self) noexcept { delete static_cast<CsrfTerms*>(self); }), options(std::move(said)), mistake(wrong_options()) {
+    for (const std::string& secret : options.secrets) keys.push_back(codec::hmac_key(base::as_bytes(secret)));
     if (options.cookie.empty()) options.cookie = options.secure ? "__Host-csrf" : "csrf";
   }
 
+  Error wrong_options() const noexcept {
+    for (const std::string& origin : options.origins) {
+      const bool has_host = origin != "*" && origin != "null" && !origin.ends_with("://");
+      if (!has_host || codec::wrong_origin(origin)) return Error::of({"csrf: origins: \"", origin, "\" is no origin"});
+    }
+    for (const std::string& secret : options.secrets) {
+      if (secret.size() < kLeastSecret) return "csrf: secrets: one has less than 16 bytes";
+    }
+    return has_tokens() && options.secrets.empty() ? Error("csrf: secrets: tokens need one") : Error();
+  }
   bool has_tokens() const noexcept { return options.mode != CsrfMode::origin; }
   bool asks_origin() const noexcept { return options.mode != CsrfMode::double_submit; }
 
   CsrfOptions options;
+  Error mistake;
   std::vector<codec::HmacKey> keys = {};
 };
 
@@ -127,6 +131,7 @@ struct CsrfAccess {
 
 void Csrf::operator()(Request& req, Response& res, Next next) const {
   const guards::CsrfTerms& terms = guards::terms_in(terms_);
+  if (terms.mistake) return next(HttpError{500});
   if (terms.has_tokens()) guards::offer_tokens(req, res, terms_);
   if (guards::is_safe(req) && !req.is_upgrade()) return next();
   // A handshake has no fields of its own, so it is asked where it comes from in any mode.
@@ -137,8 +142,11 @@ void Csrf::operator()(Request& req, Response& res, Next next) const {
 
 void Csrf::operator()(WebSocket ws, Request& req, Next next) const {
   const guards::CsrfTerms& terms = guards::terms_in(terms_);
+  if (terms.mistake) return ws.close(CloseCode::internal_error);
   guards::is_from_here(req, terms) ? next() : ws.close(CloseCode::policy_violation, terms.options.reason);
 }
+
+Error Csrf::mistake() const noexcept { return guards::terms_in(terms_).mistake; }
 
 Csrf csrf(CsrfOptions options) { return CsrfAccess::make<Csrf>(std::move(options), false); }
 

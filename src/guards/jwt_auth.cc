@@ -48,21 +48,21 @@ AuthUser user_of(const Json& claims) {
   return user;
 }
 
-jwt::Keys keys_of(const JwtAuthOptions& options) {
-  if (options.secret.empty() == (options.keys.size() == 0)) mistake("jwt_auth() needs a secret or keys, and not both");
+// What is wrong is noted.
+jwt::Keys keys_of(const JwtAuthOptions& options, AuthPolicy& policy) {
+  if (options.secret.empty() && options.keys.size() == 0) policy.note_mistake("there are neither a secret nor keys");
   if (options.secret.empty()) return options.keys;
+  if (options.keys.size() > 0) policy.note_mistake("there are both a secret and keys");
   const Result<jwt::Key> key = jwt::Key::secret(options.secret, {.short_secret = options.short_secret});
-  if (!key) {
-    report(key.error());
-    mistake("jwt_auth() cannot use its secret");
-  }
-  return *key;
+  if (key) return *key;
+  policy.note_mistake(key.error().what().data());
+  return {};
 }
 
 struct JwtPolicy final : TokenPolicy {
   explicit JwtPolicy(const JwtAuthOptions& options)
-      : TokenPolicy([](detail::Counted* self) noexcept { delete static_cast<JwtPolicy*>(self); }, &ask, options, options.not_found_reason),
-        verifier(keys_of(options), options.verify), lookup(options.lookup) {}
+      : TokenPolicy([](detail::Counted* self) noexcept { delete static_cast<JwtPolicy*>(self); }, &ask, "jwt_auth", options, options.not_found_reason),
+        verifier(keys_of(options, *this), options.verify), lookup(options.lookup) {}
 
   static void ask(const AuthPolicy& policy, AuthCall& call) {
     const auto& self = static_cast<const JwtPolicy&>(policy);

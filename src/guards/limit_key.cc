@@ -5,21 +5,17 @@
 #include <array>
 
 #include "codec/ip_address.h"
-#include "guards/check_option.h"
+#include "guards/field_text.h"
 
 namespace martlet {
 
-using guards::check_option;
-
 LimitKey by_ip(uint8_t ipv6_prefix) {
-  check_option(ipv6_prefix >= 1 && ipv6_prefix <= 128, "by_ip", "a prefix of IPv6 is from 1 to 128 bits");
   LimitKey key(LimitKey::Kind::ip);
   key.ipv6_prefix_ = ipv6_prefix;
   return key;
 }
 
 LimitKey by_header(std::string_view name) {
-  check_option(!name.empty(), "by_header", "the field has no name");
   LimitKey key(LimitKey::Kind::header);
   key.header_ = name;
   return key;
@@ -42,6 +38,12 @@ void take_key(KeyTaker& to, std::string_view key) noexcept {
   if (key.empty()) return;
   to.hash = base::sip_hash(key, to.key);
   to.is_taken = true;
+}
+
+const char* LimitKeyAccess::wrong(const LimitKey& key) noexcept {
+  const bool is_prefix = key.ipv6_prefix_ >= 1 && key.ipv6_prefix_ <= 128;
+  if (key.kind_ == LimitKey::Kind::ip && !is_prefix) return "by_ip: ipv6_prefix is not from 1 to 128";
+  return key.kind_ == LimitKey::Kind::header && !guards::is_token(key.header_) ? "by_header: the field has no name" : nullptr;
 }
 
 uint64_t LimitKeyAccess::hash_ip(const LimitKey& key, const Request& req, const base::SipKey& secret) noexcept {

@@ -273,6 +273,7 @@ struct LoggerAccess {
 
 void Logger::operator()(Request& req, Response& res, Next next) const noexcept {
   const State& s = LoggerAccess::state(*this);
+  if (s.error) return next(HttpError{500});
   for (const std::string& path : s.options.skip) {
     if (lies_below(req.path(), path)) return next();
   }
@@ -288,6 +289,7 @@ void Logger::operator()(Request& req, Response& res, Next next) const noexcept {
 
 void Logger::operator()(WebSocket ws, Request& req, Next next) const noexcept {
   const State& s = LoggerAccess::state(*this);
+  if (s.error) return ws.close(CloseCode::internal_error);
   Socket socket{state_, ws.id(), req.ip()};
   socket.tell(SocketLog::Kind::connection);
   if (s.options.debug_info) {

@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "base/hash_index.h"
 #include "guards/limit_key.h"
-#include "guards/check_option.h"
+#include "guards/mistake.h"
 #include "guards/random_key.h"
 
 namespace martlet {
@@ -99,19 +99,20 @@ class Seat {
 }  // namespace
 
 struct detail::MaxPerIpState {
-  explicit MaxPerIpState(MaxPerIpOptions&& o) : options(std::move(o)) {}
+  explicit MaxPerIpState(MaxPerIpOptions&& o) : options(std::move(o)) {
+    const char* key = LimitKeyAccess::wrong_but_for_messages(options.key);
+    mistake = guards::mistake_in("max_per_ip", options.max == 0 ? "max is 0" : key);
+  }
   MaxPerIpOptions options;
   Common<Counts> counts = Common<Counts>();
+  Error mistake;
 };
 
-MaxPerIpStep::MaxPerIpStep(MaxPerIpOptions&& options) {
-  guards::check_option(options.max > 0, "max_per_ip", "max is 0");
-  guards::check_option(!detail::LimitKeyAccess::is_by_socket(options.key), "max_per_ip", "by_socket() is for message_limit()");
-  state_ = detail::Shared<detail::MaxPerIpState>::make(std::move(options));
-}
+MaxPerIpStep::MaxPerIpStep(MaxPerIpOptions&& options) : state_(detail::Shared<detail::MaxPerIpState>::make(std::move(options))) {}
 
 void MaxPerIpStep::operator()(WebSocket ws, Request& req, Next next) const noexcept {
   const detail::MaxPerIpState& s = *state_;
+  if (s.mistake) return ws.close(CloseCode::internal_error);
   const std::optional<uint64_t> hash = detail::LimitKeyAccess::hash(s.options.key, req, s.counts->key);
   if (!hash) return ws.close(CloseCode::internal_error);
   switch (s.counts->enter(*hash, s.options.max)) {
@@ -122,6 +123,8 @@ void MaxPerIpStep::operator()(WebSocket ws, Request& req, Next next) const noexc
   ws.on_close([seat = Seat(s.counts, *hash)](WebSocket, const CloseInfo&) mutable { seat.leave(); });
   next();
 }
+
+Error MaxPerIpStep::mistake() const noexcept { return state_->mistake; }
 
 uint64_t MaxPerIpStep::connections() const noexcept { return state_->counts->total(); }
 

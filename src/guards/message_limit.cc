@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "guards/connection_limit.h"
-#include "guards/check_option.h"
+#include "guards/mistake.h"
 
 namespace martlet {
 
@@ -67,7 +67,7 @@ void warn(const Meter& m, const WebSocket& ws) noexcept {
   const size_t digits = static_cast<size_t>(end - number);
   const std::string& text = m.limit->reply;
   char whole[1024];
-  std::memcpy(whole, text.data(), text.size());  // the state's constructor has seen to it that there is room
+  std::memcpy(whole, text.data(), text.size());  // take() has seen to it that there is room
   std::memcpy(whole + text.size(), number, digits);
   whole[text.size() + digits] = '}';
   ws.send(std::string_view(whole, text.size() + digits + 1));
@@ -110,19 +110,26 @@ std::string reply_of(const MessageLimitOptions& o) {
 
 constexpr size_t kMostReply = 960;  // with the number it fits into warn()'s text
 
+// Makes of the options what they say, or answers what is wrong with them.
+const char* take(MessageLimitState& s) {
+  const RateLimiterOptions rate = guards::rate_options(algorithm_of(s.options), s.options);
+  const bool by_socket = detail::LimitKeyAccess::is_by_socket(s.options.key);
+  if (const char* key = detail::LimitKeyAccess::wrong(s.options.key)) return key;
+  if (!by_socket && s.options.action == LimitAction::warn) return "a warning is for each connection: by_socket()";
+  s.reply = reply_of(s.options);
+  if (s.reply.size() > kMostReply) return "message is longer than 900 bytes";
+  if (const char* wrong = s.policy.take(rate)) return wrong;
+  return by_socket ? nullptr : s.table.emplace(rate)->wrong();
+}
+
 }  // namespace
 
-detail::MessageLimitState::MessageLimitState(MessageLimitOptions&& o)
-    : options(std::move(o)), policy(guards::RatePolicy::of("message_limit", algorithm_of(options), options.max, options.burst, options.per)) {
-  using guards::check_option;
-  const bool by_socket = LimitKeyAccess::is_by_socket(options.key);
-  check_option(by_socket || options.action != LimitAction::warn, "message_limit", "a warning is for each connection: by_socket()");
-  if (!by_socket) table.emplace(policy, options.max_keys, options.clock);
-  reply = reply_of(options);
-  check_option(reply.size() <= kMostReply, "message_limit", "message is longer than 900 bytes");
+detail::MessageLimitState::MessageLimitState(std::string_view guard, MessageLimitOptions&& o) : options(std::move(o)) {
+  mistake = guards::mistake_in(guard, take(*this));
 }
 
 bool guards::limit_messages(const State& s, const WebSocket& ws, const Request& req) noexcept {
+  if (s->mistake) return ws.close(CloseCode::internal_error), false;
   uint64_t hash = 0;
   if (s->table) {
     const std::optional<uint64_t> found = detail::LimitKeyAccess::hash(s->options.key, req, (*s->table)->secret());
@@ -136,11 +143,13 @@ bool guards::limit_messages(const State& s, const WebSocket& ws, const Request& 
   return true;
 }
 
-MessageLimitStep::MessageLimitStep(MessageLimitOptions&& options) : state_(State::make(std::move(options))) {}
+MessageLimitStep::MessageLimitStep(MessageLimitOptions&& options) : state_(State::make("message_limit", std::move(options))) {}
 
 void MessageLimitStep::operator()(WebSocket ws, Request& req, Next next) const noexcept {
   if (guards::limit_messages(state_, ws, req)) next();
 }
+
+Error MessageLimitStep::mistake() const noexcept { return state_->mistake; }
 
 MessageLimitStep message_limit(MessageLimitOptions options) { return MessageLimitStep(std::move(options)); }
 

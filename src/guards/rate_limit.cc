@@ -8,18 +8,17 @@
 #include <string>
 
 #include "guards/limit_key.h"
-#include "guards/check_option.h"
+#include "guards/mistake.h"
 #include "guards/rate_table.h"
 
 namespace martlet {
 
 struct detail::RateLimitState {
-  explicit RateLimitState(RateLimitOptions&& o)
-      : options(std::move(o)),
-        table(guards::RatePolicy::of("rate_limit", options.algorithm, options.max, options.burst, options.per), options.max_keys, options.clock) {}
+  explicit RateLimitState(RateLimitOptions&& o) : options(std::move(o)), table(guards::rate_options(options.algorithm, options)) {}
 
   RateLimitOptions options;
   Common<RateTable> table;
+  Error mistake = {};
   std::string item = {};    // "default" in quotes, a String of RFC 9651
   std::string policy = {};  // the whole value of RateLimit-Policy
 };
@@ -31,6 +30,13 @@ using detail::RateLimitState;
 // What a String may hold without escapes.
 bool is_plain(std::string_view name) noexcept {
   return std::all_of(name.begin(), name.end(), [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; });
+}
+
+const char* wrong(const RateLimitState& s) noexcept {
+  if (const char* key = detail::LimitKeyAccess::wrong_but_for_messages(s.options.key)) return key;
+  const std::string_view name = s.options.name;
+  if (name.empty() || name.size() > 64 || !is_plain(name)) return "name is not 1 to 64 plain characters";
+  return s.table->wrong();
 }
 
 // Whole seconds, which is what fields can say: not earlier than it is.
@@ -106,17 +112,15 @@ void refuse(const RateLimitState& s, const RateDecision& d, Response& res) noexc
 
 }  // namespace
 
-RateLimitStep::RateLimitStep(RateLimitOptions&& options) {
-  guards::check_option(!detail::LimitKeyAccess::is_by_socket(options.key), "rate_limit", "by_socket() is for message_limit()");
-  const std::string_view name = options.name;
-  guards::check_option(!name.empty() && name.size() <= 64 && is_plain(name), "rate_limit", "name is not 1 to 64 plain characters");
-  state_ = detail::Shared<RateLimitState>::make(std::move(options));
+RateLimitStep::RateLimitStep(RateLimitOptions&& options) : state_(detail::Shared<RateLimitState>::make(std::move(options))) {
+  state_->mistake = guards::mistake_in("rate_limit", wrong(*state_));
   state_->item = "\"" + state_->options.name + "\"";
   state_->policy = policy_of(*state_);
 }
 
 void RateLimitStep::operator()(Request& req, Response& res, Next next) const noexcept {
   RateLimitState& s = *state_;
+  if (s.mistake) return next(HttpError{500});
   bool skips = false;
   if (s.options.skip && !s.options.skip(req, skips)) return next(HttpError{500});
   if (skips) return next();
@@ -126,6 +130,8 @@ void RateLimitStep::operator()(Request& req, Response& res, Next next) const noe
   tell(s, decision, res);
   decision ? next() : refuse(s, decision, res);
 }
+
+Error RateLimitStep::mistake() const noexcept { return state_->mistake; }
 
 RateLimitStep rate_limit(RateLimitOptions options) { return RateLimitStep(std::move(options)); }
 

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 
+#include "guards/mistake.h"
 #include "guards/rate_table.h"
 
 namespace martlet {
 
-RateLimiter::RateLimiter(const RateLimiterOptions& o)
-    : table_(new detail::RateTable(guards::RatePolicy::of("RateLimiter", o.algorithm, o.max, o.burst, o.per), o.max_keys, o.clock)) {}
+RateLimiter::RateLimiter(const RateLimiterOptions& options) : table_(new detail::RateTable(options)) {
+  guards::abort_if(guards::mistake_in("RateLimiter", table_->wrong()));
+}
 RateLimiter::~RateLimiter() { delete table_; }
 
 RateDecision RateLimiter::allow(std::string_view key, uint32_t cost) noexcept {

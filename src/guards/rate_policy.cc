@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "guards/check_option.h"
-
 namespace martlet::guards {
 
 namespace {
@@ -138,22 +136,35 @@ RateDecision in_bucket(const RatePolicy& p, uint64_t& state, uint64_t now, uint3
 
 // What is common to them ----------------------------------------------------------------------------------------------
 
-RatePolicy RatePolicy::of(const char* guard, Limit algorithm, uint32_t max, uint32_t burst, milliseconds per) noexcept {
+namespace {
+
+const char* wrong_bounds(const RateLimiterOptions& o) noexcept {
   using std::chrono::hours;
-  check_option(max > 0, guard, "max is 0");
-  check_option(per.count() > 0 && per <= hours(24 * 366 * 10), guard, "per is not from 1 ms to ten years");
-  RatePolicy p{.algorithm = algorithm, .max = max, .per_ms = static_cast<uint64_t>(per.count())};
-  check_option(algorithm != Limit::fixed_window || max < 1u << 24, guard, "a fixed_window has a max up to 16,777,215");
-  check_option(algorithm != Limit::sliding_window || max < 1u << 20, guard, "a sliding_window has a max up to 1,048,575");
-  check_option(algorithm != Limit::sliding_log || max <= 1024, guard, "a sliding_log has a max up to 1,024");
-  check_option(algorithm != Limit::sliding_log || per <= hours(24 * 24), guard, "a sliding_log has a per up to 24 days");
-  if (algorithm != Limit::token_bucket && algorithm != Limit::gcra) return p;
-  check_option(max <= p.per_ms * kNsPerMs, guard, "max in per is more than one in a nanosecond");
-  p.interval_ns = (p.per_ms * kNsPerMs + max - 1) / max;
-  p.max = burst ? burst : algorithm == Limit::gcra ? 1 : max;
-  check_option(p.max <= uint64_t{100} * 366 * 24 * 3600 * 1000 * kNsPerMs / p.interval_ns, guard, "burst takes more than a century");
-  p.tolerance_ns = p.interval_ns * p.max;
-  return p;
+  if (o.max == 0) return "max is 0";
+  if (o.per.count() <= 0 || o.per > hours(24 * 366 * 10)) return "per is not from 1 ms to ten years";
+  switch (o.algorithm) {
+    case Limit::fixed_window: return o.max < 1u << 24 ? nullptr : "a fixed_window has a max up to 16,777,215";
+    case Limit::sliding_window: return o.max < 1u << 20 ? nullptr : "a sliding_window has a max up to 1,048,575";
+    case Limit::sliding_log:
+      if (o.max > 1024) return "a sliding_log has a max up to 1,024";
+      return o.per <= hours(24 * 24) ? nullptr : "a sliding_log has a per up to 24 days";
+    default: return o.max <= static_cast<uint64_t>(o.per.count()) * kNsPerMs ? nullptr : "max in per is more than one in a nanosecond";
+  }
+}
+
+}  // namespace
+
+const char* RatePolicy::take(const RateLimiterOptions& o) noexcept {
+  if (const char* wrong = wrong_bounds(o)) return wrong;
+  algorithm = o.algorithm;
+  max = o.max;
+  per_ms = static_cast<uint64_t>(o.per.count());
+  if (algorithm != Limit::token_bucket && algorithm != Limit::gcra) return nullptr;
+  interval_ns = (per_ms * kNsPerMs + max - 1) / max;
+  max = o.burst ? o.burst : algorithm == Limit::gcra ? 1 : max;
+  if (max > uint64_t{100} * 366 * 24 * 3600 * 1000 * kNsPerMs / interval_ns) return "burst takes more than a century";
+  tolerance_ns = interval_ns * max;
+  return nullptr;
 }
 
 RateDecision RatePolicy::decide(uint64_t& state, uint32_t* log, uint64_t now_ns, uint32_t cost, bool counts) const noexcept {

@@ -23,8 +23,8 @@ struct RatePolicy {
   uint64_t interval_ns = 1;   // of the buckets: for one
   uint64_t tolerance_ns = 1;  // and for all that they hold
 
-  // Aborts with the guard's name where an option cannot be.
-  static RatePolicy of(const char* guard, Limit algorithm, uint32_t max, uint32_t burst, milliseconds per) noexcept;
+  // Becomes that of these options; else answers what is wrong with them. Null: nothing.
+  const char* take(const RateLimiterOptions& options) noexcept;
 
   // Of sliding_log: how many times it has for each key.
   uint32_t log_size() const noexcept { return algorithm == Limit::sliding_log ? max : 0; }

@@ -7,7 +7,6 @@
 #include <new>
 #include <thread>
 
-#include "guards/check_option.h"
 #include "guards/random_key.h"
 
 namespace martlet::detail {
@@ -40,13 +39,6 @@ namespace {
 
 uint64_t sets_for(uint32_t max_keys) noexcept { return (uint64_t{max_keys} + 5) / 6; }  // six of ten places
 
-// Zeroed, which the system does as the pages are used.
-void* zeroed(size_t count, size_t size) {
-  void* memory = std::calloc(count, size);
-  guards::check_option(memory, "limits", "no memory for a table of max_keys");
-  return memory;
-}
-
 int64_t read(MonotonicClock clock) noexcept {
   return (clock ? clock() : std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch())).count();
 }
@@ -58,12 +50,19 @@ uint32_t tag_of(uint64_t hash) noexcept {
 
 }  // namespace
 
-RateTable::RateTable(const guards::RatePolicy& policy, uint32_t max_keys, MonotonicClock clock)
-    : policy_(policy), clock_(clock), key_(guards::random_key()), sets_(sets_for(max_keys)), memory_(nullptr), born_ns_(read(clock)) {
-  guards::check_option(max_keys > 0 && max_keys <= 1u << 28, "limits", "max_keys is not from 1 to 268,435,456");
-  memory_ = zeroed(sets_ + 1, sizeof(Set));
+RateTable::RateTable(const RateLimiterOptions& o)
+    : wrong_(policy_.take(o)), clock_(o.clock), key_(guards::random_key()), sets_(sets_for(o.max_keys)), born_ns_(read(clock_)) {
+  if (!wrong_ && (o.max_keys == 0 || o.max_keys > 1u << 28)) wrong_ = "max_keys is not from 1 to 268,435,456";
+  if (!wrong_ && !allocate()) wrong_ = "no memory for a table of max_keys";
+}
+
+// Zeroed, which the system does as the pages are used.
+bool RateTable::allocate() noexcept {
+  memory_ = std::calloc(sets_ + 1, sizeof(Set));
   first_ = reinterpret_cast<Set*>((reinterpret_cast<uintptr_t>(memory_) + alignof(Set) - 1) / alignof(Set) * alignof(Set));
-  if (policy_.log_size()) logs_ = static_cast<uint32_t*>(zeroed(sets_ * kWays, policy_.log_size() * sizeof(uint32_t)));
+  const size_t log_bytes = policy_.log_size() * sizeof(uint32_t);
+  if (log_bytes) logs_ = static_cast<uint32_t*>(std::calloc(sets_ * kWays, log_bytes));
+  return memory_ && (logs_ || !log_bytes);
 }
 
 RateTable::~RateTable() {

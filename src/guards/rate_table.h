@@ -20,11 +20,13 @@ namespace martlet::detail {
 
 class RateTable {
  public:
-  RateTable(const guards::RatePolicy& policy, uint32_t max_keys, MonotonicClock clock);
+  explicit RateTable(const RateLimiterOptions& options);
   RateTable(const RateTable&) = delete;
   RateTable& operator=(const RateTable&) = delete;
   ~RateTable();
 
+  // What is wrong with the options, or that memory is out: then it must not be asked. Null: nothing.
+  const char* wrong() const noexcept { return wrong_; }
   // Keys of different kinds do not meet.
   uint64_t hash(std::string_view key, uint64_t kind = 0) const noexcept {
     return base::sip_hash(key, {key_.first ^ kind, key_.second});
@@ -49,20 +51,32 @@ class RateTable {
   struct Set;
   class Held;
 
+  bool allocate() noexcept;
   Set& set_of(uint64_t hash) const noexcept;
   uint32_t* log_of(const Set& set, uint32_t place) const noexcept;
   uint32_t find_or_place(Set& set, uint32_t tag, uint64_t now_ns) noexcept;
   uint32_t least_place(Set& set, uint64_t now_ns) noexcept;
 
-  const guards::RatePolicy policy_;
+  guards::RatePolicy policy_;
+  const char* wrong_;
   const MonotonicClock clock_;
   const base::SipKey key_;
   const uint64_t sets_;
-  void* memory_;
-  Set* first_;
+  void* memory_ = nullptr;
+  Set* first_ = nullptr;
   uint32_t* logs_ = nullptr;
   int64_t born_ns_;
   std::atomic<uint64_t> shared_{0};
 };
 
 }  // namespace martlet::detail
+
+namespace martlet::guards {
+
+// What a guard's options have of a limiter's.
+template <typename Options>
+RateLimiterOptions rate_options(Limit algorithm, const Options& o) noexcept {
+  return {.algorithm = algorithm, .burst = o.burst, .clock = o.clock, .max = o.max, .max_keys = o.max_keys, .per = o.per};
+}
+
+}  // namespace martlet::guards

@@ -7,13 +7,14 @@
 
 namespace martlet {
 
-void RequestIdGuard::operator()(Request& req, Response& res, Next next) const noexcept {
-  res.set(field_, req.id());
-  next();
+RequestIdGuard::RequestIdGuard(std::string field) : field_(std::move(field)) {
+  if (!guards::is_token(field_)) mistake_ = Error::of({"request_id: \"", field_, "\" is no name of a field"});
 }
 
-Error RequestIdGuard::mistake() const noexcept {
-  return guards::is_token(field_) ? Error() : Error::of({"request_id: \"", field_, "\" is no name of a field"});
+void RequestIdGuard::operator()(Request& req, Response& res, Next next) const noexcept {
+  if (mistake_) return next(HttpError{500});
+  res.set(field_, req.id());
+  next();
 }
 
 }  // namespace martlet

@@ -29,7 +29,14 @@ constexpr size_t kMostMetricBytes = 64;
 
 }  // namespace
 
+ResponseTimeGuard::ResponseTimeGuard(std::string field, std::string metric) : field_(std::move(field)), metric_(std::move(metric)) {
+  const bool good = metric_.empty() || (guards::is_token(metric_) && metric_.size() <= kMostMetricBytes);
+  if (!good) mistake_ = Error::of({"response_time: \"", metric_, "\" is no name of a metric"});
+  if (!guards::is_token(field_)) mistake_ = Error::of({"response_time: \"", field_, "\" is no name of a field"});
+}
+
 void ResponseTimeGuard::operator()(Request&, Response& res, Next next) const noexcept {
+  if (mistake_) return next(HttpError{500});
   res.on_headers([this, begun = Clock::now()](Response& answer) {
     char text[kMostMetricBytes + 8 + kMostFigures];
     if (metric_.empty()) {
@@ -44,12 +51,6 @@ void ResponseTimeGuard::operator()(Request&, Response& res, Next next) const noe
     answer.append("Server-Timing", {text, size});
   });
   next();
-}
-
-Error ResponseTimeGuard::mistake() const noexcept {
-  if (!guards::is_token(field_)) return Error::of({"response_time: \"", field_, "\" is no name of a field"});
-  const bool good = metric_.empty() || (guards::is_token(metric_) && metric_.size() <= kMostMetricBytes);
-  return good ? Error() : Error::of({"response_time: \"", metric_, "\" is no name of a metric"});
 }
 
 }  // namespace martlet

@@ -6,7 +6,6 @@
 
 #include "guards/auth_record.h"
 #include "guards/close_with_error.h"
-#include "guards/mistake.h"
 
 namespace martlet {
 
@@ -19,7 +18,8 @@ enum class Wanted : uint8_t { anybody, one_role, all_permissions };
 struct RoleTerms final : detail::Counted {
   RoleTerms(Wanted kind, std::vector<std::string>&& list, RoleOptions&& said)
       : Counted([](Counted* self) noexcept { delete static_cast<RoleTerms*>(self); }), wanted(kind), names(std::move(list)), options(std::move(said)) {
-    if (wanted != Wanted::anybody && names.empty()) mistake("a guard of roles or permissions needs some: who lets in everybody known is require_user()");
+    if (wanted == Wanted::one_role && names.empty()) mistake = "require_role: there are no roles";
+    if (wanted == Wanted::all_permissions && names.empty()) mistake = "require_permission: there are no permissions";
     if (options.denied_reason.empty()) options.denied_reason = denied_text();
     scope = options.challenge + ", error=\"insufficient_scope\"" + scope_text();
   }
@@ -47,6 +47,7 @@ struct RoleTerms final : detail::Counted {
   std::vector<std::string> names;
   RoleOptions options;
   std::string scope;  // the challenge for who has a token, but not for this
+  Error mistake = {};
 };
 
 template <typename List>
@@ -66,6 +67,7 @@ struct RoleAccess {
 
 void RoleGuard::operator()(Request& req, Response& res, Next next) const {
   const guards::RoleTerms& terms = guards::terms_in(terms_);
+  if (terms.mistake) return next(HttpError{500});
   const guards::AuthRecord* who = guards::found_record(req);
   if (who && terms.let_in(who->user)) return next();
   if (who && who->by_token) res.set("WWW-Authenticate", terms.scope);
@@ -75,11 +77,14 @@ void RoleGuard::operator()(Request& req, Response& res, Next next) const {
 
 void RoleGuard::operator()(WebSocket ws, Request& req, Next next) const {
   const guards::RoleTerms& terms = guards::terms_in(terms_);
+  if (terms.mistake) return ws.close(CloseCode::internal_error);
   if (!auth_user(ws)) keep_auth_user(ws, req);
   const AuthUser* user = auth_user(ws);
   if (user && terms.let_in(*user)) return next();
   guards::close_with_error(ws, CloseCode::policy_violation, user ? terms.options.denied_reason : terms.options.reason, terms.options.error_first);
 }
+
+Error RoleGuard::mistake() const noexcept { return guards::terms_in(terms_).mistake; }
 
 RoleGuard require_role(std::initializer_list<std::string_view> roles, RoleOptions options) {
   return RoleAccess::guard(guards::terms_of(guards::Wanted::one_role, roles, std::move(options)));

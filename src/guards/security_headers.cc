@@ -158,6 +158,7 @@ bool set_policy(const Fields& f, const Request& req, const Response& res) noexce
 
 void SecurityHeaders::operator()(Request& req, Response& res, Next next) const noexcept {
   const Fields& f = SecurityHeadersAccess::fields(*this);
+  if (f.error) return next(HttpError{500});
   const bool good = f.policy.empty() || set_policy(f, req, res);  // first: what is set by itself is looked for among what is there
   if (!f.lines.empty()) res.set(f.lines);
   good ? next() : next(HttpError{503});

@@ -8,7 +8,6 @@
 
 #include "base/bytes.h"
 #include "codec/base64.h"
-#include "guards/mistake.h"
 #include "guards/session_value.h"
 
 namespace martlet {
@@ -20,13 +19,17 @@ namespace {
 using Clock = std::chrono::system_clock;
 
 struct SessionTerms final : detail::Counted {
-  explicit SessionTerms(SessionCookieOptions&& said) : Counted([](Counted* self) noexcept { delete static_cast<SessionTerms*>(self); }), options(std::move(said)) {
-    if (options.keys.size() == 0) mistake("session_cookie() needs keys");
-    if (options.max_age <= std::chrono::seconds(0) || options.lifetime < std::chrono::seconds(0)) mistake("session_cookie() needs a max_age");
+  explicit SessionTerms(SessionCookieOptions&& said)
+      : Counted([](Counted* self) noexcept { delete static_cast<SessionTerms*>(self); }), options(std::move(said)), mistake(wrong_options()) {
     const bool is_host = options.secure && options.domain.empty() && options.path == "/";
     if (options.name.empty()) options.name = is_host ? "__Host-session" : "session";
   }
 
+  Error wrong_options() const noexcept {
+    if (options.keys.size() == 0) return "session_cookie: there are no keys";
+    if (options.max_age.count() <= 0) return "session_cookie: max_age is not more than 0";
+    return options.lifetime.count() < 0 ? Error("session_cookie: lifetime is negative") : Error();
+  }
   int64_t now() const noexcept {
     const Clock::time_point time = options.clock ? options.clock() : Clock::now();
     return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
@@ -41,6 +44,7 @@ struct SessionTerms final : detail::Counted {
   }
 
   SessionCookieOptions options;
+  Error mistake;
 };
 
 const SessionTerms& terms_in(const detail::CountedPointer& terms) noexcept { return *static_cast<const SessionTerms*>(terms.get()); }
@@ -125,6 +129,7 @@ void CookieSession::clear() {
 
 void SessionCookie::operator()(Request& req, Response& res, Next next) const {
   const SessionTerms& terms = guards::terms_in(terms_);
+  if (terms.mistake) return next(HttpError{500});
   auto& session = req.data<CookieSession>();
   CookieSessionAccess::read(session, req, terms);
   res.vary("Cookie");
@@ -134,11 +139,15 @@ void SessionCookie::operator()(Request& req, Response& res, Next next) const {
 }
 
 void SessionCookie::operator()(WebSocket ws, Request& req, Next next) const {
+  const SessionTerms& terms = guards::terms_in(terms_);
+  if (terms.mistake) return ws.close(CloseCode::internal_error);
   auto& session = ws.data<CookieSession>();
   if (const CookieSession* before = cookie_session(req)) session = *before;
-  else CookieSessionAccess::read(session, req, guards::terms_in(terms_));
+  else CookieSessionAccess::read(session, req, terms);
   next();
 }
+
+Error SessionCookie::mistake() const noexcept { return guards::terms_in(terms_).mistake; }
 
 SessionCookie session_cookie(SessionCookieOptions options) { return CookieSessionAccess::guard(new SessionTerms(std::move(options))); }
 

@@ -6,15 +6,14 @@
 #include <string_view>
 
 #include "guards/authentication.h"
-#include "guards/mistake.h"
 #include "guards/token_source.h"
 
 namespace martlet::guards {
 
 struct TokenPolicy : AuthPolicy {
   template <typename Options>
-  TokenPolicy(void (*end)(Counted*) noexcept, Ask a, const Options& options, const std::string& not_found_reason)
-      : AuthPolicy(end, a, options), places{options.from, options.cookie, options.query} {
+  TokenPolicy(void (*end)(Counted*) noexcept, Ask a, const char* name, const Options& options, const std::string& not_found_reason)
+      : AuthPolicy(end, a, name, options), places{options.from, options.cookie, options.query} {
     set_token_terms(*this, options, not_found_reason);
   }
 

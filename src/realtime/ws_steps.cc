@@ -217,15 +217,21 @@ SocketSteps* steps_of(RealtimeWorker& w) noexcept {
   return part;
 }
 
+void note_mistake(RealtimeWorker& w, const WsStep& step) {
+  if (const Error* wrong = SocketStepAccess::mistake(step)) w.note_mistake(*wrong);
+}
+
 void add_use(RealtimeWorker& w, std::string_view prefix, WsStep&& step, routing::UsePrefix kind) {
   bool varies = false;
   if (!w.take_prefix(prefix, kind, varies)) return;
+  note_mistake(w, step);
   if (SocketSteps* part = steps_of(w)) part->uses.emplace_back(std::move(step), prefix, varies);
 }
 
 void add_own(WsRouteEntry& route, std::vector<WsStep>&& steps) {
   SocketSteps* part = steps_of(*route.worker);
   if (!part) return;
+  for (const WsStep& step : steps) note_mistake(*route.worker, step);
   SocketSteps::Chain& chain = part->chains.emplace_back();
   chain.own = std::move(steps);
   route.steps = &chain;

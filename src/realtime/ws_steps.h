@@ -19,6 +19,7 @@ namespace martlet {
 // What the library may look at in a WsStep.
 struct SocketStepAccess {
   static Function<void(WebSocket, Request&, Next)>& function(WsStep& s) noexcept { return s.function_; }
+  static const Error* mistake(const WsStep& s) noexcept { return s.mistake_.get(); }
   static const detail::SocketStepParts* parts(const WsStep& s) noexcept { return s.parts_; }
 };
 

@@ -5,10 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "support/aborts.h"
-
 using namespace martlet;
-using namespace martlet::test;
 
 namespace {
 
@@ -155,14 +152,9 @@ TEST_CASE("csrf: a form's field; and both ways together") {
   CHECK(post(body, "ann", "http://localhost", "text/plain") == 403);
 }
 
-TEST_CASE("csrf: without tokens there are none, and mistakes make no guard") {
+TEST_CASE("csrf: without tokens there are none") {
   App app;
   app.use(csrf());
   add_routes(app);
   CHECK(app.inject({.path = "/token"}).body.empty());
-  CHECK(aborts([] { (void)csrf({.mode = CsrfMode::both}); }));
-  CHECK(aborts([] { (void)csrf({.mode = CsrfMode::both, .secrets = {"short"}}); }));
-  for (const char* origin : {"a.example", "https://a.example/", "*", "https://", "null"}) {
-    CHECK(aborts([&] { (void)csrf({.origins = {origin}}); }));
-  }
 }

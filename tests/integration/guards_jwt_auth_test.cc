@@ -7,10 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "support/aborts.h"
-
 using namespace martlet;
-using namespace martlet::test;
 using namespace std::chrono_literals;
 
 namespace {
@@ -159,13 +156,4 @@ TEST_CASE("jwt auth: keys instead of a secret, and what claims must be") {
   CHECK(status(good, "an old secret of thirty-two bytes", "new") == 401);
   CHECK(status({{"sub", "7"}, {"aud", "other"}, {"iss", "https://id.example"}}, kSecret, "new") == 401);
   CHECK(status({{"sub", "7"}, {"aud", "api"}}, kSecret, "new") == 401);
-}
-
-TEST_CASE("jwt auth: without a secret, with a short one, or with both, there is no guard") {
-  const Result<jwt::Key> key = jwt::Key::secret(kSecret);
-  REQUIRE(key.ok());
-  CHECK(aborts([] { (void)jwt_auth({}); }));
-  CHECK(aborts([] { (void)jwt_auth({.secret = "short"}); }));
-  CHECK(aborts([&] { (void)jwt_auth({.keys = *key, .secret = std::string(kSecret)}); }));
-  CHECK_FALSE(aborts([] { (void)jwt_auth({.secret = "short", .short_secret = true}); }));
 }

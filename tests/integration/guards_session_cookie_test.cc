@@ -6,10 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "support/aborts.h"
-
 using namespace martlet;
-using namespace martlet::test;
 using namespace std::chrono_literals;
 
 namespace {
@@ -214,9 +211,4 @@ TEST_CASE("session cookie: a WebSocket has the session of its handshake, by ws_u
     CHECK(app.inject_ws({.path = "/ws", .fields = {{"Cookie", browser.cookie}}}).next_message() == R"({"value":"7"})");
     CHECK(app.inject_ws({.path = "/ws"}).next_message() == "{}");
   }
-}
-
-TEST_CASE("session cookie: without keys, or a time, there is none") {
-  CHECK(aborts([] { (void)session_cookie({}); }));
-  CHECK(aborts([] { (void)session_cookie({.keys = keys_of({kSecret}), .max_age = 0s}); }));
 }
