@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "codec/percent.h"
 #include "session/answer_fields.h"
 #include "sys/log_line.h"
 
@@ -19,13 +20,25 @@ constexpr size_t kPatternBytes = 160;
 constexpr size_t kParamsBytes = 240;
 constexpr size_t kValueBytes = 80;
 
+// As the handler gets it, without memory for it: as much as will be shown, and a byte more where there is more.
+std::string_view decoded(std::string_view raw, char (&to)[kValueBytes + 1]) noexcept {
+  size_t size = 0;
+  for (size_t at = 0; at < raw.size() && size < sizeof to; size++) {
+    const int byte = codec::escaped_byte(raw, at);
+    to[size] = byte < 0 ? raw[at] : static_cast<char>(byte);
+    at += byte < 0 ? 1 : codec::kEscapeBytes;
+  }
+  return {to, size};
+}
+
 void add_params(LogText& line, const session::Exchange& e) noexcept {
   const auto* const from = e.judged_path ? e.judged_path : reinterpret_cast<const char*>(e.base);
   const size_t begin = line.text().size();
   for (uint8_t i = 0; i < e.param_count; i++) {
     if (line.text().size() - begin > kParamsBytes - kValueBytes) return void(line.add(" ..."));
     const session::Exchange::Param& param = e.params[i];
-    line.add_field(param.name, {from + param.value_at, param.value_length}, kValueBytes);
+    char value[kValueBytes + 1];
+    line.add_field(param.name, decoded({from + param.value_at, param.value_length}, value), kValueBytes);
   }
 }
 

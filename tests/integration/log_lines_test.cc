@@ -77,8 +77,8 @@ TEST_CASE("log lines: a handler that throws: method, route, parameters, the requ
     if (id.empty()) id = answer.field("x-request-id");
   });
   CAPTURE(line);
-  CHECK(line.starts_with("handler failed: PUT /users/:id/files/* id=\"4%0D%0A2\" "));
-  CHECK(line.find("=\"a%22%20b%1B\"") != line.npos);
+  CHECK(line.starts_with("handler failed: PUT /users/:id/files/* id=\"4\\x0d\\x0a2\" "));
+  CHECK(line.find("=\"a\\x22 b\\x1b\"") != line.npos);
   CHECK(line.find(" request=\"" + id + "\"") != line.npos);
   CHECK(line.ends_with(" user=\"ann\\x22 role=\\x22root\\x22\\x0d\\x0a\": no \"file\"\\x0d\\x0amartlet error: forged\\x1b[31m"));
   CHECK(is_harmless(line));
