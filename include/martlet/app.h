@@ -40,6 +40,7 @@ struct HandlerFailure {
   std::string_view what;   // the exception's text; valid until the handler of App::on_error returns
   std::string_view route;  // the pattern of the route
   WebSocket socket = {};   // the WebSocket, when it was one of its handlers
+  const Request* request = nullptr;  // the request, when it was one of its steps; null of others. As long valid
 };
 
 // An application on one thread: the one that calls run(). All calls that set it up (use, get, ws, …, on_error) come

@@ -9,9 +9,13 @@
 
 namespace martlet {
 
+class Request;
+class WebSocket;
+
 enum class LogLevel : uint8_t { debug, info, warn, error, off };
 
-// Lines below this level are not made. Default: warn. Any thread.
+// Lines below this level are not made. Default: warn; an App with AppOptions::debug, and any where MARTLET_DEBUG is "true" or "1" in the
+// environment, makes it debug when it listens. Any thread.
 void set_log_level(LogLevel level) noexcept;
 LogLevel log_level() noexcept;
 
@@ -24,7 +28,14 @@ void set_log_sink(Function<void(LogLevel, std::string_view)> sink);
 void log(LogLevel level, std::string_view line) noexcept;
 
 // The same for what a peer can cause again and again: "WHAT: DETAIL", the detail cut to 300 bytes and without control characters. At most
-// ten such lines a second, all causes together; then one that says how many were left out. Any thread.
+// ten such lines of a level a second, all causes together; then one that says how many were left out. Any thread.
 void log_limited(LogLevel level, const char* what, std::string_view detail) noexcept;
+
+// Who sent a request, or is at the other end of a WebSocket, for the library's own lines about it: its id, of which 80 bytes are shown,
+// made harmless; empty: nobody knows. Called on the worker's thread, just before such a line is written. It must not log.
+template <typename Of>
+using UserNamer = std::string_view (*)(const Of&) noexcept;
+// Of the whole process; null: nobody is named. With auth_user() (auth_user.h) a program has both already. Any thread.
+void name_users_in_log(UserNamer<Request> of_requests, UserNamer<WebSocket> of_sockets) noexcept;
 
 }  // namespace martlet

@@ -66,6 +66,9 @@ struct MARTLET_LAYOUT AppOptions {
   Compression compression = {};
   // What this worker's connections may own for CompressionMode::dedicated, in bytes.
   size_t compression_budget_bytes = size_t{64} << 20;
+  // The library's log tells all there is: log_level() is `debug` from listen() on, that of the whole process (log.h), as it is with MARTLET_DEBUG=true
+  // in the environment. False leaves the level as it is. Nothing else changes: what a debug build is, which aborts on mistakes, is another matter.
+  bool debug = false;
   // After the last answer on a connection (413, or any other that closes it; a WebSocket's 1009 or 1008) what its peer
   // still sends is read and thrown away, as most clients read the answer only when they have sent everything, and closing
   // at once would reset the connection under it. This is how long that goes on while nothing comes: for the gaps of a

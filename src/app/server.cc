@@ -14,6 +14,7 @@
 #include "sys/processors.h"
 #include "sys/program.h"
 #include "sys/socket.h"
+#include "worker/life_lines.h"
 
 namespace martlet {
 
@@ -174,7 +175,8 @@ void Server::Impl::run_member(Member& member) noexcept {
   realtime::RealtimeWorker& w = AppAccess::worker(*member.app);
   Error error = set_up_member(member, *member.app);
   report_start(error);
-  if (!error && wait_for_go()) {
+  const bool runs = !error && wait_for_go();
+  if (runs) {
     w.face = member.app.get();
     while (!w.over) w.turn(-1);
   }
@@ -185,8 +187,13 @@ void Server::Impl::run_member(Member& member) noexcept {
   }
   if (error || !w.over) member.app.reset();
   worker::place_ = {};
-  alive.fetch_sub(1);
+  if (alive.fetch_sub(1) == 1 && runs) tell_end();
   control->wake();
+}
+
+// By the last worker: all have shown what they did.
+void Server::Impl::tell_end() const noexcept {
+  worker::log_end(stats(), group->cut_connections.load(std::memory_order_relaxed), group->drain_since_ns.load(std::memory_order_relaxed));
 }
 
 // Ending --------------------------------------------------------------------------------------------------------------
@@ -233,13 +240,15 @@ void Server::close() {
 
 // Any thread ----------------------------------------------------------------------------------------------------------
 
-Stats Server::stats() const noexcept {
+Stats Server::stats() const noexcept { return impl_->stats(); }
+
+Stats Server::Impl::stats() const noexcept {
   Stats sum;
-  const std::lock_guard lock(impl_->mutex);
-  if (!impl_->group) return sum;
-  for (uint32_t i = 0; i < impl_->count; i++) impl_->group->add_stats(i, sum);
-  sum.open_rooms = impl_->group->directory.rooms();
-  if (const worker::QueueCounts* counts = impl_->group->queue_counts.load(std::memory_order_acquire)) counts->show(sum);
+  const std::lock_guard lock(mutex);
+  if (!group) return sum;
+  for (uint32_t i = 0; i < count; i++) group->add_stats(i, sum);
+  sum.open_rooms = group->directory.rooms();
+  if (const worker::QueueCounts* counts = group->queue_counts.load(std::memory_order_acquire)) counts->show(sum);
   return sum;
 }
 

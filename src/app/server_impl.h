@@ -50,6 +50,8 @@ struct Server::Impl {
   };
   Numbers numbers() const noexcept;
   void end_workers() noexcept;
+  Stats stats() const noexcept;
+  void tell_end() const noexcept;
   // (server_reconfigure.cc)
   Error reconfigure(std::optional<std::string_view> pattern, WsChanges&& changes) noexcept;
   void join_all() noexcept;

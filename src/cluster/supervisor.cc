@@ -105,6 +105,7 @@ class Supervisor {
       Result<int> pid = start(i);
       if (pid) {
         child.pid = *pid;
+        if (log_level() <= LogLevel::info) log(LogLevel::info, "supervise: process " + std::to_string(i) + " (pid " + std::to_string(*pid) + ") is started");
       } else {
         try_again(i, "process " + std::to_string(i) + " could not be started: " + pid.error().message(), now);
       }

@@ -1,5 +1,6 @@
 // See martlet/auth_user.h.
 #include <martlet/auth_user.h>
+#include <martlet/log.h>
 
 #include <algorithm>
 
@@ -27,6 +28,15 @@ constexpr std::string_view kRoomPermission = "room:";
 bool is_for_room(std::string_view permission, std::string_view room) noexcept {
   return permission.starts_with(kRoomPermission) && permission.substr(kRoomPermission.size()) == room;
 }
+
+// The library's lines name them. Said before main(), in programs that have users at all.
+template <typename Of>
+std::string_view id_of(const Of& of) noexcept {
+  const AuthUser* user = auth_user(of);
+  return user ? std::string_view(user->id.empty() ? user->username : user->id) : std::string_view();
+}
+
+[[maybe_unused]] const bool named = (name_users_in_log(id_of<Request>, id_of<WebSocket>), true);
 
 }  // namespace
 

@@ -108,7 +108,7 @@ void AnswerHooks::run_headers(AnswerRecord& r, session::Exchange& e) noexcept {
   Response& response = e.flags.muted ? by_name : e.response;  // the step's own is not heard any more
   while (HeadersHook* hook = std::exchange(r.headers, r.headers ? r.headers->next : nullptr)) {
     worker.note_call(pattern);
-    if (!hook->fn(response)) worker.report_failure(pattern);
+    if (!hook->fn(response)) worker.report_failure(pattern, e);
     headers_.give_back(hook);
   }
 }

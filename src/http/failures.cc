@@ -75,7 +75,7 @@ bool is_settled(const session::Exchange& e) noexcept { return e.flags.responded 
 bool run_error_handlers(RoutedWorker& w, session::Exchange& e, const Failure& failure) noexcept {
   for (routing::ErrorScope* scope = chain_of(e).scope; scope; scope = scope->outer) {
     for (routing::ErrorHandler& handler : scope->handlers) {
-      if (!handler(failure, e.request, e.response)) return w.report_failure(failure.route), is_settled(e);
+      if (!handler(failure, e.request, e.response)) return w.report_failure(failure.route, e), is_settled(e);
       if (is_settled(e)) return true;
     }
   }

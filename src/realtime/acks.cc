@@ -83,7 +83,7 @@ bool tell(RealtimeWorker& w, net::Connection& c, Waiting* waiting, const AckResu
   const WebSocket ws = w.handle(c);
   w.note_call(route);
   const bool good = waiting->fn(ws, result);
-  if (!good) w.report_failure(route, ws);
+  if (!good) w.report_failure(route, ws, RealtimeWorker::Then::closes);
   base::destroy(waiting);
   return good;
 }

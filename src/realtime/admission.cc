@@ -18,12 +18,12 @@ namespace {
 constexpr Verdict kFailed{500, "Internal Server Error"};
 
 // A function of the program's has thrown.
-Verdict failed(const WsRouteEntry& route) noexcept {
-  route.worker->report_failure(route.pattern);
+Verdict failed(const WsRouteEntry& route, session::Exchange& e) noexcept {
+  route.worker->report_failure(route.pattern, e);
   return kFailed;
 }
 
-Verdict judge_origin(const WsRouteEntry& route, const session::Exchange& e) noexcept {
+Verdict judge_origin(const WsRouteEntry& route, session::Exchange& e) noexcept {
   const WsOptions& options = route.handlers.options;
   constexpr Verdict kRefused{403, "This origin is not allowed."};
   const proto::Field* field = e.head.find(proto::FieldName::origin);
@@ -36,7 +36,7 @@ Verdict judge_origin(const WsRouteEntry& route, const session::Exchange& e) noex
   }
   if (!options.allow_origin) return kRefused;
   bool allowed = false;
-  if (!options.allow_origin(origin, allowed)) return failed(route);
+  if (!options.allow_origin(origin, allowed)) return failed(route, e);
   return allowed ? Verdict() : kRefused;
 }
 
@@ -81,12 +81,12 @@ bool ask_for_protocol(const WsRouteEntry& route, const session::Exchange& e, std
   return true;
 }
 
-Verdict judge_protocol(const WsRouteEntry& route, const session::Exchange& e) noexcept {
+Verdict judge_protocol(const WsRouteEntry& route, session::Exchange& e) noexcept {
   const WsOptions& options = route.handlers.options;
   Verdict verdict;
   const bool offers = e.head.count(proto::FieldName::sec_websocket_protocol) != 0;
   if (offers && options.choose_protocol) {
-    if (!ask_for_protocol(route, e, verdict.protocol)) return failed(route);
+    if (!ask_for_protocol(route, e, verdict.protocol)) return failed(route, e);
   } else if (offers) {
     verdict.protocol = choose_listed(route, e);
   }

@@ -61,7 +61,7 @@ bool admit(RealtimeWorker& w, const net::Connection& c, WsRouteEntry& route, ses
   w.note_call(route.pattern);
   find_identity(part.options.identify, part.directory->token_key(), e.request, said);
   if (said.failed) {
-    w.report_failure(route.pattern);
+    w.report_failure(route.pattern, e);
     return refuse(e, 500, "Internal Server Error");
   }
   if (said.identity().empty()) return true;
@@ -228,7 +228,7 @@ void tell_restored(RealtimeWorker& w, net::Connection& c, ClientOfSocket& own, c
   if (own.part->options.on_restored) {
     w.note_call(kStore);
     if (own.part->options.on_restored(ws, found)) return;
-    w.report_failure(kStore, ws);
+    w.report_failure(kStore, ws, RealtimeWorker::Then::closes);
     return session::handler_failed(w.sessions, c);
   }
   const SessionData now = collect(w, c, SIZE_MAX);

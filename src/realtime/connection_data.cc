@@ -8,6 +8,7 @@
 #include "realtime/commands.h"
 #include "realtime/connection_data.h"
 #include "realtime/connection_slots.h"
+#include "realtime/log_lines.h"
 
 namespace martlet {
 
@@ -97,8 +98,9 @@ void limit_metadata(RealtimeWorker& w, net::Connection& c, Metadata& metadata) n
   } else {
     metadata.json = Json();
   }
-  session::fail_websocket(w.sessions, c, proto::close_code::policy_violation, "The connection's metadata is too large.",
-                          CloseCause::metadata_too_big);
+  const CloseInfo why{CloseCause::metadata_too_big, CloseCode::policy_violation, "The connection's metadata is too large."};
+  if (c.state<session::WsState>().ready == ReadyState::open) log_mistake(c, why);
+  session::fail_websocket(w.sessions, c, proto::close_code::policy_violation, why.reason, why.cause);
 }
 
 }  // namespace realtime

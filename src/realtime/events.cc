@@ -83,7 +83,7 @@ class Delivery {
 
   void call(EventArguments& args, EventTable& table, EventNode& l) noexcept {
     if (!l.function(args)) {
-      w_.report_failure(route_.pattern, args.socket());
+      w_.report_failure(route_.pattern, args.socket(), RealtimeWorker::Then::closes);
       good_ = false;
     }
     if (EventAccess::refused(args)) [[unlikely]] {
@@ -128,7 +128,7 @@ class Delivery {
     auto& handler = route_.events->part.on_error;
     if (!handler) return send_event_error(args.socket(), error);
     if (handler(args.socket(), error)) return;
-    w_.report_failure(route_.pattern, args.socket());
+    w_.report_failure(route_.pattern, args.socket(), RealtimeWorker::Then::closes);
     good_ = false;
   }
 

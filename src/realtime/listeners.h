@@ -43,6 +43,11 @@ inline void take_out_once(RealtimeWorker& w, session::WsExtras& extras, Event ev
   take_out(w, *link);
 }
 
+// When one has thrown: what is told of an end changes nothing about it.
+inline RealtimeWorker::Then after_failure(Event event) noexcept {
+  return event == Event::error || event == Event::close ? RealtimeWorker::Then::goes_on : RealtimeWorker::Then::closes;
+}
+
 // Runs those of the connection's own that were there when it began, whatever they do to the list. False when one threw.
 template <typename... Args>
 bool run_listeners(WsRouteEntry& route, net::Connection& c, session::WsExtras& extras, Event event, Args... args) noexcept {
@@ -54,7 +59,7 @@ bool run_listeners(WsRouteEntry& route, net::Connection& c, session::WsExtras& e
     if (listener->gone) continue;
     if (listener->once) take_out_once(w, extras, event, listener);
     if (static_cast<Listener<void(WebSocket, Args...)>*>(listener)->function(ws, args...)) continue;
-    w.report_failure(route.pattern, ws);
+    w.report_failure(route.pattern, ws, after_failure(event));
     good = false;
   }
   return good;

@@ -7,6 +7,7 @@
 #include "base/kept_text.h"
 #include "realtime/commands.h"
 #include "realtime/connection_slots.h"
+#include "realtime/log_lines.h"
 
 namespace martlet {
 
@@ -116,7 +117,9 @@ void give_up(RealtimeWorker& w, const WebSocket& ws, uint64_t number) noexcept {
   if (Writing* writing = find(w, ws, number, c)) {
     writing->number = 0;
     if (c->state<session::WsState>().ready != ReadyState::open) return;  // it ends in its own way
-    session::fail_websocket(w.sessions, *c, proto::close_code::internal_error, "A message was not finished.", CloseCause::handler_failure);
+    const CloseInfo why{CloseCause::handler_failure, CloseCode::internal_error, "A message was not finished."};
+    log_mistake(*c, why);
+    session::fail_websocket(w.sessions, *c, proto::close_code::internal_error, why.reason, why.cause);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "codec/origin_pattern.h"
 #include "realtime/admission.h"
 #include "realtime/kept_request.h"
+#include "realtime/log_lines.h"
 #include "realtime/topic_seam.h"
 #include "session/ws_session.h"
 
@@ -53,7 +54,7 @@ void before_close(worker::Worker& worker, net::Connection& c) noexcept {
   take_published(w, c);
 }
 
-constexpr worker::WorkerSeam kSeam{open, parts_changed, deliver, send_notice, before_close, {take_item, lagged}};
+constexpr worker::WorkerSeam kSeam{open, parts_changed, deliver, send_notice, before_close, describe_socket, {take_item, lagged}};
 
 }  // namespace
 

@@ -58,7 +58,7 @@ const std::string& pattern_of(const TaskRoot& root) noexcept {
 void ended(TaskRoot& root, bool good) noexcept {
   if (good) return;
   RealtimeWorker& w = worker_of(root);
-  w.report_failure(pattern_of(root), socket_of(root).ws);
+  w.report_failure(pattern_of(root), socket_of(root).ws, RealtimeWorker::Then::closes);
   if (net::Connection* c = connection_of(socket_of(root))) session::handler_failed(w.sessions, *c);
 }
 

@@ -9,6 +9,7 @@
 #include "realtime/connection_slots.h"
 #include "realtime/kept_request.h"
 #include "realtime/listeners.h"
+#include "realtime/log_lines.h"
 #include "realtime/realtime.h"
 #include "realtime/ws_steps.h"
 #include "base/bytes.h"
@@ -34,7 +35,7 @@ bool run_handlers(WsRouteEntry& route, net::Connection& c, Function<void(WebSock
   RealtimeWorker& w = worker_of(route);
   bool good = true;
   if (handler && !handler(w.handle(c), args...)) {
-    w.report_failure(route.pattern, w.handle(c));
+    w.report_failure(route.pattern, w.handle(c), after_failure(event));
     good = false;
   }
   session::WsExtras* extras = extras_of(c);
@@ -113,6 +114,7 @@ void on_close(session::WsRoute& route, net::Connection& c, const CloseInfo& why)
   WsRouteEntry& entry = entry_of(route);
   RealtimeWorker& w = worker_of(route);
   const bool opened = !find_slot<PendingSocket>(c);
+  if (log_level() == LogLevel::debug) [[unlikely]] log_close(c, why);
   Function<void(WebSocket, const CloseInfo&)> none;
   run_handlers(entry, c, opened ? entry.handlers.close : none, Event::close, why);
   w.parts.closed(c, why);
@@ -199,7 +201,7 @@ void call_open(RealtimeWorker& w, net::Connection& c, WsRouteEntry& route, sessi
   if (w.open_sessions) w.open_sessions->begin(w, c);
   auto& handler = route.on_open ? route.on_open : route.handlers.open;
   if (handler && !handler(ws, e.request)) {
-    w.report_failure(route.pattern, ws);
+    w.report_failure(route.pattern, ws, RealtimeWorker::Then::closes);
     session::handler_failed(w.sessions, c);
   }
   if (w.draining) w.say_goodbye(c);  // it was let in before the drain, and asked after that

@@ -147,7 +147,7 @@ bool run_step(RealtimeWorker& w, net::Connection& c, WsRouteEntry& route, Pendin
   const bool good = SocketStepAccess::function(step)(ws, open.exchange->request, next);
   open.in_step = false;
   if (!good) {
-    w.report_failure(route.pattern, ws);
+    w.report_failure(route.pattern, ws, RealtimeWorker::Then::closes);
     session::handler_failed(w.sessions, c);
     return false;
   }

@@ -47,7 +47,7 @@ void refuse(RoutedWorker& w, session::Exchange& e, const session::Exchange::Refu
 
 void failed(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
   e.flags.goes_on = false;
-  w.report_failure(chain.pattern);
+  w.report_failure(chain.pattern, e);
   if (e.flags.upgraded) return session::handler_failed(*e.sessions, *e.connection);  // it is a WebSocket by now
   if (w.fail_thrown) return w.fail_thrown(w, e);
   refuse(w, e, {500, "Internal Server Error", {}});
@@ -152,7 +152,7 @@ void end_of_chain(RoutedWorker& w, session::Exchange& e, const Chain& chain) noe
 
 void answer_missing(RoutedWorker& w, session::Exchange& e, const Chain& chain) noexcept {
   w.stats.handler_failures++;
-  sys::log_limited(LogLevel::error, "the handler sent no response", chain.pattern);
+  w.log_request(LogLevel::error, "the handler sent no response: ", chain.pattern, e);
   refuse(w, e, {500, "Internal Server Error", {}});
 }
 
@@ -312,7 +312,7 @@ void on_refused(void* context, session::Exchange& e) {
 void on_overdue(void* context, session::Exchange& e) {
   auto& w = *static_cast<RoutedWorker*>(context);
   const std::string& pattern = static_cast<const Chain*>(e.route)->pattern;
-  sys::log_limited(LogLevel::warn, "no answer came in time", pattern);
+  w.log_request(LogLevel::warn, "no answer came in time: ", pattern, e);
   if (!w.fail_refused) return session::send_refusal(e);
   w.note_call(pattern);
   e.flags.in_handler = true;
@@ -326,7 +326,7 @@ void on_aborted(void* context, session::Exchange& e) {
   auto& w = *static_cast<RoutedWorker*>(context);
   const std::string& pattern = static_cast<const Chain*>(e.route)->pattern;
   w.note_call(pattern);
-  if (!e.aborted()) w.report_failure(pattern);
+  if (!e.aborted()) w.report_failure(pattern, e);
 }
 
 namespace {
@@ -347,7 +347,7 @@ void go_on(RoutedWorker& w, session::Exchange& e) noexcept {
 void task_ended(RoutedWorker& w, session::Exchange& e, bool good) noexcept {
   const auto& chain = *static_cast<const Chain*>(e.route);
   const bool answered = e.flags.responded || e.flags.upgraded;
-  if (answered) return good ? void() : w.report_failure(chain.pattern);
+  if (answered) return good ? void() : w.report_failure(chain.pattern, e);
   const bool inside = e.flags.in_handler;
   e.flags.in_handler = true;
   good ? answer_missing(w, e, chain) : failed(w, e, chain);

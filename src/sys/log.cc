@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -18,6 +19,8 @@ namespace {
 std::atomic<LogLevel> level_in_force{LogLevel::warn};
 std::atomic<const sys::LogTarget*> target_in_force{nullptr};
 std::mutex sink_mutex;
+std::atomic<UserNamer<Request>> namer_of_requests{nullptr};
+std::atomic<UserNamer<WebSocket>> namer_of_sockets{nullptr};
 
 Function<void(LogLevel, std::string_view)>& sink() {
   static Function<void(LogLevel, std::string_view)> instance;
@@ -76,23 +79,46 @@ namespace sys {
 
 void set_log_target(const LogTarget* target) noexcept { target_in_force.store(target, std::memory_order_release); }
 
+bool debug_is_asked_for() noexcept {
+  const char* text = std::getenv("MARTLET_DEBUG");
+  return text && (std::string_view(text) == "true" || std::string_view(text) == "1");
+}
+
+std::string_view user_of(const Request& request) noexcept {
+  const auto namer = namer_of_requests.load(std::memory_order_relaxed);
+  return namer ? namer(request) : std::string_view();
+}
+
+std::string_view user_of(const WebSocket& socket) noexcept {
+  const auto namer = namer_of_sockets.load(std::memory_order_relaxed);
+  return namer ? namer(socket) : std::string_view();
+}
+
 void log_line(LogLevel level, std::string_view line) noexcept { martlet::log(level, line); }
 
-void log_limited(LogLevel level, const char* what, std::string_view detail) noexcept {
-  if (level < log_level()) return;
-  // Ten lines a second, all causes together; then silence until the next second, with a count.
-  static std::atomic<uint64_t> window{0};
-  static std::atomic<uint32_t> lines{0};
+bool may_log(LogLevel level) noexcept {
+  if (level < log_level() || level == LogLevel::off) return false;
+  // So many lines a second; then silence until the next one, with a count.
+  struct Share {
+    std::atomic<uint64_t> window{0};
+    std::atomic<uint32_t> lines{0};
+  };
+  static Share shares[static_cast<size_t>(LogLevel::off)];
+  Share& share = shares[static_cast<size_t>(level)];
   const uint64_t second = sys::monotonic_ns() / 1'000'000'000;
-  if (window.exchange(second, std::memory_order_relaxed) != second) {
-    const uint32_t before = lines.exchange(0, std::memory_order_relaxed);
+  if (share.window.exchange(second, std::memory_order_relaxed) != second) {
+    const uint32_t before = share.lines.exchange(0, std::memory_order_relaxed);
     if (before > kLinesPerSecond) {
       char line[64];
       const int size = std::snprintf(line, sizeof line, "%u lines were left out", before - kLinesPerSecond);
       martlet::log(level, {line, static_cast<size_t>(size)});
     }
   }
-  if (lines.fetch_add(1, std::memory_order_relaxed) >= kLinesPerSecond) return;
+  return share.lines.fetch_add(1, std::memory_order_relaxed) < kLinesPerSecond;
+}
+
+void log_limited(LogLevel level, const char* what, std::string_view detail) noexcept {
+  if (!may_log(level)) return;
   char line[400];
   const int most = static_cast<int>(detail.size() < 300 ? detail.size() : 300);
   const int size = std::snprintf(line, sizeof line, "%s: %.*s", what, most, detail.data());
@@ -105,5 +131,10 @@ void log_limited(LogLevel level, const char* what, std::string_view detail) noex
 }  // namespace sys
 
 void log_limited(LogLevel level, const char* what, std::string_view detail) noexcept { sys::log_limited(level, what, detail); }
+
+void name_users_in_log(UserNamer<Request> of_requests, UserNamer<WebSocket> of_sockets) noexcept {
+  namer_of_requests.store(of_requests, std::memory_order_relaxed);
+  namer_of_sockets.store(of_sockets, std::memory_order_relaxed);
+}
 
 }  // namespace martlet

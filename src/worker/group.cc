@@ -61,6 +61,7 @@ void Worker::sit_down(Place& place) noexcept {
 
 // The last turn is over, and all connections are gone.
 void Worker::stand_up() noexcept {
+  group->cut_connections.fetch_add(cut_connections, std::memory_order_relaxed);
   group->seats[seat].stats.show(snapshot());
   group->seats[seat].turn_since_ns.store(0, std::memory_order_relaxed);
   if (place_.worker == this) place_.worker = nullptr;

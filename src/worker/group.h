@@ -83,15 +83,21 @@ struct Group {
   bool watched = false;                   // somebody looks at turn_since_ns
   std::atomic<uint32_t> connections{0};   // of all, below the limit
   // A worker begins to drain, or ends: it is about to close its listeners. Waits for a restart that hands them over.
-  void begin_drain(uint64_t cut_at) noexcept {
+  // True for the first one. It is since 0 where nothing is waited for.
+  bool begin_drain(uint64_t since, uint64_t cut_at) noexcept {
     const std::lock_guard lock(listeners);
     cut_at_ns.store(cut_at, std::memory_order_relaxed);
-    if (!draining.exchange(true, std::memory_order_seq_cst) && control) control->wake();
+    if (since) drain_since_ns.store(since, std::memory_order_relaxed);
+    if (draining.exchange(true, std::memory_order_seq_cst)) return false;
+    if (control) control->wake();
+    return true;
   }
   sys::Waker* control = nullptr;  // of the thread that waits for the workers
   std::mutex listeners;  // while it is held, all that listened at its beginning goes on listening
   std::atomic<bool> draining{false};
   std::atomic<uint64_t> cut_at_ns{0};
+  std::atomic<uint64_t> drain_since_ns{0};
+  std::atomic<uint32_t> cut_connections{0};  // of the workers that have ended
   std::unique_ptr<Seat[]> seats;
   std::atomic<const QueueCounts*> queue_counts{nullptr};  // in `common`
   Common common;

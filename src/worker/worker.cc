@@ -160,6 +160,7 @@ Error Worker::open() {
   if (mistake) return mistake;
   if (!inbox && !over) register_inbox();
   if (!inbox) return Error("no worker number or descriptor is left");
+  if (options.debug || sys::debug_is_asked_for()) set_log_level(LogLevel::debug);
   take_options();
   if (Error error = ProxiesAccess::open(options.trusted_proxies, *this)) return error;
   if (Error error = seam->open(*this)) return error;
@@ -218,7 +219,7 @@ void Worker::begin_drain(DrainRequest drain) noexcept {
   drain_since_ns = sys::monotonic_ns();
   cut_at_ns = drain_since_ns + uint64_t{drain.deadline_ms} * 1'000'000;
   spread_ns = uint64_t{drain.spread_ms < drain.deadline_ms ? drain.spread_ms : drain.deadline_ms} * 1'000'000;
-  if (group) group->begin_drain(cut_at_ns);
+  if (!group || group->begin_drain(drain_since_ns, cut_at_ns)) tell_drain(drain.deadline_ms);
   reactor.accept_waiting();  // the kernel has told these clients that they are connected
   reactor.stop_listening();
   if (!drain.notice.text().empty()) seam->send_notice(*this, drain.notice.text());
@@ -261,6 +262,7 @@ void Worker::drain_step() noexcept {
   for (uint32_t slot = 0; slot < reactor.connections.extent(); slot++) {
     net::Connection* c = reactor.connections.at(slot);
     if (!c || c->closing) continue;
+    if (cut) cut_connections++;
     if (cut && c->protocol == &session::ws_protocol) {
       session::abort_websocket(sessions, *c, CloseCause::drain);
     } else if (cut) {
@@ -275,9 +277,10 @@ void Worker::end() noexcept {
   sys::release_descriptors(std::exchange(claimed_descriptors, 0));
   if (!inbox) return;
   over = true;
-  if (group && !draining) group->begin_drain(0);  // no restart hands listeners over that are about to be closed
+  if (group && !draining) (void)group->begin_drain(0, 0);  // no restart hands listeners over that are about to be closed
   Worker* outer = current_worker_;
   current_worker_ = this;
+  cut_connections += reactor.connections.size();
   for_each_websocket([this](net::Connection& c) {
     session::abort_websocket(sessions, c, draining ? CloseCause::drain : CloseCause::local_close);
   });
@@ -285,6 +288,7 @@ void Worker::end() noexcept {
   before_flush(this);
   parts.worker_ends();
   if (group) stand_up();
+  else if (opened) tell_end();
   inbox->close();
   inbox = nullptr;
   current_worker_ = outer;
@@ -304,15 +308,6 @@ Stats Worker::snapshot() const noexcept {
   now.open_connections = reactor.connections.size();
   if (inbox) now.mail_refused = inbox->refused();
   return now;
-}
-
-void Worker::report_failure(std::string_view route, WebSocket socket) noexcept {
-  stats.handler_failures++;
-  if (!on_error) return sys::log_limited(LogLevel::error, "handler failed", detail::last_failure());
-  char what[256];  // it may throw in its turn, and the error handlers are still to hear of this one
-  std::snprintf(what, sizeof what, "%s", detail::last_failure());
-  on_error({what, route, socket});
-  detail::note_failure(what);
 }
 
 void Worker::retire(Retired* thing) noexcept {

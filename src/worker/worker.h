@@ -7,6 +7,7 @@
 #pragma once
 
 #include <martlet/app.h>
+#include <martlet/log.h>
 
 #include <cstdint>
 #include <string>
@@ -14,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/kept_text.h"
+#include "codec/log_text.h"
 #include "net/mailbox.h"
 #include "net/reactor.h"
 #include "session/sessions.h"
@@ -43,6 +45,8 @@ struct WorkerSeam {
   void (*send_notice)(Worker& w, std::string_view text) noexcept;
   // A WebSocket is about to be closed: first it gets what was published to it.
   void (*before_close)(Worker& w, net::Connection& c) noexcept;
+  // For a line of the log: which WebSocket it is whose callback has failed, and whether it closes for it, if it is still open.
+  void (*describe)(Worker& w, const WebSocket& ws, std::string_view route, bool closes, codec::LogText& line) noexcept;
   ParcelSeam parcels;
 };
 
@@ -66,6 +70,8 @@ struct Worker {
   void begin_drain(DrainRequest drain) noexcept;
   void keep_draining() noexcept;
   void drain_step() noexcept;
+  void tell_drain(uint32_t deadline_ms) const noexcept;
+  void tell_end() const noexcept;
   bool is_drained() noexcept;
   void say_goodbyes(uint64_t now_ns) noexcept;
   void say_goodbye(net::Connection& c) noexcept;
@@ -122,6 +128,7 @@ struct Worker {
   uint64_t drain_since_ns = 0;
   uint64_t spread_ns = 0;       // over which the WebSockets are told to go
   uint32_t goodbyes = 0;        // slots below this one have been told
+  uint32_t cut_connections = 0; // that had not ended by themselves
 
   // The connection of a handle if it is an open or closing WebSocket; null when it is gone.
   net::Connection* websocket(base::SlotId id) noexcept {
@@ -143,8 +150,14 @@ struct Worker {
       if (c && !c->closing && c->protocol == &session::ws_protocol) fn(*c);
     }
   }
-  // The socket is the one whose handler it was, if it was one.
-  void report_failure(std::string_view route, WebSocket socket = {}) noexcept;
+  // A callback of the user's has thrown (report.cc): on_error hears of it, or the log. The socket is the one whose handler it was, if it
+  // was one; `closes`: where it is still open it closes for it (1011).
+  enum class Then : uint8_t { goes_on, closes };
+  void report_failure(std::string_view route, WebSocket socket = {}, Then then = Then::goes_on) noexcept;
+  // The same of a step of a request, or of what its answer calls.
+  void report_failure(std::string_view route, session::Exchange& e) noexcept;
+  // "WHAT" and which request it is, by may_log().
+  void log_request(LogLevel level, std::string_view what, std::string_view route, const session::Exchange& e) noexcept;
   void retire(Retired* thing) noexcept;
 };
 

@@ -2,9 +2,13 @@
 #include <doctest/doctest.h>
 #include <martlet/log.h>
 
+#include <chrono>
 #include <string>
 
+#include "support/environment.h"
+#include "support/log_lines.h"
 #include "support/stderr_text.h"
+#include "sys/log_line.h"
 
 using namespace martlet;
 using namespace martlet::test;
@@ -35,4 +39,41 @@ TEST_CASE("log: a line may have any length") {
     const std::string line(size, 'x');
     CHECK(logged(LogLevel::error, line) == "martlet error: " + line + "\n");
   }
+}
+
+TEST_CASE("log: ten lines a second of a level, and a flood of one level leaves nothing out of another") {
+  using Clock = std::chrono::steady_clock;
+  LogLines lines(LogLevel::debug);
+  const auto begun = Clock::now();
+  for (int i = 0; i < 100'000; i++) {
+    log_limited(LogLevel::debug, "flood", "of what peers do");
+    if (i % 20'000 == 0) log_limited(LogLevel::error, "error", "of the program's");
+  }
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - begun).count();
+  CHECK(lines.count(LogLevel::debug, "flood") >= 1);
+  CHECK(lines.count(LogLevel::debug, "flood") <= static_cast<size_t>(seconds + 2) * sys::kLinesPerSecond);
+  CHECK(lines.count(LogLevel::error, "error: of the program's") == 5);
+}
+
+TEST_CASE("log: what is below the level takes nothing from what is not") {
+  LogLines lines(LogLevel::error);
+  for (int i = 0; i < 1000; i++) CHECK_FALSE(sys::may_log(LogLevel::warn));
+  CHECK_FALSE(sys::may_log(LogLevel::off));
+  set_log_level(LogLevel::off);
+  CHECK_FALSE(sys::may_log(LogLevel::error));
+  CHECK_FALSE(sys::may_log(LogLevel::off));
+  CHECK(lines.all().empty());
+}
+
+TEST_CASE("log: the environment asks for all of it") {
+  for (const char* yes : {"true", "1"}) {
+    const Variable variable("MARTLET_DEBUG", yes);
+    CHECK(sys::debug_is_asked_for());
+  }
+  for (const char* no : {"", "0", "false", "TRUE", "true ", "yes"}) {
+    const Variable variable("MARTLET_DEBUG", no);
+    CHECK_FALSE(sys::debug_is_asked_for());
+  }
+  const Variable none("MARTLET_DEBUG", nullptr);
+  CHECK_FALSE(sys::debug_is_asked_for());
 }
