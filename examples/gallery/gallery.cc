@@ -79,6 +79,11 @@ const std::vector<gallery::Application> kApplications{
      {{"/members?token=token-of-ann", ""}, {"/members?token=guessed", ""}}},
     {"robust_chat", "bad clients and bad networks, borne with", gallery::robust_chat,
      {{"/robust-chat/lobby", R"({"type": "chat", "text": "hello"})"}, {"/robust-chat/lobby?ping=500&timeout=5000", "no JSON"}}},
+    {"middleware", "a log, a token and three limits (GET /token/ann@example.com)", gallery::middleware,
+     {{"/middleware?token=", "hello"}, {"/middleware", ""}}},
+    {"live_updates", "channels to subscribe to, and an API that publishes (GET /token/ann@example.com)", gallery::live_updates,
+     {{"/live?token=", R"({"type": "subscribe", "channel": "posts"})"}}},
+    {"monitoring", "how the server is, for monitors", gallery::monitoring, {{"/ws/room/lobby", "hello"}}, "/ws/health"},
 };
 
 void add(App& app, const gallery::Application& application, const std::string& prefix) {

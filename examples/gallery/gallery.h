@@ -66,5 +66,8 @@ void rbac(martlet::App& app, martlet::Router& routes);
 void game(martlet::App& app, martlet::Router& routes);
 void token_and_rate(martlet::App& app, martlet::Router& routes);
 void robust_chat(martlet::App& app, martlet::Router& routes);
+void middleware(martlet::App& app, martlet::Router& routes);
+void live_updates(martlet::App& app, martlet::Router& routes);
+void monitoring(martlet::App& app, martlet::Router& routes);
 
 }  // namespace gallery

@@ -1,9 +1,10 @@
-// gallery_auth.test.mjs: applications of examples/gallery that ask who somebody is: private_chat, live_chat, rbac. The tokens are
-// signed here, by node's own HMAC.
+// gallery_auth.test.mjs: applications of examples/gallery that ask who somebody is: private_chat, live_chat, live_updates, rbac. The
+// tokens are signed here, by node's own HMAC.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
-import { application, close, hearJson, invalid, isIsoNow, quiet, said, send, skip } from './gallery.mjs';
-import { connect, curl } from './harness.mjs';
+import { test } from 'node:test';
+import { application, close, hearJson, invalid, isIsoNow, isMsNow, quiet, said, send, serving, skip } from './gallery.mjs';
+import { connect, curl, until } from './harness.mjs';
 
 const secret = 'a secret of the checks, 32 bytes or more';
 process.env.JWT_SECRET = secret;
@@ -136,6 +137,109 @@ application('live_chat', async (server) => {
   assert.deepEqual(await hearJson(again), { type: 'room-history', messages: [], users: [person('ann')] });
   await quiet(carl);
 });
+
+// X-20 ------------------------------------------------------------------------------------------------------------------
+
+const subscribe = async (client, channel) => {
+  send(client, { type: 'subscribe', channel });
+  assert.deepEqual(await hearJson(client), { type: 'subscribed', channel });
+};
+const unsubscribe = async (client, channel) => {
+  send(client, { type: 'unsubscribe', channel });
+  assert.deepEqual(await hearJson(client), { type: 'unsubscribed', channel });
+};
+const update = async (client, channel, data) => isMsNow(await hearJson(client), { type: 'update', channel, data });
+
+// What the API of posts answers.
+const writing = (server) => async (method, path, body, headers = { authorization: `Bearer ${tokenOf('ann')}` }) => {
+  const answer = await fetch(server.http + path, { method, body: typeof body === 'string' ? body : JSON.stringify(body),
+    headers: { 'content-type': 'application/json', ...headers } });
+  const text = await answer.text();
+  return { status: answer.status, challenge: answer.headers.get('www-authenticate'), json: answer.ok ? JSON.parse(text) : text };
+};
+
+application('live_updates', async (server) => {
+  await asksForToken(server, '/live');
+  const write = writing(server);
+  const [ann, bob, carl] = [await come(server, '/live', 'ann'), await come(server, '/live', 'bob'), await come(server, '/live', 'carl')];
+  await subscribe(ann, 'posts');
+  await subscribe(bob, 'post-1');
+
+  // Nobody writes without a token.
+  for (const [method, path] of [['POST', '/api/posts'], ['PUT', '/api/posts/1']]) {
+    for (const headers of [{}, { authorization: 'Bearer x' }, { authorization: `Bearer ${sign({ ...person('eve'), exp: 1000 })}` }, { authorization: 'Basic YTpi' }]) {
+      const { status, challenge } = await write(method, path, { title: 'by nobody' }, headers);
+      assert.equal(status, 401, `${method} ${JSON.stringify(headers)}`);
+      assert.match(challenge, /^Bearer realm="Restricted"/);
+    }
+  }
+  await quiet(ann, bob, carl);
+
+  const first = { id: 1, title: 'Hello', text: '' };
+  assert.deepEqual((await write('POST', '/api/posts', { title: 'Hello' })).json, { success: true, post: first });
+  await update(ann, 'posts', { type: 'new-post', post: first });
+  const changed = { id: 1, title: 'Hello', text: 'world' };
+  assert.deepEqual((await write('PUT', '/api/posts/1', { title: 'Hello', text: 'world' })).json, { success: true, post: changed });
+  await update(ann, 'posts', { type: 'post-updated', post: changed });
+  await update(bob, 'post-1', { type: 'updated', post: changed });
+  const second = { id: 2, title: 'Two', text: 'x' };
+  assert.deepEqual((await write('POST', '/api/posts', { title: 'Two', text: 'x' })).json, { success: true, post: second });
+  await update(ann, 'posts', { type: 'new-post', post: second });
+  await quiet(ann, bob, carl);
+
+  // Several channels, in the order of what happens; who has left one hears no more of it.
+  await subscribe(bob, 'posts');
+  await unsubscribe(ann, 'posts');
+  await write('PUT', '/api/posts/1', { title: 'Hello' });
+  await update(bob, 'posts', { type: 'post-updated', post: first });
+  await update(bob, 'post-1', { type: 'updated', post: first });
+  await unsubscribe(ann, 'never subscribed');
+  await quiet(ann, bob, carl);
+
+  for (const wrong of [{ type: 'dance' }, {}, { type: 7 }, { type: 'Subscribe', channel: 'posts' }]) {
+    send(carl, wrong);
+    assert.deepEqual(await hearJson(carl), error('Unknown message type'));
+  }
+  for (const wrong of ['no JSON', '5', '[]', Buffer.from('{"type":"subscribe","channel":"posts"}'), { type: 'subscribe' }, { type: 'subscribe', channel: 7 },
+    { type: 'unsubscribe', channel: '' }]) {
+    send(carl, wrong);
+    assert.deepEqual(await hearJson(carl), invalid);
+  }
+  // A hundred channels of one client, whose names are not too long.
+  send(carl, { type: 'subscribe', channel: 'x'.repeat(2000) });
+  assert.deepEqual(await hearJson(carl), error('Cannot subscribe'));
+  for (let i = 0; i < 100; i++) await subscribe(carl, `post-${i}`);
+  send(carl, { type: 'subscribe', channel: 'posts' });
+  assert.deepEqual(await hearJson(carl), error('Cannot subscribe'));
+  await unsubscribe(carl, 'post-99');
+  await subscribe(carl, 'posts');
+  for (const client of [ann, bob, carl]) await close(client);
+
+  // What is no post is none, and of many posts the first are forgotten.
+  for (const [status, path, body, headers] of [[400, '', '{'], [422, '', { title: 7 }], [415, '', 'title=x', { 'content-type': 'text/plain' }],
+    [413, '', { title: 'x'.repeat(17_000) }], [404, '/3', { title: 'x' }], [404, '/x', { title: 'x' }], [404, '/99999999999', { title: 'x' }]]) {
+    assert.equal((await write(path ? 'PUT' : 'POST', '/api/posts' + path, body, headers && { authorization: `Bearer ${tokenOf('ann')}`, ...headers })).status,
+      status, `${path} ${JSON.stringify(body).slice(0, 40)}`);
+  }
+  for (let i = 3; i <= 1001; i++) assert.equal((await write('POST', '/api/posts', { title: 'x' })).json.post.id, i);
+  assert.equal((await write('PUT', '/api/posts/1', { title: 'x' })).status, 404);
+  assert.equal((await write('PUT', '/api/posts/2', { title: 'x' })).status, 200);
+});
+
+test('gallery: live_updates: a channel is gone with its last subscriber', () => serving(async (server) => {
+  const rooms = async () => (await (await fetch(server.http + '/monitoring/ws/health')).json()).websocket.totalRooms;
+  const [ann, bob] = [await come(server, '/live_updates/live', 'ann'), await come(server, '/live_updates/live', 'bob')];
+  for (const channel of ['posts', 'post-1', 'post-2']) await subscribe(ann, channel);
+  for (const channel of ['posts', 'post-3']) await subscribe(bob, channel);
+  assert.equal(await rooms(), 4);
+  await unsubscribe(ann, 'post-2');
+  await unsubscribe(ann, 'posts');
+  assert.equal(await rooms(), 3);
+  await close(bob);
+  await until(async () => await rooms() === 1, 'those of bob to be gone');
+  ann.ws.terminate();
+  await until(async () => await rooms() === 0, 'all of them to be gone');
+}));
 
 // X-44 ------------------------------------------------------------------------------------------------------------------
 
