@@ -58,16 +58,15 @@ LogText& LogText::add(uint64_t number) noexcept {
 // No part of a character is left behind, and "..." has its place.
 void LogText::put(std::string_view text, size_t most, Quotes quotes) noexcept {
   size_t left = std::min(most, kMost - size_);
-  if (left < kCut.size()) return;
-  size_t good = size_;  // where "..." may stand
+  const std::string_view cut = kCut.substr(0, left < kCut.size() ? 0 : kCut.size());
+  size_t good = size_;  // where it may stand
   for (size_t at = 0; at < text.size();) {
     size_t size = harmless_character(text, at);
     if (size == 0 && quotes == Quotes::kept && (text[at] == '"' || text[at] == '\\')) size = 1;
     const size_t takes = size ? size : kEscapedBytes;
     if (takes > left) {
       size_ = good;
-      add(kCut);
-      return;
+      return void(add(cut));
     }
     if (size) {
       text.copy(text_ + size_, size, at);
