@@ -58,7 +58,7 @@ LogText& LogText::add(uint64_t number) noexcept {
 // No part of a character is left behind, and "..." has its place.
 void LogText::put(std::string_view text, size_t most, Quotes quotes) noexcept {
   size_t left = std::min(most, kMost - size_);
-  if (left < kCut.size()) return;
+  const bool may_be_cut = left >= kCut.size();
   size_t good = size_;  // where "..." may stand
   for (size_t at = 0; at < text.size();) {
     size_t size = harmless_character(text, at);
@@ -66,7 +66,7 @@ void LogText::put(std::string_view text, size_t most, Quotes quotes) noexcept {
     const size_t takes = size ? size : kEscapedBytes;
     if (takes > left) {
       size_ = good;
-      add(kCut);
+      if (may_be_cut) add(kCut);
       return;
     }
     if (size) {
