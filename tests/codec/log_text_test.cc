@@ -65,7 +65,7 @@ TEST_CASE("log text: random bytes, random limits: harmless, whole UTF-8, never l
   const std::string_view pieces[] = {"a", "\"", "\\", "\n", "\x1b", "é", "日", "𝄞", "\xc2\x85", "\xe2\x80\xa9", "\xf0\x9d", "\x80", "\xff"};
   for (int i = 0; i < 20'000; i++) {
     std::string text;
-    for (unsigned n = random() % 12; n > 0; n--) text += pieces[random() % std::size(pieces)];
+    for (auto n = random() % 12; n > 0; n--) text += pieces[random() % std::size(pieces)];
     const size_t most = random() % 40;
     const std::string line = escaped(text, most);
     CAPTURE(text);
