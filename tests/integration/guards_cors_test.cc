@@ -274,7 +274,7 @@ TEST_CASE("guards_cors: wrong options are the error of listen()") {
   CHECK(mistake_of({.methods = {"GET,PUT"}}) == "cors: methods: \"GET,PUT\" is no name");
   CHECK(mistake_of({.exposed_headers = {"a\r\nb"}}).starts_with("cors: exposed_headers: "));
   CHECK(mistake_of({.headers = {{""}}}) == "cors: headers: \"\" is no name");
-  CHECK(mistake_of({.preflight_status = 302}) == "cors: preflight_status is one of 200 to 299");
+  CHECK(mistake_of({.preflight_status = 302}) == "cors: preflight_status is not from 200 to 299");
   CHECK(mistake_of({.max_age = -1s}) == "cors: max_age is negative");
 }
 
