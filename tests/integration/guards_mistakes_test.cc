@@ -185,7 +185,7 @@ TEST_CASE("guards_mistakes: limits: a table that there is no memory for") {
     MARTLET_EXPECT(take_memory());
     constexpr uint32_t many = 1u << 28;
     MARTLET_EXPECT(mistake_of(rate_limit({.max_keys = many})) == "rate_limit: no memory for a table of max_keys");
-    MARTLET_EXPECT(mistake_of(connection_limit({.max_keys = many / 8})) == "connection_limit: no memory for a table of max_keys");  // of its logs
+    MARTLET_EXPECT(mistake_of(connection_limit({.max_keys = many / 4})) == "connection_limit: no memory for a table of max_keys");  // of its logs
     MARTLET_EXPECT(mistake_of(message_limit({.key = by_ip(), .max_keys = many})) == "message_limit: no memory for a table of max_keys");
     MARTLET_EXPECT(mistake_of(route_limit({.max_keys = many})) == "route_limit: no memory for a table of max_keys");
     return 0;
