@@ -43,15 +43,14 @@ void notification(App&, WebSocket from, const Json&) {
   from.to("general").send({{"type", "notification"}, {"message", "💡 Someone is sharing a file!"}, {"icon", "📁"}});
 }
 
-// To several rooms.
+// To several rooms, and to who is in two of them once.
 void multi_room_update(App&, WebSocket from, const Json&) {
-  const Json update = {
+  from.to({"general", "announcements", "vip"}).send({
       {"type", "multi-room-update"},
       {"rooms", Json::array({"general", "announcements", "vip"})},
       {"message", "🔄 System update completed"},
       {"timestamp", gallery::now_ms()},
-  };
-  for (const std::string_view room : {"general", "announcements", "vip"}) from.to(room).send(update);
+  });
 }
 
 // To those of the own rooms whose name says what they are.

@@ -45,7 +45,8 @@ class FormatChoice {
 struct Finished {
   int status = 0;      // 0: the connection ended before there was an answer; 101: it has become a WebSocket
   uint64_t bytes = 0;  // of the answer's body: none for HEAD
-  // From on_finish() until the answer was made; or had left, when the client did not take it at once; or the connection ended.
+  // Until the answer had left, or the connection ended: from the turn of the loop in which on_finish() was called, whose requests were
+  // all there when it began.
   std::chrono::nanoseconds duration{};
   // The connection ended before the answer had left: nobody has it whole. False: the operating system has all of it, which
   // is not to say that the client has.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "codec/ip_address.h"
 #include "guards/log_text.h"
 
 namespace martlet::guards {
@@ -77,6 +78,7 @@ void append_ms(std::string& line, uint64_t ns) {
 struct Parts {
   RequestLog log;
   std::string_view texts[kLogTexts];
+  char ip[codec::kIpAddressText];
   explicit Parts(std::string_view record) noexcept {
     std::memcpy(&log, record.data(), sizeof log);
     record.remove_prefix(sizeof log);
@@ -84,7 +86,11 @@ struct Parts {
       texts[i] = record.substr(0, log.sizes[i]);
       record.remove_prefix(log.sizes[i]);
     }
+    const codec::IpAddress address{log.ip};
+    if (address != codec::IpAddress()) texts[static_cast<size_t>(LogText::ip)] = {ip, codec::format_ip_address(address, ip)};
   }
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
   std::string_view of(LogText text) const noexcept { return texts[static_cast<size_t>(text)]; }
 };
 

@@ -4,6 +4,7 @@
 #include <martlet/error.h>
 #include <martlet/log_destination.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -12,7 +13,7 @@
 
 namespace martlet::guards {
 
-// The texts of a record, in their order there.
+// The texts of a line, in their order in a record; of the address there are the bytes in front.
 enum class LogText : uint8_t { ip, user, method, url, referrer, agent, id, route };
 inline constexpr size_t kLogTexts = 8;
 
@@ -20,6 +21,7 @@ inline constexpr size_t kLogTexts = 8;
 struct RequestLog {
   uint64_t bytes = 0;
   uint64_t duration_ns = 0;
+  std::array<uint8_t, 16> ip{};  // its text is made by who writes it
   uint16_t sizes[kLogTexts] = {};
   uint16_t status = 0;
   uint8_t http_minor = 1;

@@ -10,7 +10,6 @@
 #include <cstring>
 
 #include "base/alloc.h"
-#include "codec/ip_address.h"
 #include "guards/log_format.h"
 #include "guards/log_text.h"
 
@@ -30,7 +29,6 @@ struct Kept {
   guards::RequestLog log;
   size_t text_bytes = 0;
   char user[kUserBytes];
-  char ip[48];
   char text[kTextBytes];  // method, url, referrer, agent, id
 
   uint16_t& size_of(LogText t) noexcept { return log.sizes[static_cast<size_t>(t)]; }
@@ -207,7 +205,7 @@ class Line {
     k.log.aborted = finished.aborted;
     const std::string_view route = finished.route.substr(0, 200);
     k.size_of(LogText::route) = static_cast<uint16_t>(route.size());
-    state_->log.record(state_->requests, {bytes_of(k.log), {k.ip, k.size_of(LogText::ip)}, {k.user, k.size_of(LogText::user)}, {k.text, k.text_bytes}, route});
+    state_->log.record(state_->requests, {bytes_of(k.log), {k.user, k.size_of(LogText::user)}, {k.text, k.text_bytes}, route});
   }
 
  private:
@@ -217,12 +215,6 @@ class Line {
 
 bool lies_below(std::string_view path, std::string_view prefix) noexcept {
   return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
-}
-
-// Without ip(), whose text is allocated when it is a long one.
-size_t put_ip(const Request& req, char* to) noexcept {
-  const codec::IpAddress address{req.ip_bytes()};
-  return address == codec::IpAddress() ? 0 : codec::format_ip_address(address, to);
 }
 
 // When the answer is made, as who it is may be found out by later steps.
@@ -239,7 +231,7 @@ void keep_user(const State& s, Request& req, Kept& k) noexcept {
 
 void keep(const State& s, Request& req, Kept& k) noexcept {
   const RequestFormat& f = s.format;
-  if (f.needs(LogText::ip)) k.size_of(LogText::ip) = static_cast<uint16_t>(put_ip(req, k.ip));
+  if (f.needs(LogText::ip)) k.log.ip = req.ip_bytes();
   if (f.needs(LogText::method)) k.add(LogText::method, req.method(), 32);
   if (f.needs(LogText::url)) k.add(LogText::url, req.url(), 600);
   if (f.needs(LogText::referrer)) k.add(LogText::referrer, req.header("Referer").value_or(std::string_view()), 200);

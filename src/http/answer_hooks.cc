@@ -96,7 +96,7 @@ bool AnswerHooks::note_request(AnswerRecord& r, const session::Exchange& e) noex
   r.method_bytes = method.size();
   r.path_bytes = path.size();
   r.route = &static_cast<const routing::Chain*>(e.route)->pattern;
-  r.begun_ns = sys::monotonic_ns();
+  r.begun_ns = worker.reactor.now_ns();
   return true;
 }
 
@@ -119,13 +119,12 @@ void AnswerHooks::answered(AnswerRecord& r, session::Exchange& e, size_t body_by
   const bool no_body = e.status == 204 || e.status == 304 || e.head.method == proto::Method::head;
   r.status = e.status;
   r.body_bytes = no_body ? 0 : body_bytes;
-  r.over_ns = sys::monotonic_ns();
-  if (!await(r, *e.connection)) over(r, false);
+  if (!await(r, *e.connection)) over(r, false, sys::monotonic_ns());
 }
 
 void AnswerHooks::unanswered(AnswerRecord& r) noexcept {
   if (!r.finishes) return give_back(r);
-  over(r, true);
+  over(r, true, sys::monotonic_ns());
 }
 
 // Until it has left -----------------------------------------------------------------------------------------------------
@@ -137,7 +136,7 @@ bool AnswerHooks::await(AnswerRecord& r, net::Connection& c) noexcept {
   }
   if (!fresh_.push(c.slot)) return false;
   Queue& queue = waiting_[c.slot];
-  if (queue.size == kMostWaiting) over(*queue.pop(), false);
+  if (queue.size == kMostWaiting) over(*queue.pop(), false, sys::monotonic_ns());
   queue.push(r);
   c.watched = true;
   return true;
@@ -147,9 +146,7 @@ bool AnswerHooks::await(AnswerRecord& r, net::Connection& c) noexcept {
 bool AnswerHooks::settle(net::Connection& c, bool flushed) noexcept {
   if (c.closing && !c.goes_on) return ended(c), true;
   if (!c.out) return all_over(c, false), true;
-  if (!flushed || !c.out->blocked) return false;
-  for (AnswerRecord* r = waiting_[c.slot].first; r; r = r->next) r->waits = true;
-  return true;
+  return flushed && c.out->blocked;
 }
 
 void AnswerHooks::settle_fresh(bool flushed) noexcept {
@@ -164,26 +161,20 @@ void AnswerHooks::settle_fresh(bool flushed) noexcept {
 }
 
 void AnswerHooks::flushed() noexcept { settle_fresh(true); }
-
-void AnswerHooks::drained(net::Connection& c) noexcept {
-  const uint64_t now_ns = sys::monotonic_ns();
-  for (AnswerRecord* r = waiting_[c.slot].first; r; r = r->next) {
-    if (r->waits) r->over_ns = now_ns;
-  }
-  all_over(c, false);
-}
+void AnswerHooks::drained(net::Connection& c) noexcept { all_over(c, false); }
 
 // Whether it has said all that it had is known by `finish`, see Reactor.
 void AnswerHooks::ended(net::Connection& c) noexcept { all_over(c, !c.finish); }
 
 void AnswerHooks::all_over(net::Connection& c, bool aborted) noexcept {
   c.watched = false;
-  while (AnswerRecord* r = waiting_[c.slot].pop()) over(*r, aborted);
+  const uint64_t now_ns = sys::monotonic_ns();
+  while (AnswerRecord* r = waiting_[c.slot].pop()) over(*r, aborted, now_ns);
 }
 
-void AnswerHooks::over(AnswerRecord& r, bool aborted) noexcept {
+void AnswerHooks::over(AnswerRecord& r, bool aborted, uint64_t now_ns) noexcept {
   r.aborted = aborted;
-  if (aborted) r.over_ns = sys::monotonic_ns();
+  r.over_ns = now_ns;
   due_.push(r);
   worker.reactor.want_turn();
 }

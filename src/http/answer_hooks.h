@@ -41,7 +41,6 @@ struct AnswerRecord : session::AnswerWatch {
   size_t path_bytes = 0;
   uint64_t begun_ns = 0;
   uint64_t over_ns = 0;
-  bool waits = false;      // the kernel has refused it
   uint64_t body_bytes = 0;
   int status = 0;
   bool aborted = false;
@@ -81,7 +80,7 @@ struct AnswerHooks final : worker::Part {
   bool settle(net::Connection& c, bool flushed) noexcept;
   void settle_fresh(bool flushed) noexcept;
   void all_over(net::Connection& c, bool aborted) noexcept;
-  void over(AnswerRecord& r, bool aborted) noexcept;
+  void over(AnswerRecord& r, bool aborted, uint64_t now_ns) noexcept;
   void tell(AnswerRecord& r) noexcept;
   void give_back(AnswerRecord& r) noexcept;
 

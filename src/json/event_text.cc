@@ -92,7 +92,8 @@ bool glance(std::string_view text, EventText& to) noexcept {
   if (!take<words, &Words::args>(text) || text.size() < 2 || text.back() != '}') return false;
   text.remove_suffix(1);
   if (is_digit(text.back())) take_ack_behind(text, to.ack);
-  if (text.empty() || (list && (text.front() != '[' || text.back() != ']'))) return false;
+  if (text.empty()) return false;
+  if (list ? text.front() != '[' || text.back() != ']' : text.front() <= ' ') return false;
   to.args = text;
   to.kind = EventKind::event;
   return true;

@@ -180,7 +180,7 @@ application('broadcast', async (server) => {
   const at = (...rooms) => connect(server.ws + '/broadcast?' + rooms.map((room) => `room=${room}`).join('&'));
   const clients = {
     sender: await at('general', 'premium-users', 'vip', 'game-1', 'game-2', 'other'), general: await at('general'), premium: await at('premium-users'),
-    announcements: await at('announcements'), vip: await at('vip'), game1: await at('game-1'), game2: await at('game-2'), game3: await at('game-3'), none: await at(),
+    announcements: await at('announcements'), vip: await at('vip'), both: await at('announcements', 'vip'), game1: await at('game-1'), game2: await at('game-2'), game3: await at('game-3'), none: await at(),
   };
   const { sender } = clients;
   // Exactly these hear it; answers what they hear.
@@ -200,7 +200,7 @@ application('broadcast', async (server) => {
   assert.equal(await heardBy({ action: 'broadcast' }, ...others), '👋 Hello everyone in all rooms!');
   assert.equal(await heardBy({ action: 'broadcast-room' }, 'general'), '🏠 Important room announcement');
   assert.deepEqual(JSON.parse(await heardBy({ action: 'notification' }, 'general')), { type: 'notification', message: '💡 Someone is sharing a file!', icon: '📁' });
-  isMsNow(JSON.parse(await heardBy({ action: 'multi-room-update' }, 'general', 'announcements', 'vip')),
+  isMsNow(JSON.parse(await heardBy({ action: 'multi-room-update' }, 'general', 'announcements', 'vip', 'both')),
     { type: 'multi-room-update', rooms: ['general', 'announcements', 'vip'], message: '🔄 System update completed' });
   const event = JSON.parse(await heardBy({ action: 'game-event' }, 'game1', 'game2'));
   assert.match(event.player, /^ws_\w+$/);

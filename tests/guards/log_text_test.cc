@@ -7,6 +7,7 @@
 #include <string>
 
 #include "codec/utf8.h"
+#include "codec/ip_address.h"
 #include "guards/log_format.h"
 #include "guards/log_text.h"
 
@@ -29,9 +30,9 @@ std::string as_json(std::string_view text) {
 
 std::string record_of(RequestLog log, const std::string (&texts)[kLogTexts]) {
   std::string all;
-  for (size_t i = 0; i < kLogTexts; i++) log.sizes[i] = static_cast<uint16_t>(texts[i].size());
-  all.assign(reinterpret_cast<const char*>(&log), sizeof log);
-  for (const std::string& text : texts) all += text;
+  if (const auto ip = codec::parse_ip_address(texts[0])) log.ip = ip->bytes;
+  for (size_t i = 1; i < kLogTexts; i++) log.sizes[i] = static_cast<uint16_t>(texts[i].size()), all += texts[i];
+  all.insert(0, reinterpret_cast<const char*>(&log), sizeof log);
   return all;
 }
 

@@ -419,8 +419,8 @@ TEST_CASE("no allocation: limits of requests and of messages, let through and re
 }
 
 TEST_CASE("no allocation: what stands before a request: its name, CORS, security headers with nonces, its time, its line in the log") {
-  const Log log = Log::to([](std::string_view) {});
   WatchedServer watched([&](App& app) {
+    const Log log = Log::to([](std::string_view) {});  // ends with the App, before the system calls are those of the system again
     app.use(logger({.to = log})).use(logger({.format = Log::json, .to = log})).use(request_id()).use(response_time());
     app.use(cors({.credentials = true, .origins = {"https://a.example", "https://*.b.example"}}));
     app.use(security_headers({.content_security_policy = ContentSecurityPolicy().add("script-src", {ContentSecurityPolicy::nonce})}));

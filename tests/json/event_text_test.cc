@@ -151,6 +151,14 @@ TEST_CASE("event text: type and data") {
   CHECK(parsed(R"({"type":"a","data":1})") == "none");
 }
 
+TEST_CASE("event text: data with a space before it is for the whole reading, which takes it without") {
+  for (const char* text : {R"({"type":"a","data": 7})", "{\"type\":\"a\",\"data\":\t7}", "{\"type\":\"a\",\"data\":\n 7}"}) {
+    CAPTURE(text);
+    CHECK(glanced(text, EventForm::type_data) == "no");
+    CHECK(parsed(text, EventForm::type_data) == "event a|7|");
+  }
+}
+
 TEST_CASE("event text: as deep as JSON may be, and deeper") {
   for (const size_t depth : {size_t{62}, size_t{63}}) {
     std::string text = R"({"event":"a","args":[)";
