@@ -128,11 +128,11 @@ application('route_secure', async (server) => {
   await sum.end();
   assert.deepEqual(texts(sum), ['42.000000']);
   assert.deepEqual(sum.closed, { code: 1011, reason: 'Internal server error' });
-  await said(server, 'handler failed: stod');
+  await said(server, '1011 handler_failure: stod');
   const never = await connect(server.ws + '/api/websocket/sum?start=none');
   await never.end();
   assert.deepEqual(never.closed, { code: 1011, reason: 'Internal server error' });
-  await said(server, 'handler failed: stod', 2);
+  await said(server, '1011 handler_failure: stod', 2);
 });
 
 application('quickstart', async (server) => {
