@@ -8,6 +8,7 @@
 #include "realtime/realtime.h"
 #include "session/ws_session.h"
 #include "sys/log_line.h"
+#include "worker/line_parts.h"
 
 namespace martlet::realtime {
 
@@ -15,16 +16,12 @@ namespace {
 
 using codec::LogText;
 
-constexpr size_t kPatternBytes = 160;
-constexpr size_t kParamsBytes = 240;
-constexpr size_t kTextBytes = 80;
-
 const WsRouteEntry& route_of(net::Connection& c) noexcept { return *static_cast<const WsRouteEntry*>(c.state<session::WsState>().route); }
 
 void add_name(LogText& line, std::string_view pattern, const WebSocket& ws) noexcept {
   char id[MessageAccess::kIdBytes];
   MessageAccess::write_id(ws, id);
-  line.add("WebSocket ").add_escaped(pattern, kPatternBytes).add(" ").add({id, sizeof id});
+  line.add("WebSocket ").add_escaped(pattern, worker::kPatternBytes).add(" ").add({id, sizeof id});
 }
 
 // Where its request is kept.
@@ -33,8 +30,8 @@ void add_params(LogText& line, net::Connection& c) noexcept {
   if (!kept) return;
   const size_t begin = line.text().size();
   for (const NamedText& param : kept->params()) {
-    if (line.text().size() - begin > kParamsBytes - kTextBytes) return void(line.add(" ..."));
-    line.add_field(param.name, param.value, kTextBytes);
+    if (!worker::has_room_for_param(line, begin)) return;
+    line.add_field(param.name, param.value, worker::kValueBytes);
   }
 }
 
@@ -50,7 +47,7 @@ void log_at(LogLevel level, net::Connection& c, const CloseInfo& why) noexcept {
   add_name(line, route.pattern, ws);
   add_close(line, why.code, why.cause);
   add_params(line, c);
-  if (const std::string_view user = sys::user_of(ws); !user.empty()) line.add_field("user", user, kTextBytes);
+  worker::add_user(line, sys::user_of(ws));
   if (!why.reason.empty()) line.add(": ").add_sentence(why.reason);
   sys::log_line(level, line.text());
 }
@@ -68,7 +65,7 @@ void describe_socket(worker::Worker& w, const WebSocket& ws, std::string_view ro
   if (!c) return add_name(line, route, ws);
   const std::string_view pattern = route_of(*c).pattern;
   add_name(line, pattern, ws);
-  if (route != pattern) line.add(" ").add_escaped(route, kTextBytes);
+  if (route != pattern) line.add(" ").add_escaped(route, worker::kValueBytes);
   if (closes && c->state<session::WsState>().ready == ReadyState::open && !c->closing) add_close(line, CloseCode::internal_error, CloseCause::handler_failure);
   add_params(line, *c);
 }

@@ -7,6 +7,7 @@
 #include "codec/percent.h"
 #include "session/answer_fields.h"
 #include "sys/log_line.h"
+#include "worker/line_parts.h"
 
 namespace martlet::worker {
 
@@ -14,11 +15,7 @@ namespace {
 
 using codec::LogText;
 
-// Of a line of LogText::kMost; what was thrown comes last, and has the rest.
 constexpr size_t kMethodBytes = 16;
-constexpr size_t kPatternBytes = 160;
-constexpr size_t kParamsBytes = 240;
-constexpr size_t kValueBytes = 80;
 
 // As the handler gets it, without memory for it: as much as will be shown, and a byte more where there is more.
 std::string_view decoded(std::string_view raw, char (&to)[kValueBytes + 1]) noexcept {
@@ -35,15 +32,11 @@ void add_params(LogText& line, const session::Exchange& e) noexcept {
   const auto* const from = e.judged_path ? e.judged_path : reinterpret_cast<const char*>(e.base);
   const size_t begin = line.text().size();
   for (uint8_t i = 0; i < e.param_count; i++) {
-    if (line.text().size() - begin > kParamsBytes - kValueBytes) return void(line.add(" ..."));
+    if (!has_room_for_param(line, begin)) return;
     const session::Exchange::Param& param = e.params[i];
     char value[kValueBytes + 1];
     line.add_field(param.name, decoded({from + param.value_at, param.value_length}, value), kValueBytes);
   }
-}
-
-void add_user(LogText& line, std::string_view user) noexcept {
-  if (!user.empty()) line.add_field("user", user, kValueBytes);
 }
 
 void add_request(LogText& line, const session::Exchange& e, std::string_view route) noexcept {
