@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "guards/log_format.h"
 #include "guards/log_text.h"
+#include "guards/path_prefix.h"
 
 namespace martlet {
 
@@ -213,10 +214,6 @@ class Line {
   Kept* kept_;
 };
 
-bool lies_below(std::string_view path, std::string_view prefix) noexcept {
-  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
-}
-
 // When the answer is made, as who it is may be found out by later steps.
 void keep_user(const State& s, Request& req, Kept& k) noexcept {
   std::string_view user;
@@ -275,7 +272,7 @@ void Logger::operator()(Request& req, Response& res, Next next) const noexcept {
   const State& s = LoggerAccess::state(*this);
   if (s.error) return next(HttpError{500});
   for (const std::string& path : s.options.skip) {
-    if (lies_below(req.path(), path)) return next();
+    if (guards::lies_below(req.path(), path)) return next();
   }
   Kept* kept = free_kept.take();
   if (!kept) return next();  // memory is out: of this one there is no line

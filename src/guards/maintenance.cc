@@ -3,14 +3,11 @@
 #include <martlet/request_guards.h>
 #include <martlet/response.h>
 
+#include "guards/path_prefix.h"
+
 namespace martlet {
 
 namespace {
-
-bool lies_below(std::string_view path, std::string_view prefix) noexcept {
-  while (prefix.ends_with('/')) prefix.remove_suffix(1);
-  return path.starts_with(prefix) && (path.size() == prefix.size() || path[prefix.size()] == '/');
-}
 
 Error wrong(const MaintenanceOptions& options) noexcept {
   if (options.retry_after.count() < 0) return "maintenance: retry_after is negative";
@@ -30,7 +27,7 @@ void Maintenance::operator()(Request& req, Response& res, Next next) const noexc
   if (mistake_) return next(HttpError{500});
   if (!is_on()) [[likely]] return next();
   for (const std::string& path : options_.skip) {
-    if (lies_below(req.path(), path)) return next();
+    if (guards::lies_below(req.path(), path)) return next();
   }
   if (options_.retry_after.count() > 0) res.set("Retry-After", retry_after_);
   next(HttpError{503, options_.text});
